@@ -1,0 +1,153 @@
+"""Choose the array library once, at import, and carry data across the border between host and device.
+
+``NN_BACKEND`` is ``numpy`` (the default), ``cupy``, or ``auto`` (CuPy where a device answers, else NumPy). Whatever
+cannot be had is a :class:`BackendError` that says what to do; only ``auto`` ever falls back.
+"""
+
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray  # under CuPy a cupy.ndarray, which has the same interface as far as xpnn uses it
+Rng: TypeAlias = int | np.random.Generator | None
+
+_CHOICES = ("numpy", "cupy", "auto")
+_INSTALL = 'pip install ".[cuda13]" in xpnn\'s checkout (".[cuda12]" where the driver is for CUDA 12)'
+
+
+class BackendError(ImportError):
+    """The backend that ``NN_BACKEND`` asks for cannot be had; the message says what to do."""
+
+
+def _refuse(message: str) -> NoReturn:
+    """Raise a BackendError; for the command line, print its one line and leave with status 2.
+
+    The command's own code runs only after this package is imported, so it cannot catch the error itself.
+    """
+    if sys.argv[0] == "-m" and "xpnn" in sys.orig_argv or os.path.basename(sys.argv[0]) == "xpnn":
+        print(f"xpnn: error: {message}", file=sys.stderr)
+        raise SystemExit(2)
+    raise BackendError(message)
+
+
+def _find_cupy() -> Any:
+    """The CuPy module, once a device has answered; else a BackendError."""
+    try:
+        import cupy
+    except ImportError as error:
+        raise BackendError(
+            f"NN_BACKEND=cupy, but CuPy cannot be imported ({error}): {_INSTALL}, or NN_BACKEND=numpy"
+        ) from error
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+        cupy.zeros(1)
+    except Exception as error:  # CuPy has a class for each CUDA library; whichever fails, the device is out of reach
+        raise BackendError(
+            f"NN_BACKEND=cupy, but no CUDA device answers ({error}): look whether nvidia-smi lists one and whether "
+            f"its driver is as new as CuPy's CUDA ({cupy.__name__} {cupy.__version__}), or set NN_BACKEND=numpy"
+        ) from error
+    return cupy
+
+
+def _choose(choice: str) -> Any:
+    if choice not in _CHOICES:
+        _refuse(f"NN_BACKEND={choice!r} is unknown: set it to one of {', '.join(_CHOICES)}")
+    if choice == "numpy":
+        return np
+    try:
+        return _find_cupy()
+    except BackendError as error:
+        if choice == "auto":
+            return np
+        _refuse(str(error))
+
+
+if TYPE_CHECKING:
+    xp = np
+else:
+    xp = _choose(os.environ.get("NN_BACKEND", "numpy").strip().lower())
+
+name: str = xp.__name__
+_on_device = xp is not np
+_faults: dict[str, Any] = {}  # message -> 0-d device array, True once the check of that name has failed
+
+
+def asarray(data: Any, dtype: Any = None) -> Array:
+    """An array of the backend from host data (NumPy array, list, number); a backend array passes through.
+
+    Args:
+        data: what ``numpy.asarray`` takes, or an array of the backend.
+        dtype: of the result; by default floating-point data become float32 and integers stay as they are.
+
+    Raises:
+        TypeError: the data are no numbers.
+    """
+    array = data if isinstance(data, xp.ndarray) else np.asarray(data)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"asarray: expected numbers, got an array of dtype {array.dtype}")
+    if dtype is None:
+        dtype = np.float32 if array.dtype.kind == "f" else array.dtype
+    return xp.asarray(array, dtype=dtype)
+
+
+def to_numpy(array: Array) -> np.ndarray:
+    """The host copy of a backend array (on NumPy, the array itself). Waits for the device.
+
+    Raises:
+        ValueError: a :func:`check` on the device has failed since the last synchronisation.
+    """
+    if not _on_device:
+        return np.asarray(array)
+    _report_faults()
+    return xp.asnumpy(array)
+
+
+def synchronize() -> None:
+    """Wait until the device has done all that it was given; on NumPy there is nothing to wait for.
+
+    Raises:
+        ValueError: a :func:`check` on the device has failed since the last synchronisation.
+    """
+    if _on_device:
+        xp.cuda.get_current_stream().synchronize()
+        _report_faults()
+
+
+def check(ok: Array, message: str) -> None:
+    """Raise ValueError(message) unless the 0-d boolean ``ok`` holds.
+
+    On a device the answer is not awaited: the failure is kept there and raised at the next :func:`to_numpy` or
+    :func:`synchronize`, as CUDA reports its own asynchronous errors.
+    """
+    if not _on_device:
+        if not ok:
+            raise ValueError(message)
+    elif message in _faults:
+        _faults[message] |= ~ok
+    else:
+        _faults[message] = ~ok
+
+
+def _report_faults() -> None:
+    faults = dict(_faults)
+    _faults.clear()
+    for message, failed in faults.items():
+        if failed:
+            raise ValueError(message)
+
+
+def describe() -> str:
+    """One line: which backend runs, its version, and the device."""
+    if not _on_device:
+        return f"numpy {np.__version__} on {platform.machine()} CPU, {os.cpu_count()} cores"
+    device = xp.cuda.Device()
+    properties = xp.cuda.runtime.getDeviceProperties(device.id)
+    runtime = xp.cuda.runtime.runtimeGetVersion()
+    memory = device.mem_info[1] / 2**30
+    return (
+        f"cupy {xp.__version__} on {properties['name'].decode()} ({memory:.0f} GiB), "
+        f"CUDA {runtime // 1000}.{runtime % 1000 // 10}"
+    )

@@ -1,0 +1,169 @@
+"""What every layer shares: its parameters, its gradients, and the checks at its border."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array, asarray, xp
+
+Backward = Callable[[Array], Array | None]
+"""Takes dE/dy, adds to the layer's gradients, returns dE/dx (None where nobody asked for it)."""
+
+
+class Parameters(dict[str, Array]):
+    """Named arrays of fixed shape. Assignment copies the values in, so that an array's place in memory stays."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key not in self:
+            raise KeyError(f"no parameter {key!r}; there are {', '.join(self) or 'none'}")
+        if value is self[key]:
+            return  # what `grads[key] += gradient` assigns: the sum was made in place already
+        value = asarray(value, self[key].dtype)
+        if value.shape != self[key].shape:
+            raise ValueError(f"parameter {key!r}: expected shape {self[key].shape}, got {value.shape}")
+        self[key][...] = value
+
+
+class Layer:
+    """A differentiable function with parameters.
+
+    ::
+
+        y, backward = layer.forward(x)      # a pass that will be differentiated
+        dx = backward(dy)                   # adds to layer.grads, returns the gradient for the input
+        y = layer(x)                        # inference: dropout off, nothing kept
+
+    What backward needs lives in its closure, so a layer keeps no state between calls.
+
+    Attributes:
+        params: the parameters by name.
+        grads: dE/d(parameter) under the same names; backward adds to them, the optimiser clears them.
+    """
+
+    params: Parameters
+    grads: Parameters
+
+    def __init__(self, **params: np.ndarray) -> None:
+        self.params = Parameters({key: xp.asarray(value) for key, value in params.items()})
+        self.grads = Parameters({key: xp.zeros_like(value) for key, value in self.params.items()})
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        """The output and the function that differentiates it.
+
+        Args:
+            x: the input, batch first.
+            needs_dx: False where nobody asks for dE/dx (the first layer of a network); backward then returns None.
+
+        Raises:
+            TypeError: the input is no array of the backend, or of another dtype than the layer's.
+            ValueError: the input has another shape than the layer's, or is empty.
+        """
+        raise NotImplementedError
+
+    def __call__(self, x: Array) -> Array:
+        """The output alone, for inference."""
+        return self.forward(x, needs_dx=False)[0]
+
+    def leaves(self) -> Iterator[tuple[str, "Layer"]]:
+        """The layers that own parameters with their dotted paths, in order; one that stands twice comes once."""
+        yield "", self
+
+    @property
+    def dtype(self) -> np.dtype | None:
+        """Of the parameters; None for a layer without."""
+        return next((value.dtype for _, leaf in self.leaves() for value in leaf.params.values()), None)
+
+    @property
+    def flat_params(self) -> Array:
+        """All parameters as one vector; the entries of ``params`` are views into it, in order."""
+        return self._flatten()[0]
+
+    @property
+    def flat_grads(self) -> Array:
+        """All gradients as one vector, in the order of ``flat_params``."""
+        return self._flatten()[1]
+
+    _flat: tuple[Array, Array] | None = None
+
+    def _flatten(self) -> tuple[Array, Array]:
+        """The flat vectors, laid out anew where a parameter is not (or no longer) a view into them.
+
+        A layer may also stand in a second network, or be deep-copied: whichever network is used gathers its own.
+        """
+        leaves = [leaf for _, leaf in self.leaves()]
+        if self._flat is None or not all(
+            array.base is flat
+            for flat, group in zip(self._flat, ("params", "grads"), strict=True)
+            for leaf in leaves
+            for array in getattr(leaf, group).values()
+        ):
+            self._flat = _gather([leaf.params for leaf in leaves]), _gather([leaf.grads for leaf in leaves])
+        return self._flat
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._arguments()})"
+
+    def _arguments(self) -> str:
+        """The constructor's arguments, as repr and error messages show them."""
+        return ""
+
+    def _check(self, x: Any, *shape: int | str, dtype: Any = None) -> None:
+        """Meet wrong input at the border.
+
+        Args:
+            x: the input.
+            shape: the expected shape; a name stands for any length of at least 1, "..." first for any axes in front.
+            dtype: the expected dtype, "integer", or None for the parameters' own (any floating-point if there are none).
+        """
+        if not isinstance(x, xp.ndarray):
+            raise TypeError(
+                f"{self}: expected an array of the {xp.__name__} backend, got {type(x).__module__}."
+                f"{type(x).__name__}: xpnn.asarray(x) makes one"
+            )
+        leading = x.ndim - len(shape) + 1 if shape[:1] == ("...",) else 0
+        expected = ("N",) * leading + shape[1:] if leading else shape
+        fits = len(expected) == x.ndim and all(
+            isinstance(want, str) or want == got for want, got in zip(expected, x.shape, strict=True)
+        )
+        if not fits:
+            text = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+            raise ValueError(f"{self}: expected input of shape ({text}), got {x.shape}")
+        if x.size == 0:
+            raise ValueError(f"{self}: got an empty input, of shape {x.shape}")
+        dtype = dtype or self.dtype or "floating-point"
+        if dtype == "integer" and x.dtype.kind in "iu" or dtype == "floating-point" and x.dtype.kind == "f":
+            return
+        if dtype in ("integer", "floating-point") or x.dtype != dtype:
+            raise TypeError(f"{self}: expected input of dtype {dtype}, got {x.dtype}: xpnn.asarray(x, dtype) converts")
+
+
+def _gather(groups: list[Parameters]) -> Array:
+    """Copy the arrays of all groups into one new vector and make them views into it."""
+    arrays = [array for group in groups for array in group.values()]
+    flat = xp.concatenate([array.ravel() for array in arrays]) if arrays else xp.zeros(0, dtype="float32")
+    start = 0
+    for group in groups:
+        for key, array in group.items():
+            dict.__setitem__(group, key, flat[start : start + array.size].reshape(array.shape))
+            start += array.size
+    return flat
+
+
+def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]:
+    """(v, v) from v, or the pair itself.
+
+    Raises:
+        ValueError: not one or two whole numbers of at least ``least``.
+    """
+    values = (value, value) if isinstance(value, int) else tuple(value)
+    if len(values) != 2 or not all(isinstance(v, int) and v >= least for v in values):
+        raise ValueError(f"{what}: expected one or two whole numbers of at least {least}, got {value!r}")
+    return values
+
+
+def positive(**sizes: int) -> None:
+    """Raise ValueError unless each named size is a whole number of at least 1."""
+    for what, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"{what}: expected a whole number of at least 1, got {size!r}")

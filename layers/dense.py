@@ -1,0 +1,55 @@
+"""The seed's fully connected layer (section "DNN")."""
+
+import numpy as np
+
+from ..backend import Array, Rng
+from .base import Backward, Layer, positive
+from .init import he_uniform
+
+
+class Dense(Layer):
+    r"""Fully connected layer, z = W a + b.
+
+    Forward and backward, for the batch as columns (a is the input, delta = dE/dz)::
+
+        z      = W a + b
+        dE/dW  = sum over samples of  delta a^T
+        dE/db  = sum over samples of  delta
+        dE/da  = W^T delta
+
+    Args:
+        in_features: n_{l-1}, the length of the last axis of the input.
+        out_features: n_l, the length of the last axis of the output.
+        rng: seed or generator of the initial weights (He uniform; b starts at 0).
+        dtype: of the parameters and of the input that forward accepts.
+
+    Shapes:
+        input (..., in_features), output (..., out_features); W (out_features, in_features), b (out_features,).
+
+    Source: the seed, "BP四个核心公式" and "两个辅助公式".
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, rng: Rng = None, dtype: str = "float32") -> None:
+        positive(in_features=in_features, out_features=out_features)
+        super().__init__(
+            W=he_uniform(rng, (out_features, in_features), in_features, dtype), b=np.zeros(out_features, dtype)
+        )
+        self.in_features, self.out_features = in_features, out_features
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        self._check(x, "...", self.in_features)
+        W, b = self.params["W"], self.params["b"]
+        a = x.reshape(-1, self.in_features).T  # one sample a column
+        z = W @ a
+        z += b[:, None]
+
+        def backward(dy: Array) -> Array | None:
+            delta = dy.reshape(-1, self.out_features).T
+            self.grads["W"] += delta @ a.T
+            self.grads["b"] += delta.sum(1)
+            return (W.T @ delta).T.reshape(x.shape) if needs_dx else None
+
+        return z.T.reshape(*x.shape[:-1], self.out_features), backward
+
+    def _arguments(self) -> str:
+        return f"{self.in_features}, {self.out_features}"

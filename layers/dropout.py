@@ -1,0 +1,45 @@
+"""Dropout."""
+
+import numpy as np
+
+from ..backend import Array, Rng, asarray
+from .base import Backward, Layer
+
+
+class Dropout(Layer):
+    """In training, set each value to 0 with probability p and divide the others by 1 - p; in inference, nothing.
+
+    ::
+
+        y = mask * x,    dE/dx = mask * dE/dy,    mask is 0 or 1 / (1 - p)
+
+    Args:
+        p: the probability of 0, at least 0 and below 1.
+        rng: seed or generator of the masks, drawn on the host.
+
+    Any shape; the output has the input's. Source: Srivastava et al., "Dropout", 2014.
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout: expected 0 <= p < 1, got {p}")
+        super().__init__()
+        self.p = float(p)
+        self._rng = np.random.default_rng(rng)
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        self._check(x, "...")
+        kept = self._rng.random(x.shape, dtype=np.float32) >= self.p
+        mask = asarray(kept / (1 - self.p), x.dtype)
+
+        def backward(dy: Array) -> Array:
+            return mask * dy
+
+        return mask * x, backward
+
+    def __call__(self, x: Array) -> Array:
+        self._check(x, "...")
+        return x
+
+    def _arguments(self) -> str:
+        return f"{self.p}"

@@ -1,0 +1,105 @@
+"""Losses. Under the layers' contract, but of two inputs, and backward takes nothing."""
+
+from collections.abc import Callable
+
+from ..backend import Array, check, xp
+
+
+class Loss:
+    """E(outputs, targets): ``value, backward = loss.forward(outputs, targets)``, then ``backward()`` is dE/doutputs."""
+
+    def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
+        """The loss as a 0-d array of the backend, and the function that gives its gradient for the outputs."""
+        raise NotImplementedError
+
+    def __call__(self, outputs: Array, targets: Array) -> Array:
+        """The loss alone."""
+        return self.forward(outputs, targets)[0]
+
+    def accuracy(self, outputs: Array, targets: Array) -> Array | None:
+        """The share of outputs that are right, as a 0-d array; None where the loss knows no right and wrong."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def _check(self, outputs: Array, targets: Array, shape: tuple[int, ...], kinds: str, what: str) -> None:
+        for array in (outputs, targets):
+            if not isinstance(array, xp.ndarray):
+                raise TypeError(
+                    f"{self}: expected arrays of the {xp.__name__} backend, got {type(array).__name__}: "
+                    "xpnn.asarray makes one"
+                )
+        if outputs.size == 0:
+            raise ValueError(f"{self}: got an empty batch, outputs of shape {outputs.shape}")
+        if outputs.dtype.kind != "f" or targets.dtype.kind not in kinds:
+            raise TypeError(
+                f"{self}: expected floating-point outputs and {what}, got {outputs.dtype} and {targets.dtype}"
+            )
+        if targets.shape != shape:
+            raise ValueError(f"{self}: expected {what} of shape {shape}, got {targets.shape}")
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Softmax and cross-entropy in one, from logits and integer labels, the mean over all labels.
+
+    ::
+
+        E       = 1/N sum_n ( log sum_k exp(z[n,k]) - z[n,t_n] )
+        dE/dz   = (softmax(z) - onehot(t)) / N
+
+    Shapes:
+        logits z (N, K) and labels t (N,) in [0, K); or (N, T, K) and (N, T) for sequences, N then counting all labels.
+
+    Raises:
+        ValueError: shapes do not match, or a label is out of range (on a device, at the next synchronisation).
+        TypeError: the logits are not floating-point, or the labels no integers.
+    """
+
+    def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
+        self._check(outputs, targets, outputs.shape[:-1], "iu", "integer labels")
+        classes = outputs.shape[-1]
+        check(
+            (targets.min() >= 0) & (targets.max() < classes),
+            f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow",
+        )
+        z = outputs.reshape(-1, classes)
+        labels = targets.reshape(-1, 1)
+        z = z - z.max(1, keepdims=True)  # the largest exponent is 0: no overflow
+        e = xp.exp(z)
+        total = e.sum(1, keepdims=True)
+        value = (xp.log(total) - xp.take_along_axis(z, labels, axis=1)).mean()
+
+        def backward() -> Array:
+            onehot = labels == xp.arange(classes)
+            return ((e / total - onehot) * (1 / len(z))).reshape(outputs.shape)
+
+        return value, backward
+
+    def accuracy(self, outputs: Array, targets: Array) -> Array:
+        return (outputs.argmax(-1) == targets).mean()
+
+
+class HalfSquaredError(Loss):
+    """The seed's E = 1/N sum_n 1/2 sum_k (y[n,k] - o[n,k])^2; dE/do = (o - y) / N, its delta before f'.
+
+    Shapes:
+        outputs o and targets y alike, (N, ...).
+
+    Raises:
+        ValueError: the shapes differ (they are never broadcast).
+        TypeError: not floating-point.
+
+    Source: the seed, "误差反向传播".
+    """
+
+    def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
+        self._check(outputs, targets, outputs.shape, "f", "floating-point targets")
+        difference = outputs - targets
+        scale = 1 / len(outputs)
+        value = (difference * difference).sum() * (0.5 * scale)
+
+        def backward() -> Array:
+            return difference * scale
+
+        return value, backward

@@ -1,0 +1,116 @@
+"""Pooling (the seed, section "CNN"): the largest or the mean value under a moving window."""
+
+from collections.abc import Iterator
+
+from ..backend import Array, output_size, xp
+from .base import Backward, Layer, pair
+from .conv import pad
+
+
+class _Pool2D(Layer):
+    """What the two poolings share: the window's geometry and its walk over the image."""
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+    ) -> None:
+        super().__init__()
+        self.size = pair(size, "size", 1)
+        self.stride = self.size if stride is None else pair(stride, "stride", 1)
+        self.padding = pair(padding, "padding", 0)
+        if self.padding[0] >= self.size[0] or self.padding[1] >= self.size[1]:
+            raise ValueError(f"padding: expected less than the window's size {self.size}, got {self.padding}")
+
+    def _padded(self, x: Array, value: float) -> tuple[Array, tuple[int, int]]:
+        """The input as (C, H, W, N) with its border, and the output's (H', W')."""
+        self._check(x, "N", "C", "H", "W")
+        out = tuple(map(output_size, x.shape[2:], self.size, self.stride, self.padding))
+        if min(out) < 1:
+            raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
+        return pad(x.transpose(1, 2, 3, 0), *self.padding, value), (out[0], out[1])
+
+    def _taps(self, x: Array, out: tuple[int, int]) -> Iterator[Array]:
+        """For each offset (m, n) in the window, in order, the view x[:, i*s1 + m, j*s2 + n] over all (i, j)."""
+        for m in range(self.size[0]):
+            for n in range(self.size[1]):
+                yield x[
+                    :, m : m + out[0] * self.stride[0] : self.stride[0], n : n + out[1] * self.stride[1] : self.stride[1]
+                ]
+
+    def _cropped(self, dx: Array, shape: tuple[int, ...]) -> Array:
+        """The gradient (C, H, W, N) without its border, batch first."""
+        p1, p2 = self.padding
+        return dx[:, p1 : p1 + shape[2], p2 : p2 + shape[3]].transpose(3, 0, 1, 2)
+
+    def _arguments(self) -> str:
+        return f"{self.size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxPool2D(_Pool2D):
+    """The largest value under each window.
+
+    ::
+
+        y[c,i,j]  = max_{m,n} x[c, i*s1+m, j*s2+n]
+        dE/dx[c,i*s1+m,j*s2+n]  += dE/dy[c,i,j]   where (m, n) is the maximum's place, the first in order if several tie
+
+    Args:
+        size: of the window (k1, k2), or one number for both.
+        stride: step of the window; by default its size. Less than the size makes windows overlap.
+        padding: border on each side, which never wins the maximum; less than the size.
+
+    Shapes:
+        input (N, C, H, W), output (N, C, H', W') with H' = floor((H + 2 p1 - k1) / s1) + 1 and W' likewise.
+    """
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        padded, out = self._padded(x, -xp.inf)
+        taps = list(self._taps(padded, out))
+        y = taps[0].copy()
+        for tap in taps[1:]:
+            xp.maximum(y, tap, out=y)
+
+        def backward(dy: Array) -> Array:
+            dy = dy.transpose(1, 2, 3, 0)
+            dx = xp.zeros_like(padded)
+            free = xp.ones(y.shape, dtype=bool)
+            for tap, dtap in zip(taps, self._taps(dx, out), strict=True):
+                won = (tap == y) & free
+                free ^= won
+                dtap += dy * won
+            return self._cropped(dx, x.shape)
+
+        return y.transpose(3, 0, 1, 2), backward
+
+
+class AvgPool2D(_Pool2D):
+    """The mean over each window; the padding's zeros count.
+
+    ::
+
+        y[c,i,j]  = 1/(k1 k2) sum_{m,n} x[c, i*s1+m, j*s2+n]
+        dE/dx[c,i*s1+m,j*s2+n]  += 1/(k1 k2) dE/dy[c,i,j]
+
+    Arguments and shapes as for :class:`MaxPool2D`.
+    """
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        padded, out = self._padded(x, 0.0)
+        scale = 1 / (self.size[0] * self.size[1])
+        first, *others = self._taps(padded, out)
+        y = first.copy()
+        for tap in others:
+            y += tap
+        y *= scale
+        shape = padded.shape
+
+        def backward(dy: Array) -> Array:
+            dy = scale * dy.transpose(1, 2, 3, 0)
+            dx = xp.zeros(shape, dtype=dy.dtype)
+            for dtap in self._taps(dx, out):
+                dtap += dy
+            return self._cropped(dx, x.shape)
+
+        return y.transpose(3, 0, 1, 2), backward

@@ -1,0 +1,8 @@
+"""Networks made of layers."""
+
+from .lenet5 import LeNet5
+from .mlp import MLP
+from .recurrent import CharRNN, RNNClassifier
+from .sequential import Sequential
+
+__all__ = ["MLP", "CharRNN", "LeNet5", "RNNClassifier", "Sequential"]

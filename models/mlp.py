@@ -1,0 +1,49 @@
+"""The seed's DNN: any number of layers of any width."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..backend import Rng
+from ..layers import Dense, Layer, ReLU
+from .sequential import Sequential
+
+
+class MLP(Sequential):
+    """Dense layers of the given sizes with an activation after each but the last.
+
+    Args:
+        sizes: n_1, ..., n_L: features of the input, of each hidden layer, of the output.
+        activation: after each hidden layer; ReLU by default.
+        output_activation: after the last layer; none by default, since the losses take logits.
+        rng: seed or generator of the initial weights.
+        dtype: of parameters and input.
+
+    Shapes:
+        input (N, n_1), output (N, n_L).
+
+    Example:
+        >>> seed = MLP((2, 4, 1), activation=LeakyReLU(0.01), output_activation=LeakyReLU(0.01))
+
+    Source: the seed, "DNN".
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Layer | None = None,
+        output_activation: Layer | None = None,
+        *,
+        rng: Rng = None,
+        dtype: str = "float32",
+    ) -> None:
+        sizes = tuple(sizes)
+        if len(sizes) < 2:
+            raise ValueError(f"MLP: expected the sizes of two layers at the least, got {sizes}")
+        rng = np.random.default_rng(rng)
+        activation = ReLU() if activation is None else activation
+        layers: list[Layer] = []
+        for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+            layers += [Dense(fan_in, fan_out, rng=rng, dtype=dtype), activation]
+        layers[-1:] = [] if output_activation is None else [output_activation]
+        super().__init__(*layers, input_shape=sizes[:1])

@@ -1,0 +1,114 @@
+"""The seed's RNN, twice: a sequence to one class, and a text to its next character."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..backend import Array, Rng, asarray, to_numpy
+from ..layers import RNN, Dense, Embedding
+from .sequential import Sequential
+
+
+class RNNClassifier(Sequential):
+    """An RNN over the sequence and a Dense layer on its last state.
+
+    Args:
+        input_size: features of each step (for an image row by row: its width).
+        hidden_size: of the RNN.
+        num_classes: features of the output.
+        rng: seed or generator of the initial weights.
+        dtype: of parameters and input.
+
+    Shapes:
+        input (N, T, input_size), any T; output (N, num_classes).
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int = 128,
+        num_classes: int = 10,
+        *,
+        rng: Rng = None,
+        dtype: str = "float32",
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        super().__init__(
+            RNN(input_size, hidden_size, rng=rng, dtype=dtype),
+            Dense(hidden_size, num_classes, rng=rng, dtype=dtype),
+            input_shape=(input_size, input_size),
+        )
+
+
+class CharRNN(Sequential):
+    """Embedding, RNN, Dense: at each character, the logits of the next one.
+
+    Args:
+        vocabulary: the characters, each at its own index.
+        hidden_size: of the RNN.
+        embedding_dim: of a character's vector.
+        rng: seed or generator of the initial weights.
+        dtype: of the parameters.
+
+    Shapes:
+        input (N, T) of indices into the vocabulary, any T; output (N, T, len(vocabulary)).
+
+    Source: Karpathy, "The unreasonable effectiveness of recurrent neural networks", 2015, with the seed's RNN.
+    """
+
+    def __init__(
+        self,
+        vocabulary: str,
+        hidden_size: int = 256,
+        embedding_dim: int = 64,
+        *,
+        rng: Rng = None,
+        dtype: str = "float32",
+    ) -> None:
+        if len(set(vocabulary)) != len(vocabulary):
+            raise ValueError("CharRNN: a character stands twice in the vocabulary")
+        rng = np.random.default_rng(rng)
+        self.vocabulary = vocabulary
+        self.embedding = Embedding(len(vocabulary), embedding_dim, rng=rng, dtype=dtype)
+        self.rnn = RNN(embedding_dim, hidden_size, return_sequences=True, rng=rng, dtype=dtype)
+        self.dense = Dense(hidden_size, len(vocabulary), rng=rng, dtype=dtype)
+        super().__init__(self.embedding, self.rnn, self.dense, input_shape=(64,), input_dtype="int64")
+
+    def encode(self, text: str) -> np.ndarray:
+        """The characters' indices, on the host.
+
+        Raises:
+            ValueError: a character is not in the vocabulary.
+        """
+        index = {character: i for i, character in enumerate(self.vocabulary)}
+        unknown = sorted(set(text) - index.keys())
+        if unknown:
+            raise ValueError(f"CharRNN: {''.join(unknown)!r} is not in the vocabulary")
+        return np.array([index[character] for character in text], dtype=np.int64)
+
+    def sample(self, length: int, prompt: str = "\n", temperature: float = 1.0, *, rng: Rng = None) -> Iterator[str]:
+        """Characters drawn one by one from softmax(logits / temperature), each fed back as the next input.
+
+        Args:
+            length: how many to draw.
+            prompt: read first, not given back.
+            temperature: below 1 for likelier, above 1 for bolder text.
+            rng: seed or generator of the draws.
+
+        Raises:
+            ValueError: an empty prompt, one with unknown characters, a temperature not above 0.
+        """
+        if not prompt or temperature <= 0:
+            raise ValueError("CharRNN.sample: expected a prompt of one character at the least and a temperature above 0")
+        return self._sample(length, self.encode(prompt), temperature, np.random.default_rng(rng))
+
+    def _sample(self, length: int, prompt: np.ndarray, temperature: float, rng: np.random.Generator) -> Iterator[str]:
+        state: Array | None = None
+        x = prompt
+        for _ in range(length):
+            h, _ = self.rnn.forward_from(self.embedding(asarray(x[None])), state, needs_dx=False)
+            state = h[:, -1]
+            logits = to_numpy(self.dense(state))[0].astype(np.float64) / temperature
+            p = np.exp(logits - logits.max())
+            x = rng.choice(len(p), size=1, p=p / p.sum())
+            yield self.vocabulary[x[0]]

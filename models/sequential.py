@@ -1,0 +1,106 @@
+"""Layers in a row: what the seed's three networks have in common."""
+
+from collections.abc import Iterator
+
+from ..backend import Array, xp
+from ..layers import Backward, Layer, Parameters
+
+
+class Sequential(Layer):
+    """Each layer's output is the next one's input; the gradient goes back through them in reverse.
+
+    ``params`` and ``grads`` hold every layer's entries under dotted paths (``"0.W"``), all of them views into
+    ``flat_params`` and ``flat_grads``. A layer may stand in it twice and then shares its parameters.
+
+    Args:
+        layers: in order; a Sequential counts as a layer.
+        input_shape: of one sample, for :meth:`summary`.
+        input_dtype: "int64" where the input is symbols.
+
+    Example:
+        >>> model = Sequential(Dense(784, 128, rng=0), ReLU(), Dense(128, 10, rng=1))
+        >>> logits = model(x)
+    """
+
+    def __init__(
+        self, *layers: Layer, input_shape: tuple[int, ...] | None = None, input_dtype: str | None = None
+    ) -> None:
+        if not layers:
+            raise ValueError("Sequential: expected at least one layer")
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Sequential: expected layers, got {type(layer).__name__}")
+        self.layers = list(layers)
+        self.input_shape, self.input_dtype = input_shape, input_dtype
+        self._flatten()
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        steps: list[Backward] = []
+        for layer in self.layers:
+            x, step = layer.forward(x, needs_dx)
+            if needs_dx or layer.dtype is not None:  # before the first parameters nobody needs a gradient
+                steps.append(step)
+                needs_dx = True
+
+        def backward(dy: Array | None) -> Array | None:
+            for step in reversed(steps):
+                dy = step(dy)
+            return dy
+
+        return x, backward
+
+    def __call__(self, x: Array) -> Array:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def leaves(self) -> Iterator[tuple[str, Layer]]:
+        seen: set[int] = set()
+        for index, layer in enumerate(self.layers):
+            for path, leaf in layer.leaves():
+                if id(leaf) not in seen:
+                    seen.add(id(leaf))
+                    yield f"{index}.{path}" if path else str(index), leaf
+
+    @property
+    def params(self) -> Parameters:  # type: ignore[override]
+        """Every parameter by its dotted path."""
+        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.params.items()})
+
+    @property
+    def grads(self) -> Parameters:  # type: ignore[override]
+        """Every gradient under its parameter's path."""
+        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
+
+    def summary(self, input_shape: tuple[int, ...] | None = None) -> str:
+        """A table of the layers, their output shapes (N is the batch) and their numbers of parameters.
+
+        Args:
+            input_shape: of one sample; by default the model's own. Without either the shapes are left out.
+        """
+        shape = input_shape or self.input_shape
+        x = None if shape is None else xp.zeros((1, *shape), dtype=self.input_dtype or self.dtype or "float32")
+        rows = [("layer", "output shape", "parameters")]
+        counted: set[int] = set()
+        for index, layer in enumerate(self.layers):
+            x = None if x is None else layer(x)
+            shown = "" if x is None else "(" + ", ".join(["N", *map(str, x.shape[1:])]) + ")"
+            new = {id(leaf): leaf for _, leaf in layer.leaves() if id(leaf) not in counted}
+            counted |= new.keys()
+            size = sum(value.size for leaf in new.values() for value in leaf.params.values())
+            rows.append((f"{index} {layer}", shown, f"{size:,}"))
+        rows.append(("total", "", f"{self.flat_params.size:,}"))
+        first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
+        return "\n".join(f"{a:<{first}}  {b:<{second}}  {c:>{third}}" for a, b, c in rows)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int) -> Layer:
+        return self.layers[index]
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def _arguments(self) -> str:
+        return ", ".join(map(repr, self.layers))

@@ -1,0 +1,64 @@
+"""What a training run leaves behind: one row an epoch."""
+
+import csv
+from pathlib import Path
+
+
+class History(list[dict[str, float]]):
+    """The table of a run: a list of rows, each a dict from column to number.
+
+    Columns: epoch, loss, accuracy (classifiers), val_loss, val_accuracy (with validation data), lr (of the epoch's last
+    step), seconds.
+
+    Attributes:
+        interrupted: Ctrl-C ended the run.
+    """
+
+    interrupted = False
+
+    def column(self, name: str) -> list[float]:
+        """One column from the first epoch to the last; rows without it are left out."""
+        return [row[name] for row in self if name in row]
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the table with a header line."""
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(self[0]) if self else ["epoch"])
+            writer.writeheader()
+            writer.writerows(self)
+
+    def plot(self, path: str | Path) -> None:
+        """Draw loss and accuracy over the epochs into a picture (PNG, SVG, PDF by the path's ending).
+
+        Raises:
+            ImportError: matplotlib is missing; the message names the extra.
+        """
+        try:
+            from matplotlib.figure import Figure
+            from matplotlib.ticker import MaxNLocator
+        except ImportError as error:
+            raise ImportError("drawing curves needs matplotlib: install xpnn's extra [plots]") from error
+        kinds = [kind for kind in ("loss", "accuracy") if self.column(kind)]
+        figure = Figure(figsize=(5 * max(1, len(kinds)), 3.5), layout="constrained")
+        for index, kind in enumerate(kinds):
+            axes = figure.add_subplot(1, len(kinds), index + 1)
+            for column, label in ((kind, "training"), (f"val_{kind}", "held out")):
+                if self.column(column):
+                    axes.plot(self.column("epoch"), self.column(column), marker=".", label=label)
+            axes.set(xlabel="epoch", ylabel=kind)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(alpha=0.3)
+            axes.legend()
+        figure.savefig(path, dpi=150)
+
+    def __str__(self) -> str:
+        return "\n".join(format_row(row) for row in self)
+
+
+def format_row(row: dict[str, float]) -> str:
+    """One epoch as a line of text."""
+    parts = [f"epoch {row['epoch']:>3.0f}", f"loss {row['loss']:.4f}"]
+    parts += [f"accuracy {row['accuracy']:.4f}"] if "accuracy" in row else []
+    parts += [f"held out: loss {row['val_loss']:.4f}"] if "val_loss" in row else []
+    parts += [f"accuracy {row['val_accuracy']:.4f}"] if "val_accuracy" in row else []
+    return "  ".join([*parts, f"{row['seconds']:.1f} s"])

@@ -1,0 +1,197 @@
+"""The training loop, and its two companions for a trained model."""
+
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backend import Array, Rng, asarray, to_numpy, xp
+from ..data import batches
+from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
+from .history import History, format_row
+from .optimizers import Adam, Optimizer, clip_grad_norm
+
+
+class Score(NamedTuple):
+    """Means over a data set; accuracy is None for a loss that knows no right and wrong."""
+
+    loss: float
+    accuracy: float | None
+
+
+def fit(
+    model: Layer,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    loss: Loss | None = None,
+    optimizer: Optimizer | None = None,
+    epochs: int = 10,
+    batch_size: int = 64,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    rng: Rng = 0,
+    max_norm: float | None = None,
+    verbose: bool = True,
+) -> History:
+    """Train the model on shuffled batches of host data: forward, backward, optimiser, and nothing else.
+
+    Loss and accuracy are summed on the device and fetched once an epoch. Ctrl-C ends the run and keeps the model as it
+    then is.
+
+    Args:
+        model: changed in place.
+        x: the inputs, (samples, ...); floating-point data are converted to the model's dtype.
+        y: integer labels, or targets of the output's shape.
+        loss: by default SoftmaxCrossEntropy for integer y, else HalfSquaredError.
+        optimizer: by default Adam().
+        epochs: passes over the data.
+        batch_size: samples a step; the last batch of an epoch may be smaller.
+        validation: (x, y) to evaluate after each epoch.
+        rng: seed or generator of the shuffles.
+        max_norm: clip the gradient to this Euclidean norm.
+        verbose: a progress bar, and a line an epoch.
+
+    Returns:
+        One row an epoch.
+
+    Raises:
+        TypeError: the data are no numbers.
+        ValueError: x and y do not match, are empty or hold NaN or infinity; or a setting is out of its range.
+        FloatingPointError: the loss is no longer finite.
+    """
+    x, y = _check_data("fit", model, x, y)
+    if epochs < 1:
+        raise ValueError(f"fit: expected epochs >= 1, got {epochs}")
+    loss = loss or _default_loss(y)
+    optimizer = optimizer or Adam()
+    rng = np.random.default_rng(rng)
+    history = History()
+    try:
+        for epoch in range(1, epochs + 1):
+            start = time.perf_counter()
+            score = _train_epoch(
+                model, _progress(batches(x, y, batch_size, rng), len(x), batch_size, f"epoch {epoch}/{epochs}", verbose),
+                loss, optimizer, max_norm,
+            )
+            row = {"epoch": epoch, **_row(score)}
+            if not np.isfinite(score.loss):
+                raise FloatingPointError(
+                    f"fit: the loss is {score.loss} in epoch {epoch}: a lower learning rate (now {optimizer.rate:g}) "
+                    "or max_norm may help"
+                )
+            if validation is not None:
+                row |= _row(evaluate(model, *validation, loss=loss), "val_")
+            row |= {"lr": optimizer.rate, "seconds": time.perf_counter() - start}
+            history.append(row)
+            if verbose:
+                print(format_row(row), flush=True)
+    except KeyboardInterrupt:
+        history.interrupted = True
+        print(f"\ninterrupted in epoch {len(history) + 1}: the model keeps what it has learnt so far", flush=True)
+    return history
+
+
+def _train_epoch(
+    model: Layer,
+    data: Iterable[tuple[np.ndarray, np.ndarray]],
+    loss: Loss,
+    optimizer: Optimizer,
+    max_norm: float | None,
+) -> Score:
+    sums = _Sums()
+    for x_host, y_host in data:
+        x, y = _to_device(model, x_host), _to_device(model, y_host)
+        outputs, backward = model.forward(x, needs_dx=False)
+        value, loss_backward = loss.forward(outputs, y)
+        backward(loss_backward())
+        if max_norm is not None:
+            clip_grad_norm(model, max_norm)
+        optimizer.step(model)
+        sums.add(len(x), value, loss.accuracy(outputs, y))
+    return sums.fetch()
+
+
+def evaluate(
+    model: Layer, x: np.ndarray, y: np.ndarray, *, loss: Loss | None = None, batch_size: int = 256
+) -> Score:
+    """Mean loss and accuracy over a data set, by inference.
+
+    Arguments and errors as for :func:`fit`.
+    """
+    x, y = _check_data("evaluate", model, x, y)
+    loss = loss or _default_loss(y)
+    sums = _Sums()
+    for x_host, y_host in batches(x, y, batch_size):
+        targets = _to_device(model, y_host)
+        outputs = model(_to_device(model, x_host))
+        sums.add(len(x_host), loss(outputs, targets), loss.accuracy(outputs, targets))
+    return sums.fetch()
+
+
+def predict(model: Layer, x: np.ndarray, *, batch_size: int = 256) -> np.ndarray:
+    """The model's outputs (for a classifier the logits) for host data, on the host.
+
+    Example:
+        >>> labels = predict(model, x).argmax(1)
+
+    Arguments and errors as for :func:`fit`.
+    """
+    x, _ = _check_data("predict", model, x, None)
+    outputs = [to_numpy(model(_to_device(model, part))) for part, _ in batches(x, x, batch_size)]
+    return np.concatenate(outputs)
+
+
+class _Sums:
+    """Loss and accuracy, weighted by batch size, summed on the device in float64."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.loss, self.accuracy = xp.zeros((), dtype="float64"), None
+
+    def add(self, samples: int, loss: Array, accuracy: Array | None) -> None:
+        self.samples += samples
+        self.loss = self.loss + samples * loss
+        if accuracy is not None:
+            self.accuracy = samples * accuracy + (0 if self.accuracy is None else self.accuracy)
+
+    def fetch(self) -> Score:
+        loss = float(to_numpy(self.loss)) / self.samples
+        return Score(loss, None if self.accuracy is None else float(to_numpy(self.accuracy)) / self.samples)
+
+
+def _row(score: Score, prefix: str = "") -> dict[str, float]:
+    return {f"{prefix}{key}": value for key, value in score._asdict().items() if value is not None}
+
+
+def _default_loss(y: np.ndarray) -> Loss:
+    return SoftmaxCrossEntropy() if y.dtype.kind in "iu" else HalfSquaredError()
+
+
+def _to_device(model: Layer, data: np.ndarray) -> Array:
+    return asarray(data, model.dtype if data.dtype.kind == "f" else None)
+
+
+def _progress(data: Iterable[Any], samples: int, batch_size: int, title: str, verbose: bool) -> Iterable[Any]:
+    """The batches under a progress bar, which shows itself on a terminal only."""
+    if not verbose:
+        return data
+    from tqdm import tqdm  # here, so that importing xpnn costs little more than NumPy
+
+    return tqdm(data, title, -(-samples // batch_size), leave=False, unit="step", disable=None)
+
+
+def _check_data(caller: str, model: Layer, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Both as host arrays; y is an empty one where there is none."""
+    x = np.asarray(x)
+    y = np.asarray(y) if y is not None else np.zeros(len(x))
+    for what, data in (("x", x), ("y", y)):
+        if data.dtype.kind not in "iuf":
+            raise TypeError(f"{caller}: expected {what} to hold numbers, got dtype {data.dtype}")
+        if data.ndim == 0 or data.size == 0:
+            raise ValueError(f"{caller}: {what} is empty, of shape {data.shape}")
+        if not np.isfinite(data).all():
+            raise ValueError(f"{caller}: {what} holds NaN or infinity")
+    if len(x) != len(y):
+        raise ValueError(f"{caller}: x has {len(x)} samples, y has {len(y)}")
+    return x, y

@@ -1,0 +1,185 @@
+"""Optimisers: a few operations on the model's flat parameter vector."""
+
+from ..backend import Array, xp
+from ..layers import Layer
+from .schedules import Schedule
+
+
+class Optimizer:
+    """Holds its state for one model; ``step(model)`` updates the parameters and clears the gradients.
+
+    Attributes:
+        lr: the learning rate, a number or a :data:`Schedule`.
+        steps: how many steps were made.
+    """
+
+    _slots = 0  # how many vectors of the model's length the state has
+
+    def __init__(self, lr: float | Schedule, weight_decay: float = 0.0) -> None:
+        if not callable(lr) and lr <= 0:
+            raise ValueError(f"{type(self).__name__}: expected lr > 0, got {lr}")
+        if weight_decay < 0:
+            raise ValueError(f"{type(self).__name__}: expected weight_decay >= 0, got {weight_decay}")
+        self.lr, self.weight_decay = lr, float(weight_decay)
+        self.steps = 0
+        self._state: list[Array] | None = None
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.lr(self.steps) if callable(self.lr) else self.lr
+
+    def step(self, model: Layer) -> None:
+        """Update the model's parameters from its gradients, then set the gradients to 0.
+
+        Raises:
+            ValueError: the state belongs to a model of another size.
+        """
+        params, grads = model.flat_params, model.flat_grads
+        if self._state is None:
+            self._state = [xp.zeros_like(params) for _ in range(self._slots)]
+        if self._state and self._state[0].shape != params.shape:
+            raise ValueError(
+                f"{type(self).__name__}: its state is for {self._state[0].size} parameters, the model has "
+                f"{params.size}: each model needs an optimiser of its own"
+            )
+        self._update(params, grads, *self._state)
+        grads[...] = 0
+        self.steps += 1
+
+    def _update(self, params: Array, grads: Array, *state: Array) -> None:
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Gradient descent, the seed's W = W - u/N sum_i dE_i/dW, with momentum where wanted.
+
+    ::
+
+        g = dE/dp + weight_decay p
+        v = momentum v + g
+        p = p - lr v                        with Nesterov: p - lr (g + momentum v)
+
+    Args:
+        lr: learning rate (the seed's u) or schedule.
+        momentum: 0 for plain gradient descent.
+        nesterov: look ahead along the velocity.
+        weight_decay: weight of the penalty 1/2 |p|^2.
+
+    Source: the seed, "参数更新"; Sutskever et al., "On the importance of initialization and momentum", 2013.
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.1,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(lr, weight_decay)
+        if not 0 <= momentum < 1 or nesterov and momentum == 0:
+            raise ValueError(f"SGD: expected 0 <= momentum < 1, above 0 with nesterov, got {momentum}")
+        self.momentum, self.nesterov = float(momentum), nesterov
+        self._slots = 1 if momentum else 0
+
+    def _update(self, params: Array, grads: Array, *state: Array) -> None:
+        if self.weight_decay:
+            grads += self.weight_decay * params
+        if state:
+            (velocity,) = state
+            velocity *= self.momentum
+            velocity += grads
+            grads = grads + self.momentum * velocity if self.nesterov else velocity
+        params -= self.rate * grads
+
+
+class Adam(Optimizer):
+    """Steps scaled by running means of the gradient and of its square.
+
+    ::
+
+        g = dE/dp + weight_decay p
+        m = beta1 m + (1 - beta1) g                     v = beta2 v + (1 - beta2) g^2
+        p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    Args:
+        lr: learning rate or schedule.
+        betas: (beta1, beta2).
+        eps: keeps the division finite.
+        weight_decay: weight of the penalty 1/2 |p|^2, which goes through m and v.
+
+    Source: Kingma, Ba, "Adam", 2015.
+    """
+
+    _slots = 2
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(lr, weight_decay)
+        if not all(0 <= beta < 1 for beta in betas) or eps <= 0:
+            raise ValueError(f"{type(self).__name__}: expected 0 <= betas < 1 and eps > 0, got {betas}, {eps}")
+        self.betas, self.eps = betas, eps
+
+    def _update(self, params: Array, grads: Array, *state: Array) -> None:
+        if self.weight_decay:
+            grads += self.weight_decay * params
+        self._adam(params, grads, *state)
+
+    def _adam(self, params: Array, grads: Array, m: Array, v: Array) -> None:
+        (beta1, beta2), t = self.betas, self.steps + 1
+        m *= beta1
+        m += (1 - beta1) * grads
+        v *= beta2
+        grads *= grads
+        grads *= 1 - beta2
+        v += grads
+        xp.sqrt(v, out=grads)  # grads has served; from here on it is scratch
+        grads *= (1 - beta2**t) ** -0.5
+        grads += self.eps
+        xp.divide(m, grads, out=grads)
+        grads *= self.rate / (1 - beta1**t)
+        params -= grads
+
+
+class AdamW(Adam):
+    """Adam with the decay applied to the parameters themselves: p = p - lr weight_decay p, then Adam's step.
+
+    Arguments as for :class:`Adam`. Source: Loshchilov, Hutter, "Decoupled weight decay regularization", 2019.
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(lr, betas, eps, weight_decay)
+
+    def _update(self, params: Array, grads: Array, *state: Array) -> None:
+        params *= 1 - self.rate * self.weight_decay
+        self._adam(params, grads, *state)
+
+
+def clip_grad_norm(model: Layer, max_norm: float) -> Array:
+    """Scale the model's gradients so that their Euclidean norm is at most ``max_norm``: g = g min(1, max_norm / |g|).
+
+    Returns:
+        The norm before, a 0-d array; it is not fetched from the device.
+
+    Raises:
+        ValueError: max_norm is not above 0.
+
+    Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", 2013.
+    """
+    if not max_norm > 0:
+        raise ValueError(f"clip_grad_norm: expected max_norm > 0, got {max_norm}")
+    grads = model.flat_grads
+    norm = xp.sqrt(grads @ grads)
+    grads *= xp.minimum(1.0, max_norm / (norm + 1e-6))
+    return norm

@@ -1,0 +1,42 @@
+"""Learning rates that change over the steps. Any function from the step's number, from 0, to a rate will do."""
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+Schedule: TypeAlias = Callable[[int], float]
+
+
+class CosineDecay:
+    """From ``lr`` down to 0 along half a cosine, after a linear rise: lr/2 (1 + cos(pi step/steps)).
+
+    Args:
+        lr: the highest rate.
+        steps: the whole run's; past it the rate is 0.
+        warmup: steps of linear rise from near 0 to ``lr`` at the start.
+
+    Source: Loshchilov, Hutter, "SGDR", 2017.
+    """
+
+    def __init__(self, lr: float, steps: int, warmup: int = 0) -> None:
+        if lr <= 0 or steps < 1 or not 0 <= warmup < steps:
+            raise ValueError(f"CosineDecay: expected lr > 0 and 0 <= warmup < steps, got {lr}, {warmup}, {steps}")
+        self.lr, self.steps, self.warmup = lr, steps, warmup
+
+    def __call__(self, step: int) -> float:
+        if step < self.warmup:
+            return self.lr * (step + 1) / self.warmup
+        progress = min(1.0, (step - self.warmup) / (self.steps - self.warmup))
+        return 0.5 * self.lr * (1 + math.cos(math.pi * progress))
+
+
+class StepDecay:
+    """``lr`` times ``factor`` for every ``every`` steps done: lr factor^floor(step/every)."""
+
+    def __init__(self, lr: float, every: int, factor: float = 0.1) -> None:
+        if lr <= 0 or every < 1 or factor <= 0:
+            raise ValueError(f"StepDecay: expected lr > 0, every >= 1, factor > 0, got {lr}, {every}, {factor}")
+        self.lr, self.every, self.factor = lr, every, factor
+
+    def __call__(self, step: int) -> float:
+        return self.lr * self.factor ** (step // self.every)
