@@ -1,1 +1,112 @@
-def main() -> None: ...
+"""The command line: ``xpnn`` or ``python -m xpnn``."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from .cli import commands
+from .cli.recipe import MODELS
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 if it succeeded, 1 after an error told in a line. Wrong usage exits with 2."""
+    args = _parser().parse_args(argv)
+    try:
+        args.command(args)
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+        print(f"xpnn: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("xpnn: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="xpnn", description="Neural networks by hand, on NumPy or CuPy (NN_BACKEND=cupy).")
+    commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands_of.add_parser("train", help="train a network on real data")
+    train.add_argument("model", choices=MODELS)
+    train.add_argument("--data", type=_data, help="digits (default), mnist, fashion-mnist, or a folder of IDX files; "
+                       "for charrnn a text file (default: the English of Python's help topics)")  # fmt: skip
+    train.add_argument("--epochs", type=_positive_int, help="default: 20 on digits, 12 elsewhere")
+    train.add_argument("--batch-size", type=_positive_int, default=32, help="default: 32")
+    train.add_argument("--lr", type=_positive, help="highest learning rate; it then falls along a cosine. "
+                       "Default: 0.002, for sgd 0.05")  # fmt: skip
+    train.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adam", help="default: adam")
+    train.add_argument("--seed", type=_natural, default=0, help="of weights and shuffles; default: 0")
+    train.add_argument("--out", type=Path, help="output folder; default: runs/MODEL-DATA")
+    train.set_defaults(command=commands.train)
+
+    evaluate = commands_of.add_parser("evaluate", help="test a saved network")
+    _add_model(evaluate)
+    evaluate.add_argument("--data", type=_data, help="default: the data that it was trained on")
+    evaluate.set_defaults(command=commands.evaluate_model)
+
+    predict = commands_of.add_parser("predict", help="classify pictures with a saved network")
+    _add_model(predict)
+    predict.add_argument("images", type=_existing, nargs="+", metavar="IMAGE", help="picture files (PNG, JPEG, ...)")
+    predict.add_argument("--invert", action="store_true", help="the pictures are dark on light, as ink on paper is")
+    predict.set_defaults(command=commands.predict_images)
+
+    sample = commands_of.add_parser("sample", help="let a saved charrnn make up text")
+    _add_model(sample)
+    sample.add_argument("--length", type=_positive_int, default=500, help="characters; default: 500")
+    sample.add_argument("--prompt", default="\n", help="text to go on from")
+    sample.add_argument("--temperature", type=_positive, default=0.7, help="below 1 likelier, above bolder; default: 0.7")
+    sample.add_argument("--seed", type=_natural, default=0, help="default: 0")
+    sample.set_defaults(command=commands.sample)
+
+    info = commands_of.add_parser("info", help="versions and device, or what a saved network is")
+    _add_model(info, nargs="?")
+    info.set_defaults(command=commands.info)
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    parser.add_argument("path", type=_existing, nargs=nargs, metavar="MODEL", help="folder or file that train left")
+
+
+def _existing(text: str) -> Path:
+    if not Path(text).exists():
+        raise argparse.ArgumentTypeError(f"there is no {text}")
+    return Path(text)
+
+
+def _data(text: str) -> str:
+    if text not in ("digits", "mnist", "fashion-mnist", "topics") and not Path(text).exists():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither digits, mnist, fashion-mnist nor an existing path")
+    return text
+
+
+def _positive_int(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -47,7 +47,7 @@ def _find_cupy() -> Any:
     except Exception as error:  # CuPy has a class for each CUDA library; whichever fails, the device is out of reach
         raise BackendError(
             f"NN_BACKEND=cupy, but no CUDA device answers ({error}): look whether nvidia-smi lists one and whether "
-            f"its driver is as new as CuPy's CUDA ({cupy.__name__} {cupy.__version__}), or set NN_BACKEND=numpy"
+            f"its driver is as new as CuPy {cupy.__version__}, or set NN_BACKEND=numpy"
         ) from error
     return cupy
 

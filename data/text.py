@@ -22,17 +22,18 @@ class TextData:
     vocabulary: str
 
 
-def load_text(name: str | Path = "topics", held_out: float = 0.1) -> TextData:
+def load_text(name: str | Path = "topics", vocabulary: str | None = None, held_out: float = 0.1) -> TextData:
     """Load a text.
 
     Args:
         name: ``"topics"``, the English that Python's ``help()`` shows (the standard library's ``pydoc_data.topics``), or
             the path of a text file in UTF-8.
+        vocabulary: the characters that a model knows; by default those of the text.
         held_out: the share at the end that is kept for the test.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not UTF-8, or has fewer than 1,000 characters.
+        ValueError: it is not UTF-8, has fewer than 1,000 characters, or has one outside the vocabulary.
     """
     if name == "topics":
         from pydoc_data.topics import topics
@@ -45,10 +46,23 @@ def load_text(name: str | Path = "topics", held_out: float = 0.1) -> TextData:
             raise ValueError(f"{name}: not a text in UTF-8 ({error})") from error
     if len(text) < 1000:
         raise ValueError(f"{name}: {len(text)} characters, expected 1,000 at the least")
-    vocabulary, indices = np.unique(list(text), return_inverse=True)
+    vocabulary = "".join(sorted(set(text))) if vocabulary is None else vocabulary
+    indices = encode(text, vocabulary)
     split = round(len(text) * (1 - held_out))
-    indices = indices.astype(np.int64)
-    return TextData(str(name), indices[:split], indices[split:], "".join(vocabulary))
+    return TextData(str(name), indices[:split], indices[split:], vocabulary)
+
+
+def encode(text: str, vocabulary: str) -> np.ndarray:
+    """The characters' indices into the vocabulary, int64.
+
+    Raises:
+        ValueError: a character is not in the vocabulary.
+    """
+    index = {character: i for i, character in enumerate(vocabulary)}
+    unknown = "".join(sorted(set(text) - index.keys()))
+    if unknown:
+        raise ValueError(f"{unknown!r} is not in the vocabulary of {len(vocabulary)} characters")
+    return np.array([index[character] for character in text], dtype=np.int64)
 
 
 def windows(indices: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..backend import Array, Rng, col2im, im2col, output_size, row_blocks, xp
-from .base import Backward, Layer, pair, positive
+from .base import Backward, Layer, brief, pair, positive
 from .init import he_uniform
 
 
@@ -97,10 +97,8 @@ class Conv2D(Layer):
         return z.transpose(3, 0, 1, 2), backward
 
     def _arguments(self) -> str:
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}, padding={self.padding}"
-        )
+        options = brief(kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
+        return f"{self.in_channels}, {self.out_channels}{options}"
 
 
 def pad(x: Array, p1: int, p2: int, value: float = 0.0) -> Array:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..backend import Array, output_size, xp
-from .base import Backward, Layer, pair
+from .base import Backward, Layer, brief, pair
 from .conv import pad
 
 
@@ -45,7 +45,7 @@ class _Pool2D(Layer):
         return dx[:, p1 : p1 + shape[2], p2 : p2 + shape[3]].transpose(3, 0, 1, 2)
 
     def _arguments(self) -> str:
-        return f"{self.size}, stride={self.stride}, padding={self.padding}"
+        return brief(size=self.size, stride=None if self.stride == self.size else self.stride, padding=self.padding)[2:]
 
 
 class MaxPool2D(_Pool2D):

@@ -104,4 +104,4 @@ class RNN(Layer):
         return (h.transpose(1, 0, 2) if self.return_sequences else h[-1]), backward
 
     def _arguments(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}, return_sequences={self.return_sequences}"
+        return f"{self.input_size}, {self.hidden_size}" + (", return_sequences=True" if self.return_sequences else "")

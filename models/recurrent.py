@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..backend import Array, Rng, asarray, to_numpy
+from ..data.text import encode
 from ..layers import RNN, Dense, Embedding
 from .sequential import Sequential
 
@@ -74,18 +75,6 @@ class CharRNN(Sequential):
         self.dense = Dense(hidden_size, len(vocabulary), rng=rng, dtype=dtype)
         super().__init__(self.embedding, self.rnn, self.dense, input_shape=(64,), input_dtype="int64")
 
-    def encode(self, text: str) -> np.ndarray:
-        """The characters' indices, on the host.
-
-        Raises:
-            ValueError: a character is not in the vocabulary.
-        """
-        index = {character: i for i, character in enumerate(self.vocabulary)}
-        unknown = sorted(set(text) - index.keys())
-        if unknown:
-            raise ValueError(f"CharRNN: {''.join(unknown)!r} is not in the vocabulary")
-        return np.array([index[character] for character in text], dtype=np.int64)
-
     def sample(self, length: int, prompt: str = "\n", temperature: float = 1.0, *, rng: Rng = None) -> Iterator[str]:
         """Characters drawn one by one from softmax(logits / temperature), each fed back as the next input.
 
@@ -100,7 +89,7 @@ class CharRNN(Sequential):
         """
         if not prompt or temperature <= 0:
             raise ValueError("CharRNN.sample: expected a prompt of one character at the least and a temperature above 0")
-        return self._sample(length, self.encode(prompt), temperature, np.random.default_rng(rng))
+        return self._sample(length, encode(prompt, self.vocabulary), temperature, np.random.default_rng(rng))
 
     def _sample(self, length: int, prompt: np.ndarray, temperature: float, rng: np.random.Generator) -> Iterator[str]:
         state: Array | None = None

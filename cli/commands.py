@@ -1,0 +1,148 @@
+"""The commands. Each takes the parsed arguments and prints."""
+
+import argparse
+import platform
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..backend import describe
+from ..data import ImageData, TextData, load_images, load_text, windows
+from ..layers import Softmax
+from ..models import CharRNN, Sequential
+from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, predict, save
+from .recipe import Recipe, load_model
+
+_OPTIMIZERS: dict[str, tuple[type[Optimizer], float]] = {"sgd": (SGD, 0.05), "adam": (Adam, 0.002), "adamw": (AdamW, 0.002)}
+_EPOCHS = {"digits": 20}  # small, so it wants more passes than the 12 of the others
+_WINDOW = 64  # characters that the gradient runs back through
+_MAX_NORM = {"rnn": 1.0, "charrnn": 1.0}
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train a network and leave parameters, history and curves in the output folder."""
+    recipe, data = _load_data(args.model, args.data)
+    out = args.out or Path("runs") / f"{args.model}-{Path(recipe.data).stem}"
+    out.mkdir(parents=True, exist_ok=True)
+    model = recipe.build(args.seed)
+    x, y, validation = _arrays(recipe, data)
+    print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {recipe.data}")
+    epochs = args.epochs or _EPOCHS.get(recipe.data, 12)
+    history = fit(
+        model, x, y,
+        optimizer=_optimizer(args, -(-len(x) // args.batch_size) * epochs),
+        epochs=epochs,
+        batch_size=args.batch_size,
+        validation=validation,
+        rng=args.seed,
+        max_norm=_MAX_NORM.get(args.model),
+    )  # fmt: skip
+    print("\n" + _score(recipe, model, data))
+    if isinstance(model, CharRNN):
+        print(f"\na sample:\n{''.join(model.sample(300, temperature=0.7, rng=args.seed))}\n")
+    save(model, out / "model.safetensors", recipe.metadata())
+    history.to_csv(out / "history.csv")
+    print(f"saved in {out}: model.safetensors, history.csv{_plot(history, out)}")
+
+
+def evaluate_model(args: argparse.Namespace) -> None:
+    """Print a saved network's loss and accuracy on the test part of a data set."""
+    recipe, model = load_model(args.path)
+    print(_score(recipe, model, _load_data(recipe.model, args.data or recipe.data, recipe)[1]))
+
+
+def predict_images(args: argparse.Namespace) -> None:
+    """Print the likeliest classes of each picture."""
+    recipe, model = load_model(args.path)
+    if not recipe.classes:
+        raise ValueError(f"{args.path} is a character model: it has no classes; try `xpnn sample`")
+    images = np.stack([_read_image(path, recipe.image_shape, args.invert) for path in args.images])
+    probabilities = predict(Sequential(model, Softmax()), recipe.inputs(images))
+    for path, p in zip(args.images, probabilities, strict=True):
+        likeliest = np.argsort(-p)[:3]
+        print(f"{path}: " + ", ".join(f"{recipe.classes[k]} ({p[k]:.1%})" for k in likeliest))
+
+
+def sample(args: argparse.Namespace) -> None:
+    """Print text that a character model makes up."""
+    recipe, model = load_model(args.path)
+    if not isinstance(model, CharRNN):
+        raise ValueError(f"{args.path} holds a {recipe.model}: only a charrnn makes up text")
+    print(args.prompt if args.prompt.strip() else "", end="")
+    for character in model.sample(args.length, args.prompt, args.temperature, rng=args.seed):
+        print(character, end="", flush=True)
+    print()
+
+
+def info(args: argparse.Namespace) -> None:
+    """Print versions and the device, or what a saved network is."""
+    print(f"xpnn {__version__}, Python {platform.python_version()}\n{describe()}")
+    if args.path:
+        recipe, model = load_model(args.path)
+        print(f"\n{recipe.model}, trained on {recipe.data}\n{model.summary()}")
+
+
+def _load_data(model: str, name: str | None, recipe: Recipe | None = None) -> tuple[Recipe, ImageData | TextData]:
+    """The data set, and its recipe; a saved network's own recipe must fit the data."""
+    if model == "charrnn":
+        text = load_text(name or "topics", recipe.vocabulary if recipe else None)
+        return recipe or Recipe.for_text(text), text
+    images = load_images(name or "digits")
+    if recipe and (images.x_test.shape[2:] != recipe.image_shape or len(images.classes) != len(recipe.classes)):
+        raise ValueError(
+            f"{name}: {len(images.classes)} classes of {images.x_test.shape[2:]} images, but the network was trained on "
+            f"{len(recipe.classes)} classes of {recipe.image_shape}"
+        )
+    return recipe or Recipe.for_images(model, images), images
+
+
+def _arrays(
+    recipe: Recipe, data: ImageData | TextData
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Inputs and targets for training, and the held-out pair."""
+    if isinstance(data, TextData):
+        return *windows(data.train, _WINDOW), _held_out_text(data)
+    return recipe.inputs(data.x_train), data.y_train, (recipe.inputs(data.x_test), data.y_test)
+
+
+def _held_out_text(data: TextData) -> tuple[np.ndarray, np.ndarray]:
+    """The held-out text in a few long pieces, so that nearly every character has its full past."""
+    return windows(data.test, min(4096, len(data.test) - 1))
+
+
+def _optimizer(args: argparse.Namespace, steps: int) -> Optimizer:
+    kind, lr = _OPTIMIZERS[args.optimizer]
+    schedule = CosineDecay(args.lr or lr, steps)
+    return SGD(schedule, momentum=0.9) if kind is SGD else kind(schedule)
+
+
+def _score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str:
+    """The held-out result in a line."""
+    if isinstance(data, TextData):
+        score = evaluate(model, *_held_out_text(data), batch_size=16)
+        return f"held-out text: {score.loss / np.log(2):.3f} bits per character, {score.accuracy:.2%} of characters right"
+    score = evaluate(model, recipe.inputs(data.x_test), data.y_test)
+    return f"test accuracy {score.accuracy:.2%}, loss {score.loss:.4f}, on {len(data.y_test):,} images of {data.name}"
+
+
+def _plot(history: History, out: Path) -> str:
+    try:
+        history.plot(out / "curves.png")
+    except ImportError as error:
+        return f" (no curves.png: {error})"
+    return ", curves.png"
+
+
+def _read_image(path: Path, shape: tuple[int, int], invert: bool) -> np.ndarray:
+    """A picture file as grey uint8 (1, H, W)."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise ImportError("reading pictures needs Pillow: install xpnn's extra [images]") from error
+    try:
+        with Image.open(path) as image:
+            grey = np.asarray(image.convert("L").resize(shape[::-1], Image.Resampling.BOX))
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError(f"{path} is not a readable picture ({error})") from error
+    return (255 - grey if invert else grey)[None]

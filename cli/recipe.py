@@ -1,0 +1,104 @@
+"""From a data set's images or text to a network's input, and back from a saved file to the network."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..backend import Rng
+from ..data import ImageData, TextData
+from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
+from ..training import load, read_metadata
+
+MODELS = ("mlp", "lenet5", "rnn", "charrnn")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What it takes, beside the parameters, to build a network and to feed it.
+
+    Attributes:
+        model: one of MODELS.
+        data: name or path of the data set that it was trained on.
+        image_shape: (H, W) of the data set's images.
+        mean, std: of the training pixels, which are scaled to [0, 1] first.
+        classes: names of the labels.
+        vocabulary: of a character model.
+    """
+
+    model: str
+    data: str
+    image_shape: tuple[int, int] = (0, 0)
+    mean: float = 0.0
+    std: float = 1.0
+    classes: tuple[str, ...] = ()
+    vocabulary: str = ""
+
+    @classmethod
+    def for_images(cls, model: str, data: ImageData) -> "Recipe":
+        """The recipe for a classifier of this data set."""
+        pixels = data.x_train
+        return cls(
+            model, data.name, pixels.shape[2:], float(pixels.mean() / 255), float(pixels.std() / 255), data.classes
+        )
+
+    @classmethod
+    def for_text(cls, data: TextData) -> "Recipe":
+        """The recipe for a character model of this text."""
+        return cls("charrnn", data.name, vocabulary=data.vocabulary)
+
+    def build(self, rng: Rng = None) -> Sequential:
+        """The network with new weights."""
+        H, W = self.image_shape
+        if self.model == "mlp":
+            return MLP((H * W, 256, 128, len(self.classes)), rng=rng)
+        if self.model == "lenet5":
+            return LeNet5(32 if max(H, W) > 28 else 28, len(self.classes), rng=rng)
+        if self.model == "rnn":
+            return RNNClassifier(W, 128, len(self.classes), rng=rng)
+        return CharRNN(self.vocabulary, rng=rng)
+
+    def inputs(self, images: np.ndarray) -> np.ndarray:
+        """Standardised float32 input of the network's shape from uint8 images (N, 1, H, W)."""
+        if self.model == "lenet5":
+            images = _enlarge(images)
+        x = (images.astype(np.float32) * np.float32(1 / 255) - np.float32(self.mean)) / np.float32(self.std)
+        if self.model == "mlp":
+            return x.reshape(len(x), -1)
+        return x[:, 0] if self.model == "rnn" else x  # rows are the RNN's time steps
+
+    def metadata(self) -> dict[str, str]:
+        """For a safetensors file."""
+        return {"xpnn": json.dumps(asdict(self))}
+
+
+def load_model(path: Path) -> tuple[Recipe, Sequential]:
+    """The network that ``xpnn train`` saved, from its file or its folder.
+
+    Raises:
+        OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe.
+    """
+    path = path / "model.safetensors" if path.is_dir() else path
+    try:
+        fields = json.loads(read_metadata(path)["xpnn"])
+        recipe = Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()})
+        assert recipe.model in MODELS
+        model = recipe.build()
+    except (KeyError, TypeError, AssertionError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
+    load(model, path)
+    return recipe, model
+
+
+def _enlarge(images: np.ndarray) -> np.ndarray:
+    """Small images to LeNet-5's 28x28, each pixel repeated a whole number of times, then a black border."""
+    H, W = images.shape[2:]
+    if max(H, W) > 32:
+        raise ValueError(f"lenet5: expected images of at most 32x32, got {H}x{W}")
+    size = 28 if max(H, W) <= 28 else 32
+    factor = size // max(H, W)
+    images = images.repeat(factor, axis=2).repeat(factor, axis=3)
+    top, left = (size - H * factor) // 2, (size - W * factor) // 2
+    borders = ((0, 0), (0, 0), (top, size - H * factor - top), (left, size - W * factor - left))
+    return np.pad(images, borders)
