@@ -162,16 +162,14 @@ def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]
     return values
 
 
-def brief(**options: object) -> str:
+def brief(usual: dict[str, object], **options: object) -> str:
     """Constructor arguments for a repr, without those at their usual values; one number for a pair of equals."""
-    usual = {"stride": 1, "padding": 0}
     texts = []
     for key, value in options.items():
-        if isinstance(value, tuple) and len(set(value)) == 1:
-            value = value[0]
         if value != usual.get(key):
-            texts.append(f", {key}={value}")
-    return "".join(texts)
+            value = value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+            texts.append(f"{key}={value}")
+    return ", ".join(texts)
 
 
 def positive(**sizes: int) -> None:

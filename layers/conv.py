@@ -97,8 +97,9 @@ class Conv2D(Layer):
         return z.transpose(3, 0, 1, 2), backward
 
     def _arguments(self) -> str:
-        options = brief(kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
-        return f"{self.in_channels}, {self.out_channels}{options}"
+        usual = {"stride": (1, 1), "padding": (0, 0)}
+        options = brief(usual, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
+        return f"{self.in_channels}, {self.out_channels}, {options}"
 
 
 def pad(x: Array, p1: int, p2: int, value: float = 0.0) -> Array:

@@ -45,7 +45,8 @@ class _Pool2D(Layer):
         return dx[:, p1 : p1 + shape[2], p2 : p2 + shape[3]].transpose(3, 0, 1, 2)
 
     def _arguments(self) -> str:
-        return brief(size=self.size, stride=None if self.stride == self.size else self.stride, padding=self.padding)[2:]
+        usual = {"stride": self.size, "padding": (0, 0)}
+        return brief(usual, size=self.size, stride=self.stride, padding=self.padding)
 
 
 class MaxPool2D(_Pool2D):
