@@ -14,9 +14,9 @@ WORKSPACE_BYTES = 1 << 19 if xp.__name__ == "numpy" else 1 << 28
 """Aim for one block's columns: half of a common CPU's L2 cache; on a device large, since each launch costs time."""
 
 
-def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    """Positions that a window takes along one axis: floor((size + 2 padding - kernel) / stride) + 1."""
-    return (size + 2 * padding - kernel) // stride + 1
+def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
+    """Positions of a window along one axis: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1."""
+    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
 def row_blocks(rows: int, bytes_per_row: int) -> Iterator[slice]:
@@ -26,10 +26,17 @@ def row_blocks(rows: int, bytes_per_row: int) -> Iterator[slice]:
         yield slice(start, min(start + step, rows))
 
 
-def im2col(x: Array, kernel: tuple[int, int], stride: tuple[int, int], rows: slice, width: int) -> Array:
+def im2col(
+    x: Array,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    rows: slice,
+    width: int,
+    dilation: tuple[int, int] = (1, 1),
+) -> Array:
     """Columns for the output rows ``rows``: (C, H, W, N), padded already, to (C*k1*k2, len(rows)*W'*N).
 
-    ``columns[(c,m,n), (i,j,sample)] = x[c, i*s1 + m, j*s2 + n, sample]``
+    ``columns[(c,m,n), (i,j,sample)] = x[c, i*s1 + m*d1, j*s2 + n*d2, sample]``
 
     Args:
         x: the padded input with the batch last.
@@ -37,30 +44,38 @@ def im2col(x: Array, kernel: tuple[int, int], stride: tuple[int, int], rows: sli
         stride: (s1, s2).
         rows: the output rows i wanted.
         width: W', the number of output positions in a row.
+        dilation: (d1, d2), the distance between the pixels under neighbouring places of the kernel.
     """
-    (C, _, _, N), (k1, k2), (s1, s2) = x.shape, kernel, stride
+    (C, _, _, N), (k1, k2), (s1, s2), (d1, d2) = x.shape, kernel, stride, dilation
     count = rows.stop - rows.start
     c, h, w, n = x.strides
     windows = xp.lib.stride_tricks.as_strided(
-        x[:, rows.start * s1 :], (C, k1, k2, count, width, N), (c, h, w, h * s1, w * s2, n)
+        x[:, rows.start * s1 :], (C, k1, k2, count, width, N), (c, h * d1, w * d2, h * s1, w * s2, n)
     )
     return xp.ascontiguousarray(windows).reshape(C * k1 * k2, count * width * N)
 
 
 def col2im(
-    columns: Array, out: Array, kernel: tuple[int, int], stride: tuple[int, int], rows: slice, width: int
+    columns: Array,
+    out: Array,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    rows: slice,
+    width: int,
+    dilation: tuple[int, int] = (1, 1),
 ) -> None:
     """Add columns back to where im2col took them from: its adjoint, <im2col x, c> = <x, col2im c>.
 
     Args:
         columns: (C*k1*k2, len(rows)*W'*N).
         out: (C, H, W, N), padded; the block's sums are added to it.
-        kernel, stride, rows, width: as for :func:`im2col`.
+        kernel, stride, rows, width, dilation: as for :func:`im2col`.
     """
-    (C, _, _, N), (k1, k2), (s1, s2) = out.shape, kernel, stride
+    (C, _, _, N), (k1, k2), (s1, s2), (d1, d2) = out.shape, kernel, stride, dilation
     count = rows.stop - rows.start
     columns = columns.reshape(C, k1, k2, count, width, N)
     for m in range(k1):
-        i = rows.start * s1 + m
+        i = rows.start * s1 + m * d1
         for n in range(k2):
-            out[:, i : i + count * s1 : s1, n : n + width * s2 : s2] += columns[:, m, n]
+            j = n * d2
+            out[:, i : i + count * s1 : s1, j : j + width * s2 : s2] += columns[:, m, n]

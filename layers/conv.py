@@ -10,7 +10,8 @@ from .init import he_uniform
 class Conv2D(Layer):
     r"""Two-dimensional convolution of the seed: cross-correlation with D kernels and a bias each.
 
-    Forward and backward, for stride 1 and padding 0 (o is the input, delta = dE/dx, x the output)::
+    Forward and backward, for stride 1, no padding, no dilation, one group (o is the input, delta = dE/dx, x the
+    output)::
 
         x[d,i,j]        = sum_{c,m,n} W[d,c,m,n] o[c,i+m,j+n] + b[d]
         dE/dW[d,c,m,n]  = sum_{i,j} delta[d,i,j] o[c,i+m,j+n]             = rot180(delta) * o
@@ -25,21 +26,30 @@ class Conv2D(Layer):
 
         x = W col + b,    dE/dW = delta col^T,    dE/do = col2im(W^T delta)
 
+    With dilation the kernel's place (m, n) reads o[c, i + d1 m, j + d2 n]. With G groups, group g's D/G kernels see its
+    C/G channels only: the same products, one for each group, over the group's rows of col.
+
     Args:
         in_channels: C.
         out_channels: D, the number of kernels.
         kernel_size: (k1, k2), or one number for both.
         stride: step of the kernel (s1, s2), or one number for both.
         padding: rows and columns of zeros around the image (p1, p2), or one number for both.
+        dilation: distance between the pixels under neighbouring places of the kernel (d1, d2), or one number for both.
+        groups: G, a divisor of C and D; ``groups=in_channels`` is the depthwise convolution.
         rng: seed or generator of the initial weights (He uniform; b starts at 0).
         dtype: of the parameters and of the input that forward accepts.
 
     Shapes:
-        input (N, C, H, W), output (N, D, H', W') with H' = floor((H + 2 p1 - k1) / s1) + 1 and W' likewise;
-        W (D, C, k1, k2), b (D,). In memory the output has the batch last, carried by its strides.
+        input (N, C, H, W), output (N, D, H', W') with H' = floor((H + 2 p1 - d1 (k1 - 1) - 1) / s1) + 1, W' likewise;
+        W (D, C/G, k1, k2), b (D,). In memory the output has the batch last, carried by its strides.
+
+    Raises:
+        ValueError: a number is out of its range, or groups divides not both channel numbers.
 
     Source: the seed, "卷积计算" to "相邻两层输入之间的导数"; jefkine.com, "Backpropagation in convolutional neural
-    networks", 2016.
+    networks", 2016. Groups: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural
+    networks", 2012. Dilation: Yu, Koltun, "Multi-scale context aggregation by dilated convolutions", 2016.
     """
 
     def __init__(
@@ -49,34 +59,45 @@ class Conv2D(Layer):
         kernel_size: int | tuple[int, int],
         stride: int | tuple[int, int] = 1,
         padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
         *,
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
-        positive(in_channels=in_channels, out_channels=out_channels)
-        self.in_channels, self.out_channels = in_channels, out_channels
+        positive(in_channels=in_channels, out_channels=out_channels, groups=groups)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(f"groups: expected a divisor of {in_channels} and {out_channels} channels, got {groups}")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = k1, k2 = pair(kernel_size, "kernel_size", 1)
         self.stride = pair(stride, "stride", 1)
         self.padding = pair(padding, "padding", 0)
+        self.dilation = pair(dilation, "dilation", 1)
+        fan_in = in_channels // groups * k1 * k2
         super().__init__(
-            W=he_uniform(rng, (out_channels, in_channels, k1, k2), in_channels * k1 * k2, dtype),
+            W=he_uniform(rng, (out_channels, in_channels // groups, k1, k2), fan_in, dtype),
             b=np.zeros(out_channels, dtype),
         )
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", self.in_channels, "H", "W")
-        (N, C, H, width), D = x.shape, self.out_channels
-        (k1, k2), (s1, s2), (p1, p2) = self.kernel_size, self.stride, self.padding
-        H_out, W_out = output_size(H, k1, s1, p1), output_size(width, k2, s2, p2)
+        (N, C, H, width), D, G = x.shape, self.out_channels, self.groups
+        (k1, k2), (p1, p2) = self.kernel_size, self.padding
+        H_out, W_out = map(output_size, (H, width), self.kernel_size, self.stride, self.padding, self.dilation)
         if H_out < 1 or W_out < 1:
             raise ValueError(f"{self}: the kernel is larger than the padded input of shape {x.shape}")
-        W, b = self.params["W"].reshape(D, -1), self.params["b"]
+        split = (G,) if G > 1 else ()  # an axis of length 1 would make each product a batched one, slower on a device
+        W, b = self.params["W"].reshape(*split, D // G, -1), self.params["b"]
         o = pad(x.transpose(1, 2, 3, 0), p1, p2)
         blocks = list(row_blocks(H_out, C * k1 * k2 * W_out * N * x.itemsize))
+
+        def columns_of(rows: slice) -> Array:
+            columns = im2col(o, self.kernel_size, self.stride, rows, W_out, self.dilation)
+            return columns.reshape(*split, C // G * k1 * k2, -1)
+
         z = xp.empty((D, H_out, W_out, N), dtype=x.dtype)
         for rows in blocks:
-            columns = im2col(o, self.kernel_size, self.stride, rows, W_out)
-            z[:, rows] = (W @ columns).reshape(D, -1, W_out, N)
+            z[:, rows] = (W @ columns_of(rows)).reshape(D, -1, W_out, N)
         z += b[:, None, None, None]
 
         def backward(dy: Array) -> Array | None:
@@ -84,21 +105,21 @@ class Conv2D(Layer):
             do = xp.zeros(o.shape, dtype=o.dtype) if needs_dx else None
             dW = xp.zeros_like(W)
             for rows in blocks:
+                block = delta[:, rows].reshape(*split, D // G, -1)
                 # the columns are made anew: cheaper than keeping k1*k2 copies of the input since the forward pass
-                columns = im2col(o, self.kernel_size, self.stride, rows, W_out)
-                block = delta[:, rows].reshape(D, -1)
-                dW += block @ columns.T
+                dW += block @ columns_of(rows).swapaxes(-1, -2)
                 if do is not None:
-                    col2im(W.T @ block, do, self.kernel_size, self.stride, rows, W_out)
-            self.grads["W"] += dW.reshape(D, C, k1, k2)
+                    dcolumns = W.swapaxes(-1, -2) @ block
+                    col2im(dcolumns, do, self.kernel_size, self.stride, rows, W_out, self.dilation)
+            self.grads["W"] += dW.reshape(self.params["W"].shape)
             self.grads["b"] += delta.reshape(D, -1).sum(1)
             return None if do is None else do[:, p1 : p1 + H, p2 : p2 + width].transpose(3, 0, 1, 2)
 
         return z.transpose(3, 0, 1, 2), backward
 
     def _arguments(self) -> str:
-        usual = {"stride": (1, 1), "padding": (0, 0)}
-        options = brief(usual, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
+        usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+        options = brief(usual, **{key: getattr(self, key) for key in ("kernel_size", *usual)})
         return f"{self.in_channels}, {self.out_channels}, {options}"
 
 
