@@ -9,6 +9,7 @@ layers in a row, ``training`` has optimisers and the loop, ``data`` real data se
 from .backend import BackendError, asarray, describe, synchronize, to_numpy, xp
 from .data import ImageData, TextData, batches, load_images, load_text, read_idx, windows
 from .layers import (
+    RBF,
     RNN,
     AvgPool2D,
     Conv2D,
@@ -20,11 +21,15 @@ from .layers import (
     Layer,
     LeakyReLU,
     Loss,
+    MappedConv2D,
     MaxPool2D,
+    RBFLoss,
     ReLU,
+    ScaledTanh,
     Sigmoid,
     Softmax,
     SoftmaxCrossEntropy,
+    Subsample2D,
     Tanh,
 )
 from .models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
@@ -50,6 +55,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MLP",
+    "RBF",
     "RNN",
     "SGD",
     "Adam",
@@ -70,16 +76,20 @@ __all__ = [
     "LeNet5",
     "LeakyReLU",
     "Loss",
+    "MappedConv2D",
     "MaxPool2D",
     "Optimizer",
+    "RBFLoss",
     "RNNClassifier",
     "ReLU",
+    "ScaledTanh",
     "Score",
     "Sequential",
     "Sigmoid",
     "Softmax",
     "SoftmaxCrossEntropy",
     "StepDecay",
+    "Subsample2D",
     "Tanh",
     "TextData",
     "asarray",

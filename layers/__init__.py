@@ -1,6 +1,6 @@
 """One differentiable function a file, each written forward and backward by hand."""
 
-from .activations import LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
 from .base import Backward, Layer, Parameters
 from .conv import Conv2D
 from .dense import Dense
@@ -8,10 +8,14 @@ from .dropout import Dropout
 from .embedding import Embedding
 from .flatten import Flatten
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
+from .mapped_conv import MappedConv2D
 from .pool import AvgPool2D, MaxPool2D
+from .rbf import RBF, RBFLoss
 from .rnn import RNN
+from .subsample import Subsample2D
 
 __all__ = [
+    "RBF",
     "RNN",
     "AvgPool2D",
     "Backward",
@@ -24,11 +28,15 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "Loss",
+    "MappedConv2D",
     "MaxPool2D",
     "Parameters",
+    "RBFLoss",
     "ReLU",
+    "ScaledTanh",
     "Sigmoid",
     "Softmax",
     "SoftmaxCrossEntropy",
+    "Subsample2D",
     "Tanh",
 ]

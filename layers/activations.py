@@ -1,7 +1,7 @@
 """Activation functions a = f(z); backward is delta_z = delta_a * f'(z), the second factor of the seed's delta."""
 
 from ..backend import Array, xp
-from .base import Backward, Layer
+from .base import Backward, Layer, brief
 
 
 class Sigmoid(Layer):
@@ -31,6 +31,34 @@ class Tanh(Layer):
             return dy * (1 - a * a)
 
         return a, backward
+
+
+class ScaledTanh(Layer):
+    """a = A tanh(S z); f' = S (A - a^2 / A). A = 1.7159 and S = 2/3 give f(1) = 1 and f(-1) = -1.
+
+    Args:
+        amplitude: A.
+        slope: S; the slope at 0 is A S.
+
+    Any shape; the output has the input's. Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to
+    document recognition", 1998, eq. 6 and appendix A.
+    """
+
+    def __init__(self, amplitude: float = 1.7159, slope: float = 2 / 3) -> None:
+        super().__init__()
+        self.amplitude, self.slope = float(amplitude), float(slope)
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        self._check(x, "...")
+        a = self.amplitude * xp.tanh(self.slope * x)
+
+        def backward(dy: Array) -> Array:
+            return dy * (self.slope * (self.amplitude - a * a / self.amplitude))
+
+        return a, backward
+
+    def _arguments(self) -> str:
+        return brief({"amplitude": 1.7159, "slope": 2 / 3}, amplitude=self.amplitude, slope=self.slope)
 
 
 class ReLU(Layer):

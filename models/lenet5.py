@@ -1,35 +1,67 @@
-"""The seed's CNN: LeNet-5."""
+"""The seed's CNN: LeNet-5, as it is built today and as it was published."""
 
 import numpy as np
 
 from ..backend import Rng
-from ..layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU
+from ..layers import RBF, Conv2D, Dense, Flatten, Layer, MappedConv2D, MaxPool2D, ReLU, ScaledTanh, Subsample2D
 from .sequential import Sequential
+
+# Table I: the maps of S2 that each map of C3 reads
+_C3 = (
+    *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),  # three neighbours, in a ring
+    *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),  # four neighbours
+    *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),  # two pairs
+    (0, 1, 2, 3, 4, 5),
+)
 
 
 class LeNet5(Sequential):
-    """LeNet-5 in today's usual form: full connections in C3, a linear output layer whose softmax is in the loss.
+    """LeNet-5, in today's usual form or as published.
 
     ::
 
         C1 6@5x5 - S2 2x2 - C3 16@5x5 - S4 2x2 - C5 120 - F6 84 - output
 
-    The activation follows C1, C3, C5 and F6.
+    ``variant="modern"``: full connections in C3, pooling without parameters, a linear output layer whose softmax is in
+    the loss. The activation follows C1, C3, C5 and F6.
+
+    ``variant="1998"``: the paper's network, with 156 + 12 + 1,516 + 32 + 48,120 + 10,164 = 60,000 parameters:
+
+    ============  =============================================================================  ====================
+    C1, C5        :class:`Conv2D`                                                                II.B
+    S2, S4        :class:`Subsample2D`, one coefficient and one bias a map                       II.B
+    C3            :class:`MappedConv2D` with the connections of Table I                          II.B
+    squashing     :class:`ScaledTanh`, 1.7159 tanh(2x/3), after each of C1, S2, C3, S4, C5, F6   II.B eq. 5-6, app. A
+    output        :class:`RBF`, minus the squared distance of F6 to a fixed ±1 code a class      II.B eq. 7
+    first values  all weights and biases uniform in ±2.4/F, F the fan-in of their unit           appendix A
+    loss          :class:`SoftmaxCrossEntropy`, or :class:`RBFLoss` for the rubbish class        II.C eq. 9
+    ============  =============================================================================  ====================
+
+    Where it differs from the paper: its codes are 7x12 pictures of the characters, drawn by hand in a figure, which
+    serve strings of characters, not single digits, as II.B says; random codes and an error-correcting code are the
+    alternatives that it names. Here the codes are error-correcting, rows of Paley's Hadamard matrix of order 84: any
+    two differ in exactly 42 places, and there are 83 of them, for other numbers of classes than ten. The paper trains
+    by the stochastic diagonal Levenberg-Marquardt method (appendix C); here any optimiser does. In its input the
+    background is -0.1 and the ink 1.175 (II.B).
 
     Args:
-        image_size: 28 (C1 then pads by 2, as MNIST is shown to LeNet-5) or 32.
-        num_classes: features of the output.
+        image_size: 28 (C1 then pads by 2 with zeros, as MNIST is shown to LeNet-5) or 32.
+        num_classes: features of the output; at most 83 for "1998".
         in_channels: of the image.
-        activation: ReLU by default; ``Tanh()`` is nearer to the original.
-        pool: MaxPool2D(2) by default; ``AvgPool2D(2)`` is nearer to the original.
+        activation: of "modern"; ReLU by default.
+        pool: of "modern"; MaxPool2D(2) by default.
+        variant: "modern" or "1998".
         rng: seed or generator of the initial weights.
         dtype: of parameters and input.
 
     Shapes:
         input (N, in_channels, image_size, image_size), output (N, num_classes).
 
+    Raises:
+        ValueError: another image_size or variant; or, for "1998", too many classes, an activation or a pool.
+
     Source: the seed, "CNN"; LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
-    recognition", 1998.
+    recognition", Proceedings of the IEEE 86(11), 1998.
     """
 
     def __init__(
@@ -40,20 +72,66 @@ class LeNet5(Sequential):
         activation: Layer | None = None,
         pool: Layer | None = None,
         *,
+        variant: str = "modern",
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
         if image_size not in (28, 32):
             raise ValueError(f"LeNet5: expected image_size 28 or 32, got {image_size}")
+        if variant not in ("modern", "1998"):
+            raise ValueError(f"LeNet5: expected variant 'modern' or '1998', got {variant!r}")
         rng = np.random.default_rng(rng)
-        f = ReLU() if activation is None else activation
-        S = MaxPool2D(2) if pool is None else pool
         padding = (32 - image_size) // 2
-        super().__init__(
-            *(Conv2D(in_channels, 6, 5, padding=padding, rng=rng, dtype=dtype), f, S),  # C1, S2
-            *(Conv2D(6, 16, 5, rng=rng, dtype=dtype), f, S),  # C3, S4
-            *(Conv2D(16, 120, 5, rng=rng, dtype=dtype), f, Flatten()),  # C5
-            *(Dense(120, 84, rng=rng, dtype=dtype), f),  # F6
-            Dense(84, num_classes, rng=rng, dtype=dtype),
-            input_shape=(in_channels, image_size, image_size),
-        )
+        if variant == "1998":
+            if activation is not None or pool is not None:
+                raise ValueError("LeNet5: variant '1998' has the paper's activation and pooling, and takes no other")
+            layers = _published(in_channels, num_classes, padding, rng, dtype)
+        else:
+            f = ReLU() if activation is None else activation
+            S = MaxPool2D(2) if pool is None else pool
+            layers = (
+                *(Conv2D(in_channels, 6, 5, padding=padding, rng=rng, dtype=dtype), f, S),  # C1, S2
+                *(Conv2D(6, 16, 5, rng=rng, dtype=dtype), f, S),  # C3, S4
+                *(Conv2D(16, 120, 5, rng=rng, dtype=dtype), f, Flatten()),  # C5
+                *(Dense(120, 84, rng=rng, dtype=dtype), f),  # F6
+                Dense(84, num_classes, rng=rng, dtype=dtype),
+            )
+        super().__init__(*layers, input_shape=(in_channels, image_size, image_size))
+
+
+def _published(
+    in_channels: int, num_classes: int, padding: int, rng: np.random.Generator, dtype: str
+) -> tuple[Layer, ...]:
+    """The layers of 1998."""
+    C1 = Conv2D(in_channels, 6, 5, padding=padding, dtype=dtype)
+    S2, S4 = Subsample2D(6, dtype=dtype), Subsample2D(16, dtype=dtype)
+    C3, C5 = MappedConv2D(6, _C3, 5, dtype=dtype), Conv2D(16, 120, 5, dtype=dtype)
+    F6 = Dense(120, 84, dtype=dtype)
+    reads = [len(maps) for maps in _C3]  # C3's fan-in differs from map to map
+    fan_ins: list[tuple[Layer, float | np.ndarray, float | np.ndarray]] = [  # of W, of b
+        (C1, 25 * in_channels, 25 * in_channels),
+        (S2, 4, 4),
+        (C3, 25 * np.repeat(reads, reads)[:, None, None], 25 * np.array(reads)),
+        (S4, 4, 4),
+        (C5, 25 * 16, 25 * 16),
+        (F6, 120, 120),
+    ]
+    for layer, W, b in fan_ins:
+        for key, fan_in in (("W", W), ("b", b)):
+            layer.params[key] = rng.uniform(-2.4 / fan_in, 2.4 / fan_in, layer.params[key].shape)
+    f = ScaledTanh()
+    return C1, f, S2, f, C3, f, S4, f, C5, f, Flatten(), F6, f, RBF(_codes(num_classes), dtype=dtype)
+
+
+def _codes(classes: int) -> np.ndarray:
+    """A ±1 code of 84 places for each class, any two of which differ in 42.
+
+    Row k is -1, then q(j - k) for j = 0..82, where q is 1 for 0 and the squares modulo 83, else -1: Paley's Hadamard
+    matrix without its row of ones, so that each code has as many ones as minus ones.
+    """
+    p = 83
+    if not 1 <= classes <= p:
+        raise ValueError(f"LeNet5: expected num_classes from 1 to {p} for variant '1998', got {classes}")
+    squares = {k * k % p for k in range(p)}
+    q = [1 if k in squares else -1 for k in range(p)]
+    return np.array([[-1, *(q[(j - k) % p] for j in range(p))] for k in range(classes)])

@@ -1,0 +1,98 @@
+"""Convolution after a connection table, the C3 of LeNet-5 as published."""
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..backend import Array, Rng, xp
+from .base import Backward, Layer, Parameters, brief
+from .conv import Conv2D
+from .init import he_uniform
+
+
+class MappedConv2D(Layer):
+    r"""Two-dimensional convolution where each output map reads only some of the input maps.
+
+    W holds one kernel for each connection l of input map c_l with output map d_l, and nothing for the absent ones.
+    Forward and backward are :class:`Conv2D`'s with the kernels K that are W where there is a connection, else 0::
+
+        K[d,c]    = W[l] where (d, c) = (d_l, c_l) for an l, else 0
+        x[d,i,j]  = sum_{c,m,n} K[d,c,m,n] o[c,i+m,j+n] + b[d]
+        dE/dW[l]  = dE/dK[d_l,c_l]
+        dE/do     = delta * K,    dE/db[d] = sum_{i,j} delta[d,i,j]
+
+    Args:
+        in_channels: C.
+        connections: for each output map the input maps that it reads, each from 0 to C - 1 and none twice.
+        kernel_size, stride, padding: as for :class:`Conv2D`.
+        rng: seed or generator of the initial weights (He uniform, where the fan-in of an output map is k1*k2 times its
+            connections; b starts at 0).
+        dtype: of the parameters and of the input that forward accepts.
+
+    Shapes:
+        input (N, C, H, W), output (N, D, H', W') as for Conv2D with D = len(connections); W (L, k1, k2) with the L
+        connections in the table's order, b (D,).
+
+    Raises:
+        ValueError: the table is empty, or an output map has no connection, one twice, or one to no input map.
+
+    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, II.B,
+    Table I.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        connections: Sequence[Sequence[int]],
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        *,
+        rng: Rng = None,
+        dtype: str = "float32",
+    ) -> None:
+        self.connections = tuple(map(tuple, connections))
+        for d, channels in enumerate(self.connections):
+            if not channels or len(set(channels)) < len(channels) or not set(channels) <= set(range(in_channels)):
+                raise ValueError(
+                    f"MappedConv2D: expected output map {d} to read input maps from 0 to {in_channels - 1}, at least "
+                    f"one and none twice, got {channels}"
+                )
+        # its own kernels are never used: each forward pass has a copy that holds K
+        self._conv = Conv2D(in_channels, len(self.connections), kernel_size, stride, padding, rng=0, dtype=dtype)
+        (k1, k2), pairs = self._conv.kernel_size, [(d, c) for d, maps in enumerate(self.connections) for c in maps]
+        reads = np.array([len(self.connections[d]) for d, _ in pairs])[:, None, None]
+        super().__init__(
+            W=(he_uniform(rng, (len(pairs), k1, k2), k1 * k2, "float64") / np.sqrt(reads)).astype(dtype),
+            b=np.zeros(len(self.connections), dtype),
+        )
+        self._pairs = xp.asarray([d * in_channels + c for d, c in pairs])
+
+    @property
+    def kernels(self) -> Array:
+        """K (D, C, k1, k2): what a Conv2D would need to do the same, a new array."""
+        W, K = self.params["W"], xp.zeros(self._conv.params["W"].shape, dtype=self.params["W"].dtype)
+        K.reshape(-1, *W.shape[1:])[self._pairs] = W
+        return K
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        self._check(x, "N", self._conv.in_channels, "H", "W")
+        conv = copy.copy(self._conv)
+        conv.params = Parameters(W=self.kernels, b=self.params["b"])
+        y, conv_backward = conv.forward(x, needs_dx)
+
+        def backward(dy: Array) -> Array | None:
+            conv.grads = Parameters({key: xp.zeros_like(value) for key, value in conv.params.items()})
+            dx = conv_backward(dy)
+            dW = self.grads["W"]
+            dW += conv.grads["W"].reshape(-1, *dW.shape[1:])[self._pairs]
+            self.grads["b"] += conv.grads["b"]
+            return dx
+
+        return y, backward
+
+    def _arguments(self) -> str:
+        conv, usual = self._conv, {"stride": (1, 1), "padding": (0, 0)}
+        options = brief(usual, kernel_size=conv.kernel_size, stride=conv.stride, padding=conv.padding)
+        return f"{conv.in_channels}, <{len(self._pairs)} connections to {conv.out_channels} maps>, {options}"

@@ -1,0 +1,98 @@
+"""Euclidean radial basis functions, the output of LeNet-5 as published, and the loss that belongs to them."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..backend import Array, check, xp
+from .base import Backward, Layer
+from .losses import SoftmaxCrossEntropy
+
+
+class RBF(Layer):
+    r"""The negative squared distance to each of K fixed vectors; the largest output is the nearest vector's.
+
+    The paper's y_k is the distance, a penalty; z = -y is a logit, which losses and ``argmax`` take as any classifier's.
+    Forward and backward (delta = dE/dz)::
+
+        z[k]     = -sum_f (x[f] - w[k,f])^2
+        dE/dx    = 2 (sum_k delta[k] w[k] - x sum_k delta[k])
+
+    Args:
+        centers: the vectors w. They are no parameters: they are neither trained nor saved.
+        dtype: of the input that forward accepts.
+
+    Shapes:
+        input (N, F), output (N, K); centers (K, F).
+
+    Raises:
+        ValueError: centers of another shape, or empty.
+
+    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, II.B,
+    eq. 7.
+    """
+
+    def __init__(self, centers: np.ndarray, *, dtype: str = "float32") -> None:
+        super().__init__()
+        if centers.ndim != 2 or centers.size == 0:
+            raise ValueError(f"RBF: expected centers of shape (K, F), got {centers.shape}")
+        self.centers = xp.asarray(centers.astype(dtype))
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        w = self.centers
+        self._check(x, "N", w.shape[1], dtype=w.dtype)
+        difference = x[:, None] - w  # not |x|^2 - 2 x w + |w|^2, which cancels where x is near w
+
+        def backward(dy: Array) -> Array | None:
+            return 2 * (dy @ w - x * dy.sum(1, keepdims=True)) if needs_dx else None
+
+        return -(difference * difference).sum(2), backward
+
+    def _arguments(self) -> str:
+        return f"<{self.centers.shape[0]} centers of {self.centers.shape[1]} features>"
+
+
+class RBFLoss(SoftmaxCrossEntropy):
+    r"""The paper's discriminative criterion: the right class's penalty down, the others' up, as far as they compete.
+
+    ::
+
+        E       = 1/N sum_n ( y[n,t_n] + log(exp(-j) + sum_k exp(-y[n,k])) ),   y = -z the penalties
+        dE/dz   = (p - onehot(t)) / N,   p[k] = exp(z[k]) / (exp(-j) + sum_i exp(z[i]))
+
+    It is the softmax cross-entropy with one more class, the paper's "rubbish", whose penalty is always j: classes whose
+    penalties lie well above j are not pushed further away. As j goes to infinity it becomes
+    :class:`SoftmaxCrossEntropy`; where j lies below all penalties it is the paper's eq. 8 but for a constant, the mean
+    penalty of the right class.
+
+    Args:
+        j: the rubbish class's penalty, above 0. The paper gives no number.
+
+    Shapes:
+        logits z (N, K), as :class:`RBF` gives them, and labels t (N,) in [0, K).
+
+    Raises:
+        ValueError, TypeError: as for :class:`SoftmaxCrossEntropy`.
+
+    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, II.C,
+    eq. 9.
+    """
+
+    def __init__(self, j: float) -> None:
+        if not j > 0:
+            raise ValueError(f"RBFLoss: expected j > 0, got {j}")
+        self.j = float(j)
+
+    def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
+        self._check(outputs, targets, outputs.shape[:-1], "iu", "integer labels")
+        classes = outputs.shape[-1]
+        check(
+            (targets.min() >= 0) & (targets.max() < classes),
+            f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow",
+        )
+        rubbish = xp.full((*outputs.shape[:-1], 1), -self.j, dtype=outputs.dtype)
+        value, backward = super().forward(xp.concatenate([outputs, rubbish], axis=-1), targets)
+        return value, lambda: backward()[..., :-1]
+
+    def __repr__(self) -> str:
+        return f"RBFLoss({self.j:g})"

@@ -1,0 +1,62 @@
+"""Trainable subsampling, the pooling of LeNet-5 as published."""
+
+import numpy as np
+
+from ..backend import Array, Rng
+from .base import Backward, Layer, brief, pair, positive
+from .init import he_uniform
+from .pool import AvgPool2D
+
+
+class Subsample2D(Layer):
+    r"""The sum over each window, times one trainable coefficient a map, plus one trainable bias a map.
+
+    Forward and backward (windows of k1 by k2 beside each other; delta = dE/dy)::
+
+        s[c,i,j]  = sum_{m,n} x[c, i*k1+m, j*k2+n]
+        y[c,i,j]  = W[c] s[c,i,j] + b[c]
+        dE/dW[c]  = sum_{i,j} delta[c,i,j] s[c,i,j]
+        dE/db[c]  = sum_{i,j} delta[c,i,j]
+        dE/dx[c, i*k1+m, j*k2+n]  = W[c] delta[c,i,j]
+
+    The published S2 and S4 pass y through a squashing function; that is a layer of its own, :class:`ScaledTanh`.
+
+    Args:
+        channels: C, the number of maps.
+        size: of the window (k1, k2), or one number for both; the windows do not overlap.
+        rng: seed or generator of the initial coefficients (He uniform, fan-in k1*k2; b starts at 0).
+        dtype: of the parameters and of the input that forward accepts.
+
+    Shapes:
+        input (N, C, H, W), output (N, C, floor(H / k1), floor(W / k2)), rows and columns left over at the far edge
+        being dropped; W (C,), b (C,).
+
+    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, II.A, II.B.
+    """
+
+    def __init__(
+        self, channels: int, size: int | tuple[int, int] = 2, *, rng: Rng = None, dtype: str = "float32"
+    ) -> None:
+        positive(channels=channels)
+        self.channels = channels
+        self.size = k1, k2 = pair(size, "size", 1)
+        super().__init__(W=he_uniform(rng, (channels,), k1 * k2, dtype), b=np.zeros(channels, dtype))
+        self._mean = AvgPool2D(self.size)
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        self._check(x, "N", self.channels, "H", "W")
+        if x.shape[2] < self.size[0] or x.shape[3] < self.size[1]:
+            raise ValueError(f"{self}: the window is larger than the input of shape {x.shape}")
+        W, b = (self.params[key][:, None, None] for key in ("W", "b"))
+        mean, mean_backward = self._mean.forward(x)
+        area = self.size[0] * self.size[1]
+
+        def backward(dy: Array) -> Array | None:
+            self.grads["W"] += area * (dy * mean).sum((0, 2, 3))
+            self.grads["b"] += dy.sum((0, 2, 3))
+            return mean_backward(area * W * dy) if needs_dx else None
+
+        return area * W * mean + b, backward
+
+    def _arguments(self) -> str:
+        return f"{self.channels}, {brief({}, size=self.size)}"
