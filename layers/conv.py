@@ -1,10 +1,8 @@
 """The seed's convolution (section "CNN"), as im2col and matrix multiplication."""
 
-import numpy as np
-
 from ..backend import Array, Rng, col2im, im2col, output_size, row_blocks, xp
 from .base import Backward, Layer, brief, pair, positive
-from .init import he_uniform
+from .init import affine
 
 
 class Conv2D(Layer):
@@ -37,7 +35,7 @@ class Conv2D(Layer):
         padding: rows and columns of zeros around the image (p1, p2), or one number for both.
         dilation: distance between the pixels under neighbouring places of the kernel (d1, d2), or one number for both.
         groups: G, a divisor of C and D; ``groups=in_channels`` is the depthwise convolution.
-        rng: seed or generator of the initial weights (He uniform; b starts at 0).
+        rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(fan-in)).
         dtype: of the parameters and of the input that forward accepts.
 
     Shapes:
@@ -74,10 +72,7 @@ class Conv2D(Layer):
         self.padding = pair(padding, "padding", 0)
         self.dilation = pair(dilation, "dilation", 1)
         fan_in = in_channels // groups * k1 * k2
-        super().__init__(
-            W=he_uniform(rng, (out_channels, in_channels // groups, k1, k2), fan_in, dtype),
-            b=np.zeros(out_channels, dtype),
-        )
+        super().__init__(**affine(rng, (out_channels, in_channels // groups, k1, k2), fan_in, dtype))
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", self.in_channels, "H", "W")

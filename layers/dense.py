@@ -1,10 +1,8 @@
 """The seed's fully connected layer (section "DNN")."""
 
-import numpy as np
-
 from ..backend import Array, Rng
 from .base import Backward, Layer, positive
-from .init import he_uniform
+from .init import affine
 
 
 class Dense(Layer):
@@ -20,7 +18,7 @@ class Dense(Layer):
     Args:
         in_features: n_{l-1}, the length of the last axis of the input.
         out_features: n_l, the length of the last axis of the output.
-        rng: seed or generator of the initial weights (He uniform; b starts at 0).
+        rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(in_features)).
         dtype: of the parameters and of the input that forward accepts.
 
     Shapes:
@@ -31,9 +29,7 @@ class Dense(Layer):
 
     def __init__(self, in_features: int, out_features: int, *, rng: Rng = None, dtype: str = "float32") -> None:
         positive(in_features=in_features, out_features=out_features)
-        super().__init__(
-            W=he_uniform(rng, (out_features, in_features), in_features, dtype), b=np.zeros(out_features, dtype)
-        )
+        super().__init__(**affine(rng, (out_features, in_features), in_features, dtype))
         self.in_features, self.out_features = in_features, out_features
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
