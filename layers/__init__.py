@@ -1,7 +1,8 @@
 """One differentiable function a file, each written forward and backward by hand."""
 
 from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
-from .base import Backward, Layer, Parameters
+from .base import Backward, Composite, Layer, Parameters
+from .batchnorm import BatchNorm1D, BatchNorm2D
 from .conv import Conv2D
 from .dense import Dense
 from .dropout import Dropout
@@ -9,8 +10,9 @@ from .embedding import Embedding
 from .flatten import Flatten
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
 from .mapped_conv import MappedConv2D
-from .pool import AvgPool2D, MaxPool2D
+from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from .rbf import RBF, RBFLoss
+from .residual import Residual
 from .rnn import RNN
 from .subsample import Subsample2D
 
@@ -19,11 +21,15 @@ __all__ = [
     "RNN",
     "AvgPool2D",
     "Backward",
+    "BatchNorm1D",
+    "BatchNorm2D",
+    "Composite",
     "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAvgPool2D",
     "HalfSquaredError",
     "Layer",
     "LeakyReLU",
@@ -33,6 +39,7 @@ __all__ = [
     "Parameters",
     "RBFLoss",
     "ReLU",
+    "Residual",
     "ScaledTanh",
     "Sigmoid",
     "Softmax",

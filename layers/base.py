@@ -24,6 +24,9 @@ class Parameters(dict[str, Array]):
             raise ValueError(f"parameter {key!r}: expected shape {self[key].shape}, got {value.shape}")
         self[key][...] = value
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)  # a copy starts empty, and assignment adds no names
+
 
 class Layer:
     """A differentiable function with parameters.
@@ -39,14 +42,17 @@ class Layer:
     Attributes:
         params: the parameters by name.
         grads: dE/d(parameter) under the same names; backward adds to them, the optimiser clears them.
+        buffers: arrays that belong to the layer's state and are saved with it, but have no gradient.
     """
 
     params: Parameters
     grads: Parameters
+    buffers: Parameters
 
     def __init__(self, **params: np.ndarray) -> None:
         self.params = Parameters({key: xp.asarray(value) for key, value in params.items()})
         self.grads = Parameters({key: xp.zeros_like(value) for key, value in self.params.items()})
+        self.buffers = Parameters()
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         """The output and the function that differentiates it.
@@ -114,7 +120,7 @@ class Layer:
         Args:
             x: the input.
             shape: the expected shape; a name stands for any length of at least 1, "..." first for any axes in front.
-            dtype: the expected dtype, "integer", or None for the parameters' own (any floating-point if there are none).
+            dtype: the expected dtype, "integer", or None for the parameters' own (any floating-point without).
         """
         if not isinstance(x, xp.ndarray):
             raise TypeError(
@@ -132,10 +138,45 @@ class Layer:
         if x.size == 0:
             raise ValueError(f"{self}: got an empty input, of shape {x.shape}")
         dtype = dtype or self.dtype or "floating-point"
-        if dtype == "integer" and x.dtype.kind in "iu" or dtype == "floating-point" and x.dtype.kind == "f":
+        if (dtype == "integer" and x.dtype.kind in "iu") or (dtype == "floating-point" and x.dtype.kind == "f"):
             return
         if dtype in ("integer", "floating-point") or x.dtype != dtype:
             raise TypeError(f"{self}: expected input of dtype {dtype}, got {x.dtype}: xpnn.asarray(x, dtype) converts")
+
+
+class Composite(Layer):
+    """A layer made of layers, its :meth:`children`.
+
+    ``params``, ``grads`` and ``buffers`` hold theirs under dotted paths. A layer may stand in it twice and then shares
+    its parameters.
+    """
+
+    def children(self) -> Iterator[tuple[str, Layer]]:
+        """The layers that it is made of with their names, in order."""
+        raise NotImplementedError
+
+    def leaves(self) -> Iterator[tuple[str, Layer]]:
+        seen: set[int] = set()
+        for name, child in self.children():
+            for path, leaf in child.leaves():
+                if id(leaf) not in seen:
+                    seen.add(id(leaf))
+                    yield f"{name}.{path}" if path else name, leaf
+
+    @property
+    def params(self) -> Parameters:  # type: ignore[override]
+        """Every parameter by its dotted path."""
+        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.params.items()})
+
+    @property
+    def grads(self) -> Parameters:  # type: ignore[override]
+        """Every gradient under its parameter's path."""
+        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
+
+    @property
+    def buffers(self) -> Parameters:  # type: ignore[override]
+        """Every buffer by its dotted path."""
+        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
 
 
 def _gather(groups: list[Parameters]) -> Array:

@@ -1,4 +1,4 @@
-"""Pooling (the seed, section "CNN"): the largest or the mean value under a moving window."""
+"""Pooling (the seed, section "CNN"): the largest or the mean value under a moving window, or the mean of all."""
 
 from collections.abc import Iterator
 
@@ -33,11 +33,10 @@ class _Pool2D(Layer):
 
     def _taps(self, x: Array, out: tuple[int, int]) -> Iterator[Array]:
         """For each offset (m, n) in the window, in order, the view x[:, i*s1 + m, j*s2 + n] over all (i, j)."""
+        s1, s2 = self.stride
         for m in range(self.size[0]):
             for n in range(self.size[1]):
-                yield x[
-                    :, m : m + out[0] * self.stride[0] : self.stride[0], n : n + out[1] * self.stride[1] : self.stride[1]
-                ]
+                yield x[:, m : m + out[0] * s1 : s1, n : n + out[1] * s2 : s2]
 
     def _cropped(self, dx: Array, shape: tuple[int, ...]) -> Array:
         """The gradient (C, H, W, N) without its border, batch first."""
@@ -45,7 +44,7 @@ class _Pool2D(Layer):
         return dx[:, p1 : p1 + shape[2], p2 : p2 + shape[3]].transpose(3, 0, 1, 2)
 
     def _arguments(self) -> str:
-        usual = {"stride": self.size, "padding": (0, 0)}
+        usual: dict[str, object] = {"stride": self.size, "padding": (0, 0)}
         return brief(usual, size=self.size, stride=self.stride, padding=self.padding)
 
 
@@ -115,3 +114,29 @@ class AvgPool2D(_Pool2D):
             return self._cropped(dx, x.shape)
 
         return y.transpose(3, 0, 1, 2), backward
+
+
+class GlobalAvgPool2D(Layer):
+    """The mean of each channel, for images of any size: what is left of the image is one number a channel.
+
+    ::
+
+        y[c]          = 1/(H W) sum_{i,j} x[c,i,j]
+        dE/dx[c,i,j]  = 1/(H W) dE/dy[c]
+
+    Shapes:
+        input (N, C, H, W), output (N, C).
+
+    Source: Lin, Chen, Yan, "Network in network", 2014, section 3.2.
+    """
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        self._check(x, "N", "C", "H", "W")
+        N, C, H, W = x.shape
+
+        def backward(dy: Array) -> Array:
+            dx = xp.empty((C, H, W, N), dtype=dy.dtype)
+            dx[...] = (1 / (H * W) * dy.T)[:, None, None, :]
+            return dx.transpose(3, 0, 1, 2)
+
+        return x.mean((2, 3)), backward

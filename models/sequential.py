@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from ..backend import Array, xp
-from ..layers import Backward, Layer, Parameters
+from ..layers import Backward, Composite, Layer
 
 
-class Sequential(Layer):
+class Sequential(Composite):
     """Each layer's output is the next one's input; the gradient goes back through them in reverse.
 
-    ``params`` and ``grads`` hold every layer's entries under dotted paths (``"0.W"``), all of them views into
-    ``flat_params`` and ``flat_grads``. A layer may stand in it twice and then shares its parameters.
+    ``params``, ``grads`` and ``buffers`` hold every layer's entries under dotted paths (``"0.W"``), the first two as
+    views into ``flat_params`` and ``flat_grads``. A layer may stand in it twice and then shares its parameters.
 
     Args:
         layers: in order; a Sequential counts as a layer.
@@ -54,23 +54,9 @@ class Sequential(Layer):
             x = layer(x)
         return x
 
-    def leaves(self) -> Iterator[tuple[str, Layer]]:
-        seen: set[int] = set()
+    def children(self) -> Iterator[tuple[str, Layer]]:
         for index, layer in enumerate(self.layers):
-            for path, leaf in layer.leaves():
-                if id(leaf) not in seen:
-                    seen.add(id(leaf))
-                    yield f"{index}.{path}" if path else str(index), leaf
-
-    @property
-    def params(self) -> Parameters:  # type: ignore[override]
-        """Every parameter by its dotted path."""
-        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.params.items()})
-
-    @property
-    def grads(self) -> Parameters:  # type: ignore[override]
-        """Every gradient under its parameter's path."""
-        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
+            yield str(index), layer
 
     def summary(self, input_shape: tuple[int, ...] | None = None) -> str:
         """A table of the layers, their output shapes (N is the batch) and their numbers of parameters.

@@ -1,53 +1,57 @@
-"""Parameters on disk, in the safetensors format: plain numbers and text, nothing that runs."""
+"""Parameters and buffers on disk, in the safetensors format: plain numbers and text, nothing that runs."""
 
 from pathlib import Path
 
 import numpy as np
 
 from ..backend import to_numpy
-from ..layers import Layer
+from ..layers import Layer, Parameters
 
 
 def save(model: Layer, path: str | Path, metadata: dict[str, str] | None = None) -> None:
-    """Write every parameter under its name.
+    """Write every parameter and buffer under its name.
 
     Args:
-        model: its ``params`` are written.
+        model: its ``params`` and ``buffers`` are written.
         path: of the file, replaced if it is there.
         metadata: text to go with them.
     """
     from safetensors.numpy import save_file  # here, so that importing xpnn costs little more than NumPy
 
     # contiguous, since safetensors writes other memory orders wrongly without a word
-    tensors = {key: np.ascontiguousarray(to_numpy(value)) for key, value in model.params.items()}
+    tensors = {key: np.ascontiguousarray(to_numpy(value)) for key, value in _state(model).items()}
     save_file(tensors, path, metadata)
 
 
 def load(model: Layer, path: str | Path) -> None:
-    """Read the parameters that :func:`save` wrote into a model of the same architecture.
+    """Read the parameters and buffers that :func:`save` wrote into a model of the same architecture.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is no safetensors file, or its names, shapes or dtypes are not the model's; the model is
             then unchanged.
     """
-    tensors, params = _read(path)[0], model.params
-    problems = [f"{key} is missing" for key in params.keys() - tensors.keys()]
-    problems += [f"{key} is not in the model" for key in tensors.keys() - params.keys()]
+    tensors, state = _read(path)[0], _state(model)
+    problems = [f"{key} is missing" for key in state.keys() - tensors.keys()]
+    problems += [f"{key} is not in the model" for key in tensors.keys() - state.keys()]
     problems += [
         f"{key} is {tensors[key].dtype} {tensors[key].shape}, in the model {value.dtype} {value.shape}"
-        for key, value in params.items()
+        for key, value in state.items()
         if key in tensors and (tensors[key].shape != value.shape or tensors[key].dtype != value.dtype)
     ]
     if problems:
         raise ValueError(f"{path} does not fit the model: {'; '.join(sorted(problems))}")
     for key, tensor in tensors.items():
-        params[key] = tensor
+        state[key] = tensor
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """The text that was saved with the parameters. Errors as for :func:`load`."""
     return _read(path)[1]
+
+
+def _state(model: Layer) -> Parameters:
+    return Parameters(model.params | model.buffers)
 
 
 def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -57,6 +61,6 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise FileNotFoundError(f"there is no file {path}")
     try:
         with safe_open(path, "numpy") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not iterable itself
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a readable safetensors file ({error})") from error
