@@ -20,6 +20,8 @@ from .layers import (
     Embedding,
     Flatten,
     GlobalAvgPool2D,
+    GradientReport,
+    GradientRow,
     HalfSquaredError,
     Layer,
     LeakyReLU,
@@ -35,6 +37,7 @@ from .layers import (
     SoftmaxCrossEntropy,
     Subsample2D,
     Tanh,
+    gradcheck,
 )
 from .models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
 from .training import (
@@ -76,6 +79,8 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GlobalAvgPool2D",
+    "GradientReport",
+    "GradientRow",
     "HalfSquaredError",
     "History",
     "ImageData",
@@ -106,6 +111,7 @@ __all__ = [
     "describe",
     "evaluate",
     "fit",
+    "gradcheck",
     "load",
     "load_images",
     "load_text",

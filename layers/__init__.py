@@ -8,6 +8,8 @@ from .dense import Dense
 from .dropout import Dropout
 from .embedding import Embedding
 from .flatten import Flatten
+from .gradient_check import gradcheck
+from .gradient_report import GradientReport, GradientRow
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
 from .mapped_conv import MappedConv2D
 from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
@@ -30,6 +32,8 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GlobalAvgPool2D",
+    "GradientReport",
+    "GradientRow",
     "HalfSquaredError",
     "Layer",
     "LeakyReLU",
@@ -46,4 +50,5 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "Subsample2D",
     "Tanh",
+    "gradcheck",
 ]

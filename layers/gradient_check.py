@@ -1,0 +1,266 @@
+"""Backward against the derivative itself: central differences, in float64."""
+
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backend import Array, Rng, asarray, name, to_numpy, xp
+from .base import Backward, Layer, Parameters
+from .gradient_report import GradientReport, GradientRow
+from .losses import Loss
+
+STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+"""Steps of the differences, tried from the first: the largest round least, the smallest slip past kinks."""
+
+ROUNDING = 64 * 2.0**-52
+"""Relative rounding error of a fourth difference: its weights sum to 16, each value is itself rounded a few times."""
+
+
+def gradcheck(
+    layer: Layer | Loss,
+    x: Any,
+    *,
+    loss: Loss | None = None,
+    targets: Any = None,
+    rng: Rng = 0,
+    tolerance: float = 1e-6,
+    directions: int = 4,
+    max_elements: int = 100,
+    **options: Any,
+) -> GradientReport:
+    r"""Compare what backward computes with differences of what forward computes.
+
+    With phi = sum_i g_i y_i, the output y weighted by a random upstream gradient g (or phi = loss(y, targets)), a
+    direction v in a parameter or the input, and a small step h::
+
+        <dphi/dtheta, v>  =  (4 D(h) - D(2h)) / 3 + O(h^4),     D(h) = (phi(theta + h v) - phi(theta - h v)) / (2h)
+
+    Arrays of at most ``max_elements`` are compared element by element, larger ones along random Gaussian directions:
+    a wrong gradient is orthogonal to one with probability 0. The gradients come from two passes, with and without dE/dx
+    (``needs_dx``), the second on top of the first's sums; both must agree with the differences, so a backward that
+    overwrites ``grads`` instead of adding shows too, as a gradient of 0.
+
+    At a kink (ReLU at 0, a change of the maximum) a difference is no derivative. The five values phi(-2h), ..., phi(2h)
+    tell: |D(h) - D(2h)| and their fourth difference over h fade with h where phi is smooth, and for one kink anywhere
+    among the five the larger of the two is at least the quotient's error. While it exceeds the tolerance, h shrinks;
+    where no step helps, the probe is left out and another direction drawn, and a row of which less than half could be
+    compared fails as "unresolved". No tolerance is ever loosened.
+
+    All is done in float64 on deep copies: the layer, its gradients, random generators and running statistics stay as
+    they were, a float32 layer is checked at its own parameters, and dropout draws the same mask each time.
+
+    Args:
+        layer: a layer, a whole network, or a loss alone (x is then its outputs).
+        x: the input, host data or an array of the backend; floating-point data become float64, integers (for an
+            Embedding) stay and have no gradient to check.
+        loss: on top of the network; phi is then its value.
+        targets: the loss's.
+        rng: seed or generator of the upstream gradient and the directions.
+        tolerance: the largest relative error that is ok; float64 differences reach about 1e-10.
+        directions: random directions for each large array.
+        max_elements: the size up to which every element is compared.
+        options: passed on to ``layer.forward``.
+
+    Raises:
+        TypeError: no layer, or no loss; x is no array of numbers.
+        ValueError: x is empty or holds NaN or infinity, so does a parameter or the output; targets without a loss or
+            a loss without; a setting is out of its range. And what the layer itself raises.
+
+    Example:
+        >>> report = gradcheck(Dense(3, 2, rng=0), np.ones((4, 3)))
+        >>> report.ok
+        True
+    """
+    if not 0 < tolerance < 1 or directions < 1 or max_elements < 0:
+        raise ValueError(
+            "gradcheck: expected 0 < tolerance < 1, directions >= 1 and max_elements >= 0, "
+            f"got {tolerance}, {directions} and {max_elements}"
+        )
+    rng = np.random.default_rng(rng)
+    phi = _Function(layer, x, loss, targets, rng, options)
+    passes, dx = phi.gradients()
+
+    def row(path: str, layer: str, parameter: str, array: Array, gradients: list[np.ndarray]) -> GradientRow:
+        small = array.size <= max_elements
+        probes = np.eye(array.size) if small else rng.standard_normal((2 * directions, array.size))
+        wanted, unit = (array.size, "elements") if small else (directions, "directions")
+        comparison = _compare(phi, array, gradients, probes, wanted, tolerance)
+        return GradientRow(path, layer, parameter, *comparison.summary(wanted, unit, tolerance))
+
+    rows = [
+        row(path, str(leaf), key, param, [gradients[path, key] for gradients in passes])
+        for path, leaf in phi.layer.leaves()
+        for key, param in leaf.params.items()
+    ]
+    if phi.x.dtype.kind == "f":
+        rows.append(row("", type(layer).__name__, "input", phi.x, [np.zeros(phi.x.shape) if dx is None else dx]))
+    if not rows:
+        raise ValueError(f"gradcheck: {layer} has no parameters, and its input of dtype {phi.x.dtype} no gradient")
+    title = f"gradcheck of {type(layer).__name__}, x {phi.x.shape}, float64 on {name}, tolerance {tolerance:g}"
+    return GradientReport(title, tuple(rows))
+
+
+class _Identity(Layer):
+    """Under a loss that is checked alone."""
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        return x, lambda dy: dy
+
+
+class _Function:
+    """phi(parameters, x), a number; each value comes from a fresh copy of the same layer.
+
+    Attributes:
+        layer: the float64 copy, and x the input's: change their arrays in place to move the point.
+        center: phi here.
+        size: the magnitude of the terms that phi sums, by which its rounding error goes.
+    """
+
+    def __init__(
+        self, layer: Any, x: Any, loss: Any, targets: Any, rng: np.random.Generator, options: dict[str, Any]
+    ) -> None:
+        if isinstance(layer, Loss) and loss is None:
+            layer, loss = _Identity(), layer
+        if not isinstance(layer, Layer) or not (loss is None or isinstance(loss, Loss)):
+            wrong = loss if isinstance(layer, Layer) else layer
+            raise TypeError(f"gradcheck: expected a layer or a loss, got {type(wrong).__name__}")
+        if (loss is None) != (targets is None):
+            raise ValueError("gradcheck: expected a loss and its targets, or neither")
+        self.layer, self.loss, self.options = _in_float64(layer), loss, options
+        self.x = _data("x", x)
+        self.targets: Any = None if targets is None else _data("targets", targets)
+        for path, leaf in self.layer.leaves():
+            for key, value in leaf.params.items():
+                _check_finite(f"parameter {key!r} of {path} {leaf}", value)
+        y, _ = deepcopy(self.layer).forward(self.x, **options)
+        _check_finite("the output", y)
+        self.upstream = asarray(rng.standard_normal(y.shape), "float64")
+        value, dy = self._top(y)
+        self.center = float(to_numpy(value))
+        self.size = abs(self.center) + float(to_numpy(abs(dy * y).sum()))
+
+    def __call__(self) -> float:
+        y, _ = deepcopy(self.layer).forward(self.x, **self.options)
+        return float(to_numpy(self._top(y)[0]))
+
+    def gradients(self) -> tuple[list[dict[tuple[str, str], np.ndarray]], np.ndarray | None]:
+        """dphi/d(parameter) by path and name, from a pass with needs_dx and one without on top of it; and dphi/dx."""
+        start, dx = self._sums(None, needs_dx=True)
+        total, _ = self._sums(start, needs_dx=False)
+        return [start, {key: total[key] - start[key] for key in start}], None if dx is None else to_numpy(dx)
+
+    def _sums(
+        self, start: dict[tuple[str, str], np.ndarray] | None, needs_dx: bool
+    ) -> tuple[dict[tuple[str, str], np.ndarray], Array | None]:
+        layer = deepcopy(self.layer)
+        for path, leaf in layer.leaves():
+            for key, grad in leaf.grads.items():
+                grad[...] = 0 if start is None else asarray(start[path, key], "float64")
+        y, backward = layer.forward(self.x, needs_dx=needs_dx, **self.options)
+        dx = backward(self._top(y)[1])
+        return {(path, key): to_numpy(g) for path, leaf in layer.leaves() for key, g in leaf.grads.items()}, dx
+
+    def _top(self, y: Array) -> tuple[Array, Array]:
+        """phi and dphi/dy."""
+        if self.loss is None:
+            return (self.upstream * y).sum(), self.upstream
+        value, backward = self.loss.forward(y, self.targets)
+        return value, backward()
+
+    def derivative(self, array: Array, direction: np.ndarray, h: float) -> tuple[float, float]:
+        """The difference quotient along a direction in one of the point's arrays, and a bound of its error."""
+        start = to_numpy(array).copy()
+        values = []
+        for step in (-2, -1, 1, 2):
+            array[...] = asarray(start + step * h * direction.reshape(start.shape), "float64")
+            values.append(self())
+        array[...] = asarray(start, "float64")
+        far_left, left, right, far_right = values
+        D, D2 = (right - left) / (2 * h), (far_right - far_left) / (4 * h)
+        fourth = far_left - 4 * left + 6 * self.center - 4 * right + far_right
+        return (4 * D - D2) / 3, max(abs(D - D2), abs(fourth) / h)
+
+
+class _Comparison(NamedTuple):
+    """Backward and differences, probe by probe, without the probes that no step resolves.
+
+    Attributes:
+        analytic: (passes, probes).
+        numeric: (probes,).
+        noise: what differences cannot tell from 0.
+        fault: what makes a comparison pointless, or "".
+    """
+
+    analytic: np.ndarray
+    numeric: np.ndarray
+    noise: float
+    fault: str = ""
+
+    def summary(self, wanted: int, unit: str, tolerance: float) -> tuple[str, float, float, float, str]:
+        """The fields of a row from ``probes`` on."""
+        count = len(self.numeric)
+        probes = f"{count} of {wanted} {unit}" if count < wanted else f"{count} {unit}"
+        if self.fault or not count:
+            return probes, np.nan, np.nan, np.nan, self.fault or "unresolved"
+        differences = np.abs(self.analytic - self.numeric)
+        scale = float(max(np.abs(self.analytic).max(), np.abs(self.numeric).max()))
+        worst = np.unravel_index(differences.argmax(), differences.shape)
+        analytic, numeric = float(self.analytic[worst]), float(self.numeric[worst[1]])
+        if scale <= self.noise:
+            return probes, analytic, numeric, np.nan, "zero"
+        error = float(differences[worst]) / scale
+        verdict = "wrong" if error > tolerance else "unresolved" if 2 * count < wanted else "ok"
+        return probes, analytic, numeric, error, verdict
+
+
+def _compare(
+    phi: _Function, array: Array, gradients: list[np.ndarray], probes: np.ndarray, wanted: int, tolerance: float
+) -> _Comparison:
+    """Compare backward's gradients for one array with differences along the rows of ``probes``."""
+    noise = ROUNDING * phi.size / STEPS[0]
+    if gradients[0].shape != array.shape:
+        return _Comparison(np.empty(0), np.empty(0), noise, f"shape {gradients[0].shape}")
+    if not all(np.isfinite(gradient).all() for gradient in gradients):
+        return _Comparison(np.empty(0), np.empty(0), noise, "not finite")
+    analytic = np.stack([gradient.ravel() for gradient in gradients]) @ probes.T
+    largest = float(np.abs(analytic).max())
+    kept, numeric = [], []
+    for i, direction in enumerate(probes):
+        for h in STEPS:
+            value, bound = phi.derivative(array, direction, h)
+            scale = max(largest, abs(value))
+            if bound <= tolerance * scale or (h == STEPS[0] and max(scale, bound) <= noise):
+                kept.append(i)
+                numeric.append(value)
+                break
+        if len(kept) == wanted:
+            break
+    return _Comparison(analytic[:, kept], np.array(numeric), noise)
+
+
+def _in_float64(layer: Layer) -> Layer:
+    """A deep copy with its floating-point arrays in float64."""
+    memo: dict[int, Any] = {}
+    for _, leaf in layer.leaves():
+        for value in vars(leaf).values():
+            if isinstance(value, Parameters):
+                memo[id(value)] = Parameters({key: v.astype("float64") for key, v in value.items()})
+            elif isinstance(value, xp.ndarray) and value.dtype.kind == "f":
+                memo[id(value)] = value.astype("float64")
+    return deepcopy(layer, memo)
+
+
+def _data(what: str, data: Any) -> Array:
+    """A copy for the backend, floating-point data as float64."""
+    kind = (data if hasattr(data, "dtype") else np.asarray(data)).dtype.kind
+    array = asarray(data, "float64" if kind == "f" else None).copy()
+    if array.size == 0:
+        raise ValueError(f"gradcheck: {what} is empty, of shape {array.shape}")
+    _check_finite(what, array)
+    return array
+
+
+def _check_finite(what: str, array: Array) -> None:
+    if array.dtype.kind == "f" and not bool(to_numpy(xp.isfinite(array).all())):
+        raise ValueError(f"gradcheck: {what} holds NaN or infinity")

@@ -1,0 +1,78 @@
+"""What a gradient check found, as a table that a person can read."""
+
+from dataclasses import dataclass
+
+_NOTES = {
+    "zero": "both sides are 0 up to rounding",
+    "unresolved": "no derivative here (ReLU at 0, a tie under max pooling: add noise to x), one too small against the "
+    "output, or an output that differs from call to call",
+}
+
+
+@dataclass(frozen=True)
+class GradientRow:
+    """One gradient in a :class:`GradientReport`.
+
+    Attributes:
+        path: the layer's dotted path in the network; "" for the checked layer itself.
+        layer: its repr; for the input the name of its class.
+        parameter: the parameter's name, or "input".
+        probes: what was compared: "12 elements" or "4 directions", less the unresolved ones.
+        analytic: backward's value, where the two differ most.
+        numeric: the difference quotient there.
+        error: the largest |analytic - numeric| of all probes, relative to the largest value of either; NaN where there
+            is nothing to compare.
+        verdict: "ok"; "zero" where both are 0 up to rounding; "wrong"; "unresolved" where less than half of the probes
+            had a derivative that differences can tell; "not finite"; or "shape" and the shape that came.
+    """
+
+    path: str
+    layer: str
+    parameter: str
+    probes: str
+    analytic: float
+    numeric: float
+    error: float
+    verdict: str
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict in ("ok", "zero")
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """What :func:`gradcheck` found; ``ok`` in short, ``str(report)`` as a table."""
+
+    title: str
+    rows: tuple[GradientRow, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every gradient agrees with the differences."""
+        return all(row.ok for row in self.rows)
+
+    def __str__(self) -> str:
+        table = [("layer", "parameter", "checked", "backward", "difference", "rel. error", "verdict")]
+        for row in self.rows:
+            layer = f"{row.path} {row.layer}".strip()
+            layer = layer if len(layer) <= 40 else layer[:39] + "…"
+            numbers = f"{row.analytic:.6g}", f"{row.numeric:.6g}", f"{row.error:.1e}".replace("nan", "-")
+            table.append((layer, row.parameter, row.probes, *numbers, row.verdict))
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [self.title]
+        for cells in table:
+            padded = (f"{cell:{side}{width}}" for cell, side, width in zip(cells, "<<<>>><", widths, strict=True))
+            lines.append("  ".join(padded).rstrip())
+        lines.append(self._conclusion())
+        verdicts = {row.verdict for row in self.rows}
+        lines += [f"{verdict}: {note}" for verdict, note in _NOTES.items() if verdict in verdicts]
+        return "\n".join(lines)
+
+    def _conclusion(self) -> str:
+        count = len(self.rows)
+        errors = [row.error for row in self.rows if row.verdict == "ok"]
+        failed = sum(not row.ok for row in self.rows)
+        if failed:
+            return f"{failed} of {count} gradients fail"
+        return f"all {count} gradients agree, relative error at most {max(errors, default=0):.1e}"
