@@ -14,8 +14,7 @@ from ..models import CharRNN, Sequential
 from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, predict, save
 from .recipe import Recipe, load_model
 
-_OPTIMIZERS: dict[str, tuple[type[Optimizer], float]] = {"sgd": (SGD, 0.05), "adam": (Adam, 0.002), "adamw": (AdamW, 0.002)}
-_EPOCHS = {"digits": 20}  # small, so it wants more passes than the 12 of the others
+_LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # of adam; momentum takes 25 times as much
 _WINDOW = 64  # characters that the gradient runs back through
 _MAX_NORM = {"rnn": 1.0, "charrnn": 1.0}
 
@@ -28,12 +27,14 @@ def train(args: argparse.Namespace) -> None:
     model = recipe.build(args.seed)
     x, y, validation = _arrays(recipe, data)
     print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {recipe.data}")
-    epochs = args.epochs or _EPOCHS.get(recipe.data, 12)
+    small = len(x) < 10_000  # wants more passes, and more steps in each
+    epochs = args.epochs or (20 if small else 12)
+    batch_size = args.batch_size or (16 if small else 64)
     history = fit(
         model, x, y,
-        optimizer=_optimizer(args, -(-len(x) // args.batch_size) * epochs),
+        optimizer=_optimizer(args, -(-len(x) // batch_size) * epochs),
         epochs=epochs,
-        batch_size=args.batch_size,
+        batch_size=batch_size,
         validation=validation,
         rng=args.seed,
         max_norm=_MAX_NORM.get(args.model),
@@ -112,9 +113,10 @@ def _held_out_text(data: TextData) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _optimizer(args: argparse.Namespace, steps: int) -> Optimizer:
-    kind, lr = _OPTIMIZERS[args.optimizer]
-    schedule = CosineDecay(args.lr or lr, steps)
-    return SGD(schedule, momentum=0.9) if kind is SGD else kind(schedule)
+    lr = _LR[args.model]
+    if args.optimizer == "sgd":
+        return SGD(CosineDecay(args.lr or 25 * lr, steps), momentum=0.9)
+    return {"adam": Adam, "adamw": AdamW}[args.optimizer](CosineDecay(args.lr or lr, steps))
 
 
 def _score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str:

@@ -23,7 +23,10 @@ class Loss:
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
-    def _check(self, outputs: Array, targets: Array, shape: tuple[int, ...], kinds: str, what: str) -> None:
+    def _check(
+        self, outputs: Array, targets: Array, kinds: str, what: str, axes: slice = slice(None)  # noqa: B008
+    ) -> None:
+        """Meet wrong input: the targets have the outputs' shape along ``axes`` and a dtype of ``kinds``."""
         for array in (outputs, targets):
             if not isinstance(array, xp.ndarray):
                 raise TypeError(
@@ -36,8 +39,8 @@ class Loss:
             raise TypeError(
                 f"{self}: expected floating-point outputs and {what}, got {outputs.dtype} and {targets.dtype}"
             )
-        if targets.shape != shape:
-            raise ValueError(f"{self}: expected {what} of shape {shape}, got {targets.shape}")
+        if targets.shape != outputs.shape[axes]:
+            raise ValueError(f"{self}: expected {what} of shape {outputs.shape[axes]}, got {targets.shape}")
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -57,7 +60,7 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
-        self._check(outputs, targets, outputs.shape[:-1], "iu", "integer labels")
+        self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
         classes = outputs.shape[-1]
         check(
             (targets.min() >= 0) & (targets.max() < classes),
@@ -94,7 +97,7 @@ class HalfSquaredError(Loss):
     """
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
-        self._check(outputs, targets, outputs.shape, "f", "floating-point targets")
+        self._check(outputs, targets, "f", "floating-point targets")
         difference = outputs - targets
         scale = 1 / len(outputs)
         value = (difference * difference).sum() * (0.5 * scale)

@@ -1,0 +1,125 @@
+"""The choice of the backend, and the border between host and device."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import dev, host
+
+import xpnn as nn
+from xpnn.backend import check, col2im, im2col, output_size, row_blocks
+
+
+def run_python(code: str, *, arguments: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess:
+    """A fresh interpreter without the test run's own backend; CuPy is hidden unless PYTHONPATH says otherwise."""
+    env = {key: value for key, value in os.environ.items() if key not in ("NN_BACKEND", "PYTHONPATH")}
+    command = [sys.executable, *arguments] if arguments else [sys.executable, "-c", code]
+    return subprocess.run(command, env=env | environment, capture_output=True, text=True, timeout=120)
+
+
+HIDE_CUPY = "import sys; sys.modules['cupy'] = None\n"
+
+
+def test_numpy_is_the_default():
+    assert run_python("import xpnn; print(xpnn.xp.__name__)").stdout == "numpy\n"
+
+
+def test_auto_falls_back_to_numpy():
+    done = run_python(HIDE_CUPY + "import xpnn; print(xpnn.xp.__name__)", NN_BACKEND="auto")
+    assert done.stdout == "numpy\n"
+
+
+def test_unknown_backend_names_the_choices():
+    done = run_python("import xpnn", NN_BACKEND="torch")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(
+        "BackendError: NN_BACKEND='torch' is unknown: set it to one of numpy, cupy, auto"
+    )
+
+
+def test_missing_cupy_names_the_line_that_installs_it():
+    done = run_python(HIDE_CUPY + "import xpnn", NN_BACKEND="cupy")
+    assert done.returncode == 1
+    assert "BackendError" in done.stderr
+    assert 'pip install ".[cuda13]"' in done.stderr
+
+
+def test_missing_device_says_so():
+    fake = (
+        "import sys, types\n"
+        "cupy = types.ModuleType('cupy'); cupy.__version__ = '14.0'\n"
+        "def count(): raise RuntimeError('cudaErrorNoDevice')\n"
+        "cupy.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=count))\n"
+        "sys.modules['cupy'] = cupy\n"
+    )
+    done = run_python(fake + "import xpnn", NN_BACKEND="cupy")
+    assert "no CUDA device answers (cudaErrorNoDevice)" in done.stderr.splitlines()[-1]
+    assert run_python(fake + "import xpnn; print(xpnn.xp.__name__)", NN_BACKEND="auto").stdout == "numpy\n"
+
+
+def test_command_line_tells_an_unknown_backend_in_one_line():
+    done = run_python("", arguments=("-m", "xpnn", "info"), NN_BACKEND="torch")
+    assert done.returncode == 2
+    assert done.stderr == "xpnn: error: NN_BACKEND='torch' is unknown: set it to one of numpy, cupy, auto\n"
+
+
+def test_import_costs_little_more_than_numpys():
+    """By what is loaded, not by the clock: none of the heavier packages comes with the import."""
+    code = "import sys, xpnn; print([m for m in ('tqdm', 'safetensors', 'matplotlib', 'sklearn', 'PIL', 'pooch') if m in sys.modules])"
+    assert run_python(code).stdout == "[]\n"
+
+
+def test_asarray_makes_float32_and_keeps_integers():
+    assert nn.asarray([1.5, 2]).dtype == "float32"
+    assert nn.asarray(np.arange(3)).dtype == np.arange(3).dtype
+    assert nn.asarray([1.5], "float64").dtype == "float64"
+    assert isinstance(nn.asarray([1]), nn.xp.ndarray)
+
+
+@pytest.mark.parametrize("data", [["a"], [None], [1j]])
+def test_asarray_refuses_what_is_no_number(data):
+    with pytest.raises(TypeError, match="expected numbers"):
+        nn.asarray(data)
+
+
+def test_to_numpy_brings_the_values_back():
+    data = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(nn.to_numpy(nn.asarray(data)), data)
+    assert type(nn.to_numpy(nn.asarray(data))) is np.ndarray
+
+
+def test_a_failed_check_is_raised_at_the_next_synchronisation_at_the_latest():
+    with pytest.raises(ValueError, match="no good"):  # noqa: PT012
+        check(nn.xp.asarray(False), "no good")
+        nn.synchronize()
+    check(nn.xp.asarray(True), "fine")
+    nn.synchronize()
+
+
+def test_describe_is_one_line_with_the_backends_name():
+    assert nn.describe().startswith(nn.xp.__name__)
+    assert "\n" not in nn.describe()
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 2), (2, 4)])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
+def test_col2im_is_the_adjoint_of_im2col(rng, kernel, stride):
+    """<im2col x, c> = <x, col2im c>, block by block."""
+    x = rng.standard_normal((2, 7, 9, 3))
+    rows, width = output_size(7, kernel[0], stride[0], 0), output_size(9, kernel[1], stride[1], 0)
+    back = nn.xp.zeros(x.shape)
+    left = 0.0
+    for block in (slice(0, 2), slice(2, rows)):
+        columns = im2col(dev(x), kernel, stride, rows=block, width=width)
+        c = rng.standard_normal(columns.shape)
+        left += (host(columns) * c).sum()
+        col2im(dev(c), back, kernel, stride, rows=block, width=width)
+    assert left == pytest.approx((x * host(back)).sum(), rel=1e-12)
+
+
+def test_row_blocks_cover_every_row_once():
+    rows = [i for block in row_blocks(17, 100_000) for i in range(block.start, block.stop)]
+    assert rows == list(range(17))
+    assert [block.stop - block.start for block in row_blocks(3, 1 << 40)] == [1, 1, 1]

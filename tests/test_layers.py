@@ -1,0 +1,308 @@
+"""What every layer and loss promises: gradients, memory orders, errors at the border."""
+
+import copy
+
+import numpy as np
+import pytest
+from conftest import dev, host
+
+import xpnn as nn
+
+F64 = {"rng": 0, "dtype": "float64"}
+LAYERS = {
+    "Dense": (nn.Dense(5, 4, **F64), (3, 5)),
+    "Dense over time": (nn.Dense(5, 4, **F64), (3, 6, 5)),
+    "Conv2D": (nn.Conv2D(2, 3, (3, 2), **F64), (4, 2, 6, 7)),
+    "Conv2D stride and padding": (nn.Conv2D(2, 3, 3, (2, 1), (1, 2), **F64), (4, 2, 6, 7)),
+    "MaxPool2D": (nn.MaxPool2D(2), (3, 2, 5, 6)),
+    "MaxPool2D overlapping": (nn.MaxPool2D(3, 2, 1), (3, 2, 5, 6)),
+    "AvgPool2D": (nn.AvgPool2D(2), (3, 2, 5, 6)),
+    "AvgPool2D overlapping": (nn.AvgPool2D((3, 2), 1, 1), (3, 2, 5, 6)),
+    "RNN": (nn.RNN(5, 4, **F64), (3, 6, 5)),
+    "RNN sequences": (nn.RNN(5, 4, return_sequences=True, **F64), (3, 6, 5)),
+    "Flatten": (nn.Flatten(), (3, 2, 4)),
+    "Sigmoid": (nn.Sigmoid(), (3, 4)),
+    "Tanh": (nn.Tanh(), (3, 4)),
+    "ReLU": (nn.ReLU(), (3, 4)),
+    "LeakyReLU": (nn.LeakyReLU(), (3, 4)),
+    "Softmax": (nn.Softmax(), (3, 4)),
+    "Sequential": (nn.Sequential(nn.Conv2D(2, 3, 3, **F64), nn.Tanh(), nn.Flatten(), nn.Dense(12, 2, **F64)), (3, 2, 4, 4)),
+}  # fmt: skip
+CASES = pytest.mark.parametrize(("layer", "shape"), LAYERS.values(), ids=LAYERS.keys())
+
+
+@CASES
+def test_gradients(layer, shape, rng, assert_gradients):
+    assert_gradients(layer, rng.standard_normal(shape))
+
+
+@CASES
+def test_any_memory_order_gives_the_same(layer, shape, rng):
+    x = rng.standard_normal(shape)
+    y, backward = layer.forward(dev(x))
+    dy = rng.standard_normal(y.shape)
+    dx = host(backward(dev(dy)))
+    reverse = tuple(slice(None, None, -1) for _ in shape)
+    for arranged in (
+        dev(np.asfortranarray(x)),
+        nn.xp.moveaxis(nn.xp.ascontiguousarray(nn.xp.moveaxis(dev(x), 0, -1)), -1, 0),
+        dev(x[reverse].copy())[reverse],
+    ):
+        other, other_backward = layer.forward(arranged)
+        np.testing.assert_allclose(host(other), host(y), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(host(other_backward(dev(np.asfortranarray(dy)))), dx, rtol=1e-12, atol=1e-14)
+
+
+@CASES
+def test_input_and_upstream_gradient_stay_untouched(layer, shape, rng):
+    x = dev(rng.standard_normal(shape))
+    y, backward = layer.forward(x)
+    dy = dev(rng.standard_normal(y.shape))
+    kept = host(x).copy(), host(dy).copy()
+    backward(dy)
+    np.testing.assert_array_equal(host(x), kept[0])
+    np.testing.assert_array_equal(host(dy), kept[1])
+
+
+@CASES
+def test_gradients_add_up_over_two_calls(layer, shape, rng):
+    x = dev(rng.standard_normal(shape))
+    y, backward = layer.forward(x)
+    dy = dev(rng.standard_normal(y.shape))
+    layer.flat_grads[...] = 0
+    first = host(backward(dy)).copy()
+    once = host(layer.flat_grads).copy()
+    np.testing.assert_array_equal(host(backward(dy)), first)
+    np.testing.assert_allclose(host(layer.flat_grads), 2 * once, rtol=1e-12)
+
+
+@CASES
+def test_without_need_for_dx_only_the_parameters_gradients_are_made(layer, shape, rng):
+    x = dev(rng.standard_normal(shape))
+    gradients = []
+    for needs_dx in (True, False):
+        layer.flat_grads[...] = 0
+        y, backward = layer.forward(x, needs_dx)
+        dx = backward(nn.xp.ones(y.shape))
+        gradients.append(host(layer.flat_grads).copy())
+    np.testing.assert_array_equal(*gradients)
+    if layer.dtype is not None:
+        assert dx is None
+
+
+@CASES
+def test_inference_is_the_forward_pass_alone(layer, shape, rng):
+    x = dev(rng.standard_normal(shape))
+    np.testing.assert_array_equal(host(layer(x)), host(layer.forward(x)[0]))
+
+
+@CASES
+def test_float32_stays_float32(layer, shape, rng):
+    layer = copy.deepcopy(layer)
+    single = type(layer).__name__ == "Sequential" or layer.dtype is not None
+    if single:  # built for float64: the same layer anew
+        layer = _in_float32(layer)
+    y, backward = layer.forward(dev(rng.standard_normal(shape), "float32"))
+    assert y.dtype == "float32"
+    assert backward(y).dtype == "float32"
+    assert all(grad.dtype == "float32" for grad in layer.grads.values())
+
+
+def _in_float32(layer):
+    if isinstance(layer, nn.Sequential):
+        return nn.Sequential(*map(_in_float32, layer))
+    for group in (layer.params, layer.grads):
+        for key, value in group.items():
+            dict.__setitem__(group, key, value.astype("float32"))
+    return layer
+
+
+@CASES
+def test_wrong_input_is_named_at_the_border(layer, shape):
+    with pytest.raises(ValueError, match="empty"):
+        layer(nn.xp.zeros((0, *shape[1:])))
+    with pytest.raises(TypeError, match=r"expected an array of the .* backend, got builtins.list"):
+        layer([1.0])
+    with pytest.raises(TypeError, match=r"expected input of dtype .*, got int"):
+        layer(nn.xp.zeros(shape, dtype="int64"))
+    if layer.dtype is not None:
+        with pytest.raises(TypeError, match="expected input of dtype float64, got float32"):
+            layer(nn.xp.zeros(shape, dtype="float32"))
+        with pytest.raises(ValueError, match=r"expected input of shape \(.*\), got \(2,\)"):
+            layer(nn.xp.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Dense(0, 3), "in_features: expected a whole number of at least 1, got 0"),
+        (lambda: nn.Dense(3, 2.5), "out_features"),
+        (lambda: nn.Conv2D(1, 1, 0), "kernel_size"),
+        (lambda: nn.Conv2D(1, 1, (3, 3, 3)), "kernel_size"),
+        (lambda: nn.Conv2D(1, 1, 3, stride=0), "stride"),
+        (lambda: nn.Conv2D(1, 1, 3, padding=-1), "padding"),
+        (lambda: nn.MaxPool2D(2, padding=2), "less than the window's size"),
+        (lambda: nn.Dropout(1.0), "0 <= p < 1"),
+        (lambda: nn.RNN(3, 0), "hidden_size"),
+        (lambda: nn.Embedding(0, 3), "num_embeddings"),
+        (lambda: nn.Sequential(), "at least one layer"),
+        (lambda: nn.MLP((3,)), "two layers"),
+        (lambda: nn.LeNet5(30), "image_size 28 or 32"),
+        (lambda: nn.CharRNN("aba"), "twice"),
+    ],
+)
+def test_wrong_sizes_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_kernel_larger_than_the_image():
+    with pytest.raises(ValueError, match="larger than the padded input"):
+        nn.Conv2D(1, 1, 5)(dev(np.zeros((1, 1, 4, 4)), "float32"))
+    with pytest.raises(ValueError, match="larger than the padded input"):
+        nn.MaxPool2D(5)(dev(np.zeros((1, 1, 4, 4))))
+
+
+def test_dropout_drops_a_share_and_keeps_the_mean():
+    layer = nn.Dropout(0.25, rng=0)
+    x = nn.xp.ones((100, 1000), dtype="float32")
+    y, backward = layer.forward(x)
+    values = host(y)
+    assert set(np.unique(values)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert (values == 0).mean() == pytest.approx(0.25, abs=0.01)
+    np.testing.assert_array_equal(host(backward(x)), values)  # the same mask both ways
+    assert (host(layer.forward(x)[0]) != values).any()  # the next pass draws anew
+    np.testing.assert_array_equal(host(layer(x)), 1)
+
+
+def test_embedding_looks_up_and_adds_up():
+    layer = nn.Embedding(4, 3, **F64)
+    W = host(layer.params["W"])
+    ids = np.array([[1, 1, 3]])
+    y, backward = layer.forward(dev(ids))
+    np.testing.assert_array_equal(host(y), W[ids])
+    assert backward(nn.xp.ones(y.shape)) is None
+    np.testing.assert_array_equal(host(layer.grads["W"]), [[0] * 3, [2] * 3, [0] * 3, [1] * 3])
+
+
+@pytest.mark.parametrize("index", [-1, 4])
+def test_embedding_refuses_an_index_out_of_range(index):
+    with pytest.raises(ValueError, match="outside"):  # noqa: PT012
+        nn.Embedding(4, 3)(dev(np.array([[index]])))
+        nn.synchronize()
+
+
+def test_embedding_refuses_floats():
+    with pytest.raises(TypeError, match="integer"):
+        nn.Embedding(4, 3)(dev(np.zeros((1, 2))))
+
+
+def test_sigmoid_and_softmax_do_not_overflow():
+    x = dev(np.array([[-1e4, 0.0, 1e4]]), "float32")
+    np.testing.assert_array_equal(host(nn.Sigmoid()(x)), [[0, 0.5, 1]])
+    np.testing.assert_array_equal(host(nn.Softmax()(x)), [[0, 0, 1]])
+
+
+class TestParameters:
+    def test_assignment_copies_into_the_place(self):
+        layer = nn.Dense(3, 2)
+        W = layer.params["W"]
+        layer.params["W"] = np.arange(6.0).reshape(2, 3)
+        np.testing.assert_array_equal(host(W), np.arange(6).reshape(2, 3))
+
+    def test_wrong_names_and_shapes_are_refused(self):
+        layer = nn.Dense(3, 2)
+        with pytest.raises(ValueError, match=r"expected shape \(2, 3\), got \(3, 2\)"):
+            layer.params["W"] = np.zeros((3, 2))
+        with pytest.raises(KeyError, match="there are W, b"):
+            layer.params["w"] = np.zeros((2, 3))
+
+    def test_they_are_views_into_the_flat_vector_in_order(self):
+        model = nn.MLP((3, 4, 2), rng=0)
+        assert list(model.params) == ["0.W", "0.b", "2.W", "2.b"] == list(model.grads)
+        flat = model.flat_params
+        np.testing.assert_array_equal(
+            host(flat), np.concatenate([host(value).ravel() for value in model.params.values()])
+        )
+        flat[...] = 7
+        assert all((host(value) == 7).all() for value in model.params.values())
+        model.params["2.b"] = [1.0, 2]
+        np.testing.assert_array_equal(host(model.flat_params)[-2:], [1, 2])
+
+    def test_a_layer_that_stands_twice_is_counted_once(self, rng, assert_gradients):
+        shared = nn.Dense(4, 4, **F64)
+        model = nn.Sequential(shared, nn.Tanh(), shared)
+        assert list(model.params) == ["0.W", "0.b"]
+        assert model.flat_params.size == 20
+        assert_gradients(model, rng.standard_normal((3, 4)))
+
+    def test_a_layer_in_two_networks_stays_with_both(self):
+        shared = nn.Dense(2, 2, rng=0)
+        one, two = nn.Sequential(shared), nn.Sequential(shared, nn.Dense(2, 2, rng=1))
+        for model in (one, two, one):
+            model.flat_params[...] += 1
+            assert (host(model.params["0.W"]) == host(shared.params["W"])).all()
+
+    def test_a_deep_copy_is_independent(self):
+        model = nn.MLP((3, 4, 2), rng=0)
+        other = copy.deepcopy(model)
+        other.flat_params[...] = 0
+        assert not host(other.params["0.W"]).any()
+        assert host(model.params["0.W"]).all()
+
+    def test_nested_networks_have_dotted_paths(self):
+        model = nn.Sequential(nn.Sequential(nn.Dense(2, 3), nn.ReLU()), nn.Dense(3, 1))
+        assert list(model.params) == ["0.0.W", "0.0.b", "1.W", "1.b"]
+
+
+class TestLosses:
+    def test_cross_entropy_by_its_formula(self, rng):
+        z, t = rng.standard_normal((5, 4)), rng.integers(0, 4, 5)
+        value, backward = nn.SoftmaxCrossEntropy().forward(dev(z), dev(t))
+        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        assert float(host(value)) == pytest.approx(-np.log(p[np.arange(5), t]).mean(), rel=1e-13)
+        np.testing.assert_allclose(host(backward()), (p - np.eye(4)[t]) / 5, rtol=1e-12, atol=1e-15)
+
+    def test_cross_entropy_over_sequences_is_that_of_all_labels(self, rng):
+        z, t = rng.standard_normal((5, 3, 4)), rng.integers(0, 4, (5, 3))
+        loss = nn.SoftmaxCrossEntropy()
+        value, backward = loss.forward(dev(z), dev(t))
+        flat, flat_backward = loss.forward(dev(z.reshape(15, 4)), dev(t.reshape(15)))
+        assert float(host(value)) == float(host(flat))
+        np.testing.assert_array_equal(host(backward()).reshape(15, 4), host(flat_backward()))
+
+    def test_cross_entropy_does_not_overflow(self):
+        z = dev(np.array([[1e4, 0.0], [0.0, 1e4]]), "float32")
+        value, backward = nn.SoftmaxCrossEntropy().forward(z, dev(np.array([0, 0])))
+        assert float(host(value)) == 5000
+        np.testing.assert_array_equal(host(backward()), [[0, 0], [-0.5, 0.5]])
+
+    def test_half_squared_error_by_its_formula(self, rng):
+        o, y = rng.standard_normal((5, 3)), rng.standard_normal((5, 3))
+        value, backward = nn.HalfSquaredError().forward(dev(o), dev(y))
+        assert float(host(value)) == pytest.approx(sum(0.5 * (y[i] - o[i]) @ (y[i] - o[i]) for i in range(5)) / 5)
+        np.testing.assert_allclose(host(backward()), (o - y) / 5, rtol=1e-13)
+
+    @pytest.mark.parametrize("label", [-1, 4])
+    def test_a_label_out_of_range(self, label):
+        with pytest.raises(ValueError, match=r"outside \[0, 4\)"):  # noqa: PT012
+            nn.SoftmaxCrossEntropy()(dev(np.zeros((2, 4))), dev(np.array([0, label])))
+            nn.synchronize()
+
+    @pytest.mark.parametrize(
+        ("loss", "outputs", "targets", "error", "message"),
+        [
+            (nn.SoftmaxCrossEntropy(), np.zeros((2, 3)), np.zeros(2), TypeError, "integer labels"),
+            (nn.SoftmaxCrossEntropy(), np.zeros((2, 3)), np.zeros((2, 1), int), ValueError, r"shape \(2,\), got \(2, 1\)"),
+            (nn.SoftmaxCrossEntropy(), np.zeros((0, 3)), np.zeros(0, int), ValueError, "empty batch"),
+            (nn.HalfSquaredError(), np.zeros((2, 1)), np.zeros(2), ValueError, r"shape \(2, 1\), got \(2,\)"),
+            (nn.HalfSquaredError(), np.zeros((2, 1)), np.zeros((2, 1), int), TypeError, "floating-point"),
+        ],
+    )  # fmt: skip
+    def test_wrong_input(self, loss, outputs, targets, error, message):
+        with pytest.raises(error, match=message):
+            loss.forward(dev(outputs), dev(targets))
+
+    def test_no_array(self):
+        with pytest.raises(TypeError, match="xpnn.asarray"):
+            nn.HalfSquaredError().forward([[1.0]], [[1.0]])

@@ -1,0 +1,283 @@
+"""The loop, the optimisers, checkpoints: what they promise beside the seed's formulas."""
+
+import csv
+import signal
+
+import numpy as np
+import pytest
+from conftest import dev, host
+
+import xpnn as nn
+
+
+@pytest.fixture
+def blobs(rng):
+    """Three well separated clouds in the plane, float32, and their labels."""
+    y = rng.integers(0, 3, 90)
+    centres = np.array([[0, 3], [3, -2], [-3, -2]])
+    return (centres[y] + 0.5 * rng.standard_normal((90, 2))).astype(np.float32), y
+
+
+def parameters(model) -> np.ndarray:
+    return host(model.flat_params).copy()
+
+
+class TestFit:
+    def test_learns_and_fills_the_history(self, blobs):
+        model = nn.MLP((2, 16, 3), rng=0)
+        optimizer = nn.Adam(0.03)
+        history = nn.fit(model, *blobs, epochs=15, batch_size=16, optimizer=optimizer, validation=blobs, verbose=False)
+        assert [row["epoch"] for row in history] == list(range(1, 16))
+        assert history[-1]["loss"] < 0.3 < history[0]["loss"]
+        assert history[-1]["val_accuracy"] > 0.95
+        assert set(history[0]) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds"}
+
+    def test_epoch_loss_weighs_the_smaller_last_batch_by_its_size(self, rng):
+        model = nn.Sequential(nn.Dense(2, 1, rng=0, dtype="float64"))
+        x, y = rng.standard_normal((7, 2)), rng.standard_normal((7, 1))
+        expected = float(host(nn.HalfSquaredError()(model(dev(x)), dev(y))))
+        history = nn.fit(model, x, y, epochs=1, batch_size=3, optimizer=nn.SGD(1e-12), verbose=False)
+        assert history[0]["loss"] == pytest.approx(expected, rel=1e-9)
+        assert "accuracy" not in history[0]
+
+    @pytest.mark.parametrize("kind", ["mlp", "lenet5", "rnn"])
+    def test_same_seed_same_bits(self, kind, rng):
+        x = rng.standard_normal((50, 1, 28, 28)).astype(np.float32)
+        y = rng.integers(0, 10, 50)
+        results = []
+        for _ in range(2):
+            model, data = {
+                "mlp": lambda: (nn.MLP((784, 32, 10), rng=3), x.reshape(50, -1)),
+                "lenet5": lambda: (nn.LeNet5(rng=3), x),
+                "rnn": lambda: (nn.RNNClassifier(28, 16, rng=3), x[:, 0]),
+            }[kind]()
+            nn.fit(model, data, y, epochs=2, batch_size=16, rng=4, verbose=False)
+            results.append(parameters(model))
+        assert results[0].tobytes() == results[1].tobytes()
+
+    def test_another_seed_another_run(self, blobs):
+        results = []
+        for seed in (0, 1):
+            model = nn.MLP((2, 8, 3), rng=0)
+            nn.fit(model, *blobs, epochs=1, rng=seed, batch_size=16, verbose=False)
+            results.append(parameters(model))
+        assert (results[0] != results[1]).any()
+
+    def test_ctrl_c_keeps_the_model_so_far_and_says_so(self, blobs, capsys):
+        model = nn.MLP((2, 8, 3), rng=0)
+        start = parameters(model)
+
+        class Interrupting(nn.SGD):
+            def step(self, model):
+                super().step(model)
+                if self.steps == 8:
+                    signal.raise_signal(signal.SIGINT)
+
+        history = nn.fit(model, *blobs, epochs=5, batch_size=16, optimizer=Interrupting(0.1), verbose=False)
+        assert history.interrupted
+        assert len(history) == 1  # 6 steps an epoch: the second was cut short
+        assert (parameters(model) != start).any()
+        assert "interrupted in epoch 2" in capsys.readouterr().out
+
+    def test_a_line_an_epoch(self, blobs, capsys):
+        nn.fit(nn.MLP((2, 4, 3), rng=0), *blobs, epochs=2, validation=blobs)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 2
+        assert lines[0].startswith("epoch   1  loss ")
+        assert "held out: loss" in lines[0]
+
+    def test_divergence_is_an_error_that_says_what_may_help(self, rng):
+        x = rng.standard_normal((64, 4)).astype(np.float32)
+        with pytest.raises(FloatingPointError, match="a lower learning rate"), np.errstate(all="ignore"):
+            nn.fit(nn.MLP((4, 32, 1), rng=0), x, x[:, :1], optimizer=nn.SGD(1e6), epochs=20, verbose=False)
+
+    @pytest.mark.parametrize(
+        ("x", "y", "error", "message"),
+        [
+            (np.zeros((0, 2)), np.zeros(0, int), ValueError, "x is empty"),
+            (np.zeros((3, 2)), np.zeros(2, int), ValueError, "x has 3 samples, y has 2"),
+            (np.array([[np.nan, 1]]), np.zeros(1, int), ValueError, "x holds NaN or infinity"),
+            (np.array([[1.0, 1]]), np.array([[np.inf]]), ValueError, "y holds NaN or infinity"),
+            (np.array([["a", "b"]]), np.zeros(1, int), TypeError, "expected x to hold numbers"),
+            (np.zeros((1, 2)), np.array([3]), ValueError, r"outside \[0, 3\)"),
+            (np.zeros((1, 2)), np.array([-1]), ValueError, r"outside \[0, 3\)"),
+            (np.zeros((1, 5)), np.array([0]), ValueError, r"Dense\(2, 4\): expected input of shape"),
+            (np.zeros((1, 2), int), np.array([0]), TypeError, "expected input of dtype float32, got int64"),
+        ],
+    )
+    def test_wrong_data(self, x, y, error, message):
+        with pytest.raises(error, match=message):
+            nn.fit(nn.MLP((2, 4, 3)), x, y, verbose=False)
+        if "outside" not in message:
+            with pytest.raises(error, match=message):
+                nn.evaluate(nn.MLP((2, 4, 3)), x, y)
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [({"epochs": 0}, "epochs >= 1"), ({"batch_size": 0}, "batch_size"), ({"max_norm": -1.0}, "max_norm > 0")],
+    )
+    def test_wrong_settings(self, blobs, settings, message):
+        with pytest.raises(ValueError, match=message):
+            nn.fit(nn.MLP((2, 4, 3)), *blobs, verbose=False, **settings)
+
+
+def test_evaluate_is_the_mean_over_all_samples(blobs):
+    model = nn.MLP((2, 8, 3), rng=0)
+    score = nn.evaluate(model, *blobs, batch_size=7)
+    outputs = nn.predict(model, blobs[0], batch_size=11)
+    assert score.accuracy == pytest.approx((outputs.argmax(1) == blobs[1]).mean())
+    whole = float(host(nn.SoftmaxCrossEntropy()(dev(outputs), dev(blobs[1]))))
+    assert score.loss == pytest.approx(whole, rel=1e-5)
+    assert nn.evaluate(model, blobs[0], outputs).accuracy is None
+
+
+def test_predict_refuses_bad_data():
+    with pytest.raises(ValueError, match="NaN"):
+        nn.predict(nn.MLP((2, 1)), np.array([[np.nan, 0]]))
+    with pytest.raises(ValueError, match="empty"):
+        nn.predict(nn.MLP((2, 1)), np.zeros((0, 2)))
+
+
+class TestOptimizers:
+    """On one parameter p with gradient g = p, step by step from the formula."""
+
+    @staticmethod
+    def run(optimizer, steps=4):
+        layer = nn.Dense(1, 1, dtype="float64")
+        layer.params["W"], layer.params["b"] = [[2.0]], [0.0]
+        path = []
+        for _ in range(steps):
+            layer.grads["W"] = layer.params["W"]
+            optimizer.step(layer)
+            path.append(float(host(layer.params["W"])[0, 0]))
+        assert not host(layer.flat_grads).any()
+        return path
+
+    def test_sgd(self):
+        assert self.run(nn.SGD(0.1)) == pytest.approx([2 * 0.9**k for k in (1, 2, 3, 4)])
+
+    @pytest.mark.parametrize("nesterov", [False, True])
+    def test_momentum_and_weight_decay(self, nesterov):
+        p, v, expected = 2.0, 0.0, []
+        for _ in range(4):
+            g = p + 0.01 * p
+            v = 0.9 * v + g
+            p -= 0.1 * (g + 0.9 * v if nesterov else v)
+            expected.append(p)
+        assert self.run(nn.SGD(0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.01)) == pytest.approx(expected)
+
+    @pytest.mark.parametrize(("kind", "decay"), [(nn.Adam, 0.0), (nn.Adam, 0.1), (nn.AdamW, 0.1)])
+    def test_adam(self, kind, decay):
+        p, m, v, expected = 2.0, 0.0, 0.0, []
+        for t in (1, 2, 3, 4):
+            g = p
+            if kind is nn.AdamW:
+                p -= 0.1 * decay * p
+            else:
+                g += decay * p
+            m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+            p -= 0.1 * (m / (1 - 0.9**t)) / ((v / (1 - 0.99**t)) ** 0.5 + 1e-8)
+            expected.append(p)
+        assert self.run(kind(0.1, betas=(0.9, 0.99), weight_decay=decay)) == pytest.approx(expected, rel=1e-12)
+
+    def test_schedules(self):
+        cosine = nn.CosineDecay(0.2, steps=10, warmup=2)
+        assert [cosine(k) for k in (0, 1, 2, 6, 10, 11)] == pytest.approx([0.1, 0.2, 0.2, 0.1, 0, 0])
+        step = nn.StepDecay(1.0, every=3, factor=0.5)
+        assert [step(k) for k in (0, 2, 3, 6)] == [1, 1, 0.5, 0.25]
+        assert self.run(nn.SGD(nn.StepDecay(0.1, every=1, factor=0.1)), 2) == pytest.approx([1.8, 1.8 * 0.99])
+
+    def test_clipping_scales_to_the_norm_and_leaves_the_small_alone(self):
+        layer = nn.Dense(2, 1, dtype="float64")
+        layer.grads["W"], layer.grads["b"] = [[3.0, 0.0]], [4.0]
+        assert float(host(nn.clip_grad_norm(layer, 10.0))) == pytest.approx(5)
+        np.testing.assert_array_equal(host(layer.flat_grads), [3, 0, 4])
+        nn.clip_grad_norm(layer, 1.0)
+        np.testing.assert_allclose(host(layer.flat_grads), [0.6, 0, 0.8], rtol=1e-6)
+
+    def test_state_of_another_model_is_refused(self):
+        optimizer = nn.Adam()
+        optimizer.step(nn.Dense(2, 2))
+        with pytest.raises(ValueError, match="its state is for 6 parameters, the model has 12"):
+            optimizer.step(nn.Dense(3, 3))
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: nn.SGD(0),
+            lambda: nn.SGD(0.1, momentum=1.0),
+            lambda: nn.SGD(0.1, nesterov=True),
+            lambda: nn.SGD(0.1, weight_decay=-1),
+            lambda: nn.Adam(0.1, betas=(1.0, 0.9)),
+            lambda: nn.CosineDecay(0.1, 0),
+            lambda: nn.StepDecay(0.1, 0),
+            lambda: nn.clip_grad_norm(nn.Dense(1, 1), 0),
+        ],
+    )
+    def test_wrong_settings(self, make):
+        with pytest.raises(ValueError, match="expected"):
+            make()
+
+
+class TestCheckpoint:
+    def test_round_trip(self, tmp_path):
+        model, other = nn.LeNet5(rng=0), nn.LeNet5(rng=1)
+        nn.save(model, tmp_path / "m.safetensors", {"note": "hello"})
+        nn.load(other, tmp_path / "m.safetensors")
+        assert parameters(other).tobytes() == parameters(model).tobytes()
+        assert nn.read_metadata(tmp_path / "m.safetensors") == {"note": "hello"}
+
+    def test_parameters_in_another_memory_order_are_written_right(self, tmp_path):
+        model = nn.Dense(3, 2)
+        dict.__setitem__(model.params, "W", nn.xp.asarray(np.arange(6, dtype="f").reshape(3, 2)).T)
+        nn.save(model, tmp_path / "m.safetensors")
+        other = nn.Dense(3, 2)
+        nn.load(other, tmp_path / "m.safetensors")
+        np.testing.assert_array_equal(host(other.params["W"]), [[0, 2, 4], [1, 3, 5]])
+
+    def test_another_architecture_is_refused_and_the_model_unchanged(self, tmp_path):
+        nn.save(nn.MLP((2, 3, 1)), tmp_path / "m.safetensors")
+        model = nn.MLP((2, 4, 1), rng=0)
+        before = parameters(model)
+        with pytest.raises(ValueError, match=r"0.W is float32 \(3, 2\), in the model float32 \(4, 2\)"):
+            nn.load(model, tmp_path / "m.safetensors")
+        with pytest.raises(ValueError, match="4.W is missing"):
+            nn.load(nn.MLP((2, 3, 1, 1)), tmp_path / "m.safetensors")
+        with pytest.raises(ValueError, match="2.b is not in the model"):
+            nn.load(nn.MLP((2, 3)), tmp_path / "m.safetensors")
+        assert (parameters(model) == before).all()
+
+    def test_no_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="there is no file"):
+            nn.load(nn.Dense(1, 1), tmp_path / "none")
+
+    @pytest.mark.parametrize("content", [b"", b"not a model", b"\x80\x04\x95pickle"])
+    def test_no_safetensors_file(self, tmp_path, content):
+        (tmp_path / "m").write_bytes(content)
+        with pytest.raises(ValueError, match="not a readable safetensors file"):
+            nn.load(nn.Dense(1, 1), tmp_path / "m")
+
+    def test_truncated(self, tmp_path):
+        path = tmp_path / "m.safetensors"
+        nn.save(nn.Dense(9, 9), path)
+        path.write_bytes(path.read_bytes()[:-5])
+        with pytest.raises(ValueError, match="not a readable safetensors file"):
+            nn.load(nn.Dense(9, 9), path)
+
+
+class TestHistory:
+    rows = ({"epoch": 1, "loss": 0.5, "seconds": 1.0}, {"epoch": 2, "loss": 0.25, "seconds": 1.0})
+
+    def test_csv(self, tmp_path):
+        nn.History(self.rows).to_csv(tmp_path / "h.csv")
+        with open(tmp_path / "h.csv", newline="") as file:
+            assert [float(row["loss"]) for row in csv.DictReader(file)] == [0.5, 0.25]
+
+    def test_picture(self, tmp_path):
+        nn.History(self.rows).plot(tmp_path / "h.png")
+        assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_missing_matplotlib_names_the_extra(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+        with pytest.raises(ImportError, match=r"extra \[plots\]"):
+            nn.History(self.rows).plot(tmp_path / "h.png")
