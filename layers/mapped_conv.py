@@ -8,7 +8,7 @@ import numpy as np
 from ..backend import Array, Rng, xp
 from .base import Backward, Layer, Parameters, brief
 from .conv import Conv2D
-from .init import he_uniform
+from .init import affine
 
 
 class MappedConv2D(Layer):
@@ -26,8 +26,8 @@ class MappedConv2D(Layer):
         in_channels: C.
         connections: for each output map the input maps that it reads, each from 0 to C - 1 and none twice.
         kernel_size, stride, padding: as for :class:`Conv2D`.
-        rng: seed or generator of the initial weights (He uniform, where the fan-in of an output map is k1*k2 times its
-            connections; b starts at 0).
+        rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(fan-in); the fan-in of an output
+            map is k1*k2 times its connections).
         dtype: of the parameters and of the input that forward accepts.
 
     Shapes:
@@ -52,7 +52,7 @@ class MappedConv2D(Layer):
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
-        self.connections = tuple(map(tuple, connections))
+        rng, self.connections = np.random.default_rng(rng), tuple(map(tuple, connections))
         for d, channels in enumerate(self.connections):
             if not channels or len(set(channels)) < len(channels) or not set(channels) <= set(range(in_channels)):
                 raise ValueError(
@@ -61,13 +61,13 @@ class MappedConv2D(Layer):
                 )
         # its own kernels are never used: each forward pass has a copy that holds K
         self._conv = Conv2D(in_channels, len(self.connections), kernel_size, stride, padding, rng=0, dtype=dtype)
-        (k1, k2), pairs = self._conv.kernel_size, [(d, c) for d, maps in enumerate(self.connections) for c in maps]
-        reads = np.array([len(self.connections[d]) for d, _ in pairs])[:, None, None]
+        k1, k2 = self._conv.kernel_size
+        initial = [affine(rng, (1, len(maps), k1, k2), len(maps) * k1 * k2, dtype) for maps in self.connections]
         super().__init__(
-            W=(he_uniform(rng, (len(pairs), k1, k2), k1 * k2, "float64") / np.sqrt(reads)).astype(dtype),
-            b=np.zeros(len(self.connections), dtype),
+            W=np.concatenate([values["W"][0] for values in initial]),
+            b=np.concatenate([values["b"] for values in initial]),
         )
-        self._pairs = xp.asarray([d * in_channels + c for d, c in pairs])
+        self._pairs = xp.asarray([d * in_channels + c for d, maps in enumerate(self.connections) for c in maps])
 
     @property
     def kernels(self) -> Array:
@@ -93,6 +93,7 @@ class MappedConv2D(Layer):
         return y, backward
 
     def _arguments(self) -> str:
-        conv, usual = self._conv, {"stride": (1, 1), "padding": (0, 0)}
+        conv = self._conv
+        usual: dict[str, object] = {"stride": (1, 1), "padding": (0, 0)}
         options = brief(usual, kernel_size=conv.kernel_size, stride=conv.stride, padding=conv.padding)
         return f"{conv.in_channels}, <{len(self._pairs)} connections to {conv.out_channels} maps>, {options}"

@@ -1,10 +1,8 @@
 """Trainable subsampling, the pooling of LeNet-5 as published."""
 
-import numpy as np
-
 from ..backend import Array, Rng
 from .base import Backward, Layer, brief, pair, positive
-from .init import he_uniform
+from .init import affine
 from .pool import AvgPool2D
 
 
@@ -24,7 +22,7 @@ class Subsample2D(Layer):
     Args:
         channels: C, the number of maps.
         size: of the window (k1, k2), or one number for both; the windows do not overlap.
-        rng: seed or generator of the initial coefficients (He uniform, fan-in k1*k2; b starts at 0).
+        rng: seed or generator of the initial values (W He uniform, fan-in k1*k2; b uniform in ±1/sqrt(fan-in)).
         dtype: of the parameters and of the input that forward accepts.
 
     Shapes:
@@ -40,7 +38,7 @@ class Subsample2D(Layer):
         positive(channels=channels)
         self.channels = channels
         self.size = k1, k2 = pair(size, "size", 1)
-        super().__init__(W=he_uniform(rng, (channels,), k1 * k2, dtype), b=np.zeros(channels, dtype))
+        super().__init__(**affine(rng, (channels,), k1 * k2, dtype))
         self._mean = AvgPool2D(self.size)
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
