@@ -70,7 +70,7 @@ def sample(args: argparse.Namespace) -> None:
     recipe, model = load_model(args.path)
     if not isinstance(model, CharRNN):
         raise ValueError(f"{args.path} holds a {recipe.model}: only a charrnn makes up text")
-    print(args.prompt if args.prompt.strip() else "", end="")
+    print(args.prompt, end="")
     for character in model.sample(args.length, args.prompt, args.temperature, rng=args.seed):
         print(character, end="", flush=True)
     print()

@@ -85,7 +85,7 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
         recipe = Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()})
         assert recipe.model in MODELS
         model = recipe.build()
-    except (KeyError, TypeError, AssertionError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, AssertionError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
     load(model, path)
     return recipe, model
