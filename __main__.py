@@ -60,7 +60,9 @@ def _parser() -> _Parser:
     _add_model(sample)
     sample.add_argument("--length", type=_positive_int, default=500, help="characters; default: 500")
     sample.add_argument("--prompt", default="", help="text to go on from")
-    sample.add_argument("--temperature", type=_positive, default=0.7, help="below 1 likelier, above bolder; default: 0.7")
+    sample.add_argument(
+        "--temperature", type=_positive, default=0.7, help="below 1 likelier, above bolder; default: 0.7"
+    )
     sample.add_argument("--seed", type=_natural, default=0, help="default: 0")
     sample.set_defaults(command=commands.sample)
 

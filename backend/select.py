@@ -27,7 +27,7 @@ def _refuse(message: str) -> NoReturn:
 
     The command's own code runs only after this package is imported, so it cannot catch the error itself.
     """
-    if sys.argv[0] == "-m" and "xpnn" in sys.orig_argv or os.path.basename(sys.argv[0]) == "xpnn":
+    if (sys.argv[0] == "-m" and "xpnn" in sys.orig_argv) or os.path.basename(sys.argv[0]) == "xpnn":
         print(f"xpnn: error: {message}", file=sys.stderr)
         raise SystemExit(2)
     raise BackendError(message)

@@ -92,15 +92,13 @@ def _load_data(model: str, name: str | None, recipe: Recipe | None = None) -> tu
     images = load_images(name or "digits")
     if recipe and (images.x_test.shape[2:] != recipe.image_shape or len(images.classes) != len(recipe.classes)):
         raise ValueError(
-            f"{name}: {len(images.classes)} classes of {images.x_test.shape[2:]} images, but the network was trained on "
-            f"{len(recipe.classes)} classes of {recipe.image_shape}"
+            f"{name}: {len(images.classes)} classes of {images.x_test.shape[2:]} images, but the network was trained "
+            f"on {len(recipe.classes)} classes of {recipe.image_shape}"
         )
     return recipe or Recipe.for_images(model, images), images
 
 
-def _arrays(
-    recipe: Recipe, data: ImageData | TextData
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _arrays(recipe: Recipe, data: ImageData | TextData) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Inputs and targets for training, and the held-out pair."""
     if isinstance(data, TextData):
         return *windows(data.train, _WINDOW), _held_out_text(data)
@@ -123,7 +121,9 @@ def _score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str
     """The held-out result in a line."""
     if isinstance(data, TextData):
         score = evaluate(model, *_held_out_text(data), batch_size=16)
-        return f"held-out text: {score.loss / np.log(2):.3f} bits per character, {score.accuracy:.2%} of characters right"
+        return (
+            f"held-out text: {score.loss / np.log(2):.3f} bits per character, {score.accuracy:.2%} of characters right"
+        )
     score = evaluate(model, recipe.inputs(data.x_test), data.y_test)
     return f"test accuracy {score.accuracy:.2%}, loss {score.loss:.4f}, on {len(data.y_test):,} images of {data.name}"
 

@@ -138,10 +138,10 @@ def _download(name: str) -> Path:
     for file in registry:
         try:
             store.fetch(file)
-        except Exception as error:  # whatever went wrong on the way, the user needs the same three remedies
+        except Exception as error:  # whatever went wrong on the way, the remedies are the same
+            debian = f", or install Debian's package dataset-{name}" if name == "fashion-mnist" else ""
             raise OSError(
-                f"{name}: {base_url}{file} cannot be had ({error}); with a network try again, or put the four IDX files "
-                "into a folder and give its path" + (f", or install {_DEBIAN.name}'s Debian package"
-                if name == "fashion-mnist" else "")
+                f"{name}: {base_url}{file} cannot be had ({error}); with a network try again, or put the four IDX "
+                f"files into a folder and give its path{debian}"
             ) from error
     return Path(store.path)

@@ -26,8 +26,8 @@ def load_text(name: str | Path = "topics", vocabulary: str | None = None, held_o
     """Load a text.
 
     Args:
-        name: ``"topics"``, the English that Python's ``help()`` shows (the standard library's ``pydoc_data.topics``), or
-            the path of a text file in UTF-8.
+        name: ``"topics"``, the English that Python's ``help()`` shows (the standard library's ``pydoc_data.topics``),
+            or the path of a text file in UTF-8.
         vocabulary: the characters that a model knows; by default those of the text.
         held_out: the share at the end that is kept for the test.
 

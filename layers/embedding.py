@@ -30,9 +30,7 @@ class Embedding(Layer):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None, dtype: str = "float32") -> None:
         positive(num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        super().__init__(
-            W=np.random.default_rng(rng).standard_normal((num_embeddings, embedding_dim)).astype(dtype)
-        )
+        super().__init__(W=np.random.default_rng(rng).standard_normal((num_embeddings, embedding_dim)).astype(dtype))
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:

@@ -24,7 +24,12 @@ class Loss:
         return f"{type(self).__name__}()"
 
     def _check(
-        self, outputs: Array, targets: Array, kinds: str, what: str, axes: slice = slice(None)  # noqa: B008
+        self,
+        outputs: Array,
+        targets: Array,
+        kinds: str,
+        what: str,
+        axes: slice = slice(None),
     ) -> None:
         """Meet wrong input: the targets have the outputs' shape along ``axes`` and a dtype of ``kinds``."""
         for array in (outputs, targets):

@@ -1,5 +1,6 @@
 """The seed's DNN: any number of layers of any width."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,7 +44,7 @@ class MLP(Sequential):
         rng = np.random.default_rng(rng)
         activation = ReLU() if activation is None else activation
         layers: list[Layer] = []
-        for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+        for fan_in, fan_out in itertools.pairwise(sizes):
             layers += [Dense(fan_in, fan_out, rng=rng, dtype=dtype), activation]
         layers[-1:] = [] if output_activation is None else [output_activation]
         super().__init__(*layers, input_shape=sizes[:1])

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..backend import Array, Rng, asarray, to_numpy
+from ..backend import Rng, asarray, to_numpy
 from ..data.text import encode
 from ..layers import RNN, Dense, Embedding
+from ..layers.recurrent import State
 from .sequential import Sequential
 
 
@@ -75,29 +76,30 @@ class CharRNN(Sequential):
         self.dense = Dense(hidden_size, len(vocabulary), rng=rng, dtype=dtype)
         super().__init__(self.embedding, self.rnn, self.dense, input_shape=(64,), input_dtype="int64")
 
-    def sample(self, length: int, prompt: str = "\n", temperature: float = 1.0, *, rng: Rng = None) -> Iterator[str]:
+    def sample(self, length: int, prompt: str = "", temperature: float = 1.0, *, rng: Rng = None) -> Iterator[str]:
         """Characters drawn one by one from softmax(logits / temperature), each fed back as the next input.
 
         Args:
             length: how many to draw.
-            prompt: read first, not given back.
+            prompt: read first, not given back; without one the text starts as after a line break (where the vocabulary
+                has none, after its first character).
             temperature: below 1 for likelier, above 1 for bolder text.
             rng: seed or generator of the draws.
 
         Raises:
-            ValueError: an empty prompt, one with unknown characters, a temperature not above 0.
+            ValueError: the prompt has an unknown character, or the temperature is not above 0.
         """
-        if not prompt or temperature <= 0:
-            raise ValueError("CharRNN.sample: expected a prompt of one character at the least and a temperature above 0")
+        if temperature <= 0:
+            raise ValueError(f"CharRNN.sample: expected a temperature above 0, got {temperature}")
+        prompt = prompt or ("\n" if "\n" in self.vocabulary else self.vocabulary[0])
         return self._sample(length, encode(prompt, self.vocabulary), temperature, np.random.default_rng(rng))
 
     def _sample(self, length: int, prompt: np.ndarray, temperature: float, rng: np.random.Generator) -> Iterator[str]:
-        state: Array | None = None
+        state: State | None = None
         x = prompt
         for _ in range(length):
-            h, _ = self.rnn.forward_from(self.embedding(asarray(x[None])), state, needs_dx=False)
-            state = h[:, -1]
-            logits = to_numpy(self.dense(state))[0].astype(np.float64) / temperature
+            h, state, _ = self.rnn.forward_from(self.embedding(asarray(x[None])), state, needs_dx=False)
+            logits = to_numpy(self.dense(h[:, -1]))[0].astype(np.float64) / temperature
             p = np.exp(logits - logits.max())
             x = rng.choice(len(p), size=1, p=p / p.sum())
             yield self.vocabulary[x[0]]

@@ -67,7 +67,8 @@ def test_command_line_tells_an_unknown_backend_in_one_line():
 
 def test_import_costs_little_more_than_numpys():
     """By what is loaded, not by the clock: none of the heavier packages comes with the import."""
-    code = "import sys, xpnn; print([m for m in ('tqdm', 'safetensors', 'matplotlib', 'sklearn', 'PIL', 'pooch') if m in sys.modules])"
+    heavy = ("tqdm", "safetensors", "matplotlib", "sklearn", "PIL", "pooch")
+    code = f"import sys, xpnn; print([m for m in {heavy} if m in sys.modules])"
     assert run_python(code).stdout == "[]\n"
 
 

@@ -26,14 +26,15 @@ LAYERS = {
     "ReLU": (nn.ReLU(), (3, 4)),
     "LeakyReLU": (nn.LeakyReLU(), (3, 4)),
     "Softmax": (nn.Softmax(), (3, 4)),
-    "Sequential": (nn.Sequential(nn.Conv2D(2, 3, 3, **F64), nn.Tanh(), nn.Flatten(), nn.Dense(12, 2, **F64)), (3, 2, 4, 4)),
-}  # fmt: skip
+    "Sequential": (nn.Sequential(nn.Conv2D(2, 3, 3, **F64), nn.Flatten(), nn.Dense(12, 2, **F64)), (3, 2, 4, 4)),
+}
 CASES = pytest.mark.parametrize(("layer", "shape"), LAYERS.values(), ids=LAYERS.keys())
 
 
 @CASES
-def test_gradients(layer, shape, rng, assert_gradients):
-    assert_gradients(layer, rng.standard_normal(shape))
+def test_gradients(layer, shape, rng):
+    report = nn.gradcheck(layer, rng.standard_normal(shape))
+    assert report.ok, report
 
 
 @CASES
@@ -229,12 +230,12 @@ class TestParameters:
         model.params["2.b"] = [1.0, 2]
         np.testing.assert_array_equal(host(model.flat_params)[-2:], [1, 2])
 
-    def test_a_layer_that_stands_twice_is_counted_once(self, rng, assert_gradients):
+    def test_a_layer_that_stands_twice_is_counted_once(self, rng):
         shared = nn.Dense(4, 4, **F64)
         model = nn.Sequential(shared, nn.Tanh(), shared)
         assert list(model.params) == ["0.W", "0.b"]
         assert model.flat_params.size == 20
-        assert_gradients(model, rng.standard_normal((3, 4)))
+        assert nn.gradcheck(model, rng.standard_normal((3, 4))).ok
 
     def test_a_layer_in_two_networks_stays_with_both(self):
         shared = nn.Dense(2, 2, rng=0)
@@ -293,12 +294,12 @@ class TestLosses:
         ("loss", "outputs", "targets", "error", "message"),
         [
             (nn.SoftmaxCrossEntropy(), np.zeros((2, 3)), np.zeros(2), TypeError, "integer labels"),
-            (nn.SoftmaxCrossEntropy(), np.zeros((2, 3)), np.zeros((2, 1), int), ValueError, r"shape \(2,\), got \(2, 1\)"),
+            (nn.SoftmaxCrossEntropy(), np.zeros((2, 3)), np.zeros((2, 1), int), ValueError, r"\(2,\), got \(2, 1\)"),
             (nn.SoftmaxCrossEntropy(), np.zeros((0, 3)), np.zeros(0, int), ValueError, "empty batch"),
             (nn.HalfSquaredError(), np.zeros((2, 1)), np.zeros(2), ValueError, r"shape \(2, 1\), got \(2,\)"),
             (nn.HalfSquaredError(), np.zeros((2, 1)), np.zeros((2, 1), int), TypeError, "floating-point"),
         ],
-    )  # fmt: skip
+    )
     def test_wrong_input(self, loss, outputs, targets, error, message):
         with pytest.raises(error, match=message):
             loss.forward(dev(outputs), dev(targets))

@@ -76,10 +76,7 @@ def test_kernel_gradient(case):
     conv, o, _, delta = case
     run(conv, o, delta)
     expected = [
-        [
-            sum(delta[i][j] * o[i + m][j + n] for i in range(H - K1 + 1) for j in range(W - K2 + 1))
-            for n in range(K2)
-        ]
+        [sum(delta[i][j] * o[i + m][j + n] for i in range(H - K1 + 1) for j in range(W - K2 + 1)) for n in range(K2)]
         for m in range(K1)
     ]
     np.testing.assert_allclose(host(conv.grads["W"])[0, 0], expected, rtol=1e-12)

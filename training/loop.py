@@ -70,10 +70,8 @@ def fit(
     try:
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
-            score = _train_epoch(
-                model, _progress(batches(x, y, batch_size, rng), len(x), batch_size, f"epoch {epoch}/{epochs}", verbose),
-                loss, optimizer, max_norm,
-            )
+            data = _progress(batches(x, y, batch_size, rng), len(x), batch_size, f"epoch {epoch}/{epochs}", verbose)
+            score = _train_epoch(model, data, loss, optimizer, max_norm)
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
                 raise FloatingPointError(
@@ -112,9 +110,7 @@ def _train_epoch(
     return sums.fetch()
 
 
-def evaluate(
-    model: Layer, x: np.ndarray, y: np.ndarray, *, loss: Loss | None = None, batch_size: int = 256
-) -> Score:
+def evaluate(model: Layer, x: np.ndarray, y: np.ndarray, *, loss: Loss | None = None, batch_size: int = 256) -> Score:
     """Mean loss and accuracy over a data set, by inference.
 
     Arguments and errors as for :func:`fit`.

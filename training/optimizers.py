@@ -77,7 +77,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr, weight_decay)
-        if not 0 <= momentum < 1 or nesterov and momentum == 0:
+        if not 0 <= momentum < 1 or (nesterov and momentum == 0):
             raise ValueError(f"SGD: expected 0 <= momentum < 1, above 0 with nesterov, got {momentum}")
         self.momentum, self.nesterov = float(momentum), nesterov
         self._slots = 1 if momentum else 0

@@ -1,0 +1,228 @@
+"""The command line, as a person uses it."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import xpnn as nn
+from xpnn.__main__ import main
+from xpnn.cli.recipe import Recipe, load_model
+
+
+def run(capsys, *arguments) -> tuple[int, str, str]:
+    """Exit status, standard output, standard error."""
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        status = error.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder for each image model, trained briefly."""
+    folder = tmp_path_factory.mktemp("runs")
+    for model in ("mlp", "lenet5", "rnn"):
+        assert main(["train", model, "--epochs", "2", "--out", str(folder / model)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def charrnn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    (folder / "text.txt").write_text("the quick brown fox jumps over the lazy dog. " * 100)
+    assert main(["train", "charrnn", "--data", str(folder / "text.txt"), "--epochs", "2", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("model", ["mlp", "lenet5", "rnn"])
+def test_train_leaves_parameters_history_and_curves(trained, model, capsys):
+    folder = trained / model
+    with open(folder / "history.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    status, out, _ = run(capsys, "evaluate", folder)
+    assert status == 0
+    assert out.startswith("test accuracy ")
+    assert out == run(capsys, "evaluate", folder / "model.safetensors")[1]
+
+
+def test_train_prints_summary_epochs_and_the_final_accuracy(tmp_path, capsys):
+    status, out, _ = run(capsys, "train", "mlp", "--epochs", 1, "--out", tmp_path / "new" / "folder")
+    assert status == 0
+    assert "Dense(64, 256)" in out
+    assert "1,438 training samples from digits" in out
+    assert "epoch   1  loss" in out
+    assert "test accuracy" in out
+    assert "saved in" in out
+
+
+def test_same_seed_same_file(tmp_path, capsys):
+    for name in "ab":
+        run(capsys, "train", "mlp", "--epochs", 1, "--seed", 7, "--out", tmp_path / name)
+    assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_optimizers_and_settings(tmp_path, capsys, optimizer):
+    arguments = ["--optimizer", optimizer, "--epochs", 2, "--batch-size", 100, "--out", tmp_path]
+    status, out, _ = run(capsys, "train", "mlp", *arguments)
+    assert status == 0
+    assert float(out.split("test accuracy ")[1].split("%")[0]) > 60
+    with open(tmp_path / "history.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+
+def test_predict_pictures(trained, tmp_path, capsys):
+    from PIL import Image
+
+    data = nn.load_images("digits")
+    paths = []
+    for k in range(3):
+        paths.append(tmp_path / f"{k}.png")
+        Image.fromarray(data.x_test[k, 0]).resize((80, 80), Image.Resampling.NEAREST).save(paths[-1])
+    status, out, _ = run(capsys, "predict", trained / "lenet5", *paths)
+    assert status == 0
+    recipe, model = load_model(trained / "lenet5")
+    expected = nn.predict(model, recipe.inputs(data.x_test[:3])).argmax(1)
+    assert [line.split(": ")[1][0] for line in out.splitlines()] == [str(k) for k in expected]
+
+    Image.fromarray(255 - data.x_test[0, 0]).save(tmp_path / "ink.png")
+    assert run(capsys, "predict", trained / "lenet5", tmp_path / "ink.png", "--invert")[1].split(": ")[1] == (
+        out.splitlines()[0].split(": ")[1] + "\n"
+    )
+
+
+def test_evaluate_on_other_data(trained, tmp_path, capsys):
+    from test_data import idx
+
+    for stem in ("train", "t10k"):
+        (tmp_path / f"{stem}-images-idx3-ubyte").write_bytes(idx(np.zeros((20, 8, 8), np.uint8)))
+        (tmp_path / f"{stem}-labels-idx1-ubyte").write_bytes(idx(np.arange(20, dtype=np.uint8) % 10))
+    status, out, _ = run(capsys, "evaluate", trained / "mlp", "--data", tmp_path)
+    assert status == 0
+    assert "test accuracy 10.00%" in out  # all alike, so one class in ten is right
+
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((20, 9, 9), np.uint8)))
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(np.zeros((20, 9, 9), np.uint8)))
+    status, _, err = run(capsys, "evaluate", trained / "mlp", "--data", tmp_path)
+    assert status == 1
+    assert "the network was trained on" in err
+
+
+def test_sample(charrnn, capsys):
+    status, out, _ = run(capsys, "sample", charrnn, "--length", 40, "--prompt", "the ", "--seed", 3)
+    assert status == 0
+    assert out.startswith("the ")
+    assert len(out) == len("the ") + 40 + 1
+    assert out == run(capsys, "sample", charrnn, "--length", 40, "--prompt", "the ", "--seed", 3)[1]
+
+
+def test_evaluate_text(charrnn, capsys):
+    status, out, _ = run(capsys, "evaluate", charrnn)
+    assert status == 0
+    assert "bits per character" in out
+
+
+def test_info(trained, capsys):
+    status, out, _ = run(capsys, "info")
+    assert status == 0
+    assert out.splitlines()[0].startswith(f"xpnn {nn.__version__}")
+    assert out.splitlines()[1] == nn.describe()
+    assert "lenet5, trained on digits" in run(capsys, "info", trained / "lenet5")[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["train"],
+        ["train", "resnet"],
+        ["train", "mlp", "--data", "nowhere"],
+        ["train", "mlp", "--epochs", "0"],
+        ["train", "mlp", "--epochs", "two"],
+        ["train", "mlp", "--batch-size", "-1"],
+        ["train", "mlp", "--lr", "nan"],
+        ["train", "mlp", "--lr", "-1"],
+        ["train", "mlp", "--optimizer", "lbfgs"],
+        ["train", "mlp", "--seed", "-1"],
+        ["evaluate", "nowhere"],
+        ["predict", "nowhere", "x.png"],
+        ["sample", "nowhere"],
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(arguments, capsys):
+    status, out, err = run(capsys, *arguments)
+    assert status == 2
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("xpnn")
+    assert ": error: " in err
+
+
+class TestFaults:
+    """One line and status 1."""
+
+    def fails(self, capsys, *arguments) -> str:
+        status, _, err = run(capsys, *arguments)
+        assert status == 1
+        assert len(err.splitlines()) == 1
+        assert err.startswith("xpnn: error: ")
+        return err
+
+    def test_no_model_in_the_folder(self, tmp_path, capsys):
+        assert "there is no file" in self.fails(capsys, "evaluate", tmp_path)
+
+    def test_file_is_no_model(self, tmp_path, capsys):
+        (tmp_path / "model.safetensors").write_bytes(b"nonsense")
+        assert "not a readable safetensors file" in self.fails(capsys, "evaluate", tmp_path)
+
+    @pytest.mark.parametrize(
+        "recipe", [None, "{", "[]", json.dumps({"model": "mlp"}), json.dumps({"model": "vgg", "data": "digits"})]
+    )
+    def test_file_without_a_recipe(self, tmp_path, capsys, recipe):
+        nn.save(nn.MLP((2, 2)), tmp_path / "m", None if recipe is None else {"xpnn": recipe})
+        self.fails(capsys, "evaluate", tmp_path / "m")
+
+    def test_picture_is_none(self, trained, tmp_path, capsys):
+        (tmp_path / "x.png").write_text("no picture")
+        assert "x.png is not a readable picture" in self.fails(capsys, "predict", trained / "mlp", tmp_path / "x.png")
+
+    def test_text_model_cannot_classify_nor_an_image_model_talk(self, trained, charrnn, tmp_path, capsys):
+        assert "try `xpnn sample`" in self.fails(capsys, "predict", charrnn, tmp_path)
+        assert "only a charrnn makes up text" in self.fails(capsys, "sample", trained / "mlp")
+
+    def test_prompt_outside_the_vocabulary(self, charrnn, capsys):
+        assert "'Z' is not in the vocabulary" in self.fails(capsys, "sample", charrnn, "--prompt", "Z")
+
+    def test_corrupt_data(self, tmp_path, capsys):
+        (tmp_path / "train-images-idx3-ubyte").write_bytes(b"abc")
+        (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"abc")
+        (tmp_path / "t10k-images-idx3-ubyte").write_bytes(b"abc")
+        (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(b"abc")
+        assert "not an IDX file" in self.fails(capsys, "train", "mlp", "--data", tmp_path, "--out", tmp_path)
+
+    def test_output_folder_cannot_be_made(self, tmp_path, capsys):
+        (tmp_path / "file").write_text("")
+        self.fails(capsys, "train", "mlp", "--out", tmp_path / "file" / "below")
+
+
+def test_without_matplotlib_training_ends_well(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    status, out, _ = run(capsys, "train", "mlp", "--epochs", 1, "--out", tmp_path)
+    assert status == 0
+    assert "no curves.png: drawing curves needs matplotlib: install xpnn's extra [plots]" in out
+
+
+def test_lenet5_enlarges_small_images_and_refuses_large_ones():
+    recipe = Recipe("lenet5", "x", (8, 6), classes=("a",))
+    x = recipe.inputs(np.full((1, 1, 8, 6), 255, np.uint8))
+    assert x.shape == (1, 1, 28, 28)
+    assert x.sum() == 24 * 18
+    assert x[0, 0, 2:26, 5:23].all()
+    with pytest.raises(ValueError, match="at most 32x32, got 33x33"):
+        recipe.inputs(np.zeros((1, 1, 33, 33), np.uint8))
