@@ -13,7 +13,9 @@ from .losses import Loss
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Steps of the differences, tried from the first: the largest round least, the smallest slip past kinks."""
 
-ROUNDING = 64 * 2.0**-52
+EPSILON = 2.0**-52  # of float64
+
+ROUNDING = 64 * EPSILON
 """Relative rounding error of a fourth difference: its weights sum to 16, each value is itself rounded a few times."""
 
 
@@ -132,7 +134,7 @@ class _Function:
         self.targets: Any = None if targets is None else _data("targets", targets)
         for path, leaf in self.layer.leaves():
             for key, value in leaf.params.items():
-                _check_finite(f"parameter {key!r} of {path} {leaf}", value)
+                _check_finite(f"parameter {key!r} of {f'{path} {leaf}'.strip()}", value)
         y, _ = deepcopy(self.layer).forward(self.x, **options)
         _check_finite("the output", y)
         self.upstream = asarray(rng.standard_normal(y.shape), "float64")
@@ -179,7 +181,7 @@ class _Function:
         far_left, left, right, far_right = values
         D, D2 = (right - left) / (2 * h), (far_right - far_left) / (4 * h)
         fourth = far_left - 4 * left + 6 * self.center - 4 * right + far_right
-        return (4 * D - D2) / 3, max(abs(D - D2), abs(fourth) / h)
+        return (4 * D - D2) / 3, max(abs(D - D2), abs(fourth) / h, EPSILON * self.size / h)
 
 
 class _Comparison(NamedTuple):
