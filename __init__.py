@@ -9,6 +9,8 @@ layers in a row, ``training`` has optimisers and the loop, ``data`` real data se
 from .backend import BackendError, asarray, describe, synchronize, to_numpy, xp
 from .data import ImageData, TextData, batches, load_images, load_text, read_idx, windows
 from .layers import (
+    GRU,
+    LSTM,
     RBF,
     RNN,
     AvgPool2D,
@@ -61,6 +63,8 @@ from .training import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MLP",
     "RBF",
     "RNN",

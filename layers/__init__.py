@@ -10,15 +10,20 @@ from .embedding import Embedding
 from .flatten import Flatten
 from .gradient_check import gradcheck
 from .gradient_report import GradientReport, GradientRow
+from .gru import GRU
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
+from .lstm import LSTM
 from .mapped_conv import MappedConv2D
 from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from .rbf import RBF, RBFLoss
+from .recurrent import Recurrent
 from .residual import Residual
 from .rnn import RNN
 from .subsample import Subsample2D
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "RBF",
     "RNN",
     "AvgPool2D",
@@ -43,6 +48,7 @@ __all__ = [
     "Parameters",
     "RBFLoss",
     "ReLU",
+    "Recurrent",
     "Residual",
     "ScaledTanh",
     "Sigmoid",
