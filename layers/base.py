@@ -182,6 +182,9 @@ class Composite(Layer):
 def _gather(groups: list[Parameters]) -> Array:
     """Copy the arrays of all groups into one new vector and make them views into it."""
     arrays = [array for group in groups for array in group.values()]
+    dtypes = sorted({str(array.dtype) for array in arrays})
+    if len(dtypes) > 1:
+        raise ValueError(f"the layers of one network have different dtypes: {', '.join(dtypes)}")
     flat = xp.concatenate([array.ravel() for array in arrays]) if arrays else xp.zeros(0, dtype="float32")
     start = 0
     for group in groups:

@@ -33,7 +33,7 @@ class GRU(Recurrent):
         input_size: I, features of x_t.
         hidden_size: H, features of h_t.
         return_sequences: the output is every h_t, (N, T, H); by default only the last, (N, H).
-        rng: seed or generator of the initial weights (W_x He uniform, W_h orthogonal for each gate; b and b_h start
+        rng: seed or generator of the initial weights (W_x Glorot uniform, W_h orthogonal for each gate; b and b_h start
             at 0).
         dtype: of the parameters and of the input that forward accepts.
 

@@ -14,6 +14,15 @@ def he_uniform(rng: Rng, shape: tuple[int, ...], fan_in: int, dtype: str) -> np.
     return np.random.default_rng(rng).uniform(-bound, bound, shape).astype(dtype)
 
 
+def glorot_uniform(rng: Rng, shape: tuple[int, ...], fans: int, dtype: str) -> np.ndarray:
+    """Uniform in ±sqrt(6 / fans), fans being fan-in plus fan-out: for tanh and sigmoid, which He's rule saturates.
+
+    Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+    """
+    bound = (6 / fans) ** 0.5
+    return np.random.default_rng(rng).uniform(-bound, bound, shape).astype(dtype)
+
+
 def orthogonal(rng: Rng, size: int, dtype: str) -> np.ndarray:
     """A random orthogonal (size, size) matrix: repeated multiplication neither blows up nor dies out.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..backend import Array, Rng, asarray, xp
 from .base import Backward, Layer, positive
-from .init import he_uniform, orthogonal
+from .init import glorot_uniform, orthogonal
 
 State: TypeAlias = Array | tuple[Array, ...]
 """h, (N, H); for a layer whose state has several parts, a tuple of such arrays."""
@@ -104,10 +104,10 @@ class RaggedSteps(Steps):
         return batch
 
     def last(self, rows: Array) -> Array:
-        return rows[self._ends]
+        return rows.take(self._ends, axis=0)
 
     def sort(self, state: Array) -> Array:
-        return state[self._order]
+        return state.take(self._order, axis=0)
 
     def unsort(self, state: Array) -> Array:
         unsorted = xp.empty_like(state)
@@ -141,7 +141,7 @@ class Recurrent(Layer):
         positive(input_size=input_size, hidden_size=hidden_size)
         rng, gates = np.random.default_rng(rng), self.biases["b"]
         super().__init__(
-            W_x=he_uniform(rng, (gates * hidden_size, input_size), input_size, dtype),
+            W_x=glorot_uniform(rng, (gates * hidden_size, input_size), input_size + hidden_size, dtype),
             W_h=np.concatenate([orthogonal(rng, hidden_size, dtype) for _ in range(gates)]),
             **{name: np.zeros(blocks * hidden_size, dtype) for name, blocks in self.biases.items()},
         )

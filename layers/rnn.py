@@ -20,7 +20,7 @@ class RNN(Recurrent):
         input_size: I, features of x_t.
         hidden_size: H, features of h_t.
         return_sequences: the output is every h_t, (N, T, H); by default only the last, (N, H).
-        rng: seed or generator of the initial weights (W_x He uniform, W_h orthogonal; b starts at 0).
+        rng: seed or generator of the initial weights (W_x Glorot uniform, W_h orthogonal; b starts at 0).
         dtype: of the parameters and of the input that forward accepts.
 
     Shapes:
@@ -39,7 +39,7 @@ class RNN(Recurrent):
 
         def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:
             (dh,) = dstates
-            delta = h_rows * h_rows
+            delta: Array = h_rows * h_rows
             xp.subtract(1, delta, out=delta)
             for now, _ in reversed(steps.slices):
                 d, dh_now = delta[now], dh[: now.stop - now.start]

@@ -244,6 +244,10 @@ class TestParameters:
             model.flat_params[...] += 1
             assert (host(model.params["0.W"]) == host(shared.params["W"])).all()
 
+    def test_layers_of_different_dtypes_make_no_network(self):
+        with pytest.raises(ValueError, match="different dtypes: float32, float64"):
+            nn.Sequential(nn.Dense(2, 2), nn.Dense(2, 2, dtype="float64"))
+
     def test_a_deep_copy_is_independent(self):
         model = nn.MLP((3, 4, 2), rng=0)
         other = copy.deepcopy(model)
