@@ -8,6 +8,8 @@ import numpy as np
 
 from ..backend import asarray
 from ..layers import (
+    GRU,
+    LSTM,
     RBF,
     RNN,
     AvgPool2D,
@@ -99,24 +101,24 @@ def layer_cases(seed: int) -> Iterator[Case]:
     rng = np.random.default_rng(seed)
     yield _case(rng, Dense(4, 4), (3, 4))
     yield _case(rng, Dense(3, 2), (2, 4, 3))
-    yield _case(rng, Conv2D(2, 2, 2), (2, 2, 4, 4))
+    yield _case(rng, Conv2D(1, 4, 2), (2, 1, 4, 4))
     yield _case(rng, Conv2D(2, 3, (3, 2), stride=(2, 1), padding=(1, 2)), (2, 2, 5, 4))
-    yield _case(rng, Conv2D(4, 4, 2, padding=1, dilation=(2, 1), groups=2), (2, 4, 4, 3))
+    yield _case(rng, Conv2D(4, 4, 2, padding=1, dilation=(2, 3), groups=2), (2, 4, 4, 4))
     yield _case(rng, MappedConv2D(3, ((0, 1), (2,), (1, 0, 2)), 2, padding=1), (2, 3, 3, 4))
     yield _case(rng, MaxPool2D(2), (2, 2, 4, 4))
     yield _case(rng, MaxPool2D(3, 2, 1), (2, 2, 5, 4))
     yield _case(rng, AvgPool2D(2), (2, 2, 4, 4))
-    yield _case(rng, AvgPool2D((3, 2), (2, 1), 1), (2, 2, 5, 4))
+    yield _case(rng, AvgPool2D((3, 2), (2, 1), (1, 0)), (2, 2, 5, 4))
     yield _case(rng, GlobalAvgPool2D(), (2, 3, 3, 4))
     yield _case(rng, Subsample2D(3), (2, 3, 4, 4))
     yield _case(rng, BatchNorm1D(3), (5, 3))
     yield _case(rng, BatchNorm1D(3), (3, 3, 4))
     yield _case(rng, BatchNorm2D(2), (3, 2, 3, 4))
-    for recurrent in (RNN,):
+    for recurrent in (RNN, LSTM, GRU):
         yield _case(rng, recurrent(3, 3), (2, 4, 3))
         yield _case(rng, recurrent(3, 3, return_sequences=True), (2, 4, 3))
-        yield _case(rng, recurrent(3, 3), (3, 4, 3), lengths=[2, 4, 1])
-        yield _case(rng, recurrent(3, 3, return_sequences=True), (3, 4, 3), lengths=[2, 4, 1])
+        yield _case(rng, recurrent(3, 3), (3, 4, 3), lengths=[1, 4, 2])
+        yield _case(rng, recurrent(3, 3, return_sequences=True), (3, 4, 3), lengths=[1, 4, 2])
     yield _randomised(rng, Case(Embedding(5, 3), rng.integers(0, 5, (3, 4)), {}))
     yield _case(rng, Flatten(), (2, 3, 2, 2))
     yield _case(rng, Dropout(0.4, rng=seed), (4, 5))
@@ -125,6 +127,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, RBF(rng.standard_normal((3, 4))), (2, 4))
     yield _case(rng, Residual(Sequential(Dense(4, 4), Tanh())), (3, 4))
     yield _case(rng, Residual(Conv2D(2, 3, 3, padding=1), Conv2D(2, 3, 1)), (2, 2, 3, 3))
+    yield _case(rng, Sequential(Dense(4, 4), Tanh()), (3, 4))
     yield _case(rng, Sequential(Dense(4, 4), Tanh(), Dense(4, 4), Sigmoid()), (3, 4))
     yield _case(rng, SoftmaxCrossEntropy(), (3, 4), targets=np.array([2, 0, 3]))
     yield _case(rng, SoftmaxCrossEntropy(), (2, 3, 4), targets=rng.integers(0, 4, (2, 3)))

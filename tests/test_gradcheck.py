@@ -401,7 +401,7 @@ def test_command_checks_all_layers(capsys):
 def test_command_checks_what_it_is_told(capsys):
     assert run("conv2d", "rnn", "MLP", seed=3) == 0
     output = capsys.readouterr().out
-    assert "Conv2D(2, 2, kernel_size=2)" in output
+    assert "Conv2D(1, 4, kernel_size=2)" in output
     assert "gradcheck of MLP, x (3, 64)" in output
     assert "Sigmoid" not in output
 
