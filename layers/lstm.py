@@ -31,8 +31,8 @@ class LSTM(Recurrent):
         input_size: I, features of x_t.
         hidden_size: H, features of h_t and c_t.
         return_sequences: the output is every h_t, (N, T, H); by default only the last, (N, H).
-        rng: seed or generator of the initial weights (W_x Glorot uniform, W_h orthogonal for each gate; b starts at 1 for
-            the forget gate, so that the cell keeps its content until it learns to forget, and at 0 for the others).
+        rng: seed or generator of the initial weights (W_x Glorot uniform, W_h orthogonal for each gate; b starts at 1
+            for the forget gate, so that the cell keeps its content until it learns to forget, and at 0 for the others).
         dtype: of the parameters and of the input that forward accepts.
 
     Shapes:
