@@ -5,6 +5,7 @@ The naive references are written from the paper's equations, in loops over singl
 
 import numpy as np
 import pytest
+
 import xpnn as nn
 
 # Table I as the paper prints it: a row for each map of S2, a column for each map of C3.
@@ -42,8 +43,9 @@ def assert_directional_derivative(layer, x, rng):
     h = 1e-5
     y, backward = layer.forward(dev(x))
     w = rng.standard_normal(y.shape)
-    layer.flat_grads[...] = 0
+    layer.flat_grads[...] = 1
     dx = host(backward(dev(w)))
+    layer.flat_grads[...] -= 1  # backward adds to what is there
 
     def energy(x):
         return float((host(layer(dev(x))) * w).sum())
@@ -181,8 +183,12 @@ class TestMappedConv2D:
             layer.flat_grads[...] = 0
             layer.forward(x)[1](dy)
             expected.append(host(layer.flat_grads).copy())
+        held = {**vars(layer), **vars(layer._conv)}
         _, backward1 = layer.forward(x1)
         _, backward2 = layer.forward(x2)
+        now = {**vars(layer), **vars(layer._conv)}
+        assert now.keys() == held.keys()
+        assert all(now[key] is held[key] for key in held)
         model = nn.Sequential(layer)
         model.flat_grads[...] = 0
         for backward in (backward2, backward1, backward1):
@@ -322,6 +328,13 @@ class TestLeNet5:
         assert set(np.unique(codes)) == {-1, 1}
         np.testing.assert_array_equal(codes @ codes.T, 84 * np.eye(83))  # orthogonal: any two differ in 42 places
         np.testing.assert_array_equal(codes.sum(1), 0)
+
+    def test_codes_stay_the_same(self):
+        """Saved networks rely on them. Euler's criterion: j is a square modulo 83 if and only if j^41 = 1."""
+        codes = host(nn.LeNet5(num_classes=83, variant="1998")[13].centers)
+        first = [1 if j == 0 or pow(j, 41, 83) == 1 else -1 for j in range(83)]
+        for k in range(83):
+            np.testing.assert_array_equal(codes[k], [-1, *np.roll(first, k)])
 
     @pytest.mark.parametrize("image_size", [28, 32])
     def test_shapes(self, image_size):
