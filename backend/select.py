@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 else:
     xp = _choose(os.environ.get("NN_BACKEND", "numpy").strip().lower())
 
+_xp: Any = xp  # for what only CuPy has
 name: str = xp.__name__
 _on_device = xp is not np
 _faults: dict[str, Any] = {}  # message -> 0-d device array, True once the check of that name has failed
@@ -102,7 +103,7 @@ def to_numpy(array: Array) -> np.ndarray:
     if not _on_device:
         return np.asarray(array)
     _report_faults()
-    return xp.asnumpy(array)
+    return _xp.asnumpy(array)
 
 
 def synchronize() -> None:
@@ -112,7 +113,7 @@ def synchronize() -> None:
         ValueError: a :func:`check` on the device has failed since the last synchronisation.
     """
     if _on_device:
-        xp.cuda.get_current_stream().synchronize()
+        _xp.cuda.get_current_stream().synchronize()
         _report_faults()
 
 
@@ -143,9 +144,9 @@ def describe() -> str:
     """One line: which backend runs, its version, and the device."""
     if not _on_device:
         return f"numpy {np.__version__} on {platform.machine()} CPU, {os.cpu_count()} cores"
-    device = xp.cuda.Device()
-    properties = xp.cuda.runtime.getDeviceProperties(device.id)
-    runtime = xp.cuda.runtime.runtimeGetVersion()
+    device = _xp.cuda.Device()
+    properties = _xp.cuda.runtime.getDeviceProperties(device.id)
+    runtime = _xp.cuda.runtime.runtimeGetVersion()
     memory = device.mem_info[1] / 2**30
     return (
         f"cupy {xp.__version__} on {properties['name'].decode()} ({memory:.0f} GiB), "

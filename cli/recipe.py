@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,8 +82,9 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
     """
     path = path / "model.safetensors" if path.is_dir() else path
     try:
-        fields = json.loads(read_metadata(path)["xpnn"])
-        recipe = Recipe(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()})
+        saved = json.loads(read_metadata(path)["xpnn"])
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
+        recipe = Recipe(**fields)
         assert recipe.model in MODELS
         model = recipe.build()
     except (KeyError, TypeError, AttributeError, AssertionError, json.JSONDecodeError) as error:

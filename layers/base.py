@@ -7,7 +7,7 @@ import numpy as np
 
 from ..backend import Array, asarray, xp
 
-Backward = Callable[[Array], Array | None]
+Backward = Callable[[Array], Any]
 """Takes dE/dy, adds to the layer's gradients, returns dE/dx (None where nobody asked for it)."""
 
 

@@ -42,7 +42,7 @@ class Sequential(Composite):
                 steps.append(step)
                 needs_dx = True
 
-        def backward(dy: Array | None) -> Array | None:
+        def backward(dy: Array) -> Array | None:
             for step in reversed(steps):
                 dy = step(dy)
             return dy

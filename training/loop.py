@@ -143,7 +143,8 @@ class _Sums:
 
     def __init__(self) -> None:
         self.samples = 0
-        self.loss, self.accuracy = xp.zeros((), dtype="float64"), None
+        self.loss: Array = xp.zeros((), dtype="float64")
+        self.accuracy: Array | None = None
 
     def add(self, samples: int, loss: Array, accuracy: Array | None) -> None:
         self.samples += samples
