@@ -265,14 +265,15 @@ class TestBuffers:
         assert not host(model.buffers["1.running_mean"]).any()
 
 
-def test_fit_gathers_the_estimates_that_evaluate_uses(rng):
-    model = nn.Sequential(nn.BatchNorm1D(2), nn.Dense(2, 2, rng=0))
-    x, y = rng.standard_normal((64, 2)).astype("float32") + 100, rng.integers(2, size=64)
-    assert abs(nn.predict(model, x)).max() > 30  # by the estimates of a new layer, mean 0 and variance 1
-    nn.fit(model, x, y, optimizer=nn.SGD(1e-9), epochs=50, batch_size=32, verbose=False)
-    np.testing.assert_allclose(host(model.buffers["0.running_mean"]), x.mean(0), atol=0.1)
-    np.testing.assert_allclose(host(model.buffers["0.running_var"]), x.var(0), rtol=0.2)
-    assert abs(nn.predict(model, x)).max() < 5
+def test_fit_gathers_the_estimates_that_predict_uses(rng):
+    """A running mean of batch means (each of 32 from 64 values) strays by 0.03, a running variance by about 0.05."""
+    model = nn.Sequential(nn.BatchNorm1D(2))
+    x = rng.standard_normal((64, 2)).astype("float32") + 100
+    assert nn.predict(model, x).mean() > 90  # a new layer's estimates are mean 0 and variance 1
+    nn.fit(model, x, np.zeros_like(x), optimizer=nn.SGD(1e-9), epochs=50, batch_size=32, verbose=False)
+    outputs = nn.predict(model, x)
+    assert abs(outputs.mean(0)).max() < 0.1
+    assert abs(outputs.var(0) - 1).max() < 0.2
 
 
 def test_a_batch_of_one_at_the_end_of_an_epoch_is_an_error():
