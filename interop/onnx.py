@@ -1,0 +1,21 @@
+"""ONNX, the exchange format for networks: ``export(model, path)``, ``load(path)``, and xpnn as an ONNX ``Backend``.
+
+    from xpnn.interop import onnx
+
+    onnx.export(model, "lenet.onnx")        # runs in onnxruntime and wherever else ONNX is read
+    model = onnx.load("lenet.onnx")         # an xpnn network again, ready to train on
+
+Which operators are read and written, and what is not supported and why: docs/onnx.md.
+"""
+
+try:
+    import onnx as _onnx  # noqa: F401
+except ImportError as error:
+    raise ImportError('xpnn.interop.onnx needs the onnx package: pip install "xpnn[onnx]"') from error
+
+from .onnx_backend import Backend
+from .onnx_export import export
+from .onnx_load import load
+from .onnx_node import UnsupportedNodeError
+
+__all__ = ["Backend", "UnsupportedNodeError", "export", "load"]

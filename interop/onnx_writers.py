@@ -1,0 +1,210 @@
+"""What each layer is in ONNX: the nodes that it appends, and the shape of the input that it takes."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ..backend import to_numpy
+from ..layers import (
+    GRU,
+    LSTM,
+    RBF,
+    RNN,
+    AvgPool2D,
+    BatchNorm1D,
+    BatchNorm2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAvgPool2D,
+    Layer,
+    LeakyReLU,
+    MappedConv2D,
+    MaxPool2D,
+    ReLU,
+    Residual,
+    ScaledTanh,
+    Sigmoid,
+    Softmax,
+    Subsample2D,
+    Tanh,
+)
+from ..layers.recurrent import Recurrent
+from ..models import Sequential
+
+if TYPE_CHECKING:
+    from .onnx_export import Writer
+
+Shape: TypeAlias = tuple[int | None, ...]
+"""Of one sample; None for an axis of any length."""
+
+
+def _sequential(w: "Writer", layer: Sequential, x: str) -> str:
+    for index, child in enumerate(layer.layers):
+        x = w.child(child, str(index), x)
+    return x
+
+
+def _residual(w: "Writer", layer: Residual, x: str) -> str:
+    rank = w.rank
+    body = w.child(layer.body, "body", x)
+    w.rank = rank
+    return w.node("Add", body, x if layer.shortcut is None else w.child(layer.shortcut, "shortcut", x))
+
+
+def _dense(w: "Writer", layer: Dense, x: str) -> str:
+    W, b = w.weight(layer, "W"), w.weight(layer, "b")
+    if w.rank == 2:
+        return w.node("Gemm", x, W, b, transB=1)
+    return w.node("Add", w.node("MatMul", x, w.node("Transpose", W, perm=[1, 0])), b)
+
+
+def _window(kernel: tuple[int, int], layer: Any) -> dict[str, Any]:
+    return {"kernel_shape": kernel, "strides": layer.stride, "pads": layer.padding * 2}
+
+
+def _conv(w: "Writer", layer: Conv2D, x: str) -> str:
+    options = {**_window(layer.kernel_size, layer), "dilations": layer.dilation, "group": layer.groups}
+    return w.node("Conv", x, w.weight(layer, "W"), w.weight(layer, "b"), **options)
+
+
+def _mapped_conv(w: "Writer", layer: MappedConv2D, x: str) -> str:
+    conv = layer._conv
+    places = [(d, c) for d, maps in enumerate(layer.connections) for c in maps]
+    zeros = w.weight(layer, "zeros", np.zeros(layer.kernels.shape))
+    table = w.constant(zeros.removesuffix("zeros") + "connections", places, "int64")
+    K = w.node("ScatterND", zeros, table, w.weight(layer, "W"))
+    return w.node("Conv", x, K, w.weight(layer, "b"), **_window(conv.kernel_size, conv))
+
+
+def _max_pool(w: "Writer", layer: MaxPool2D, x: str) -> str:
+    return w.node("MaxPool", x, **_window(layer.size, layer))
+
+
+def _avg_pool(w: "Writer", layer: AvgPool2D, x: str) -> str:
+    return w.node("AveragePool", x, **_window(layer.size, layer), count_include_pad=1)
+
+
+def _global_avg_pool(w: "Writer", layer: GlobalAvgPool2D, x: str) -> str:
+    w.rank = 2
+    return w.node("Flatten", w.node("GlobalAveragePool", x))
+
+
+def _subsample(w: "Writer", layer: Subsample2D, x: str) -> str:
+    mean = w.node("AveragePool", x, kernel_shape=layer.size, strides=layer.size)
+    total = w.node("Mul", mean, w.constant(f"{w._path}/area", layer.size[0] * layer.size[1]))
+    W, b = (w.weight(layer, key, to_numpy(layer.params[key])[:, None, None]) for key in ("W", "b"))
+    return w.node("Add", w.node("Mul", total, W), b)
+
+
+def _batch_norm(w: "Writer", layer: BatchNorm1D | BatchNorm2D, x: str) -> str:
+    weights = [w.weight(layer, key) for key in ("gamma", "beta", "running_mean", "running_var")]
+    return w.node("BatchNormalization", x, *weights, epsilon=layer.eps, momentum=1 - layer.momentum)
+
+
+def _flatten(w: "Writer", layer: Flatten, x: str) -> str:
+    w.rank = 2
+    return w.node("Flatten", x)
+
+
+def _dropout(w: "Writer", layer: Dropout, x: str) -> str:
+    return w.node("Dropout", x, w.constant(f"{w._path}/ratio", layer.p, "float64"))
+
+
+def _embedding(w: "Writer", layer: Embedding, x: str) -> str:
+    w.rank += 1
+    return w.node("Gather", w.weight(layer, "W"), x)
+
+
+def _scaled_tanh(w: "Writer", layer: ScaledTanh, x: str) -> str:
+    slope, amplitude = (w.constant(f"{w._path}/{key}", getattr(layer, key)) for key in ("slope", "amplitude"))
+    return w.node("Mul", w.node("Tanh", w.node("Mul", x, slope)), amplitude)
+
+
+def _rbf(w: "Writer", layer: RBF, x: str) -> str:
+    difference = w.node("Sub", w.node("Unsqueeze", x, w.axes(1)), w.weight(layer, "centers", to_numpy(layer.centers)))
+    return w.node("Neg", w.node("ReduceSum", w.node("Mul", difference, difference), w.axes(2), keepdims=0))
+
+
+def _recurrent(w: "Writer", layer: Recurrent, x: str) -> str:
+    """RNN, LSTM and GRU of ONNX read (T, N, I) and give (T, 1, N, H), and (1, N, H) for the last state."""
+    op, order, options = {
+        RNN: ("RNN", [0], {}),
+        LSTM: ("LSTM", [0, 3, 1, 2], {}),
+        GRU: ("GRU", [1, 0, 2], {"linear_before_reset": 1}),
+    }[type(layer)]
+    H = layer.hidden_size
+    p = {key: to_numpy(value).reshape(len(value) // H, H, -1) for key, value in layer.params.items()}
+    W, R, b = (p[key][order].reshape(1, len(order) * H, -1) for key in ("W_x", "W_h", "b"))
+    # -0.0, since x + -0.0 is x for every x: the sum of the two biases is then xpnn's one, bit for bit
+    b_h = np.full(b.shape, -0.0, b.dtype)
+    if "b_h" in p:
+        b_h[0, 2 * H :] = p["b_h"][0]
+    B = np.concatenate([b, b_h], axis=1)[..., 0]
+    weights = (w.weight(layer, "W_x", W), w.weight(layer, "W_h", R), w.weight(layer, "b", B))
+    x = w.node("Transpose", x, perm=[1, 0, 2])
+    if not layer.return_sequences:
+        w.rank = 2
+        return w.node("Squeeze", w.node(op, x, *weights, output=1, hidden_size=H, **options), w.axes(0))
+    y = w.node("Squeeze", w.node(op, x, *weights, hidden_size=H, **options), w.axes(1))
+    return w.node("Transpose", y, perm=[1, 0, 2])
+
+
+def _plain(op: str) -> "LayerWriter":
+    return lambda w, layer, x: w.node(op, x)
+
+
+LayerWriter = Callable[["Writer", Any, str], str]
+
+WRITERS: dict[type[Layer], LayerWriter] = {
+    AvgPool2D: _avg_pool,
+    BatchNorm1D: _batch_norm,
+    BatchNorm2D: _batch_norm,
+    Conv2D: _conv,
+    Dense: _dense,
+    Dropout: _dropout,
+    Embedding: _embedding,
+    Flatten: _flatten,
+    GRU: _recurrent,
+    GlobalAvgPool2D: _global_avg_pool,
+    LSTM: _recurrent,
+    LeakyReLU: lambda w, layer, x: w.node("LeakyRelu", x, alpha=layer.slope),
+    MappedConv2D: _mapped_conv,
+    MaxPool2D: _max_pool,
+    RBF: _rbf,
+    RNN: _recurrent,
+    ReLU: _plain("Relu"),
+    Residual: _residual,
+    ScaledTanh: _scaled_tanh,
+    Sequential: _sequential,
+    Sigmoid: _plain("Sigmoid"),
+    Softmax: lambda w, layer, x: w.node("Softmax", x, axis=-1),
+    Subsample2D: _subsample,
+    Tanh: _plain("Tanh"),
+}
+"""What writes a layer: appends its nodes, reading x, and gives the name of the output."""
+
+ELEMENTWISE = (Dropout, LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh)
+"""Layers that take any shape and keep it."""
+
+_image = (None, None)
+SAMPLES: dict[type[Layer], Callable[[Any], Shape]] = {
+    AvgPool2D: lambda layer: (None, *_image),
+    BatchNorm1D: lambda layer: (layer.num_features,),
+    BatchNorm2D: lambda layer: (layer.num_features, *_image),
+    Conv2D: lambda layer: (layer.in_channels, *_image),
+    Dense: lambda layer: (layer.in_features,),
+    Embedding: lambda layer: (None,),
+    GRU: lambda layer: (None, layer.input_size),
+    GlobalAvgPool2D: lambda layer: (None, *_image),
+    LSTM: lambda layer: (None, layer.input_size),
+    MappedConv2D: lambda layer: (layer.kernels.shape[1], *_image),
+    MaxPool2D: lambda layer: (None, *_image),
+    RBF: lambda layer: (layer.centers.shape[1],),
+    RNN: lambda layer: (None, layer.input_size),
+    Subsample2D: lambda layer: (layer.channels, *_image),
+}
+"""The shape of one sample that a layer takes; layers that take several are left out."""
