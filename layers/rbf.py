@@ -67,7 +67,7 @@ class RBFLoss(SoftmaxCrossEntropy):
 
     Args:
         j: the rubbish class's penalty, above 0. The paper gives no number. The codes of LeNet-5 of 1998 are 168 apart;
-            on the digits, 1 to 42 did better than the softmax cross-entropy alone.
+            on the digits, after 20 epochs, 1 to 42 did better than the softmax cross-entropy alone.
 
     Shapes:
         logits z (N, K), as :class:`RBF` gives them, and labels t (N,) in [0, K).

@@ -389,17 +389,17 @@ class TestLeNet5:
             for key, value in layer.params.items():
                 np.testing.assert_array_equal(host(model.params[f"{index}.{key}"]), host(value))
 
-    @pytest.mark.parametrize(("loss", "least"), [(None, 0.93), (nn.RBFLoss(), 0.93)])
-    def test_learns_the_digits(self, loss, least):
-        """Five epochs reach 94.7 % to 97.2 % over three seeds; chance is 10 %, and nearest-mean classification 90 %."""
+    @pytest.mark.parametrize("loss", [nn.SoftmaxCrossEntropy(), nn.RBFLoss()])
+    def test_learns_the_digits(self, loss):
+        """95.3 % to 97.2 % of the test digits over ten seeds and both losses; the nearest class mean gets 91.1 %."""
         digits = nn.load_images("digits")
         x, x_test = (paper_pixels(images) for images in (digits.x_train, digits.x_test))
         model = nn.LeNet5(32, variant="1998", rng=0)
         nn.fit(
             model, x, digits.y_train,
-            loss=loss, optimizer=nn.Adam(0.002), epochs=5, batch_size=32, rng=0, verbose=False,
+            loss=loss, optimizer=nn.Adam(nn.CosineDecay(0.002, 5 * 45)), epochs=5, batch_size=32, rng=0, verbose=False,
         )  # fmt: skip
-        assert nn.evaluate(model, x_test, digits.y_test).accuracy >= least
+        assert nn.evaluate(model, x_test, digits.y_test).accuracy >= 0.93
 
 
 def paper_pixels(images):
