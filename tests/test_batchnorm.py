@@ -8,7 +8,7 @@ from conftest import dev, host
 
 import xpnn as nn
 
-SHAPES = {"(N, F)": (5, 3), "(N, F, L)": (3, 3, 4), "(N, C, H, W)": (2, 3, 4, 5)}
+SHAPES = {"two values": (2, 3), "(N, F)": (5, 3), "(N, F, L)": (3, 3, 4), "(N, C, H, W)": (2, 3, 4, 5)}
 CASES = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 
 
