@@ -156,6 +156,23 @@ def test_layer_input_and_generators_stay_as_they_were(rng):
     np.testing.assert_array_equal(host(model.forward(single)[0]), host(kept.forward(single)[0]))  # dropout's mask too
 
 
+def test_an_interrupted_check_leaves_the_input_too(rng):
+    class Fails(nn.Layer):
+        calls = 0
+
+        def forward(self, x, needs_dx=True):
+            type(self).calls += 1
+            if self.calls == 5:  # amid the differences
+                raise FloatingPointError
+            return x, lambda dy: dy
+
+    x = dev(rng.standard_normal((2, 3)))
+    kept = host(x).copy()
+    with pytest.raises(FloatingPointError):
+        nn.gradcheck(Fails(), x)
+    np.testing.assert_array_equal(host(x), kept)
+
+
 def test_float32_parameters_are_checked_at_their_own_values():
     report = nn.gradcheck(Scale([0.1, 0.2]), [[1.0, 2.0]], loss=nn.HalfSquaredError(), targets=[[0.0, 0.0]])
     # dE/dx = w * w x, where w is 0.1 rounded to float32
@@ -285,7 +302,20 @@ def test_near_a_kink_the_step_shrinks_and_the_tolerance_does_not(distance):
     assert report.rows[0].error < 1e-7  # rounding at the smallest step: 2e-16 / 1e-7, and then some
 
 
-@pytest.mark.parametrize("place", np.linspace(-2, 2, 41))
+def test_a_direction_across_a_kink_is_replaced_by_another():
+    """2e-7 from the kink a direction crosses it, with the smallest step, if it goes that way by more than 1."""
+    x = np.array([[2e-7, 0.5, 1.0, -1.0]])
+    report = nn.gradcheck(nn.ReLU(), x, max_elements=0)
+    rng = np.random.default_rng(0)
+    rng.standard_normal((1, 4))  # the upstream gradient
+    crossing = np.abs(rng.standard_normal((8, 4))[:, 0]) > 1
+    assert crossing[:4].any()
+    assert (~crossing).sum() >= 4
+    assert report.rows[0].probes == "4 directions"
+    assert report.ok
+
+
+@pytest.mark.parametrize("place", np.linspace(-2, 2, 61))  # 2/3 among them, where the fourth difference sees nothing
 def test_the_bound_is_at_least_the_error_for_a_kink_anywhere(place):
     """A hinge at ``place`` steps from the point, slope 0.25 left of it and 1 right of it."""
     h, slope = 1e-3, 0.25
