@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import dev, host
+from border import dev, host
 
 import xpnn as nn
 from xpnn.backend import check, col2im, im2col, output_size, row_blocks

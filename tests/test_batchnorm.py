@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from conftest import dev, host
+from border import dev, host
 
 import xpnn as nn
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import dev, host
+from border import dev, host
 
 import xpnn as nn
 from xpnn.backend import col2im, im2col, output_size, row_blocks

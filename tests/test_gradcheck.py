@@ -5,7 +5,7 @@ import copy
 
 import numpy as np
 import pytest
-from conftest import dev, host
+from border import dev, host
 
 import xpnn as nn
 from xpnn.cli import gradcheck as command

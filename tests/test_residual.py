@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import dev, host
+from border import dev, host
 
 import xpnn as nn
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import dev, host
+from border import dev, host
 
 import xpnn as nn
 
