@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import asarray
+from ..backend import name as backend
 from ..layers import (
     GRU,
     LSTM,
@@ -58,18 +59,21 @@ def run(args: argparse.Namespace) -> int:
     failed = False
     for cases in [layers, *groups] if layers else groups:
         reports = [gradcheck(c.layer, c.x, rng=args.seed, tolerance=args.tolerance, **c.options) for c in cases]
-        title = reports[0].title if len(reports) == 1 else f"gradcheck of {len(reports)} layers and losses"
-        report = GradientReport(title, tuple(row for report in reports for row in report.rows))
+        title = f"gradcheck of {len(reports)} layers and losses, float64 on {backend}, tolerance {args.tolerance:g}"
+        rows = tuple(row for report in reports for row in report.rows)
+        report = GradientReport(title if len(reports) > 1 else reports[0].title, rows)
         print(report, end="\n\n")
         failed |= not report.ok
     return int(failed)
 
 
 def name(text: str) -> str:
-    """A model's or a layer's name, for argparse; capitals do not matter."""
+    """A model's or a layer's name, for argparse; capitals matter only between rnn, the network, and RNN, the layer."""
     known = [*MODELS, *dict.fromkeys(type(case.layer).__name__ for case in layer_cases(0))]
+    if text in known:
+        return text
     for candidate in known:
-        if text.lower() == candidate.lower():
+        if candidate.lower() == text.lower():
             return candidate
     raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(known)}")
 

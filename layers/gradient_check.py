@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, Rng, asarray, name, to_numpy, xp
-from .base import Backward, Layer, Parameters
+from .base import Backward, Composite, Layer, Parameters
 from .gradient_report import GradientReport, GradientRow
 from .losses import Loss
 
@@ -96,7 +96,8 @@ def gradcheck(
         for key, param in leaf.params.items()
     ]
     if phi.x.dtype.kind == "f":
-        rows.append(row("", type(layer).__name__, "input", phi.x, [np.zeros(phi.x.shape) if dx is None else dx]))
+        of = type(layer).__name__ if isinstance(layer, Composite) else str(layer)
+        rows.append(row("", of, "input", phi.x, [np.zeros(phi.x.shape) if dx is None else dx]))
     if not rows:
         raise ValueError(f"gradcheck: {layer} has no parameters, and its input of dtype {phi.x.dtype} no gradient")
     title = f"gradcheck of {type(layer).__name__}, x {phi.x.shape}, float64 on {name}, tolerance {tolerance:g}"

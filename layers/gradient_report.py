@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 _NOTES = {
     "zero": "both sides are 0 up to rounding",
-    "unresolved": "no derivative here (ReLU at 0, a tie under max pooling: add noise to x), one too small against the "
-    "output, or an output that differs from call to call",
+    "unresolved": "no derivative that differences can tell to this tolerance: a kink (ReLU at 0, a tie under max "
+    "pooling; add noise to x), a gradient too small against the output, or an output that changes between calls",
 }
 
 
@@ -15,7 +15,7 @@ class GradientRow:
 
     Attributes:
         path: the layer's dotted path in the network; "" for the checked layer itself.
-        layer: its repr; for the input the name of its class.
+        layer: its repr; for the input of a network the name of its class.
         parameter: the parameter's name, or "input".
         probes: what was compared: "12 elements" or "4 directions", less the unresolved ones.
         analytic: backward's value, where the two differ most.
@@ -53,12 +53,14 @@ class GradientReport:
         return all(row.ok for row in self.rows)
 
     def __str__(self) -> str:
-        table = [("layer", "parameter", "checked", "backward", "difference", "rel. error", "verdict")]
+        table: list[tuple[str, ...]] = [
+            ("layer", "parameter", "checked", "backward", "difference", "rel. error", "verdict")
+        ]
         for row in self.rows:
             layer = f"{row.path} {row.layer}".strip()
             layer = layer if len(layer) <= 40 else layer[:39] + "…"
-            numbers = f"{row.analytic:.6g}", f"{row.numeric:.6g}", f"{row.error:.1e}".replace("nan", "-")
-            table.append((layer, row.parameter, row.probes, *numbers, row.verdict))
+            numbers = f"{row.analytic:.6g}", f"{row.numeric:.6g}", f"{row.error:.1e}"
+            table.append((layer, row.parameter, row.probes, *(n.replace("nan", "-") for n in numbers), row.verdict))
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [self.title]
         for cells in table:
