@@ -1,0 +1,5 @@
+"""``cupy.linalg``."""
+
+from ._functions import TABLE
+
+norm = TABLE["linalg.norm"]

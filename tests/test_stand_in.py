@@ -1,0 +1,31 @@
+"""The package on the stand-in for CuPy, whatever this run's backend is: each file of checks in its own interpreter."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STAND_IN = Path(__file__).with_name("stand_in")
+
+
+@pytest.mark.parametrize(
+    ("checks", "backend"),
+    [
+        ("check_border.py", "cupy"),
+        ("check_copies.py", "cupy"),
+        ("check_mistakes.py", "cupy"),
+        ("check_mistakes.py", "numpy"),
+    ],
+)
+def test_on_the_stand_in(checks, backend):
+    path = os.pathsep.join([str(STAND_IN), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(STAND_IN / "checks" / checks)],
+        env=os.environ | {"PYTHONPATH": path, "NN_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
