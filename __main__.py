@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from .cli import commands
+from .cli import commands, gradcheck
 from .cli.recipe import MODELS
 
 
@@ -15,17 +15,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 if it succeeded, 1 after an error told in a line. Wrong usage exits with 2."""
+    """Run one command; 0 if it succeeded, 1 after an error told in a line or a failed check. Wrong usage: 2."""
     args = _parser().parse_args(argv)
     try:
-        args.command(args)
+        status: int | None = args.command(args)
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         print(f"xpnn: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("xpnn: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _parser() -> _Parser:
@@ -65,6 +65,15 @@ def _parser() -> _Parser:
     )
     sample.add_argument("--seed", type=_natural, default=0, help="default: 0")
     sample.set_defaults(command=commands.sample)
+
+    check = commands_of.add_parser("gradcheck", help="check every backward against central differences")
+    check.add_argument(
+        "names", type=gradcheck.name, nargs="*", metavar="NAME",
+        help=f"{', '.join(MODELS)}, or a class of layers or losses; default: every layer and loss",
+    )  # fmt: skip
+    check.add_argument("--seed", type=_natural, default=0, help="of parameters, input and directions; default: 0")
+    check.add_argument("--tolerance", type=_positive, default=1e-6, help="largest relative error; default: 1e-06")
+    check.set_defaults(command=gradcheck.run)
 
     info = commands_of.add_parser("info", help="versions and device, or what a saved network is")
     _add_model(info, nargs="?")

@@ -23,7 +23,7 @@ class Recipe:
         model: one of MODELS.
         data: name or path of the data set that it was trained on.
         image_shape: (H, W) of the data set's images.
-        mean, std: of the training pixels, which are scaled to [0, 1] first.
+        mean, std: of the network's training input, whose pixels are scaled to [0, 1] first.
         classes: names of the labels.
         vocabulary: of a character model.
     """
@@ -39,10 +39,9 @@ class Recipe:
     @classmethod
     def for_images(cls, model: str, data: ImageData) -> "Recipe":
         """The recipe for a classifier of this data set."""
-        pixels = data.x_train
-        return cls(
-            model, data.name, pixels.shape[2:], float(pixels.mean() / 255), float(pixels.std() / 255), data.classes
-        )
+        pixels = _enlarge(data.x_train) if model == "lenet5" else data.x_train
+        mean, std = float(pixels.mean() / 255), float(pixels.std() / 255)
+        return cls(model, data.name, data.x_train.shape[2:], mean, std, data.classes)
 
     @classmethod
     def for_text(cls, data: TextData) -> "Recipe":

@@ -135,10 +135,18 @@ def test_info(trained, capsys):
     assert "lenet5, trained on digits" in run(capsys, "info", trained / "lenet5")[1]
 
 
+def test_gradcheck(capsys):
+    status, out, _ = run(capsys, "gradcheck", "Dense", "mlp")
+    assert status == 0
+    assert "Dense" in out
+    assert run(capsys, "gradcheck", "mlp", "--tolerance", "1e-15")[0] == 1  # beyond what differences can tell
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         [],
+        ["gradcheck", "Nonsense"],
         ["fly"],
         ["train"],
         ["train", "resnet"],
