@@ -153,8 +153,9 @@ class _Sums:
             self.accuracy = samples * accuracy + (0 if self.accuracy is None else self.accuracy)
 
     def fetch(self) -> Score:
-        loss = float(to_numpy(self.loss)) / self.samples
-        return Score(loss, None if self.accuracy is None else float(to_numpy(self.accuracy)) / self.samples)
+        sums = [self.loss] if self.accuracy is None else [self.loss, self.accuracy]
+        loss, *accuracy = to_numpy(xp.stack(sums)) / self.samples  # one copy, since each waits for the device
+        return Score(float(loss), float(accuracy[0]) if accuracy else None)
 
 
 def _row(score: Score, prefix: str = "") -> dict[str, float]:
