@@ -40,7 +40,7 @@ def _parser() -> _Parser:
     train.add_argument("--batch-size", type=_positive_int, help="default: 64, with under 10,000 samples 16")
     train.add_argument("--lr", type=_positive, help="highest learning rate; it then falls along a cosine. "
                        "Default: 0.001, for lenet5 and charrnn 0.002; with sgd 25 times that")  # fmt: skip
-    train.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adam", help="default: adam")
+    train.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")
     train.add_argument("--seed", type=_natural, default=0, help="of weights and shuffles; default: 0")
     train.add_argument("--out", type=Path, help="output folder; default: runs/MODEL-DATA")
     train.set_defaults(command=commands.train)

@@ -28,7 +28,7 @@ class RNNClassifier(Sequential):
     def __init__(
         self,
         input_size: int,
-        hidden_size: int = 128,
+        hidden_size: int = 192,
         num_classes: int = 10,
         *,
         rng: Rng = None,
