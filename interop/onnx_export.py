@@ -40,9 +40,11 @@ def export(
         dtype: of the input of a model without parameters; the others have their own.
 
     Raises:
-        TypeError: the model has a layer that is none of xpnn's own.
+        TypeError: the model is no layer, or has a layer that is none of xpnn's own.
         ValueError: the model does not tell the shape of its input, and ``input_shape`` is not given.
     """
+    if not isinstance(model, Layer):
+        raise TypeError(f"export: expected a layer or a network, got {type(model).__name__}")
     first = _first(model)
     shape = _sample_shape(model, first) if input_shape is None else tuple(input_shape)
     if not shape:

@@ -34,6 +34,13 @@ def with_params(layer: L, **values: Array) -> L:
     return layer
 
 
+def check_elementwise(node: Node) -> None:
+    """Refuse the old way to match shapes, by an axis counted from the left."""
+    axis = node.options(broadcast=0, axis=None).axis
+    if axis is not None:
+        node.refuse("axis", "shapes are matched from the right, as in every opset since 7", axis)
+
+
 @dataclass(frozen=True)
 class Window:
     """How a kernel moves over an image: two numbers each, rows before columns.

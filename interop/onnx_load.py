@@ -9,7 +9,7 @@ import onnx
 import onnx.checker
 import onnx.shape_inference
 
-from ..backend import Array, asarray
+from ..backend import Array, asarray, to_numpy
 from ..layers import Layer
 from ..models import Sequential
 from .onnx_node import Graph, Node, UnsupportedNodeError, read_graph, shortest
@@ -98,11 +98,16 @@ class Reader:
             if end != node.outputs[0]:
                 node.refuse("output 1", "a layer has one output")
             layer, end = reader(self, node)
-            weights, self._weights = sorted(self._weights), []
-            if weights:
-                layer = self._layers.setdefault((repr(layer), *weights), layer)
-            entries.append((self.path(node), layer))
+            entries.append((self.path(node), self.shared(layer)))
         return entries[::-1]
+
+    def shared(self, layer: Layer) -> Layer:
+        """The layer of before, where the same constants have made the same layer already."""
+        names, self._weights = sorted(self._weights), []
+        before = self._layers.setdefault((repr(layer), *names), layer) if names else layer
+        # the same constants may also have gone in differently, transposed or scaled
+        same = all(to_numpy(a).tobytes() == to_numpy(before.params[key]).tobytes() for key, a in layer.params.items())
+        return before if same else layer
 
     def path(self, node: Node) -> tuple[str, ...]:
         """Where xpnn's node names say that the layer stands."""

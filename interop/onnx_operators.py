@@ -248,9 +248,7 @@ def _layer(make_layer: Callable[[], Layer]) -> Callable[..., Array]:
 
 def _elementwise(function: Callable[..., Array]) -> Callable[..., Array]:
     def operator(node: Node, *values: Array) -> Array:
-        axis = node.options(broadcast=0, axis=None).axis
-        if axis is not None:
-            node.refuse("axis", "shapes are matched from the right, as in every opset since 7", axis)
+        make.check_elementwise(node)
         return function(*values)
 
     return operator

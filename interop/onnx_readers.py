@@ -58,6 +58,7 @@ def _matmul(reader: "Reader", node: Node, b: Array | None = None) -> tuple[Layer
 
 def _add(reader: "Reader", node: Node) -> tuple[Layer, str]:
     """A Dense layer's or a subsampling's bias, or the end of a residual block."""
+    make.check_elementwise(node)
     values = reader.sources(node)
     if len(values) == 2:
         return _residual(reader, node)
@@ -78,6 +79,8 @@ def _subsample(reader: "Reader", mul: Node, add: Node, b: int) -> tuple[Layer, s
     pool = mean and reader.behind(mean.inputs[0], "AveragePool")
     if mean is None or pool is None:
         mul.refuse("operator", "xpnn multiplies by a constant only before and after Tanh, and to subsample")
+    for node in (mul, mean):
+        make.check_elementwise(node)
     layer, _ = _pool(reader, pool)
     W, bias = reader.weight(mul, 1), reader.weight(add, b)
     if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
@@ -191,6 +194,8 @@ def _scaled_tanh(reader: "Reader", node: Node) -> tuple[Layer, str]:
     slope = None if inner is None else reader.number(inner, 1, usual.slope)
     if inner is None or amplitude is None or slope is None:
         node.refuse("operator", "xpnn multiplies by a constant only before and after Tanh, and to subsample")
+    for multiplication in (node, inner):
+        make.check_elementwise(multiplication)
     return ScaledTanh(amplitude, slope), inner.inputs[0]
 
 
@@ -201,6 +206,7 @@ def _rbf(reader: "Reader", node: Node) -> tuple[Layer, str]:
     rows = difference and reader.behind(difference.inputs[0], "Unsqueeze")
     if not total or not difference or not rows or (_axes(reader, total), _axes(reader, rows)) != ([2], [1]):
         node.refuse("operator", "xpnn has it only as the end of a squared distance")
+    make.check_elementwise(difference)
     if total.attributes.get("keepdims", 1) or reader.ranks.get(rows.inputs[0]) != 2:
         total.refuse("keepdims", "xpnn's RBF gives (N, K) from (N, F)", total.attributes.get("keepdims", 1))
     centers = reader.weight(difference, 1)
@@ -228,7 +234,7 @@ def _recurrent(reader: "Reader", node: Node, return_sequences: bool) -> tuple[La
     if o.direction != "forward":
         node.refuse("direction", "xpnn's layers read forwards", o.direction)
     if o.layout:
-        node.refuse("layout", "onnxruntime does not run it either", o.layout)
+        node.refuse("layout", "xpnn reads layout 0, the one that onnxruntime runs", o.layout)
     names = ("sequence_lens", "initial_h", "initial_c", "P")
     for name, value in zip(names, node.inputs[4:], strict=False):
         if value:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from onnx.backend.base import DeviceType
@@ -177,7 +178,6 @@ def test_the_document_gives_every_reason():
 
 def test_gru():
     """As onnxruntime, with the reset gate where xpnn has it; both directions, lengths and an initial state."""
-    onnxruntime = pytest.importorskip("onnxruntime")
     rng = np.random.default_rng(0)
     shapes = {"X": (5, 3, 2), "W": (2, 12, 2), "R": (2, 12, 4), "B": (2, 24), "h": (2, 3, 4)}
     values = {name: rng.standard_normal(shape).astype("float32") for name, shape in shapes.items()}
@@ -199,7 +199,6 @@ def test_gru():
 @pytest.mark.parametrize("op", ["RNN", "LSTM", "GRU"])
 def test_lengths(op):
     """Sequences that end early: the outputs past the end are 0, the last state is the one at the end."""
-    onnxruntime = pytest.importorskip("onnxruntime")
     rng = np.random.default_rng(1)
     rows = {"RNN": 4, "LSTM": 16, "GRU": 12}[op]
     shapes = {"X": (5, 3, 2), "W": (1, rows, 2), "R": (1, rows, 4), "B": (1, 2 * rows)}
@@ -217,6 +216,31 @@ def test_lengths(op):
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     for output, expected in zip(outputs, session.run(None, values), strict=True):
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("op", ["Softmax", "LogSoftmax"])
+def test_softmax_before_opset_13(op):
+    """Over the axis and all later ones together."""
+    x = np.random.default_rng(0).standard_normal((2, 3, 4)).astype("float32")
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, x.shape) for name in "xy"]
+    graph = helper.make_graph([helper.make_node(op, ["x"], ["y"])], "g", info[:1], info[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6)
+    (y,) = Backend.run_model(model, [x])
+    total = np.exp(y).sum((1, 2)) if op == "LogSoftmax" else y.sum((1, 2))
+    np.testing.assert_allclose(total, 1, rtol=0, atol=1e-6)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(y, session.run(None, {"x": x})[0], rtol=0, atol=1e-6)
+
+
+def test_rows_counted_from_the_end():
+    """ONNX allows it, Embedding does not; an index that is out of range stays an error."""
+    W = np.arange(12, dtype="float32").reshape(4, 3)
+    node = helper.make_node("Gather", ["W", "i"], ["y"])
+    (y,) = Backend.run_node(node, [W, np.array([[0, -1], [-4, 3]])])
+    np.testing.assert_array_equal(y, W[[[0, 3], [0, 3]]])
+    for index in (-5, 4):
+        with pytest.raises(ValueError, match="index"):
+            Backend.run_node(node, [W, np.array([index])])
 
 
 def test_prepare_refuses_what_it_cannot_run():

@@ -1,14 +1,19 @@
 """Loading ONNX models that others wrote, that ask for what xpnn does not have, and files that are no models."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnx.checker
+import onnx.parser
 import onnx.shape_inference
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import xpnn as nn
+from xpnn import interop
 from xpnn.interop.onnx import UnsupportedNodeError, export, load
 from xpnn.interop.onnx_node import Node
 
@@ -109,6 +114,18 @@ def test_models_that_others_wrote(case, tmp_path):
     np.testing.assert_allclose(run(loaded, x), expected, rtol=0, atol=1e-5)
 
 
+def test_one_matrix_read_in_two_ways_makes_two_layers(tmp_path):
+    """As it stands and transposed, in a tied autoencoder; a Dense layer reads it in one way only."""
+    nodes = [
+        helper.make_node("Gemm", ["x", "W"], ["z"]),
+        helper.make_node("Gemm", ["z", "W"], ["v"], transB=1),
+        helper.make_node("Gemm", ["v", "W"], ["y"]),
+    ]
+    first, second, third = load(saved(of_nodes(nodes, {"x": ROWS}, {"W": normal(6, 6)}), tmp_path))
+    assert first is third
+    np.testing.assert_array_equal(nn.to_numpy(second.params["W"]), nn.to_numpy(first.params["W"]).T)
+
+
 def test_weights_listed_as_inputs_too(tmp_path):
     """Before version 4 of the format every initialiser had to be."""
     model = one_node("Gemm", [ROWS], [normal(6, 5)])
@@ -118,51 +135,143 @@ def test_weights_listed_as_inputs_too(tmp_path):
     np.testing.assert_allclose(run(loaded, ROWS), ROWS @ normal(6, 5), rtol=0, atol=1e-5)
 
 
-def lstm(*more, **attributes):
-    names = ["x", "w0", "w1", "", *more]
-    weights = [normal(1, 16, 3), normal(1, 16, 4)]
-    extra = {"": None, "lengths": np.array([2, 1], "int32"), "state": normal(1, 2, 4), "P": normal(1, 12)}
-    constants = {f"w{i}": array for i, array in enumerate(weights)} | {key: extra[key] for key in more if key}
-    node = helper.make_node("LSTM", names, ["", "h"], name="the_node", hidden_size=4, **attributes)
-    turned = helper.make_node("Transpose", ["z"], ["x"], perm=[1, 0, 2])
-    squeeze = helper.make_node("Squeeze", ["h", "axes"], ["y"])
-    return of_nodes([turned, node, squeeze], {"z": normal(2, 3, 3)}, {**constants, "axes": np.array([0])})
+# what is refused
 
 
-REFUSED = {
-    "auto_pad": one_node("Conv", [IMAGE], [normal(4, 3, 2, 2)], auto_pad="SAME_UPPER"),
-    "pads": one_node("Conv", [IMAGE], [normal(4, 3, 2, 2)], pads=[1, 0, 0, 0]),
-    "kernel_shape": one_node("Conv", [normal(2, 3, 6)], [normal(4, 3, 2)]),
-    "input 1": of_nodes([helper.make_node("Gemm", ["x", "x"], ["y"], name="the_node")], {"x": normal(6, 6)}, {}),
-    "transA": one_node("Gemm", [normal(6, 6)], [normal(6, 6)], transA=1),
-    "C": one_node("Gemm", [ROWS], [normal(6, 5), normal(4, 5)]),
-    "ceil_mode": one_node("MaxPool", [IMAGE], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
-    "dilations": one_node("MaxPool", [IMAGE], kernel_shape=[2, 2], dilations=[2, 2]),
-    "count_include_pad": one_node("AveragePool", [IMAGE], kernel_shape=[2, 2], pads=[1, 1, 1, 1]),
-    "axis": one_node("Flatten", [IMAGE], axis=2),
-    "shape": one_node("Reshape", [IMAGE], [np.array([-1, 15])]),
-    "operator": one_node("Erf", [ROWS]),
-    "training_mode": one_node("Dropout", [ROWS], [np.float32(0.5), np.array(True)]),
-    "direction": lstm(direction="reverse"),
-    "activations": lstm(activations=["Sigmoid", "Relu", "Tanh"]),
-    "clip": lstm(clip=1.0),
-    "input_forget": lstm(input_forget=1),
-    "sequence_lens": lstm("lengths"),
-    "initial_h": lstm("", "state"),
-    "P": lstm("", "", "", "P"),
-    "output": one_node("LSTM", [normal(3, 2, 3)], [normal(1, 16, 3), normal(1, 16, 4)], hidden_size=4),
-}
+def parsed(body, x=ROWS, opset=17, out="float", **weights):
+    """A model that computes y from x by nodes in ONNX's text form, each named after its operator."""
+    dims = ", ".join(map(str, ("N", *x.shape[1:])))
+    head = f'<ir_version: 8, opset_import: ["": {opset}]> g (float[{dims}] x) => ({out}[M] y)'
+    text = f"{head} {{ {body.replace(';', ' ')} }}"
+    model = onnx.parser.parse_model(text)
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(w), name) for name, w in weights.items())
+    for node in model.graph.node:
+        node.name = f"the {node.op_type}"
+    model = onnx.shape_inference.infer_shapes(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused_is_named(what, tmp_path):
+TURN = "z = Transpose<perm = [1, 0, 2]>(x)"
+
+
+def lstm(attributes="", inputs="", before=TURN, after="y = Squeeze(h, zero)", x=SEQUENCES, **weights):
+    """An LSTM as it has to stand, but for what the arguments say."""
+    node = f"s, h = LSTM<hidden_size = 4{attributes}>(z, W, R{inputs})"
+    constants = {"W": normal(1, 16, 6), "R": normal(1, 16, 4), "zero": np.array([0])}
+    return parsed("; ".join([before, node, after]), x, **constants, **weights)
+
+
+SCATTER = "K = ScatterND(zeros, table, W); y = Conv(x, K, b)"
+ZEROS = np.zeros((2, 3, 2, 2), "float32")
+TABLE = {"table": np.array([[0, 0], [0, 2], [1, 1]]), "W": normal(3, 2, 2), "b": normal(2)}
+SUBSAMPLE = (
+    "p = AveragePool<kernel_shape = [2, 2], strides = [2, 2]>(x); q = Mul(p, area); r = Mul(q, W); y = Add(r, b)"
+)
+MAPS = {"W": normal(3, 1, 1), "b": normal(3, 1, 1)}
+RBF = "u = Unsqueeze(x, one); d = Sub(u, c); q = Mul(d, d); s = ReduceSum<keepdims = 0>(q, two); y = Neg(s)"
+CENTERS = {"c": normal(4, 6), "one": np.array([1]), "two": np.array([2])}
+GRU = f"{TURN}; s, h = GRU<hidden_size = 2>(z, W, R); y = Squeeze(h, zero)"
+NORM = {name: normal(3) for name in ("gamma", "beta", "mean", "var")}
+A, K, TRUE = normal(6, 6), normal(4, 3, 2, 2), np.array(True)
+
+REFUSED = [
+    # (operator, what of it, the model)
+    ("Add", "axis", parsed("y = Add<axis = 0, broadcast = 1>(x, w)", opset=6, w=np.float32(1))),
+    ("Add", "input 1", parsed("z = MatMul(x, W); y = Add(z, b)", W=A, b=normal(1, 6))),
+    ("Add", "inputs", parsed("y = Add(x, x)")),
+    ("Add", "operator", parsed("y = Add(x, w)", w=normal(6))),
+    ("AveragePool", "ceil_mode", parsed("y = AveragePool<kernel_shape = [2, 2], ceil_mode = 1>(x)", IMAGE)),
+    ("AveragePool", "count_include_pad", parsed("y = AveragePool<kernel_shape=[2, 2], pads=[1, 1, 1, 1]>(x)", IMAGE)),
+    ("AveragePool", "dilations", parsed("y = AveragePool<kernel_shape=[2, 2], dilations=[2, 1]>(x)", IMAGE, opset=19)),
+    ("AveragePool", "strides", parsed(SUBSAMPLE, IMAGE, area=np.float32(3), **MAPS)),
+    ("AveragePool", "strides", parsed(SUBSAMPLE.replace(", strides = [2, 2]", ""), IMAGE, area=np.float32(4), **MAPS)),
+    (
+        "BatchNormalization",
+        "input 0",
+        parsed("y = BatchNormalization(x, gamma, beta, mean, var)", normal(2, 3, 1, 1, 2), **NORM),
+    ),
+    (
+        "BatchNormalization",
+        "training_mode",
+        parsed("y, m, v = BatchNormalization<training_mode = 1>(x, gamma, beta, mean, var)", IMAGE, **NORM),
+    ),
+    ("Conv", "auto_pad", parsed('y = Conv<auto_pad = "SAME_UPPER">(x, W);', IMAGE, W=K)),
+    ("Conv", "input 1", parsed("y = Conv(x, x)", normal(3, 3, 6, 5))),
+    ("Conv", "kernel_shape", parsed("y = Conv(x, W)", SEQUENCES, W=normal(4, 3, 2))),
+    ("Conv", "kernel_shape", parsed("y = Conv(x, W)", normal(2, 3, 4, 4, 4), W=normal(4, 3, 2, 2, 2))),
+    ("Conv", "pads", parsed("y = Conv<pads = [1, 0, 0, 0]>(x, W)", IMAGE, W=K)),
+    ("Dropout", "output 1", parsed("z, y = Dropout(x)", out="bool")),
+    ("Dropout", "ratio", parsed("z = ReduceMean<keepdims = 0>(x); y = Dropout(x, z)")),
+    ("Dropout", "training_mode", parsed("y = Dropout(x, p, t)", p=np.float32(0.5), t=TRUE)),
+    ("Erf", "operator", parsed("y = Erf(x)")),
+    ("Flatten", "axis", parsed("y = Flatten<axis = 2>(x)", IMAGE)),
+    ("GRU", "linear_before_reset", parsed(GRU, SEQUENCES, W=normal(1, 6, 6), R=normal(1, 6, 2), zero=np.array([0]))),
+    ("Gather", "axis", parsed("i = Cast<to = 7>(x); y = Gather<axis = 1>(W, i)", W=A)),
+    ("Gemm", "C", parsed("y = Gemm(x, W, C)", W=A, C=normal(4, 6))),
+    ("Gemm", "input 1", parsed("y = Gemm(x, x)", A)),
+    ("Gemm", "transA", parsed("y = Gemm<transA = 1>(x, W)", A, W=A)),
+    ("LSTM", "P", lstm(inputs=", , , , , P", P=normal(1, 12))),
+    ("LSTM", "activations", lstm(', activations = ["Sigmoid", "Relu", "Tanh"]')),
+    ("LSTM", "clip", lstm(", clip = 1.0")),
+    ("LSTM", "direction", lstm(', direction = "reverse"')),
+    ("LSTM", "initial_c", lstm(inputs=", , , , c", c=normal(1, 2, 4))),
+    ("LSTM", "initial_h", lstm(inputs=", , , h0", h0=normal(1, 2, 4))),
+    ("LSTM", "input 0", lstm(before="z = Identity(x)")),
+    ("LSTM", "input_forget", lstm(", input_forget = 1")),
+    ("LSTM", "layout", lstm(", layout = 1", x=normal(2, 1, 6))),
+    ("LSTM", "output", lstm(after="y = Identity(s)")),
+    ("LSTM", "sequence_lens", lstm(inputs=", , lengths", lengths=np.array([2, 1], "int32"))),
+    ("MatMul", "input 1", parsed("y = MatMul(x, W)", SEQUENCES, W=normal(2, 6, 4))),
+    ("MaxPool", "ceil_mode", parsed("y = MaxPool<kernel_shape = [2, 2], ceil_mode = 1>(x)", IMAGE)),
+    ("MaxPool", "dilations", parsed("y = MaxPool<kernel_shape = [2, 2], dilations = [2, 2]>(x)", IMAGE)),
+    ("MaxPool", "pads", parsed("y = MaxPool<kernel_shape = [2, 2], pads = [2, 1, 2, 1]>(x)", IMAGE)),
+    ("Mul", "input 1", parsed(SUBSAMPLE, IMAGE, area=np.float32(4), W=normal(2), b=normal(2))),
+    ("Mul", "operator", parsed("y = Mul(x, w)", w=np.float32(2))),
+    ("Mul", "operator", parsed("z = Mul(x, w); y = Add(z, b)", w=np.float32(2), b=normal(6))),
+    ("Neg", "operator", parsed("y = Neg(x)")),
+    ("Neg", "operator", parsed(RBF, **{**CENTERS, "one": np.array([0])})),
+    ("ReduceSum", "keepdims", parsed(RBF.replace("= 0", "= 1"), **CENTERS)),
+    ("Reshape", "shape", parsed("y = Reshape(x, shape)", IMAGE, shape=np.array([-1, 15]))),
+    ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS + 1, **TABLE)),
+    (
+        "ScatterND",
+        "indices",
+        parsed(SCATTER, IMAGE, zeros=ZEROS, **{**TABLE, "table": TABLE["table"][::-1]}),
+    ),
+    ("Softmax", "axis", parsed("y = Softmax<axis = 0>(x)")),
+    ("Softmax", "axis", parsed("y = Softmax(x)", SEQUENCES, opset=11)),
+    ("Squeeze", "operator", parsed("y = Squeeze(x, one)", normal(2, 1, 3), one=np.array([1]))),
+    ("Squeeze", "operator", lstm(after="y = Squeeze(s, one)", one=np.array([1]))),
+    ("Squeeze", "operator", lstm(after="y = Squeeze(h, one)", one=np.array([1]))),
+    ("Transpose", "operator", parsed("y = Transpose<perm = [1, 0]>(x)")),
+]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=[f"{op}-{what}" for op, what, _ in REFUSED])
+def test_what_is_refused_is_named(case, tmp_path):
+    op, what, model = case
     with pytest.raises(UnsupportedNodeError) as caught:
-        load(saved(REFUSED[what], tmp_path))
-    node = next(node for node in REFUSED[what].graph.node if node.name == "the_node")
-    assert (caught.value.node, caught.value.op, caught.value.what) == ("the_node", node.op_type, what)
+        load(saved(model, tmp_path))
+    assert (caught.value.node, caught.value.op, caught.value.what) == (f"the {op}", op, what)
     assert isinstance(caught.value, ValueError)
-    for part in ("the_node", node.op_type, what, caught.value.reason):
+    for part in (f"the {op}", f"({op})", what, caught.value.reason):
         assert part in str(caught.value)
+
+
+def test_every_refusal_in_the_code_is_tried_above(tmp_path):
+    tried = set()
+    for _, _, model in REFUSED:
+        with pytest.raises(UnsupportedNodeError) as caught:
+            load(saved(model, tmp_path))
+        tried.add(caught.value.reason)
+    code = set()
+    for name in ("onnx_layers.py", "onnx_load.py", "onnx_readers.py"):
+        tree = ast.parse((Path(interop.__file__).parent / name).read_text(encoding="utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        code |= {call.args[1].value for call in calls if getattr(call.func, "attr", "") == "refuse"}
+    assert tried | {"xpnn's layer needs it", "xpnn's parameters are float32 or float64"} == code  # these two below
 
 
 def test_an_unknown_attribute_is_refused_by_name(tmp_path):
@@ -174,6 +283,11 @@ def test_an_unknown_attribute_is_refused_by_name(tmp_path):
 def test_float16_weights_are_refused(tmp_path):
     with pytest.raises(UnsupportedNodeError, match="float32 or float64"):
         load(saved(one_node("Gemm", [ROWS.astype("float16")], [normal(6, 5).astype("float16")]), tmp_path))
+
+
+def test_a_connection_table_needs_its_biases(tmp_path):
+    with pytest.raises(UnsupportedNodeError, match="'the Conv' .Conv.: input 2 .*needs it"):
+        load(saved(parsed(SCATTER.replace(", b)", ")"), IMAGE, zeros=ZEROS, **TABLE), tmp_path))
 
 
 def test_a_network_has_one_input_and_one_output(tmp_path):

@@ -58,6 +58,12 @@ def shared_over_ranks(dtype, rng):
     return nn.Sequential(dense, nn.RNN(6, 6, rng=rng, dtype=dtype), dense)
 
 
+def residual_over_ranks(dtype, rng):
+    """Both branches begin with sequences and end with vectors."""
+    rnn = [nn.RNN(4, 5, rng=rng, dtype=dtype) for _ in range(2)]
+    return layers.Residual(rnn[0], nn.Sequential(nn.Dense(4, 4, rng=rng, dtype=dtype), rnn[1]))
+
+
 TABLE = ((0, 1), (1, 2), (0, 2), (2,))
 
 CASES = {
@@ -90,6 +96,7 @@ CASES = {
     "RNN-sequences": (lambda d, r: nn.RNN(4, 3, True, rng=r, dtype=d), (6, 4)),
     "ReLU": (lambda d, r: nn.ReLU(), (4, 3)),
     "Residual": (lambda d, r: layers.Residual(nn.Dense(4, 4, rng=r, dtype=d)), (4,)),
+    "Residual-over-ranks": (residual_over_ranks, (6, 4)),
     "ScaledTanh": (lambda d, r: layers.ScaledTanh(), (3, 2)),
     "ScaledTanh-other": (lambda d, r: layers.ScaledTanh(1.5, 0.75), (3, 2)),
     "Sequential": (lambda d, r: nn.Sequential(nn.Sequential(nn.Dense(3, 3, rng=r, dtype=d)), nn.Sigmoid()), (3,)),
@@ -276,6 +283,15 @@ def test_parameters_in_any_memory_order(tmp_path):
     np.testing.assert_allclose(reference(tmp_path / "model.onnx", x, "float32"), run(model, x), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("case", ["RNN", "LSTM", "GRU"])
+def test_a_bias_of_minus_zero_keeps_its_sign(case, tmp_path):
+    """ONNX has two biases where xpnn has one, and 0.0 + -0.0 is 0.0."""
+    model, shape, _ = make(case)
+    model.params["b"] = np.full(model.params["b"].shape, -0.0)
+    export(model, tmp_path / "model.onnx", input_shape=shape)
+    assert_equal(load(tmp_path / "model.onnx"), model)
+
+
 def test_a_shared_layer_stands_in_the_file_once(tmp_path):
     model, shape, _ = make("shared")
     export(model, tmp_path / "model.onnx", input_shape=shape)
@@ -363,6 +379,8 @@ def test_a_layer_of_ones_own_has_no_operator(tmp_path):
     for layer, kind in ((Dense2(4, 3), "Dense2"), (Reversed(nn.ReLU()), "Reversed")):
         with pytest.raises(TypeError, match=kind):
             export(nn.Sequential(layer), tmp_path / "model.onnx", input_shape=(4,))
+    with pytest.raises(TypeError, match="SoftmaxCrossEntropy"):
+        export(nn.SoftmaxCrossEntropy(), tmp_path / "model.onnx")
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
