@@ -218,6 +218,33 @@ def test_lengths(op):
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("op", "attributes", "shapes"),
+    [
+        ("Gemm", {"beta": 2.0, "alpha": 0.5}, [(3, 4), (4, 5), (3, 5)]),
+        ("AveragePool", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1] * 4, "ceil_mode": 1}, [(1, 2, 4, 6)]),
+        (
+            "AveragePool",
+            {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 1, 0], "ceil_mode": 1, "count_include_pad": 1},
+            [(1, 2, 4, 6)],
+        ),
+        ("MaxPool", {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 1, 0], "ceil_mode": 1}, [(1, 2, 4, 6)]),
+        ("Conv", {"pads": [1, 2], "strides": [2], "group": 2, "dilations": [2]}, [(2, 4, 9), (6, 2, 3), (6,)]),
+    ],
+)
+def test_combinations(op, attributes, shapes):
+    """Of attributes that the package tests one at a time: as onnxruntime."""
+    rng = np.random.default_rng(0)
+    values = {f"x{i}": rng.standard_normal(shape).astype("float32") for i, shape in enumerate(shapes)}
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape) for name, value in values.items()]
+    node = helper.make_node(op, list(values), ["y"], **attributes)
+    graph = helper.make_graph([node], "g", info, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (y,) = Backend.run_node(node, list(values.values()), opset_version=17)
+    np.testing.assert_allclose(y, session.run(None, values)[0], rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("op", ["Softmax", "LogSoftmax"])
 def test_softmax_before_opset_13(op):
     """Over the axis and all later ones together."""

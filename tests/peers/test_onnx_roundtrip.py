@@ -360,6 +360,14 @@ def test_shortest():
     assert all(np.float32(onnx_node.shortest(float(value))) == value for value in values)
 
 
+@pytest.mark.parametrize("name", ["model", "model.json", "model.textproto"])
+def test_the_format_does_not_hang_on_the_file_name(name, tmp_path):
+    model, shape, inputs = make("Dense")
+    export(model, tmp_path / name, input_shape=shape)
+    x = inputs(2)
+    np.testing.assert_allclose(reference(tmp_path / name, x, "float32"), run(load(tmp_path / name), x), atol=1e-6)
+
+
 def test_a_model_without_a_shape_asks_for_it(tmp_path):
     with pytest.raises(ValueError, match="input_shape"):
         export(nn.Sequential(nn.Flatten(), nn.Dense(4, 3)), tmp_path / "model.onnx")
