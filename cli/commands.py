@@ -28,8 +28,8 @@ def train(args: argparse.Namespace) -> None:
     model = recipe.build(args.seed)
     x, y, validation = _arrays(recipe, data)
     print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {recipe.data}")
-    small = len(x) < 10_000  # wants more passes, and more steps in each
-    epochs = args.epochs or (20 if small else 12)
+    small = len(x) < 2_000  # wants more passes, and more steps in each
+    epochs = args.epochs or (40 if small else 12)
     batch_size = args.batch_size or (16 if small else 64)
     history = fit(
         model, x, y,
