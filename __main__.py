@@ -37,7 +37,9 @@ def _parser() -> _Parser:
     train.add_argument("--data", type=_data, help="digits (default), mnist, fashion-mnist, or a folder of IDX files; "
                        "for charrnn a text file (default: the English of Python's help topics)")  # fmt: skip
     train.add_argument("--epochs", type=_positive_int, help="default: 12, with under 2,000 samples 40")
-    train.add_argument("--batch-size", type=_positive_int, help="default: 64, with under 2,000 samples 16")
+    train.add_argument(
+        "--batch-size", type=_positive_int, help="default: 64, for charrnn 32, with under 2,000 samples 16"
+    )
     train.add_argument("--lr", type=_positive, help="highest learning rate; it then falls along a cosine. "
                        "Default: 0.001, for lenet5 and charrnn 0.002; with sgd 25 times that")  # fmt: skip
     train.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")

@@ -30,7 +30,7 @@ def train(args: argparse.Namespace) -> None:
     print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {recipe.data}")
     small = len(x) < 2_000  # wants more passes, and more steps in each
     epochs = args.epochs or (40 if small else 12)
-    batch_size = args.batch_size or (16 if small else 64)
+    batch_size = args.batch_size or (16 if small else 32 if args.model == "charrnn" else 64)
     history = fit(
         model, x, y,
         optimizer=_optimizer(args, -(-len(x) // batch_size) * epochs),
