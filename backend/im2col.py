@@ -1,17 +1,35 @@
-"""im2col and its adjoint col2im, in batch-last memory order.
+"""im2col and its adjoint col2im, in batch-last memory order, without most of the copies.
 
-A column holds the pixels under the kernel at one output position; the order ``(C, k1, k2, H', W', N)`` puts the batch
-last, so that every copy runs along contiguous memory and ``W @ columns`` needs no transposition. Work goes in blocks
-of output rows: a block of columns that stays in the cache is read back far faster than it is from main memory, and the
-workspace has a bound that does not grow with the image's height.
+A column holds the pixels under the kernel at one output position. Written out, the columns hold each pixel k1*k2 times.
+Here only the k2 places along the width are copied out, row by row of the image; the rows under the kernel then lie one
+after the other in memory, so that the columns of an output row are a view, and those of the next row overlap it.
+(Cho, Brand, "MEC: memory-efficient convolution for deep neural network", 2017.)
+
+The batch is the last axis, so that every copy runs along contiguous memory. Work goes in tiles: what stays in the cache
+is read back far faster than it is from main memory, and the workspace has a bound.
 """
 
 from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
 
 from .select import Array, xp
 
-WORKSPACE_BYTES = 1 << 19 if xp.__name__ == "numpy" else 1 << 28
-"""Aim for one block's columns: half of a common CPU's L2 cache; on a device large, since each launch costs time."""
+_ON_CPU = xp.__name__ == "numpy"
+WORKSPACE_BYTES = 1 << 23 if _ON_CPU else 1 << 28
+"""The most that one array of a tile takes, unless a single column takes more."""
+
+_STRETCH = (256, 1024) if _ON_CPU else (1 << 12, 1 << 40)
+"""Positions along width and batch: fewer make a product inefficient, more leave a CPU's cache; a device wants few
+launches."""
+
+
+class Tile(NamedTuple):
+    """A part of the output: output rows, output columns, samples."""
+
+    rows: slice
+    cols: slice
+    samples: slice
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
@@ -19,63 +37,99 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def row_blocks(rows: int, bytes_per_row: int) -> Iterator[slice]:
-    """Slices that cover ``range(rows)``, each of about WORKSPACE_BYTES and of one row at the least."""
-    step = max(1, WORKSPACE_BYTES // max(1, bytes_per_row))
-    for start in range(0, rows, step):
-        yield slice(start, min(start + step, rows))
+def tiles(shape: tuple[int, int, int], position_bytes: int, reach: int, stride: int) -> Iterator[Tile]:
+    """Tiles that cover an output (H', W', N) once, none of whose arrays takes more than WORKSPACE_BYTES.
+
+    Tall rather than wide, since neighbours in height share rows of the input and neighbours in width share nothing.
+
+    Args:
+        shape: (H', W', N).
+        position_bytes: of one row of one position of one sample.
+        reach: rows in addition to (rows - 1) * stride + 1.
+        stride: of the kernel along the height.
+    """
+    H, W, N = shape
+    positions = WORKSPACE_BYTES // position_bytes
+    full = positions // ((H - 1) * stride + 1 + reach)  # positions in width and batch where all rows are to fit
+    stretch = min(positions // (reach + 1), max(_STRETCH[0], min(full, _STRETCH[1])))
+    samples = max(1, min(N, stretch))
+    cols = max(1, min(W, stretch // samples))
+    rows = max(1, min(H, (positions // (cols * samples) - reach - 1) // stride + 1))
+    yield from (Tile(*tile) for tile in product(_slices(H, rows), _slices(W, cols), _slices(N, samples)))
+
+
+def _slices(size: int, step: int) -> list[slice]:
+    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 
 
 def im2col(
     x: Array,
     kernel: tuple[int, int],
     stride: tuple[int, int],
-    rows: slice,
-    width: int,
+    tile: Tile,
     dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
 ) -> Array:
-    """Columns for the output rows ``rows``: (C, H, W, N), padded already, to (C*k1*k2, len(rows)*W'*N).
+    """Columns for a tile of the output: (C, H, W, N), padded already, to (G, rows, k1*(C/G*k2 + 1), cols*samples).
 
-    ``columns[(c,m,n), (i,j,sample)] = x[c, i*s1 + m*d1, j*s2 + n*d2, sample]``
+    ``columns[g, i, (m,c,n), (j,sample)] = x[g*C/G + c, i*s1 + m*d1, j*s2 + n*d2, sample]``, and after the pixels of
+    each m a 1, so that a bias is one more weight.
+
+    Not to be written to: the rows overlap in memory, except where dilated.
 
     Args:
         x: the padded input with the batch last.
         kernel: (k1, k2).
         stride: (s1, s2).
-        rows: the output rows i wanted.
-        width: W', the number of output positions in a row.
+        tile: the part of the output.
         dilation: (d1, d2), the distance between the pixels under neighbouring places of the kernel.
+        groups: G.
     """
-    (C, _, _, N), (k1, k2), (s1, s2), (d1, d2) = x.shape, kernel, stride, dilation
-    count = rows.stop - rows.start
-    c, h, w, n = x.strides
-    windows = xp.lib.stride_tricks.as_strided(
-        x[:, rows.start * s1 :], (C, k1, k2, count, width, N), (c, h * d1, w * d2, h * s1, w * s2, n)
+    (k1, k2), (s1, s2), (d1, d2), G, C = kernel, stride, dilation, groups, len(x) // groups
+    rows, cols, samples = (part.stop - part.start for part in tile)
+    height = (rows - 1) * s1 + (k1 - 1) * d1 + 1
+    part = x[:, tile.rows.start * s1 :, tile.cols.start * s2 :, tile.samples]
+    c, h, w, sample = part.strides
+    places = xp.lib.stride_tricks.as_strided(
+        part, (G, height, C, k2, cols, samples), (C * c, h, c, w * d2, w * s2, sample)
     )
-    return xp.ascontiguousarray(windows).reshape(C * k1 * k2, count * width * N)
+    lines = xp.empty((G, height, C * k2 + 1, cols * samples), dtype=x.dtype)
+    lines[:, :, :-1].reshape(places.shape)[...] = places
+    lines[:, :, -1] = 1
+    return windows(lines, k1, rows, s1, d1)
+
+
+def windows(lines: Array, kernel: int, count: int, stride: int = 1, dilation: int = 1) -> Array:
+    """The rows under a window that moves along axis 1: (G, height, K, L) to (G, count, kernel*K, L).
+
+    ``windows[g, i, (m,k), l] = lines[g, i*stride + m*dilation, k, l]``, a view unless dilated.
+    """
+    (G, _, K, L), (g, h, k, l) = lines.shape, lines.strides
+    view = xp.lib.stride_tricks.as_strided(lines, (G, count, kernel, K, L), (g, h * stride, h * dilation, k, l))
+    return view.reshape(G, count, kernel * K, L)
 
 
 def col2im(
-    columns: Array,
+    lines: Array,
     out: Array,
     kernel: tuple[int, int],
     stride: tuple[int, int],
-    rows: slice,
-    width: int,
+    tile: Tile,
     dilation: tuple[int, int] = (1, 1),
 ) -> None:
-    """Add columns back to where im2col took them from: its adjoint, <im2col x, c> = <x, col2im c>.
+    """Add up along the width what im2col copied out: its adjoint for a kernel of height 1.
 
     Args:
-        columns: (C*k1*k2, len(rows)*W'*N).
-        out: (C, H, W, N), padded; the block's sums are added to it.
-        kernel, stride, rows, width, dilation: as for :func:`im2col`.
+        lines: (G, height, C/G*k2, cols*samples) for all rows of the input that the tile's kernels reach.
+        out: (C, H, W, N), padded; the sums are added to it.
+        kernel, stride, tile, dilation: as for :func:`im2col`.
     """
-    (C, _, _, N), (k1, k2), (s1, s2), (d1, d2) = out.shape, kernel, stride, dilation
-    count = rows.stop - rows.start
-    columns = columns.reshape(C, k1, k2, count, width, N)
-    for m in range(k1):
-        i = rows.start * s1 + m * d1
-        for n in range(k2):
-            j = n * d2
-            out[:, i : i + count * s1 : s1, j : j + width * s2 : s2] += columns[:, m, n]
+    (G, height, _, _), (C, H, W, N) = lines.shape, out.shape
+    (_, k2), (s1, s2), (_, d2) = kernel, stride, dilation
+    cols, samples = (part.stop - part.start for part in tile[1:])
+    top, left = tile.rows.start * s1, tile.cols.start * s2
+    image = out.reshape(G, C // G, H, W, N)[:, :, top : top + height, :, tile.samples]
+    lines = lines.reshape(G, height, C // G, k2, cols, samples).swapaxes(1, 2)
+    for n in range(k2):
+        j = left + n * d2
+        image[:, :, :, j : j + cols * s2 : s2] += lines[:, :, :, n]

@@ -10,6 +10,8 @@ class Sigmoid(Layer):
     Any shape; the output has the input's.
     """
 
+    separable = True
+
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...")
         a = 0.5 * xp.tanh(0.5 * x) + 0.5
@@ -23,12 +25,17 @@ class Sigmoid(Layer):
 class Tanh(Layer):
     """a = tanh(z); f' = 1 - a^2. Any shape; the output has the input's."""
 
+    separable = True
+
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...")
         a = xp.tanh(x)
 
         def backward(dy: Array) -> Array:
-            return dy * (1 - a * a)
+            slope = a * a
+            xp.subtract(1, slope, out=slope)
+            slope *= dy
+            return slope
 
         return a, backward
 
@@ -43,6 +50,8 @@ class ScaledTanh(Layer):
     Any shape; the output has the input's. Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to
     document recognition", 1998, eq. 6 and appendix A.
     """
+
+    separable = True
 
     def __init__(self, amplitude: float = 1.7159, slope: float = 2 / 3) -> None:
         super().__init__()
@@ -64,6 +73,8 @@ class ScaledTanh(Layer):
 class ReLU(Layer):
     """a = max(z, 0); f' = 1 where z > 0, else 0. Any shape; the output has the input's."""
 
+    separable = True
+
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...")
         a = xp.maximum(x, 0)
@@ -82,6 +93,8 @@ class LeakyReLU(Layer):
 
     Any shape; the output has the input's. Source: the seed, "代码实现".
     """
+
+    separable = True
 
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__()
@@ -105,6 +118,8 @@ class Softmax(Layer):
     To train a classifier leave it out and use :class:`~xpnn.SoftmaxCrossEntropy`, which takes the logits z.
     Any shape; the output has the input's.
     """
+
+    separable = True
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...")

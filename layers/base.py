@@ -1,11 +1,11 @@
 """What every layer shares: its parameters, its gradients, and the checks at its border."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Array, asarray, xp
+from ..backend import Array, asarray, part, xp
 
 Backward = Callable[[Array], Any]
 """Takes dE/dy, adds to the layer's gradients, returns dE/dx (None where nobody asked for it)."""
@@ -28,6 +28,33 @@ class Parameters(dict[str, Array]):
         return type(self), (dict(self),)  # a copy starts empty, and assignment adds no names
 
 
+class Gradients(Parameters):
+    """The gradients of a layer's parameters; parts of a batch that run at the same time each add to arrays of their own.
+
+    The first part has the layer's gradients themselves, the others start from 0 until :meth:`collect`.
+    """
+
+    def __init__(self, arrays: dict[str, Array]) -> None:
+        super().__init__(arrays)
+        self._others: dict[int, dict[str, Array]] = {}
+
+    def __getitem__(self, key: str) -> Array:
+        array = super().__getitem__(key)
+        index = part()
+        if index == 0:
+            return array
+        own = self._others.setdefault(index, {})
+        if key not in own:
+            own[key] = xp.zeros_like(array)
+        return own[key]
+
+    def collect(self) -> None:
+        """Add up the parts, in their order."""
+        for index in sorted(self._others):
+            for key, array in self._others.pop(index).items():
+                self[key] += array
+
+
 class Layer:
     """A differentiable function with parameters.
 
@@ -46,12 +73,15 @@ class Layer:
     """
 
     params: Parameters
-    grads: Parameters
+    grads: Gradients
     buffers: Parameters
+
+    separable: ClassVar[bool] = False
+    """Whether each sample's output depends on that sample alone, so that parts of a batch may go separately."""
 
     def __init__(self, **params: np.ndarray) -> None:
         self.params = Parameters({key: xp.asarray(value) for key, value in params.items()})
-        self.grads = Parameters({key: xp.zeros_like(value) for key, value in self.params.items()})
+        self.grads = Gradients({key: xp.zeros_like(value) for key, value in self.params.items()})
         self.buffers = Parameters()
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
@@ -155,6 +185,11 @@ class Composite(Layer):
         """The layers that it is made of with their names, in order."""
         raise NotImplementedError
 
+    @property
+    def separable(self) -> bool:  # type: ignore[override]
+        """Whether all of its layers are."""
+        return all(child.separable for _, child in self.children())
+
     def leaves(self) -> Iterator[tuple[str, Layer]]:
         seen: set[int] = set()
         for name, child in self.children():
@@ -169,9 +204,9 @@ class Composite(Layer):
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.params.items()})
 
     @property
-    def grads(self) -> Parameters:  # type: ignore[override]
+    def grads(self) -> Gradients:  # type: ignore[override]
         """Every gradient under its parameter's path."""
-        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
+        return Gradients({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
 
     @property
     def buffers(self) -> Parameters:  # type: ignore[override]

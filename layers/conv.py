@@ -1,6 +1,6 @@
 """The seed's convolution (section "CNN"), as im2col and matrix multiplication."""
 
-from ..backend import Array, Rng, col2im, im2col, output_size, row_blocks, xp
+from ..backend import Array, Rng, Tile, col2im, im2col, output_size, tiles, windows, xp
 from .base import Backward, Layer, brief, pair, positive
 from .init import affine
 
@@ -50,6 +50,8 @@ class Conv2D(Layer):
     networks", 2012. Dilation: Yu, Koltun, "Multi-scale context aggregation by dilated convolutions", 2016.
     """
 
+    separable = True
+
     def __init__(
         self,
         in_channels: int,
@@ -77,40 +79,57 @@ class Conv2D(Layer):
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", self.in_channels, "H", "W")
         (N, C, H, width), D, G = x.shape, self.out_channels, self.groups
-        (k1, k2), (p1, p2) = self.kernel_size, self.padding
+        (k1, k2), (s1, _), (p1, p2), (d1, _) = self.kernel_size, self.stride, self.padding, self.dilation
         H_out, W_out = map(output_size, (H, width), self.kernel_size, self.stride, self.padding, self.dilation)
         if H_out < 1 or W_out < 1:
             raise ValueError(f"{self}: the kernel is larger than the padded input of shape {x.shape}")
-        split = (G,) if G > 1 else ()  # an axis of length 1 would make each product a batched one, slower on a device
-        W, b = self.params["W"].reshape(*split, D // G, -1), self.params["b"]
         o = pad(x.transpose(1, 2, 3, 0), p1, p2)
-        blocks = list(row_blocks(H_out, C * k1 * k2 * W_out * N * x.itemsize))
+        padded = o.shape
+        if k1 == padded[1]:  # the kernel has one place along the height: its rows may count as channels
+            o, C, k1 = o.reshape(C * k1, 1, *padded[2:]), C * k1, 1
+        W = self.params["W"].reshape(G, D // G, C // G, k1, k2)
+        kernels = xp.zeros((G, 1, D // G, k1, C // G * k2 + 1), dtype=x.dtype)  # in im2col's order, with its 1 for b
+        kernels[:, 0, :, :, :-1].reshape(G, D // G, k1, C // G, k2)[...] = W.swapaxes(2, 3)
+        kernels[:, 0, :, 0, -1] = self.params["b"].reshape(G, -1)
+        kernels = kernels.reshape(G, 1, D // G, -1)
+        line = max(C * k2 + G, D) * (k1 if d1 > 1 else 1) * x.itemsize
+        parts = list(tiles((H_out, W_out, N), line, 2 * (k1 - 1) * d1, s1))
 
-        def columns_of(rows: slice) -> Array:
-            columns = im2col(o, self.kernel_size, self.stride, rows, W_out, self.dilation)
-            return columns.reshape(*split, C // G * k1 * k2, -1)
+        def columns_of(tile: Tile) -> Array:
+            return im2col(o, (k1, k2), self.stride, tile, self.dilation, G)
 
-        z = xp.empty((D, H_out, W_out, N), dtype=x.dtype)
-        for rows in blocks:
-            z[:, rows] = (W @ columns_of(rows)).reshape(D, -1, W_out, N)
-        z += b[:, None, None, None]
+        z = xp.empty((G, D // G, H_out, W_out, N), dtype=x.dtype)
+        for tile in parts:
+            out = z[:, :, *tile].swapaxes(1, 2)
+            if out.shape[-1] == N:
+                xp.matmul(kernels, columns_of(tile), out=out.reshape(*out.shape[:3], -1))
+            else:
+                out[...] = (kernels @ columns_of(tile)).reshape(out.shape)
 
         def backward(dy: Array) -> Array | None:
-            delta = xp.ascontiguousarray(dy.transpose(1, 2, 3, 0))
+            delta = dy.transpose(1, 2, 3, 0).reshape(z.shape)
+            turned = W[..., ::-1, :].transpose(0, 2, 4, 3, 1).reshape(G, 1, -1, k1 * D // G)  # g, 1, (c,n), (m,d)
             do = xp.zeros(o.shape, dtype=o.dtype) if needs_dx else None
-            dW = xp.zeros_like(W)
-            for rows in blocks:
-                block = delta[:, rows].reshape(*split, D // G, -1)
-                # the columns are made anew: cheaper than keeping k1*k2 copies of the input since the forward pass
-                dW += block @ columns_of(rows).swapaxes(-1, -2)
+            dkernels = xp.zeros((G, kernels.shape[-1], D // G), dtype=dy.dtype)
+            margin = (k1 - 1) * d1
+            for tile in parts:
+                block = delta[:, :, *tile].swapaxes(1, 2)  # g, i, d, j, sample
+                block = block.reshape(*block.shape[:3], -1)
+                # the columns are made anew: cheaper than keeping k2 copies of the input since the forward pass
+                dkernels += (columns_of(tile) @ block.swapaxes(2, 3)).sum(1)
                 if do is not None:
-                    dcolumns = W.swapaxes(-1, -2) @ block
-                    col2im(dcolumns, do, self.kernel_size, self.stride, rows, W_out, self.dilation)
+                    rows = (block.shape[1] - 1) * s1 + 1
+                    spread = xp.zeros((G, rows + 2 * margin, *block.shape[2:]), dtype=dy.dtype)
+                    spread[:, margin : margin + rows : s1] = block
+                    lines = turned @ windows(spread, k1, rows + margin, 1, d1)
+                    col2im(lines, do, (k1, k2), self.stride, tile, self.dilation)
+            dkernels = dkernels.swapaxes(1, 2).reshape(D, k1, -1)
+            dW = dkernels[:, :, :-1].reshape(D, k1, C // G, k2).swapaxes(1, 2)
             self.grads["W"] += dW.reshape(self.params["W"].shape)
-            self.grads["b"] += delta.reshape(D, -1).sum(1)
-            return None if do is None else do[:, p1 : p1 + H, p2 : p2 + width].transpose(3, 0, 1, 2)
+            self.grads["b"] += dkernels[:, 0, -1]
+            return None if do is None else do.reshape(padded)[:, p1 : p1 + H, p2 : p2 + width].transpose(3, 0, 1, 2)
 
-        return z.transpose(3, 0, 1, 2), backward
+        return z.reshape(D, H_out, W_out, N).transpose(3, 0, 1, 2), backward
 
     def _arguments(self) -> str:
         usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}

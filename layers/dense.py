@@ -27,6 +27,8 @@ class Dense(Layer):
     Source: the seed, "BP四个核心公式" and "两个辅助公式".
     """
 
+    separable = True
+
     def __init__(self, in_features: int, out_features: int, *, rng: Rng = None, dtype: str = "float32") -> None:
         positive(in_features=in_features, out_features=out_features)
         super().__init__(**affine(rng, (out_features, in_features), in_features, dtype))

@@ -28,6 +28,8 @@ class Embedding(Layer):
         ValueError: an index is out of range (on a device, at the next synchronisation).
     """
 
+    separable = True
+
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None, dtype: str = "float32") -> None:
         positive(num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         super().__init__(W=np.random.default_rng(rng).standard_normal((num_embeddings, embedding_dim)).astype(dtype))

@@ -7,6 +7,8 @@ from .base import Backward, Layer
 class Flatten(Layer):
     """All axes but the first as one: (N, C, H, W) to (N, C*H*W). dE/dx has the input's shape again."""
 
+    separable = True
+
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...", "features")
 

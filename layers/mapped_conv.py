@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..backend import Array, Rng, xp
-from .base import Backward, Layer, Parameters, brief
+from .base import Backward, Gradients, Layer, Parameters, brief
 from .conv import Conv2D
 from .init import affine
 
@@ -40,6 +40,8 @@ class MappedConv2D(Layer):
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, II.B,
     Table I.
     """
+
+    separable = True
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class MappedConv2D(Layer):
         y, conv_backward = conv.forward(x, needs_dx)
 
         def backward(dy: Array) -> Array | None:
-            conv.grads = Parameters({key: xp.zeros_like(value) for key, value in conv.params.items()})
+            conv.grads = Gradients({key: xp.zeros_like(value) for key, value in conv.params.items()})
             dx = conv_backward(dy)
             dW = self.grads["W"]
             dW += conv.grads["W"].reshape(-1, *dW.shape[1:])[self._pairs]

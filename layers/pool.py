@@ -1,6 +1,8 @@
 """Pooling (the seed, section "CNN"): the largest or the mean value under a moving window, or the mean of all."""
 
 from collections.abc import Iterator
+from itertools import repeat
+from typing import Any
 
 from ..backend import Array, output_size, xp
 from .base import Backward, Layer, brief, pair
@@ -9,6 +11,8 @@ from .conv import pad
 
 class _Pool2D(Layer):
     """What the two poolings share: the window's geometry and its walk over the image."""
+
+    separable = True
 
     def __init__(
         self,
@@ -37,6 +41,17 @@ class _Pool2D(Layer):
         for m in range(self.size[0]):
             for n in range(self.size[1]):
                 yield x[:, m : m + out[0] * s1 : s1, n : n + out[1] * s2 : s2]
+
+    def _gradient(self, shape: tuple[int, ...], out: tuple[int, int], dtype: Any, parts: Iterator[Array]) -> Array:
+        """For the padded input (C, H, W, N), from what each of the taps adds to it."""
+        covered = self.stride == self.size and (shape[1], shape[2]) == (out[0] * self.size[0], out[1] * self.size[1])
+        dx = (xp.empty if covered else xp.zeros)(shape, dtype=dtype)
+        for dtap, part in zip(self._taps(dx, out), parts, strict=True):
+            if covered:  # once: the windows lie side by side
+                dtap[...] = part
+            else:
+                dtap += part
+        return dx
 
     def _cropped(self, dx: Array, shape: tuple[int, ...]) -> Array:
         """The gradient (C, H, W, N) without its border, batch first."""
@@ -74,13 +89,17 @@ class MaxPool2D(_Pool2D):
 
         def backward(dy: Array) -> Array:
             dy = dy.transpose(1, 2, 3, 0)
-            dx = xp.zeros_like(padded)
-            free = xp.ones(y.shape, dtype=bool)
-            for tap, dtap in zip(taps, self._taps(dx, out), strict=True):
-                won = (tap == y) & free
-                free ^= won
-                dtap += dy * won
-            return self._cropped(dx, x.shape)
+
+            def won() -> Iterator[Array]:
+                free = xp.ones(y.shape, dtype=bool)
+                for tap in taps[:-1]:
+                    first = tap == y
+                    first &= free
+                    free ^= first
+                    yield dy * first
+                yield dy * free
+
+            return self._cropped(self._gradient(padded.shape, out, dy.dtype, won()), x.shape)
 
         return y.transpose(3, 0, 1, 2), backward
 
@@ -108,10 +127,7 @@ class AvgPool2D(_Pool2D):
 
         def backward(dy: Array) -> Array:
             dy = scale * dy.transpose(1, 2, 3, 0)
-            dx = xp.zeros(shape, dtype=dy.dtype)
-            for dtap in self._taps(dx, out):
-                dtap += dy
-            return self._cropped(dx, x.shape)
+            return self._cropped(self._gradient(shape, out, dy.dtype, repeat(dy, self.size[0] * self.size[1])), x.shape)
 
         return y.transpose(3, 0, 1, 2), backward
 
@@ -129,6 +145,8 @@ class GlobalAvgPool2D(Layer):
 
     Source: Lin, Chen, Yan, "Network in network", 2014, section 3.2.
     """
+
+    separable = True
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", "C", "H", "W")

@@ -32,6 +32,8 @@ class RBF(Layer):
     eq. 7.
     """
 
+    separable = True
+
     def __init__(self, centers: np.ndarray, *, dtype: str = "float32") -> None:
         super().__init__()
         if centers.ndim != 2 or centers.size == 0:

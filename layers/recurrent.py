@@ -123,6 +123,8 @@ class Recurrent(Layer):
     Parameters: ``W_x`` (G*H, I) and ``W_h`` (G*H, H), one block of rows for each of the G gates, and the biases.
     """
 
+    separable = True
+
     biases: ClassVar[dict[str, int]] = {"b": 1}
     """The biases by name and how many blocks of H each has; "b" has one for each gate."""
 

@@ -32,9 +32,10 @@ class RNN(Recurrent):
     def _scan(self, a: Array, states: list[Array], steps: Steps) -> ScanBackward:
         W_h, (h,) = self.params["W_h"], states
         h_rows = h[steps.N :]
+        turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop take half the time so
         for now, before in steps.slices:
             a_now = a[now]
-            a_now += h[before] @ W_h.T
+            a_now += h[before] @ turned
             xp.tanh(a_now, out=h_rows[now])
 
         def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:

@@ -32,6 +32,8 @@ class Subsample2D(Layer):
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, II.A, II.B.
     """
 
+    separable = True
+
     def __init__(
         self, channels: int, size: int | tuple[int, int] = 2, *, rng: Rng = None, dtype: str = "float32"
     ) -> None:

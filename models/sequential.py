@@ -1,8 +1,9 @@
 """Layers in a row: what the seed's three networks have in common."""
 
 from collections.abc import Iterator
+from functools import partial
 
-from ..backend import Array, xp
+from ..backend import Array, in_parallel, parts, xp
 from ..layers import Backward, Composite, Layer
 
 
@@ -35,6 +36,20 @@ class Sequential(Composite):
         self._flatten()
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        sections = self._parts(x)
+        if len(sections) == 1:
+            return self._forward(x, needs_dx)
+        outputs, backwards = zip(*in_parallel([partial(self._forward, x[s], needs_dx) for s in sections]), strict=True)
+
+        def backward(dy: Array) -> Array | None:
+            dx = in_parallel([partial(step, dy[s]) for step, s in zip(backwards, sections, strict=True)])
+            for _, leaf in self.leaves():
+                leaf.grads.collect()
+            return None if dx[0] is None else xp.concatenate(dx)
+
+        return xp.concatenate(outputs), backward
+
+    def _forward(self, x: Array, needs_dx: bool) -> tuple[Array, Backward]:
         steps: list[Backward] = []
         for layer in self.layers:
             x, step = layer.forward(x, needs_dx)
@@ -50,9 +65,20 @@ class Sequential(Composite):
         return x, backward
 
     def __call__(self, x: Array) -> Array:
+        sections = self._parts(x)
+        if len(sections) == 1:
+            return self._infer(x)
+        return xp.concatenate(in_parallel([partial(self._infer, x[s]) for s in sections]))
+
+    def _infer(self, x: Array) -> Array:
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def _parts(self, x: Array) -> list[slice]:
+        """The parts of the batch that go through the network at the same time."""
+        apart = isinstance(x, xp.ndarray) and x.ndim > 2 and self.separable
+        return parts(len(x), x.size) if apart else [slice(None)]
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         for index, layer in enumerate(self.layers):

@@ -1,0 +1,96 @@
+"""Parts of a batch on several cores: NumPy lets go of the interpreter's lock in products, copies and ufuncs.
+
+As many threads as NumPy's BLAS has been given (all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS); meanwhile each of
+them has BLAS to itself, with one thread. How a batch is divided depends on its size and on that number alone, so that
+a run gives the same bits again. On a device there is nothing to divide.
+"""
+
+import contextlib
+import contextvars
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from .select import xp
+
+T = TypeVar("T")
+
+_LEAST = 96 * 1024  # numbers in a batch: with fewer, waking a thread costs more than it saves
+
+_part: contextvars.ContextVar[int] = contextvars.ContextVar("part", default=0)
+_divided: contextvars.ContextVar[bool] = contextvars.ContextVar("divided", default=False)
+_alone = threading.Lock()
+
+
+def parts(samples: int, numbers: int) -> list[slice]:
+    """How to divide a batch among the threads: one part where that does not pay, or where it has been divided already.
+
+    Args:
+        samples: in the batch.
+        numbers: in the batch.
+    """
+    if xp.__name__ != "numpy" or numbers < _LEAST or _divided.get():
+        return [slice(0, samples)]
+    count = min(samples, max((library.num_threads for library in _blas()), default=1))
+    ends = [samples * (i + 1) // count for i in range(count)]
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def part() -> int:
+    """Which part the caller works on; 0 outside :func:`in_parallel`."""
+    return _part.get()
+
+
+def in_parallel(tasks: list[Callable[[], T]]) -> list[T]:
+    """The results of the tasks, one for each part, the first of which the calling thread does itself.
+
+    One caller at a time has the threads; for another the tasks run one after the other, with the same results.
+    """
+    runs = [functools.partial(contextvars.copy_context().run, _run, index, task) for index, task in enumerate(tasks)]
+    if len(tasks) == 1 or not _alone.acquire(blocking=False):
+        return [run() for run in runs]
+    try:
+        with _single_threaded_blas():
+            others = [_pool(len(tasks) - 1).submit(run) for run in runs[1:]]
+            try:
+                first = runs[0]()
+            finally:
+                done = [future.exception() for future in others]  # waits, so that no thread goes on unseen
+            for error in filter(None, done):
+                raise error
+            return [first, *(future.result() for future in others)]
+    finally:
+        _alone.release()
+
+
+def _run(index: int, task: Callable[[], T]) -> T:
+    _part.set(index)
+    _divided.set(True)
+    return task()
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="xpnn")
+
+
+@functools.cache
+def _blas() -> list[Any]:
+    """The BLAS libraries in the process."""
+    import threadpoolctl  # here, since importing it takes a while
+
+    return list(threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+@contextlib.contextmanager
+def _single_threaded_blas() -> Iterator[None]:
+    before = [library.num_threads for library in _blas()]
+    for library in _blas():
+        library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for library, threads in zip(_blas(), before, strict=True):
+            library.set_num_threads(threads)
