@@ -1,15 +1,21 @@
 """The only rooms that know which array library runs: NumPy, or CuPy where ``NN_BACKEND=cupy``."""
 
+from .blas import add_product, small_products
 from .im2col import Tile, col2im, im2col, output_size, tiles, windows
+from .memory import cache_blocks, keep_freed_memory
 from .select import Array, BackendError, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
 from .threads import in_parallel, part, parts
+
+keep_freed_memory()
 
 __all__ = [
     "Array",
     "BackendError",
     "Rng",
     "Tile",
+    "add_product",
     "asarray",
+    "cache_blocks",
     "check",
     "col2im",
     "describe",
@@ -19,6 +25,7 @@ __all__ = [
     "output_size",
     "part",
     "parts",
+    "small_products",
     "synchronize",
     "tiles",
     "to_numpy",

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from .memory import keep_freed_memory
-
 Array: TypeAlias = np.ndarray  # under CuPy a cupy.ndarray, which has the same interface as far as xpnn uses it
 Rng: TypeAlias = int | np.random.Generator | None
 
@@ -75,8 +73,6 @@ else:
 _xp: Any = xp  # for what only CuPy has
 name: str = xp.__name__
 _on_device = xp is not np
-if not _on_device:
-    keep_freed_memory()
 _faults: dict[str, Any] = {}  # message -> 0-d device array, True once the check of that name has failed
 
 

@@ -5,15 +5,14 @@ them has BLAS to itself, with one thread. How a batch is divided depends on its 
 a run gives the same bits again. On a device there is nothing to divide.
 """
 
-import contextlib
 import contextvars
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from .select import xp
+from .blas import blas_threads, single_threaded_blas
 
 T = TypeVar("T")
 
@@ -31,9 +30,7 @@ def parts(samples: int, numbers: int) -> list[slice]:
         samples: in the batch.
         numbers: in the batch.
     """
-    if xp.__name__ != "numpy" or numbers < _LEAST or _divided.get():
-        return [slice(0, samples)]
-    count = min(samples, max((library.num_threads for library in _blas()), default=1))
+    count = 1 if numbers < _LEAST or _divided.get() else min(samples, blas_threads())
     ends = [samples * (i + 1) // count for i in range(count)]
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -52,7 +49,7 @@ def in_parallel(tasks: list[Callable[[], T]]) -> list[T]:
     if len(tasks) == 1 or not _alone.acquire(blocking=False):
         return [run() for run in runs]
     try:
-        with _single_threaded_blas():
+        with single_threaded_blas():
             others = [_pool(len(tasks) - 1).submit(run) for run in runs[1:]]
             try:
                 first = runs[0]()
@@ -74,23 +71,3 @@ def _run(index: int, task: Callable[[], T]) -> T:
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="xpnn")
-
-
-@functools.cache
-def _blas() -> list[Any]:
-    """The BLAS libraries in the process."""
-    import threadpoolctl  # here, since importing it takes a while
-
-    return list(threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers)
-
-
-@contextlib.contextmanager
-def _single_threaded_blas() -> Iterator[None]:
-    before = [library.num_threads for library in _blas()]
-    for library in _blas():
-        library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, threads in zip(_blas(), before, strict=True):
-            library.set_num_threads(threads)

@@ -29,7 +29,7 @@ class Parameters(dict[str, Array]):
 
 
 class Gradients(Parameters):
-    """The gradients of a layer's parameters; parts of a batch that run at the same time each add to arrays of their own.
+    """The gradients of a layer's parameters. Parts of a batch that run at the same time add to arrays of their own.
 
     The first part has the layer's gradients themselves, the others start from 0 until :meth:`collect`.
     """

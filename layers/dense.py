@@ -1,6 +1,6 @@
 """The seed's fully connected layer (section "DNN")."""
 
-from ..backend import Array, Rng
+from ..backend import Array, Rng, add_product
 from .base import Backward, Layer, positive
 from .init import affine
 
@@ -43,7 +43,7 @@ class Dense(Layer):
 
         def backward(dy: Array) -> Array | None:
             delta = dy.reshape(-1, self.out_features).T
-            self.grads["W"] += delta @ a.T
+            add_product(self.grads["W"], delta, a.T)
             self.grads["b"] += delta.sum(1)
             return (W.T @ delta).T.reshape(x.shape) if needs_dx else None
 

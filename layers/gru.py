@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..backend import Array, xp
+from ..backend import Array, add_product, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -52,8 +52,9 @@ class GRU(Recurrent):
         gates, n = a[:, : 2 * H], a[:, 2 * H :]
         r, z = gates[:, :H], gates[:, H:]
         m = xp.empty_like(h_rows)
+        turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop are faster so
         for now, before in steps.slices:
-            u = h[before] @ W_h.T
+            u = h[before] @ turned
             rz = gates[now]
             rz += u[:, : 2 * H]
             rz *= 0.5  # s(a) = 0.5 tanh(0.5 a) + 0.5, which never overflows
@@ -85,7 +86,7 @@ class GRU(Recurrent):
                 dn_now *= dh_now
                 dh_now *= z[now]
                 dh_now += d.reshape(size, 3 * H) @ W_h
-            self.grads["W_h"] += delta.reshape(-1, 3 * H).T @ h_before
+            add_product(self.grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)
             self.grads["b_h"] += delta[:, 2].sum(0)
             delta[:, 2] = dn
             return delta.reshape(-1, 3 * H)

@@ -1,6 +1,6 @@
 """The simple recurrent layer (Elman)."""
 
-from ..backend import Array, xp
+from ..backend import Array, add_product, small_products, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -33,22 +33,24 @@ class RNN(Recurrent):
         W_h, (h,) = self.params["W_h"], states
         h_rows = h[steps.N :]
         turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop take half the time so
-        for now, before in steps.slices:
-            a_now = a[now]
-            a_now += h[before] @ turned
-            xp.tanh(a_now, out=h_rows[now])
+        with small_products(steps.N * W_h.size):
+            for now, before in steps.slices:
+                a_now = a[now]
+                a_now += h[before] @ turned
+                xp.tanh(a_now, out=h_rows[now])
 
         def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:
             (dh,) = dstates
             delta: Array = h_rows * h_rows
             xp.subtract(1, delta, out=delta)
-            for now, _ in reversed(steps.slices):
-                d, dh_now = delta[now], dh[: now.stop - now.start]
-                if dh_rows is not None:
-                    dh_now += dh_rows[now]
-                d *= dh_now
-                xp.matmul(d, W_h, out=dh_now)
-            self.grads["W_h"] += delta.T @ h[steps.before]
+            with small_products(steps.N * W_h.size):
+                for now, _ in reversed(steps.slices):
+                    d, dh_now = delta[now], dh[: now.stop - now.start]
+                    if dh_rows is not None:
+                        dh_now += dh_rows[now]
+                    d *= dh_now
+                    xp.matmul(d, W_h, out=dh_now)
+            add_product(self.grads["W_h"], delta.T, h[steps.before])
             return delta
 
         return backward

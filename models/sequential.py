@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from ..backend import Array, in_parallel, parts, xp
-from ..layers import Backward, Composite, Layer
+from ..layers import Backward, Composite, Layer, MaxPool2D, ReLU
 
 
 class Sequential(Composite):
@@ -51,7 +51,7 @@ class Sequential(Composite):
 
     def _forward(self, x: Array, needs_dx: bool) -> tuple[Array, Backward]:
         steps: list[Backward] = []
-        for layer in self.layers:
+        for layer in self._order():
             x, step = layer.forward(x, needs_dx)
             if needs_dx or layer.dtype is not None:  # before the first parameters nobody needs a gradient
                 steps.append(step)
@@ -71,13 +71,24 @@ class Sequential(Composite):
         return xp.concatenate(in_parallel([partial(self._infer, x[s]) for s in sections]))
 
     def _infer(self, x: Array) -> Array:
-        for layer in self.layers:
+        for layer in self._order():
             x = layer(x)
         return x
 
+    def _order(self) -> list[Layer]:
+        """The layers as they are run: max-pooling before the ReLU in front of it, which then has less to do.
+
+        Both orders give the same values and gradients, since max(max(x, 0), max(y, 0)) = max(max(x, y), 0).
+        """
+        order = list(self.layers)
+        for i in range(len(order) - 1):
+            if type(order[i]) is ReLU and type(order[i + 1]) is MaxPool2D:
+                order[i], order[i + 1] = order[i + 1], order[i]
+        return order
+
     def _parts(self, x: Array) -> list[slice]:
-        """The parts of the batch that go through the network at the same time."""
-        apart = isinstance(x, xp.ndarray) and x.ndim > 2 and self.separable
+        """The parts of the batch that go through the network at the same time: images, whose operations last."""
+        apart = isinstance(x, xp.ndarray) and x.ndim == 4 and self.separable
         return parts(len(x), x.size) if apart else [slice(None)]
 
     def children(self) -> Iterator[tuple[str, Layer]]:

@@ -9,7 +9,7 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import check, col2im, im2col, output_size, row_blocks
+from xpnn.backend import add_product, check, in_parallel, part, parts, tiles
 
 
 def run_python(code: str, *, arguments: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess:
@@ -104,23 +104,47 @@ def test_describe_is_one_line_with_the_backends_name():
     assert "\n" not in nn.describe()
 
 
-@pytest.mark.parametrize("kernel", [(1, 1), (3, 2), (2, 4)])
-@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
-def test_col2im_is_the_adjoint_of_im2col(rng, kernel, stride):
-    """<im2col x, c> = <x, col2im c>, block by block."""
-    x = rng.standard_normal((2, 7, 9, 3))
-    rows, width = output_size(7, kernel[0], stride[0], 0), output_size(9, kernel[1], stride[1], 0)
-    back = nn.xp.zeros(x.shape)
-    left = 0.0
-    for block in (slice(0, 2), slice(2, rows)):
-        columns = im2col(dev(x), kernel, stride, rows=block, width=width)
-        c = rng.standard_normal(columns.shape)
-        left += (host(columns) * c).sum()
-        col2im(dev(c), back, kernel, stride, rows=block, width=width)
-    assert left == pytest.approx((x * host(back)).sum(), rel=1e-12)
+@pytest.mark.parametrize("workspace", [1, 4000, 1 << 40])
+def test_tiles_cover_every_position_once_within_the_workspace(workspace, monkeypatch):
+    module = sys.modules["xpnn.backend.im2col"]
+    monkeypatch.setattr(module, "WORKSPACE_BYTES", workspace)
+    monkeypatch.setattr(module, "_STRETCH", (4, 16))
+    seen = np.zeros((17, 5, 6), int)
+    for tile in tiles(seen.shape, position_bytes=40, reach=4, stride=2):
+        seen[tile] += 1
+        rows, cols, samples = seen[tile].shape
+        assert 40 * (2 * (rows - 1) + 5) * cols * samples <= workspace or rows == cols == samples == 1
+    assert (seen == 1).all()
 
 
-def test_row_blocks_cover_every_row_once():
-    rows = [i for block in row_blocks(17, 100_000) for i in range(block.start, block.stop)]
-    assert rows == list(range(17))
-    assert [block.stop - block.start for block in row_blocks(3, 1 << 40)] == [1, 1, 1]
+@pytest.mark.parametrize("samples", [1, 5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_add_product_adds_the_product(samples, dtype, rng):
+    a, b, c = (rng.standard_normal(shape).astype(dtype) for shape in ((200, samples), (samples, 150), (200, 150)))
+    for left in a, np.asfortranarray(a), np.stack([a, a], 2)[..., 0], a[::-1]:
+        for right in b, np.asfortranarray(b), np.repeat(b, 2, 1)[:, ::2]:
+            out = dev(c.copy())
+            add_product(out, dev(left), dev(right))
+            np.testing.assert_allclose(
+                host(out), c + left @ right, rtol=1e-5 if dtype == "float32" else 1e-12, atol=1e-6
+            )
+
+
+def test_parts_of_a_batch_are_the_whole_and_their_results_in_order(monkeypatch):
+    threads = sys.modules["xpnn.backend.threads"]
+    monkeypatch.setattr(threads, "blas_threads", lambda: 3)
+    assert parts(100, threads._LEAST - 1) == [slice(0, 100)]
+    assert parts(100, threads._LEAST) == [slice(0, 33), slice(33, 66), slice(66, 100)]
+    assert parts(2, threads._LEAST) == [slice(0, 1), slice(1, 2)]
+
+    def task(n):
+        return lambda: (n, part(), parts(100, threads._LEAST))
+
+    assert in_parallel([task(n) for n in "abc"]) == [(n, i, [slice(0, 100)]) for i, n in enumerate("abc")]
+    assert part() == 0
+
+
+def test_an_error_in_a_part_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        in_parallel([lambda: 1, lambda: 1 // 0])
+    assert in_parallel([lambda: 1, lambda: 2]) == [1, 2]

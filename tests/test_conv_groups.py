@@ -7,7 +7,7 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import col2im, im2col, output_size, row_blocks
+from xpnn.backend import Tile, col2im, im2col, output_size, tiles
 
 F64 = {"rng": 0, "dtype": "float64"}
 CONFIGURATIONS = {
@@ -50,11 +50,11 @@ def naive(conv: nn.Conv2D, x: np.ndarray, dy: np.ndarray):
     return y, dx, dW, dy.sum((0, 2, 3))
 
 
-@pytest.fixture(params=["one block", "a row a block"])
+@pytest.fixture(params=["one tile", "a position a tile"])
 def workspace(request, monkeypatch):
-    """The whole image in one block of columns, and every output row in its own."""
-    if request.param == "a row a block":
-        monkeypatch.setitem(row_blocks.__globals__, "WORKSPACE_BYTES", 1)
+    """The whole output in one tile, and every position of every sample in its own."""
+    if request.param == "a position a tile":
+        monkeypatch.setitem(tiles.__globals__, "WORKSPACE_BYTES", 1)
 
 
 @CONV
@@ -148,30 +148,38 @@ def sizes(kernel, stride, dilation, shape=(2, 9, 10, 3)):
     return shape, H, W
 
 
+@pytest.mark.parametrize("groups", [1, 2])
 @GEOMETRIES
-def test_im2col_index_by_index(kernel, stride, dilation, rng):
+def test_im2col_index_by_index(kernel, stride, dilation, groups, rng):
     shape, H, W = sizes(kernel, stride, dilation)
-    x = rng.standard_normal(shape)
-    for rows in slice(0, H), slice(1, H):
-        columns = host(im2col(dev(x), kernel, stride, rows, W, dilation))
-        columns = columns.reshape(2, *kernel, rows.stop - rows.start, W, 3)
-        for c, m, n, i, j, sample in np.ndindex(columns.shape):
-            row, column = (rows.start + i) * stride[0] + m * dilation[0], j * stride[1] + n * dilation[1]
-            assert columns[c, m, n, i, j, sample] == x[c, row, column, sample]
+    x, C = rng.standard_normal(shape), shape[0] // groups
+    for tile in Tile(slice(0, H), slice(0, W), slice(0, 3)), Tile(slice(1, H), slice(1, 2), slice(1, 3)):
+        rows, cols, samples = tile
+        columns = host(im2col(dev(x), kernel, stride, tile, dilation, groups))
+        assert columns.shape[1:2] == (H - rows.start,)
+        columns = columns.reshape(groups, H - rows.start, kernel[0], C * kernel[1] + 1, cols.stop - cols.start, -1)
+        assert (columns[:, :, :, -1] == 1).all()
+        pixels = columns[:, :, :, :-1].reshape(*columns.shape[:3], C, kernel[1], *columns.shape[4:])
+        for g, i, m, c, n, j, sample in np.ndindex(pixels.shape):
+            row, column = (rows.start + i) * stride[0] + m * dilation[0], (cols.start + j) * stride[1] + n * dilation[1]
+            assert pixels[g, i, m, c, n, j, sample] == x[g * C + c, row, column, samples.start + sample]
 
 
+@pytest.mark.parametrize("groups", [1, 2])
 @GEOMETRIES
-def test_col2im_is_the_adjoint_of_im2col(kernel, stride, dilation, rng):
-    """<im2col x, c> = <x, col2im c>, block by block and over all blocks together."""
+def test_col2im_is_the_adjoint_of_im2col(kernel, stride, dilation, groups, rng):
+    """<im2col x, c> = <x, col2im c> along the width, tile by tile and over all tiles together."""
+    kernel, stride, dilation = (1, kernel[1]), (1, stride[1]), (1, dilation[1])
     shape, H, W = sizes(kernel, stride, dilation)
     x, sums = rng.standard_normal(shape), nn.xp.zeros(shape)
     left = 0.0
-    for rows in (slice(row, min(row + 2, H)) for row in range(0, H, 2)):
-        columns = host(im2col(dev(x), kernel, stride, rows, W, dilation))
+    for rows, cols in itertools.product((slice(0, 4), slice(4, H)), (slice(0, 1), slice(1, W))):
+        tile = Tile(rows, cols, slice(0, 3))
+        columns = host(im2col(dev(x), kernel, stride, tile, dilation, groups))[:, :, :-1]  # without the ones
         c = rng.standard_normal(columns.shape)
         alone = nn.xp.zeros(shape)
         for out in alone, sums:
-            col2im(dev(c), out, kernel, stride, rows, W, dilation)
+            col2im(dev(c), out, kernel, stride, tile, dilation)
         np.testing.assert_allclose((host(alone) * x).sum(), (columns * c).sum(), rtol=1e-11)
         left += (columns * c).sum()
     np.testing.assert_allclose((host(sums) * x).sum(), left, rtol=1e-11)

@@ -1,6 +1,6 @@
 """Optimisers: a few operations on the model's flat parameter vector."""
 
-from ..backend import Array, xp
+from ..backend import Array, cache_blocks, xp
 from ..layers import Layer
 from .schedules import Schedule
 
@@ -43,11 +43,13 @@ class Optimizer:
                 f"{type(self).__name__}: its state is for {self._state[0].size} parameters, the model has "
                 f"{params.size}: each model needs an optimiser of its own"
             )
-        self._update(params, grads, *self._state)
-        grads[...] = 0
+        for part in cache_blocks(params.size):
+            self._update(params[part], grads[part], *(state[part] for state in self._state))
+            grads[part] = 0
         self.steps += 1
 
     def _update(self, params: Array, grads: Array, *state: Array) -> None:
+        """Update a part of the parameters and of the state; the gradients have then served, and may be overwritten."""
         raise NotImplementedError
 
 
@@ -85,12 +87,17 @@ class SGD(Optimizer):
     def _update(self, params: Array, grads: Array, *state: Array) -> None:
         if self.weight_decay:
             grads += self.weight_decay * params
+        direction = grads
         if state:
             (velocity,) = state
             velocity *= self.momentum
             velocity += grads
-            grads = grads + self.momentum * velocity if self.nesterov else velocity
-        params -= self.rate * grads
+            if self.nesterov:
+                grads += self.momentum * velocity
+            else:
+                direction = velocity
+        xp.multiply(direction, self.rate, out=grads)
+        params -= grads
 
 
 class Adam(Optimizer):

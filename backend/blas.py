@@ -1,0 +1,97 @@
+"""What NumPy's matmul leaves out of BLAS: adding a product to an array, and the number of threads.
+
+The BLAS is the one that NumPy has loaded. Where its entry points are not found (Apple's Accelerate, say), and on a
+device, plain NumPy or CuPy does the same.
+"""
+
+import contextlib
+import ctypes
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .select import Array, xp
+
+_SMALL = 1 << 21  # multiplications in a product that two threads finish no sooner than one
+_WORTH = 1 << 14  # numbers in the result: for fewer, the call costs more than the temporary array
+_ROW_MAJOR, _AS_IT_IS, _TRANSPOSED = 101, 111, 112  # cblas.h
+
+
+def add_product(out: Array, a: Array, b: Array) -> None:
+    """out += a @ b for matrices, without a temporary array for the product.
+
+    Args:
+        out: (m, n), C-contiguous.
+        a: (m, k).
+        b: (k, n).
+    """
+    gemm = _gemm(out.dtype.char) if out.size >= _WORTH and out.dtype == a.dtype == b.dtype else None
+    layouts = _layout(a), _layout(b)
+    if gemm is None or not out.flags.c_contiguous or None in layouts:
+        out += a @ b
+        return
+    (m, k), n = a.shape, b.shape[1]
+    (turn_a, lda), (turn_b, ldb) = layouts  # type: ignore[misc]
+    gemm(_ROW_MAJOR, turn_a, turn_b, m, n, k, 1.0, a.ctypes.data, lda, b.ctypes.data, ldb, 1.0, out.ctypes.data, n)
+
+
+def _layout(a: Array) -> tuple[int, int] | None:
+    """Whether BLAS sees a matrix as it is or transposed, and its leading dimension; None if neither."""
+    (rows, columns), (row, column) = a.shape, a.strides
+    if column == a.itemsize and row >= columns * column and row % column == 0:
+        return _AS_IT_IS, row // column
+    if row == a.itemsize and column >= rows * row and column % row == 0:
+        return _TRANSPOSED, column // row
+    return None
+
+
+@functools.cache
+def _gemm(dtype: str) -> Callable[..., None] | None:
+    """cblas_sgemm or cblas_dgemm."""
+    if xp.__name__ != "numpy" or dtype not in "fd":
+        return None
+    letter, real = {"f": ("s", ctypes.c_float), "d": ("d", ctypes.c_double)}[dtype]
+    for library in blas_libraries():
+        for pattern, integer in (("scipy_cblas_{}gemm64_", ctypes.c_int64), ("cblas_{}gemm64_", ctypes.c_int64)):
+            function = getattr(library.dynlib, pattern.format(letter), None)
+            if function is not None:
+                pointer = ctypes.c_void_p
+                function.restype = None
+                function.argtypes = [*[ctypes.c_int] * 3, *[integer] * 3, real, pointer, integer, pointer, integer]
+                function.argtypes += [real, pointer, integer]
+                return function  # type: ignore[no-any-return]
+    return None
+
+
+@functools.cache
+def blas_libraries() -> list[Any]:
+    """threadpoolctl's handles of the BLAS libraries in the process."""
+    import threadpoolctl  # here, since importing it takes a while
+
+    return list(threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+def blas_threads() -> int:
+    """How many threads BLAS has been given: all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS."""
+    return max((library.num_threads for library in blas_libraries()), default=1) if xp.__name__ == "numpy" else 1
+
+
+@contextlib.contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """One thread for each call of BLAS meanwhile: for products too small to be divided, or divided already."""
+    before = [library.num_threads for library in blas_libraries()] if xp.__name__ == "numpy" else []
+    if max(before, default=1) == 1:
+        yield
+        return
+    try:
+        for library in blas_libraries():
+            library.set_num_threads(1)
+        yield
+    finally:
+        for library, threads in zip(blas_libraries(), before, strict=True):
+            library.set_num_threads(threads)
+
+
+def small_products(multiplications: int) -> contextlib.AbstractContextManager[None]:
+    """For a loop over products of this size: BLAS uses one thread meanwhile if they are too small to be divided."""
+    return single_threaded_blas() if multiplications < _SMALL else contextlib.nullcontext()

@@ -1,0 +1,158 @@
+"""What is done for speed and memory changes no result: tiles, parts of a batch on threads, the layers' order."""
+
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from border import dev, host
+
+import xpnn as nn
+
+conv_module, threads = sys.modules["xpnn.layers.conv"], sys.modules["xpnn.backend.threads"]
+CAP = sys.modules["xpnn.backend.im2col"].WORKSPACE_BYTES
+
+
+def owner(array):
+    """Whose memory a view shows; as_strided's result stands on a helper that is no array itself."""
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return array
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "options"),
+    [
+        ((2, 3, 512, 512), 7, {"padding": 3}),
+        ((1, 16, 512, 512), 7, {"padding": 3, "stride": 2}),
+        ((1500, 8, 12, 12), 7, {"padding": 3}),
+        ((1, 4, 3, 30_000), (3, 7), {"dilation": (1, 2)}),
+        ((2, 3, 200, 200), 7, {"padding": 9, "dilation": 3}),
+    ],
+    ids=["512x512", "512x512, stride 2", "large batch", "wide image", "dilation"],
+)
+def test_the_workspace_has_a_cap_whatever_the_image_kernel_or_batch(shape, kernel, options, monkeypatch, rng):
+    """A training step in which no array of im2col's, nor of the input gradient's, is larger than WORKSPACE_BYTES."""
+    sizes = []
+
+    def watched(function):
+        def run(*args):
+            result = function(*args)
+            sizes.append(owner(result).nbytes)
+            return result
+
+        return run
+
+    for name in "windows", "im2col":
+        monkeypatch.setattr(conv_module, name, watched(getattr(conv_module, name)))
+    model = nn.Sequential(nn.Conv2D(shape[1], 4, kernel, rng=0, **options), nn.GlobalAvgPool2D(), nn.Dense(4, 2, rng=1))
+    x, labels = nn.asarray(rng.standard_normal(shape)), nn.asarray(np.arange(shape[0]) % 2)
+    before = host(model.flat_params).copy()
+    logits, backward = model.forward(x)
+    _, loss_backward = nn.SoftmaxCrossEntropy().forward(logits, labels)
+    assert backward(loss_backward()).shape == shape
+    nn.SGD(0.1).step(model)
+    assert (host(model.flat_params) != before).any()
+    assert sizes
+    assert max(sizes) <= CAP
+
+
+@pytest.mark.skipif(nn.xp.__name__ != "numpy", reason="tracemalloc sees NumPy's memory only")
+def test_a_convolution_needs_little_more_memory_than_its_images():
+    conv = nn.Conv2D(3, 8, 7, padding=3, rng=0)
+    x = np.zeros((3, 512, 512, 2), "float32").transpose(3, 0, 1, 2)
+    dy = np.zeros((8, 512, 512, 2), "float32").transpose(3, 0, 1, 2)
+    tracemalloc.start()
+    try:
+        _, backward = conv.forward(x)
+        backward(dy)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    padded = 2 * 3 * 518 * 518 * 4
+    assert peak <= dy.nbytes + 2 * padded + 4 * CAP  # output, padded input and its gradient, four arrays of a tile
+
+
+@pytest.fixture
+def three_parts(monkeypatch):
+    """Every batch of images divided in three, as on a machine with three cores."""
+    monkeypatch.setattr(threads, "blas_threads", lambda: 3)
+    monkeypatch.setattr(threads, "_LEAST", 1)
+
+
+def network(**options):
+    return nn.Sequential(
+        *(nn.Conv2D(2, 4, 3, padding=1, rng=0, **options), nn.Tanh(), nn.AvgPool2D(2)),
+        *(nn.Conv2D(4, 6, 3, rng=1, **options), nn.ReLU(), nn.MaxPool2D(2)),
+        *(nn.Flatten(), nn.Dense(6, 5, rng=2, **options)),
+    )
+
+
+def passes(model, x, dy):
+    model.flat_grads[...] = 0
+    y, backward = model.forward(dev(x))
+    dx = backward(dev(dy))
+    return host(y), host(dx), host(model.flat_grads).copy(), host(model(dev(x)))
+
+
+def test_a_divided_batch_gives_what_the_whole_gives(request, rng):
+    model, x, dy = network(dtype="float64"), rng.standard_normal((7, 2, 9, 9)), rng.standard_normal((7, 5))
+    whole = passes(model, x, dy)
+    request.getfixturevalue("three_parts")
+    for one, other in zip(whole, passes(model, x, dy), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-11, atol=1e-13)
+
+
+def test_runs_are_identical_to_the_bit_with_threads_too(three_parts, rng):
+    x, y = rng.standard_normal((50, 2, 9, 9)).astype("float32"), rng.integers(0, 5, 50)
+
+    def train():
+        model = network()
+        nn.fit(model, x, y, optimizer=nn.SGD(0.05, momentum=0.9), epochs=3, batch_size=16, verbose=False)
+        return host(model.flat_params).copy()
+
+    first = train()
+    for _ in range(5):
+        np.testing.assert_array_equal(train(), first)
+
+
+def test_gradients_of_a_divided_batch_are_added_to_what_is_there(three_parts, rng):
+    model, x, dy = network(dtype="float64"), rng.standard_normal((7, 2, 9, 9)), rng.standard_normal((7, 5))
+    once = passes(model, x, dy)[2]
+    _, backward = model.forward(dev(x))
+    backward(dev(dy))
+    np.testing.assert_allclose(host(model.flat_grads), 2 * once, rtol=1e-12)
+
+
+def test_layers_that_couple_samples_see_the_whole_batch(three_parts, rng):
+    seen = []
+
+    class Watched(nn.BatchNorm2D):
+        def forward(self, x, needs_dx=True):
+            seen.append(len(x))
+            return super().forward(x, needs_dx)
+
+    nn.Sequential(nn.Conv2D(1, 2, 3, rng=0), Watched(2)).forward(nn.asarray(rng.standard_normal((6, 1, 5, 5))))
+    assert seen == [6]
+
+
+def test_relu_behind_the_pooling_changes_nothing(rng):
+    """Sequential runs max-pooling before the ReLU in front of it: the same to the bit, ties and all-negative too."""
+    x = rng.integers(-3, 3, (4, 2, 6, 6)).astype("float32")
+    relu, pool = nn.ReLU(), nn.MaxPool2D(3, stride=2, padding=1)
+    a, relu_backward = relu.forward(dev(x))
+    y, pool_backward = pool.forward(a)
+    dy = rng.standard_normal(y.shape).astype("float32")
+    swapped, backward = nn.Sequential(relu, pool).forward(dev(x))
+    np.testing.assert_array_equal(host(swapped), host(y))
+    np.testing.assert_array_equal(host(backward(dev(dy))), host(relu_backward(pool_backward(dev(dy)))))
+
+
+def test_what_is_separable():
+    separable = {
+        name: cls.separable for name, cls in vars(nn).items() if isinstance(cls, type) and issubclass(cls, nn.Layer)
+    }
+    coupled = {name for name, value in separable.items() if value is False}
+    assert coupled == {"Layer", "BatchNorm1D", "BatchNorm2D", "Dropout"}
+    assert nn.LeNet5(rng=0).separable
+    assert not nn.Sequential(nn.Dense(2, 2, rng=0), nn.Sequential(nn.Dropout(0.5, rng=0))).separable
