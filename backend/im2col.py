@@ -37,19 +37,20 @@ def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def tiles(shape: tuple[int, int, int], position_bytes: int, reach: int, stride: int) -> Iterator[Tile]:
+def tiles(shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int, dilation: int) -> Iterator[Tile]:
     """Tiles that cover an output (H', W', N) once, none of whose arrays takes more than WORKSPACE_BYTES.
 
     Tall rather than wide, since neighbours in height share rows of the input and neighbours in width share nothing.
 
     Args:
         shape: (H', W', N).
-        position_bytes: of one row of one position of one sample.
-        reach: rows in addition to (rows - 1) * stride + 1.
-        stride: of the kernel along the height.
+        line_bytes: of the widest array, for one row at one position of one sample.
+        kernel, stride, dilation: along the height: k1, s1, d1.
     """
+    copies = 1 if _ON_CPU and dilation == 1 else kernel  # of each row under the kernel; CuPy's matmul copies views
+    line_bytes, reach = line_bytes * copies, 2 * (kernel - 1) * dilation
     H, W, N = shape
-    positions = WORKSPACE_BYTES // position_bytes
+    positions = WORKSPACE_BYTES // line_bytes
     full = positions // ((H - 1) * stride + 1 + reach)  # positions in width and batch where all rows are to fit
     stretch = min(positions // (reach + 1), max(_STRETCH[0], min(full, _STRETCH[1])))
     samples = max(1, min(N, stretch))

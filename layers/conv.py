@@ -92,8 +92,8 @@ class Conv2D(Layer):
         kernels[:, 0, :, :, :-1].reshape(G, D // G, k1, C // G, k2)[...] = W.swapaxes(2, 3)
         kernels[:, 0, :, 0, -1] = self.params["b"].reshape(G, -1)
         kernels = kernels.reshape(G, 1, D // G, -1)
-        line = max(C * k2 + G, D) * (k1 if d1 > 1 else 1) * x.itemsize
-        parts = list(tiles((H_out, W_out, N), line, 2 * (k1 - 1) * d1, s1))
+        line = max(C * k2 + G, D) * x.itemsize  # of im2col's or delta's numbers
+        parts = list(tiles((H_out, W_out, N), line, k1, s1, d1))
 
         def columns_of(tile: Tile) -> Array:
             return im2col(o, (k1, k2), self.stride, tile, self.dilation, G)

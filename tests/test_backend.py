@@ -110,7 +110,7 @@ def test_tiles_cover_every_position_once_within_the_workspace(workspace, monkeyp
     monkeypatch.setattr(module, "WORKSPACE_BYTES", workspace)
     monkeypatch.setattr(module, "_STRETCH", (4, 16))
     seen = np.zeros((17, 5, 6), int)
-    for tile in tiles(seen.shape, position_bytes=40, reach=4, stride=2):
+    for tile in tiles(seen.shape, line_bytes=20, kernel=2, stride=2, dilation=2):
         seen[tile] += 1
         rows, cols, samples = seen[tile].shape
         assert 40 * (2 * (rows - 1) + 5) * cols * samples <= workspace or rows == cols == samples == 1
