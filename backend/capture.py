@@ -17,9 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import numpy as np
-
-from .select import Array, border, xp
+from .select import Array, border, on_device, xp
 
 _xp: Any = xp
 _REHEARSALS = 2  # the first makes what is made at first use; the second is what the recording will be
@@ -44,7 +42,7 @@ def captured(step: Callable[..., Any], dtype: Any = "float32") -> Callable[..., 
         >>> for x in data:
         ...     step(x, schedule(i))
     """
-    return step if xp is np else Captured(step, dtype)
+    return Captured(step, dtype) if on_device else step
 
 
 class Captured:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .select import Array, xp
+from .select import Array, on_device, xp
 
 _xp: Any = xp
 _TYPES = {"float32": (0, 68, ctypes.c_float), "float64": (1, 70, ctypes.c_double)}  # CUDA_R_*, CUBLAS_COMPUTE_*
@@ -41,7 +41,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     Raises:
         ValueError: the shapes do not match.
     """
-    if xp is np or not _suits(a, b) or (library := _library()) is None:
+    if not on_device or not _suits(a, b) or (library := _library()) is None:
         return xp.matmul(a, b, out=out)
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
     if out is not None and (out.shape != shape or out.dtype != a.dtype):

@@ -70,7 +70,7 @@ else:
 
 _xp: Any = xp  # for what only CuPy has
 name: str = xp.__name__
-_on_device = xp is not np
+on_device = xp is not np
 
 
 class _Border:
@@ -138,7 +138,7 @@ def to_numpy(array: Array) -> np.ndarray:
         ValueError: a :func:`check` on the device has failed since the last synchronisation.
         RuntimeError: the device was lost.
     """
-    if not _on_device:
+    if not on_device:
         return np.asarray(array)
     border.crossings += 1
     if not border.checked:
@@ -159,7 +159,7 @@ def synchronize() -> None:
         ValueError: a :func:`check` on the device has failed since the last synchronisation.
         RuntimeError: the device was lost.
     """
-    if _on_device:
+    if on_device:
         border.crossings += 1
         _xp.cuda.get_current_stream().synchronize()
         if border.checked:
@@ -172,7 +172,7 @@ def check(ok: Array, message: str) -> None:
     On a device the answer is not awaited: the failure is kept there and raised at the next :func:`to_numpy` or
     :func:`synchronize`, as CUDA reports its own asynchronous errors.
     """
-    if _on_device:
+    if on_device:
         fault = border.fault(message)
         fault |= ~ok
         border.checked = True
@@ -191,7 +191,7 @@ def _report_faults(failed: np.ndarray) -> None:
 
 def describe() -> str:
     """One line: which backend runs, its version, and the device."""
-    if not _on_device:
+    if not on_device:
         return f"numpy {np.__version__} on {platform.machine()} CPU, {os.cpu_count()} cores"
     device = _xp.cuda.Device()
     properties = _xp.cuda.runtime.getDeviceProperties(device.id)

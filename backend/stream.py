@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .select import Array, asarray, dtype_of, xp
+from .select import Array, asarray, dtype_of, on_device, xp
 
 _xp: Any = xp
 
@@ -27,7 +27,7 @@ def prefetch(batches: Iterable[Batch], dtype: Any = None) -> Iterator[tuple[Arra
     Raises:
         TypeError: an array holds no numbers.
     """
-    if xp is np:
+    if not on_device:
         for batch in batches:
             yield tuple(asarray(part, _dtype(part, dtype)) for part in batch)
         return
