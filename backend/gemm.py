@@ -91,7 +91,7 @@ class Batch(NamedTuple):
     """Matrices at equal distances: the first ones' offsets in bytes, their number, the distances in elements."""
 
     offsets: tuple[int, int, int]
-    count: int
+    size: int
     strides: tuple[int, int, int]
 
 
@@ -154,13 +154,13 @@ class Cublas(threading.local):
         leading = (first.leading, second.leading, matrices(c).leading)
         arrays = (first.array, second.array, c)
         for batch in batched(*arrays):
-            places = [x.data.ptr + offset for x, offset in zip(arrays, batch.offsets, strict=True)]
+            places = [_address(x) + offset for x, offset in zip(arrays, batch.offsets, strict=True)]
             A, B, C = ((place, kind, line) for place, line in zip(places, leading, strict=True))
-            if batch.count == 1:
+            if batch.size == 1:
                 self._call("cublasGemmEx_64", self._handle, *size, one, *A, *B, zero, *C, compute, _GEMM_DEFAULT)
             else:
                 to_a, to_b, to_c = batch.strides
-                arguments = (*size, one, *A, to_a, *B, to_b, zero, *C, to_c, batch.count, compute, _GEMM_DEFAULT)
+                arguments = (*size, one, *A, to_a, *B, to_b, zero, *C, to_c, batch.size, compute, _GEMM_DEFAULT)
                 self._call("cublasGemmStridedBatchedEx_64", self._handle, *arguments)
 
     def _use_current_stream(self) -> None:
@@ -168,13 +168,17 @@ class Cublas(threading.local):
         if stream != self._stream:
             self._call("cublasSetStream_v2", self._handle, stream)
             # every change of the stream takes the workspace away again
-            self._call("cublasSetWorkspace_v2", self._handle, self._workspace.data.ptr, self._workspace.nbytes)
+            self._call("cublasSetWorkspace_v2", self._handle, _address(self._workspace), self._workspace.nbytes)
             self._stream = stream
 
     def _call(self, name: str, *arguments: Any) -> None:
         status = getattr(self._functions, name)(*arguments)
         if status:
             raise RuntimeError(f"{name} failed with cuBLAS's status {status}")
+
+
+def _address(array: Any) -> int:
+    return array.data.ptr
 
 
 _P, _I, _L = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64

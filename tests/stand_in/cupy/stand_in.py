@@ -86,7 +86,8 @@ def _place() -> str:
     frame = sys._getframe(1)
     while frame.f_back:
         folder = os.path.dirname(frame.f_code.co_filename)
-        if not folder.startswith(_FOLDER) and os.path.basename(folder) != "backend":
+        wrapper = os.path.basename(frame.f_code.co_filename) == "contextlib.py"
+        if not folder.startswith(_FOLDER) and os.path.basename(folder) != "backend" and not wrapper:
             break
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
