@@ -1,6 +1,6 @@
 """The seed's convolution (section "CNN"), as im2col and matrix multiplication."""
 
-from ..backend import Array, Rng, col2im, im2col, output_size, row_blocks, xp
+from ..backend import Array, Rng, col2im, im2col, matmul, output_size, row_blocks, xp
 from .base import Backward, Layer, brief, pair, positive
 from .init import affine
 
@@ -92,7 +92,7 @@ class Conv2D(Layer):
 
         z = xp.empty((D, H_out, W_out, N), dtype=x.dtype)
         for rows in blocks:
-            z[:, rows] = (W @ columns_of(rows)).reshape(D, -1, W_out, N)
+            z[:, rows] = matmul(W, columns_of(rows)).reshape(D, -1, W_out, N)
         z += b[:, None, None, None]
 
         def backward(dy: Array) -> Array | None:
@@ -102,9 +102,9 @@ class Conv2D(Layer):
             for rows in blocks:
                 block = delta[:, rows].reshape(*split, D // G, -1)
                 # the columns are made anew: cheaper than keeping k1*k2 copies of the input since the forward pass
-                dW += block @ columns_of(rows).swapaxes(-1, -2)
+                dW += matmul(block, columns_of(rows).swapaxes(-1, -2))
                 if do is not None:
-                    dcolumns = W.swapaxes(-1, -2) @ block
+                    dcolumns = matmul(W.swapaxes(-1, -2), block)
                     col2im(dcolumns, do, self.kernel_size, self.stride, rows, W_out, self.dilation)
             self.grads["W"] += dW.reshape(self.params["W"].shape)
             self.grads["b"] += delta.reshape(D, -1).sum(1)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..backend import Array, xp
+from ..backend import Array, matmul, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -53,7 +53,7 @@ class GRU(Recurrent):
         r, z = gates[:, :H], gates[:, H:]
         m = xp.empty_like(h_rows)
         for now, before in steps.slices:
-            u = h[before] @ W_h.T
+            u = matmul(h[before], W_h.T)
             rz = gates[now]
             rz += u[:, : 2 * H]
             rz *= 0.5  # s(a) = 0.5 tanh(0.5 a) + 0.5, which never overflows
@@ -84,8 +84,8 @@ class GRU(Recurrent):
                 d *= dh_now[:, None]
                 dn_now *= dh_now
                 dh_now *= z[now]
-                dh_now += d.reshape(size, 3 * H) @ W_h
-            self.grads["W_h"] += delta.reshape(-1, 3 * H).T @ h_before
+                dh_now += matmul(d.reshape(size, 3 * H), W_h)
+            self.grads["W_h"] += matmul(delta.reshape(-1, 3 * H).T, h_before)
             self.grads["b_h"] += delta[:, 2].sum(0)
             delta[:, 2] = dn
             return delta.reshape(-1, 3 * H)

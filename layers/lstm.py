@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..backend import Array, Rng, xp
+from ..backend import Array, Rng, matmul, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -72,7 +72,7 @@ class LSTM(Recurrent):
         i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
         for now, before in steps.slices:
             gates = a[now]
-            gates += h[before] @ scaled_W_h.T
+            gates += matmul(h[before], scaled_W_h.T)
             xp.tanh(gates, out=gates)
             gates *= scale
             gates += shift
@@ -99,9 +99,9 @@ class LSTM(Recurrent):
                 d[:, :3] *= dc_now[:, None]
                 d[:, 3] *= dh_now
                 dc_now *= f[now]
-                xp.matmul(d.reshape(n, 4 * H), W_h, out=dh_now)
+                matmul(d.reshape(n, 4 * H), W_h, out=dh_now)
             delta = delta.reshape(-1, 4 * H)
-            self.grads["W_h"] += delta.T @ h[steps.before]
+            self.grads["W_h"] += matmul(delta.T, h[steps.before])
             return delta
 
         return backward

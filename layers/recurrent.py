@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, Rng, asarray, xp
+from ..backend import Array, Rng, asarray, matmul, xp
 from .base import Backward, Layer, positive
 from .init import glorot_uniform, orthogonal
 
@@ -182,7 +182,7 @@ class Recurrent(Layer):
         N, T, _ = x.shape
         steps = Steps(N, T) if lengths is None else RaggedSteps(N, T, self._check_lengths(lengths, N, T))
         x_rows, W_x = steps.rows(x), self.params["W_x"]
-        a = x_rows @ W_x.T
+        a = matmul(x_rows, W_x.T)
         a += self.params["b"]
         states = []
         for part in self._parts(state, N):
@@ -198,9 +198,9 @@ class Recurrent(Layer):
             if not self.return_sequences:
                 dstates[0] += steps.sort(dy)
             delta = scan_backward(steps.rows(dy) if self.return_sequences else None, dstates)
-            self.grads["W_x"] += delta.T @ x_rows
+            self.grads["W_x"] += matmul(delta.T, x_rows)
             self.grads["b"] += delta.sum(0)
-            dx = steps.batch(delta @ W_x) if needs_dx else None
+            dx = steps.batch(matmul(delta, W_x)) if needs_dx else None
             return dx, self._state([steps.unsort(part) for part in dstates])
 
         h = states[0][N:]

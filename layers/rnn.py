@@ -1,6 +1,6 @@
 """The simple recurrent layer (Elman)."""
 
-from ..backend import Array, xp
+from ..backend import Array, matmul, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -34,7 +34,7 @@ class RNN(Recurrent):
         h_rows = h[steps.N :]
         for now, before in steps.slices:
             a_now = a[now]
-            a_now += h[before] @ W_h.T
+            a_now += matmul(h[before], W_h.T)
             xp.tanh(a_now, out=h_rows[now])
 
         def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:
@@ -46,8 +46,8 @@ class RNN(Recurrent):
                 if dh_rows is not None:
                     dh_now += dh_rows[now]
                 d *= dh_now
-                xp.matmul(d, W_h, out=dh_now)
-            self.grads["W_h"] += delta.T @ h[steps.before]
+                matmul(d, W_h, out=dh_now)
+            self.grads["W_h"] += matmul(delta.T, h[steps.before])
             return delta
 
         return backward

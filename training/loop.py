@@ -72,12 +72,12 @@ def fit(
     rng = np.random.default_rng(rng)
     history = History()
     sums = _Sums()
-    gradients = captured(_gradients(model, loss, max_norm, sums))
+    step = _training_step(model, loss, optimizer, max_norm, sums)
     try:
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
             data = _progress(batches(x, y, batch_size, rng), len(x), batch_size, f"epoch {epoch}/{epochs}", verbose)
-            score = _train_epoch(model, data, gradients, optimizer, sums)
+            score = _train_epoch(model, data, step, sums)
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
                 raise FloatingPointError(
@@ -96,31 +96,44 @@ def fit(
     return history
 
 
-def _gradients(model: Layer, loss: Loss, max_norm: float | None, sums: "_Sums") -> Callable[[Array, Array], None]:
-    """What a step computes before the optimiser's turn: the gradients, and what the epoch's score is made of."""
+def _training_step(
+    model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: "_Sums"
+) -> Callable[[Array, Array], None]:
+    """One step on a batch, captured where the backend can."""
+    whole = type(optimizer).step is Optimizer.step  # one of its own may do on the host what a graph cannot repeat
 
-    def gradients(x: Array, y: Array) -> None:
+    def compute(x: Array, y: Array, *scalars: Any) -> None:
         outputs, backward = model.forward(x, needs_dx=False)
         value, loss_backward = loss.forward(outputs, y)
         backward(loss_backward())
         if max_norm is not None:
             clip_grad_norm(model, max_norm)
+        if whole:
+            optimizer.update(model, *scalars)
         sums.add(len(x), value, loss.accuracy(outputs, y))
 
-    return gradients
+    run = captured(compute, model.dtype or "float32")
+
+    def step(x: Array, y: Array) -> None:
+        if whole:
+            run(x, y, *optimizer.scalars())
+            optimizer.steps += 1
+        else:
+            run(x, y)
+            optimizer.step(model)
+
+    return step
 
 
 def _train_epoch(
     model: Layer,
     data: Iterable[tuple[np.ndarray, np.ndarray]],
-    gradients: Callable[[Array, Array], None],
-    optimizer: Optimizer,
+    step: Callable[[Array, Array], None],
     sums: "_Sums",
 ) -> Score:
     samples = 0
     for x, y in prefetch(data, model.dtype):
-        gradients(x, y)
-        optimizer.step(model)
+        step(x, y)
         samples += len(x)
     return sums.fetch(samples)
 
