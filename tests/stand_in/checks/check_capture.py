@@ -7,6 +7,8 @@ from typing import Any
 import cupy
 import numpy as np
 import pytest
+from check_copies import TASKS as NETWORKS
+from check_copies import floats, labels
 from cupy.stand_in import watch
 
 import xpnn as nn
@@ -14,6 +16,8 @@ from xpnn.backend import captured, check, matmul
 from xpnn.backend.capture import Captured
 
 STEPS = 20
+DROPOUT = lambda: nn.Sequential(nn.Dense(6, 8, rng=0), nn.Dropout(0.5, rng=1), nn.Dense(8, 4, rng=2))  # noqa: E731
+TASKS = NETWORKS | {"dropout": (DROPOUT, floats(6), labels())}
 
 
 class Regression:
@@ -218,47 +222,66 @@ def test_numbers_are_0d_arrays_of_the_dtype_asked_for():
     assert (seen[0].shape, seen[0].dtype, float(seen[0])) == ((), "float64", 0.1)
 
 
-def test_fit_captures_its_steps_and_gives_the_same_numbers(monkeypatch):
-    """20 samples in batches of 8: the last batch is smaller."""
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((20, 6)).astype("float32"), rng.integers(0, 4, 20)
+def fitted(monkeypatch, wrap: Any, task: str, optimizer: nn.Optimizer, **options: Any) -> tuple[Any, np.ndarray]:
+    """The history and the weights of a run whose steps are captured by ``wrap``: the last batch is smaller."""
+    build, x, y = TASKS[task]
+    model = build()
+    monkeypatch.setattr("xpnn.training.loop.captured", wrap)
+    history = nn.fit(model, x, y, optimizer=optimizer, batch_size=8, validation=(x, y), verbose=False, **options)
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+    return rows, nn.to_numpy(model.flat_params)
+
+
+def compare(monkeypatch, task: str, make: Callable[[], nn.Optimizer], **options: Any) -> Any:
+    """The captured step of a run that gives the numbers of an eager one."""
     made: list[Captured] = []
 
-    def run(wrap: Any) -> tuple[Any, np.ndarray]:
-        monkeypatch.setattr("xpnn.training.loop.captured", wrap)
-        model = nn.Sequential(Product(6, 8), nn.Tanh(), Product(8, 4))
-        optimizer = nn.Adam(nn.CosineDecay(0.1, 20), weight_decay=0.01)
-        history = nn.fit(
-            model, x, y, optimizer=optimizer, epochs=7, batch_size=8, validation=(x, y), max_norm=0.5, verbose=False
-        )
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in history], nn.to_numpy(model.flat_params)
-
-    def kept(*args: Any) -> Captured:
-        made.append(captured(*args))
+    def keep(*arguments: Any) -> Captured:
+        made.append(captured(*arguments))
         return made[-1]
 
-    history, weights = run(kept)
-    eager_history, eager_weights = run(lambda step, *args: step)
-    assert made[0].graph is not None
-    assert made[0].eager == ""
+    history, weights = fitted(monkeypatch, keep, task, make(), **options)
+    eager_history, eager_weights = fitted(monkeypatch, lambda step, *_: step, task, make(), **options)
     assert history == eager_history
     np.testing.assert_array_equal(weights, eager_weights)
+    return made[0]
 
 
-class Product(nn.Layer):
-    """A matrix product by the backend's own function, as a captured step needs it."""
+@pytest.mark.parametrize("task", NETWORKS)
+def test_every_network_is_captured_by_fit_with_the_same_numbers(monkeypatch, task):
+    step = compare(monkeypatch, task, lambda: nn.Adam(nn.CosineDecay(0.01, 12)), epochs=4, max_norm=0.5)
+    assert step.eager == ""
+    assert step.graph is not None
 
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__(W=np.random.default_rng(0).standard_normal((out_features, in_features), dtype="float32"))
 
-    def forward(self, x, needs_dx=True):
-        W = self.params["W"]
+OPTIMIZERS: dict[str, Callable[[], nn.Optimizer]] = {
+    "SGD": lambda: nn.SGD(nn.StepDecay(0.1, 5)),
+    "momentum": lambda: nn.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "Adam": lambda: nn.Adam(nn.CosineDecay(0.1, 30, warmup=4), weight_decay=0.01),
+    "AdamW": lambda: nn.AdamW(nn.CosineDecay(0.1, 30)),
+}
 
-        def backward(dy):
-            self.grads["W"] += matmul(dy.T, x)
-            return matmul(dy, W) if needs_dx else None
 
-        return matmul(x, W.T), backward
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimiser_over_20_steps_and_more(monkeypatch, name):
+    step = compare(monkeypatch, "MLP", OPTIMIZERS[name], epochs=10)
+    assert step.graph is not None
+
+
+def test_dropout_falls_back_and_draws_the_same_masks(monkeypatch):
+    step = compare(monkeypatch, "dropout", lambda: nn.Adam(), epochs=4)
+    assert step.graph is None
+    assert "copies to or from the device" in step.eager
+
+
+def test_an_optimiser_with_a_step_of_its_own_stays_outside(monkeypatch):
+    class Halving(nn.SGD):
+        def step(self, model):
+            super().step(model)
+            self.lr *= 0.5
+
+    step = compare(monkeypatch, "MLP", lambda: Halving(0.1), epochs=5)
+    assert step.graph is not None
 
 
 @pytest.mark.parametrize("wrong", [4, -1])
@@ -267,4 +290,4 @@ def test_fit_tells_wrong_labels_from_a_replayed_step(wrong):
     x, y = rng.standard_normal((80, 6)).astype("float32"), rng.integers(0, 4, 80)
     y[70] = wrong
     with pytest.raises(ValueError, match="a label lies outside"):
-        nn.fit(nn.Sequential(Product(6, 4)), x, y, epochs=2, batch_size=8, rng=None, verbose=False)
+        nn.fit(nn.MLP((6, 4), rng=0), x, y, epochs=2, batch_size=8, verbose=False)
