@@ -58,13 +58,14 @@ def _xpnn(contender: str, net: Net, task: Task, weights: Weights, batches: Batch
     class Run(xpnn_.Training):
         def start(self) -> None:
             super().start()
-            wrap = (lambda step, *_: step) if contender == "xpnn eager" else captured
-            self.gradients = wrap(self._infer if task == "inference" else self._gradients)
+            compute = self._infer if task == "inference" else self._train
+            self.run = compute if contender == "xpnn eager" else captured(compute)
 
-        def _gradients(self, x: Any, y: Any) -> Any:
+        def _train(self, x: Any, y: Any, *scalars: Any) -> Any:
             logits, backward = self.model.forward(x, needs_dx=False)
             value, loss_backward = self.criterion.forward(logits, y)
             backward(loss_backward())
+            self.optimizer.update(self.model, *scalars)
             return value
 
         def _infer(self, x: Any, y: Any) -> Any:
@@ -74,9 +75,11 @@ def _xpnn(contender: str, net: Net, task: Task, weights: Weights, batches: Batch
             self._on(*next(self.next))
 
         def _on(self, x: Any, y: Any) -> None:
-            self.value = self.gradients(x, y)
-            if task != "inference":
-                self.optimizer.step(self.model)
+            if task == "inference":
+                self.value = self.run(x, y)
+            else:
+                self.value = self.run(x, y, *self.optimizer.scalars())
+                self.optimizer.steps += 1
 
         def finish(self) -> None:
             nn.synchronize()
