@@ -45,13 +45,13 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = [
-    Mutation(nn.Dense, "(W.T @ delta)", "(W @ delta)", "dropped transpose", "input"),
-    Mutation(nn.Dense, "delta @ a.T", "(delta @ a.T)[:, ::-1]", "features in reverse", "W"),
+    Mutation(nn.Dense, "matmul(W.T, delta)", "matmul(W, delta)", "dropped transpose", "input"),
+    Mutation(nn.Dense, "matmul(delta, a.T)", "matmul(delta, a.T)[:, ::-1]", "features in reverse", "W"),
     Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', 'self.grads["b"] += delta.mean(1)', "mean for a sum", "b"),
     Mutation(nn.Dense, 'self.grads["W"] +=', 'self.grads["W"][...] =', "overwrites the gradient", "W"),
     Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', "pass", "forgotten bias", "b"),
-    Mutation(nn.Conv2D, "W.swapaxes(-1, -2) @ block", "W @ block", "dropped transpose", "input"),
-    Mutation(nn.Conv2D, "dW += block", "dW = block", "only the last block of rows", "W"),
+    Mutation(nn.Conv2D, "matmul(W.swapaxes(-1, -2), block)", "matmul(W, block)", "dropped transpose", "input"),
+    Mutation(nn.Conv2D, "dW += matmul(block", "dW = matmul(block", "only the last block of rows", "W"),
     Mutation(nn.Conv2D, "do[:, p1 : p1 + H, p2 :", "do[:, :H, p2 :", "padding not cut off, shape kept", "input"),
     Mutation(nn.Conv2D, "delta.reshape(D, -1).sum(1)", "delta.reshape(D, -1)[:, 1:].sum(1)", "first pixel lost", "b"),
     Mutation(col2im, "+ m * d1", "+ m * d1 - (m > 0)", "row off by one", "input", "Conv2D"),
@@ -90,7 +90,11 @@ MUTATIONS = [
     ),
     Mutation(batchnorm._BatchNorm, "+= dbeta.ravel()", "+= dgamma.ravel()", "the other sum", "beta", "BatchNorm1D"),
     Mutation(
-        nn.Embedding, "+= onehot.T", "+= (onehot.cumsum(0) * onehot == 1).T", "a symbol that recurs counts once", "W"
+        nn.Embedding,
+        "matmul(onehot.T,",
+        "matmul((onehot.cumsum(0) * onehot == 1).T.astype(dy.dtype),",
+        "a symbol that recurs counts once",
+        "W",
     ),
     Mutation(nn.Embedding, "xp.arange(self", "1 + xp.arange(self", "off by one", "W"),
     Mutation(nn.Flatten, "return dy.reshape(x.shape)", "return dy", "shape not restored", "input"),
@@ -103,7 +107,7 @@ MUTATIONS = [
     Mutation(nn.ReLU, "(a > 0)", "(dy > 0)", "sign of the gradient, not of the input", "input"),
     Mutation(nn.LeakyReLU, "dy, self.slope * dy)", "dy, 0 * dy)", "slope forgotten", "input"),
     Mutation(nn.Softmax, "(dy - (dy * a).sum(-1, keepdims=True))", "dy", "missing term", "input"),
-    Mutation(nn.RBF, "2 * (dy @ w", "(dy @ w", "missing factor", "input"),
+    Mutation(nn.RBF, "2 * (matmul(dy, w)", "(matmul(dy, w)", "missing factor", "input"),
     Mutation(nn.RBF, " - x * dy.sum(1, keepdims=True)", "", "missing term", "input"),
     Mutation(nn.SoftmaxCrossEntropy, "total - onehot", "total + onehot", "wrong sign", "input"),
     Mutation(nn.SoftmaxCrossEntropy, "(1 / len(z))", "(1 / len(outputs))", "samples for labels", "input"),
@@ -119,9 +123,9 @@ MUTATIONS = [
         "no gradients as the first layer in training",
         "body.0.W body.0.b body.W body.b shortcut.W shortcut.b",
     ),
-    Mutation(Recurrent, "delta.T @ x_rows", "delta.T @ x_rows[::-1]", "time reversed", "W_x", "RNN"),
+    Mutation(Recurrent, "matmul(delta.T, x_rows)", "matmul(delta.T, x_rows[::-1])", "time reversed", "W_x", "RNN"),
     Mutation(Recurrent, "+= delta.sum(0)", "+= delta[-N:].sum(0)", "last step only", "b", "LSTM"),
-    Mutation(Recurrent, "delta @ W_x)", "delta @ W_x.T)", "dropped transpose", "input", "RNN"),
+    Mutation(Recurrent, "matmul(delta, W_x)", "matmul(delta, W_x.T)", "dropped transpose", "input", "RNN"),
     Mutation(Recurrent, "+= steps.sort(dy)", "+= dy", "not sorted by length", "W_x W_h b input", "RNN"),
     Mutation(
         Recurrent,
@@ -148,16 +152,16 @@ MUTATIONS = [
         "GRU from a state",
     ),
     Mutation(nn.RNN, "xp.subtract(1, delta, out=delta)", "delta[...] = 1", "1 - h^2 forgotten", "W_x W_h b input"),
-    Mutation(nn.RNN, "xp.matmul(d, W_h, out", "xp.matmul(d, W_h.T, out", "dropped transpose", "W_x W_h b input"),
+    Mutation(nn.RNN, "matmul(d, W_h, out", "matmul(d, W_h.T, out", "dropped transpose", "W_x W_h b input"),
     Mutation(nn.RNN, "dh_now += dh_rows[now]", "dh_now[...] = dh_rows[now]", "later steps lost", "W_x W_h b input"),
-    Mutation(nn.RNN, "delta.T @ h[steps.before]", "delta.T @ h_rows", "h_t for h_{t-1}", "W_h"),
+    Mutation(nn.RNN, "matmul(delta.T, h[steps.before])", "matmul(delta.T, h_rows)", "h_t for h_{t-1}", "W_h"),
     Mutation(nn.LSTM, "g * (i * (1 - i))", "g * i", "input gate's slope", "W_x W_h b input"),
     Mutation(nn.LSTM, "c[steps.before] * (f", "c_rows * (f", "c_t for c_{t-1}", "W_x W_h b input"),
     Mutation(nn.LSTM, "i * (1 - g * g)", "i * (1 - g)", "square forgotten", "W_x W_h b input"),
     Mutation(nn.LSTM, "o * (1 - tanh_c * tanh_c)", "o", "slope of tanh c forgotten", "W_x W_h b input"),
     Mutation(nn.LSTM, "dc_now += dh_now", "dc_now[...] = dh_now", "the cell's own way lost", "W_x W_h b input"),
     Mutation(nn.LSTM, "dc_now *= f[now]", "pass", "forget gate forgotten", "W_x W_h b input"),
-    Mutation(nn.LSTM, "delta.T @ h[steps.before]", "delta.T @ h_rows", "h_t for h_{t-1}", "W_h"),
+    Mutation(nn.LSTM, "matmul(delta.T, h[steps.before])", "matmul(delta.T, h_rows)", "h_t for h_{t-1}", "W_h"),
     Mutation(nn.GRU, "dn * m * (r * (1 - r))", "dn * (r * (1 - r))", "missing factor", "W_x W_h b b_h input"),
     Mutation(nn.GRU, "(h_before - n)", "(n - h_before)", "wrong sign", "W_x W_h b b_h input"),
     Mutation(nn.GRU, "delta[:, 2] = dn * r", "delta[:, 2] = dn", "reset gate forgotten", "W_x W_h b b_h input"),
@@ -212,7 +216,7 @@ def test_every_backward_has_a_planted_error():
 
 def test_a_snippet_that_is_not_there_is_an_error(monkeypatch):
     with pytest.raises(AssertionError, match="occurs 0 times"):
-        plant(monkeypatch, nn.Dense, "delta @ a.T + 1", "")
+        plant(monkeypatch, nn.Dense, "matmul(delta, a.T) + 1", "")
 
 
 def plant(monkeypatch, target, right, wrong):
