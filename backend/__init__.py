@@ -1,9 +1,13 @@
 """The only rooms that know which array library runs: NumPy, or CuPy where ``NN_BACKEND=cupy``."""
 
 from .blas import add_product, small_products
+from .capture import captured
+from .errors import BackendError, explained
+from .gemm import matmul
 from .im2col import Tile, col2im, im2col, output_size, tiles, windows
 from .memory import cache_blocks, keep_freed_memory
-from .select import Array, BackendError, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
+from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
+from .stream import prefetch
 from .threads import in_parallel, part, parts
 
 keep_freed_memory()
@@ -16,15 +20,19 @@ __all__ = [
     "add_product",
     "asarray",
     "cache_blocks",
+    "captured",
     "check",
     "col2im",
     "describe",
+    "explained",
     "im2col",
     "in_parallel",
+    "matmul",
     "name",
     "output_size",
     "part",
     "parts",
+    "prefetch",
     "small_products",
     "synchronize",
     "tiles",

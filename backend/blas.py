@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .gemm import matmul
 from .select import Array, xp
 
 _SMALL = 1 << 21  # multiplications in a product that two threads finish no sooner than one
@@ -28,7 +29,7 @@ def add_product(out: Array, a: Array, b: Array) -> None:
     gemm = _gemm(out.dtype.char) if out.size >= _WORTH and out.dtype == a.dtype == b.dtype else None
     layouts = _layout(a), _layout(b)
     if gemm is None or not out.flags.c_contiguous or None in layouts:
-        out += a @ b
+        out += matmul(a, b)
         return
     (m, k), n = a.shape, b.shape[1]
     (turn_a, lda), (turn_b, ldb) = layouts  # type: ignore[misc]

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from .errors import BackendError, explained, versions
+
 Array: TypeAlias = np.ndarray  # under CuPy a cupy.ndarray, which has the same interface as far as xpnn uses it
 Rng: TypeAlias = int | np.random.Generator | None
 
 _CHOICES = ("numpy", "cupy", "auto")
 _INSTALL = 'pip install ".[cuda13]" in xpnn\'s checkout (".[cuda12]" where the driver is for CUDA 12)'
-
-
-class BackendError(ImportError):
-    """The backend that ``NN_BACKEND`` asks for cannot be had; the message says what to do."""
 
 
 def _refuse(message: str) -> NoReturn:
@@ -46,8 +44,8 @@ def _find_cupy() -> Any:
         cupy.zeros(1)
     except Exception as error:  # CuPy has a class for each CUDA library; whichever fails, the device is out of reach
         raise BackendError(
-            f"NN_BACKEND=cupy, but no CUDA device answers ({error}): look whether nvidia-smi lists one and whether "
-            f"its driver is as new as CuPy {cupy.__version__}, or set NN_BACKEND=numpy"
+            f"NN_BACKEND=cupy, but no CUDA device answers ({error}): look whether nvidia-smi lists one and whether its "
+            f"driver is as new as CuPy ({versions()}), or set NN_BACKEND=numpy"
         ) from error
     return cupy
 
@@ -72,10 +70,39 @@ else:
 
 _xp: Any = xp  # for what only CuPy has
 name: str = xp.__name__
-_on_device = xp is not np
-_faults: dict[str, Any] = {}  # message -> 0-d device array, True once the check of that name has failed
+on_device = xp is not np
 
 
+class _Border:
+    """What is known of the border between host and device.
+
+    Attributes:
+        crossings: how often data crossed it; a step that does so cannot be captured.
+        faults: message -> 0-d view into ``flags``, True on the device once the check of that name has failed. They stay
+            where they are, since a captured step goes on writing there.
+        checked: whether a check was made since the last report.
+    """
+
+    def __init__(self) -> None:
+        self.crossings = 0
+        self.faults: dict[str, Any] = {}
+        self.flags: list[Any] = []
+        self.checked = False
+
+    def fault(self, message: str) -> Any:
+        """The flag of a message."""
+        if message not in self.faults:
+            place = len(self.faults) % 64
+            if place == 0:
+                self.flags.append(xp.zeros(64, dtype="bool"))
+            self.faults[message] = self.flags[-1][place]
+        return self.faults[message]
+
+
+border = _Border()
+
+
+@explained
 def asarray(data: Any, dtype: Any = None) -> Array:
     """An array of the backend from host data (NumPy array, list, number); a backend array passes through.
 
@@ -85,41 +112,58 @@ def asarray(data: Any, dtype: Any = None) -> Array:
 
     Raises:
         TypeError: the data are no numbers.
+        MemoryError: the device has no room for it.
     """
-    array = data if isinstance(data, xp.ndarray) else np.asarray(data)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"asarray: expected numbers, got an array of dtype {array.dtype}")
-    if dtype is None:
-        dtype = np.float32 if array.dtype.kind == "f" else array.dtype
+    from_host = not isinstance(data, xp.ndarray)
+    array = np.asarray(data) if from_host else data
+    dtype = dtype_of(array, dtype)
+    border.crossings += from_host
     return xp.asarray(array, dtype=dtype)
 
 
+def dtype_of(array: Any, dtype: Any = None) -> Any:
+    """The dtype that :func:`asarray` gives an array; TypeError where it holds no numbers."""
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"asarray: expected numbers, got an array of dtype {array.dtype}")
+    if dtype is None:
+        return np.float32 if array.dtype.kind == "f" else array.dtype
+    return dtype
+
+
+@explained
 def to_numpy(array: Array) -> np.ndarray:
     """The host copy of a backend array (on NumPy, the array itself). Waits for the device.
 
     Raises:
         ValueError: a :func:`check` on the device has failed since the last synchronisation.
+        RuntimeError: the device was lost.
     """
-    if not _on_device:
+    if not on_device:
         return np.asarray(array)
-    if not _faults:
+    border.crossings += 1
+    if not border.checked:
         return _xp.asnumpy(array)
     # the answers of the checks ride along in one copy, since each waits for the device
-    joined = _xp.asnumpy(xp.concatenate([array.ravel().view("uint8"), _pending().view("uint8")]))
+    joined = _xp.asnumpy(
+        xp.concatenate([array.ravel().view("uint8"), *(flags.view("uint8") for flags in border.flags)])
+    )
     _report_faults(joined[array.nbytes :])
     return joined[: array.nbytes].view(array.dtype).reshape(array.shape)
 
 
+@explained
 def synchronize() -> None:
     """Wait until the device has done all that it was given; on NumPy there is nothing to wait for.
 
     Raises:
         ValueError: a :func:`check` on the device has failed since the last synchronisation.
+        RuntimeError: the device was lost.
     """
-    if _on_device:
+    if on_device:
+        border.crossings += 1
         _xp.cuda.get_current_stream().synchronize()
-        if _faults:
-            _report_faults(_xp.asnumpy(_pending()))
+        if border.checked:
+            _report_faults(_xp.asnumpy(xp.concatenate(border.flags)))
 
 
 def check(ok: Array, message: str) -> None:
@@ -128,32 +172,26 @@ def check(ok: Array, message: str) -> None:
     On a device the answer is not awaited: the failure is kept there and raised at the next :func:`to_numpy` or
     :func:`synchronize`, as CUDA reports its own asynchronous errors.
     """
-    if not _on_device:
-        if not ok:
-            raise ValueError(message)
-    elif message in _faults:
-        _faults[message] |= ~ok
-    else:
-        _faults[message] = ~ok
-
-
-def _pending() -> Array:
-    """A boolean for each check that waits, on the device: True where it failed."""
-    return xp.stack(list(_faults.values()))
+    if on_device:
+        fault = border.fault(message)
+        fault |= ~ok
+        border.checked = True
+    elif not ok:
+        raise ValueError(message)
 
 
 def _report_faults(failed: np.ndarray) -> None:
-    """Forget the checks that waited and raise the first that failed."""
-    messages = list(_faults)
-    _faults.clear()
-    for message, flag in zip(messages, failed, strict=True):
-        if flag:
-            raise ValueError(message)
+    """Forget what the checks found and raise the first that failed."""
+    border.checked = False
+    if failed.any():
+        for flags in border.flags:
+            flags.fill(False)
+        raise ValueError(list(border.faults)[int(failed.argmax())])
 
 
 def describe() -> str:
     """One line: which backend runs, its version, and the device."""
-    if not _on_device:
+    if not on_device:
         return f"numpy {np.__version__} on {platform.machine()} CPU, {os.cpu_count()} cores"
     device = _xp.cuda.Device()
     properties = _xp.cuda.runtime.getDeviceProperties(device.id)

@@ -1,6 +1,6 @@
 """The seed's convolution (section "CNN"), as im2col and matrix multiplication."""
 
-from ..backend import Array, Rng, Tile, col2im, im2col, output_size, tiles, windows, xp
+from ..backend import Array, Rng, Tile, col2im, im2col, matmul, output_size, tiles, windows, xp
 from .base import Backward, Layer, brief, pair, positive
 from .init import affine
 
@@ -102,9 +102,9 @@ class Conv2D(Layer):
         for tile in parts:
             out = z[:, :, *tile].swapaxes(1, 2)
             if out.shape[-1] == N:
-                xp.matmul(kernels, columns_of(tile), out=out.reshape(*out.shape[:3], -1))
+                matmul(kernels, columns_of(tile), out.reshape(*out.shape[:3], -1))
             else:
-                out[...] = (kernels @ columns_of(tile)).reshape(out.shape)
+                out[...] = matmul(kernels, columns_of(tile)).reshape(out.shape)
 
         def backward(dy: Array) -> Array | None:
             delta = dy.transpose(1, 2, 3, 0).reshape(z.shape)
@@ -116,12 +116,12 @@ class Conv2D(Layer):
                 block = delta[:, :, *tile].swapaxes(1, 2)  # g, i, d, j, sample
                 block = block.reshape(*block.shape[:3], -1)
                 # the columns are made anew: cheaper than keeping k2 copies of the input since the forward pass
-                dkernels += (columns_of(tile) @ block.swapaxes(2, 3)).sum(1)
+                dkernels += matmul(columns_of(tile), block.swapaxes(2, 3)).sum(1)
                 if do is not None:
                     rows = (block.shape[1] - 1) * s1 + 1
                     spread = xp.zeros((G, rows + 2 * margin, *block.shape[2:]), dtype=dy.dtype)
                     spread[:, margin : margin + rows : s1] = block
-                    lines = turned @ windows(spread, k1, rows + margin, 1, d1)
+                    lines = matmul(turned, windows(spread, k1, rows + margin, 1, d1))
                     col2im(lines, do, (k1, k2), self.stride, tile, self.dilation)
             dkernels = dkernels.swapaxes(1, 2).reshape(D, k1, -1)
             dW = dkernels[:, :, :-1].reshape(D, k1, C // G, k2).swapaxes(1, 2)

@@ -1,6 +1,6 @@
 """The seed's fully connected layer (section "DNN")."""
 
-from ..backend import Array, Rng, add_product
+from ..backend import Array, Rng, add_product, matmul
 from .base import Backward, Layer, positive
 from .init import affine
 
@@ -38,14 +38,14 @@ class Dense(Layer):
         self._check(x, "...", self.in_features)
         W, b = self.params["W"], self.params["b"]
         a = x.reshape(-1, self.in_features).T  # one sample a column
-        z = W @ a
+        z = matmul(W, a)
         z += b[:, None]
 
         def backward(dy: Array) -> Array | None:
             delta = dy.reshape(-1, self.out_features).T
             add_product(self.grads["W"], delta, a.T)
             self.grads["b"] += delta.sum(1)
-            return (W.T @ delta).T.reshape(x.shape) if needs_dx else None
+            return matmul(W.T, delta).T.reshape(x.shape) if needs_dx else None
 
         return z.T.reshape(*x.shape[:-1], self.out_features), backward
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import Array, Rng, check, xp
+from ..backend import Array, Rng, check, matmul, xp
 from .base import Backward, Layer, positive
 
 
@@ -42,7 +42,7 @@ class Embedding(Layer):
         def backward(dy: Array) -> None:
             # a product with the one-hot matrix, not a scattered addition: that is not reproducible on a device
             onehot = (x.reshape(-1, 1) == xp.arange(self.num_embeddings)).astype(dy.dtype)
-            self.grads["W"] += onehot.T @ dy.reshape(-1, self.embedding_dim)
+            self.grads["W"] += matmul(onehot.T, dy.reshape(-1, self.embedding_dim))
 
         return self.params["W"][x], backward
 

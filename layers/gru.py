@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..backend import Array, add_product, xp
+from ..backend import Array, add_product, matmul, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -54,7 +54,7 @@ class GRU(Recurrent):
         m = xp.empty_like(h_rows)
         turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop are faster so
         for now, before in steps.slices:
-            u = h[before] @ turned
+            u = matmul(h[before], turned)
             rz = gates[now]
             rz += u[:, : 2 * H]
             rz *= 0.5  # s(a) = 0.5 tanh(0.5 a) + 0.5, which never overflows
@@ -85,7 +85,7 @@ class GRU(Recurrent):
                 d *= dh_now[:, None]
                 dn_now *= dh_now
                 dh_now *= z[now]
-                dh_now += d.reshape(size, 3 * H) @ W_h
+                dh_now += matmul(d.reshape(size, 3 * H), W_h)
             add_product(self.grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)
             self.grads["b_h"] += delta[:, 2].sum(0)
             delta[:, 2] = dn

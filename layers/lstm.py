@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..backend import Array, Rng, add_product, xp
+from ..backend import Array, Rng, add_product, matmul, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -67,12 +67,13 @@ class LSTM(Recurrent):
         scale[2] = 1
         scale = scale.reshape(-1)
         shift = 1 - scale
-        turned = xp.ascontiguousarray((W_h * scale[:, None]).T)  # the small products of the loop are faster so
+        turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop are faster so
+        turned *= scale
         a *= scale
         i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
         for now, before in steps.slices:
             gates = a[now]
-            gates += h[before] @ turned
+            gates += matmul(h[before], turned)
             xp.tanh(gates, out=gates)
             gates *= scale
             gates += shift
@@ -99,7 +100,7 @@ class LSTM(Recurrent):
                 d[:, :3] *= dc_now[:, None]
                 d[:, 3] *= dh_now
                 dc_now *= f[now]
-                xp.matmul(d.reshape(n, 4 * H), W_h, out=dh_now)
+                matmul(d.reshape(n, 4 * H), W_h, dh_now)
             delta = delta.reshape(-1, 4 * H)
             add_product(self.grads["W_h"], delta.T, h[steps.before])
             return delta

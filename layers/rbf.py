@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..backend import Array, check, xp
+from ..backend import Array, check, matmul, xp
 from .base import Backward, Layer
 from .losses import SoftmaxCrossEntropy
 
@@ -46,7 +46,7 @@ class RBF(Layer):
         difference = x[:, None] - w  # not |x|^2 - 2 x w + |w|^2, which cancels where x is near w
 
         def backward(dy: Array) -> Array | None:
-            return 2 * (dy @ w - x * dy.sum(1, keepdims=True)) if needs_dx else None
+            return 2 * (matmul(dy, w) - x * dy.sum(1, keepdims=True)) if needs_dx else None
 
         return -(difference * difference).sum(2), backward
 

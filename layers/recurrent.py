@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, Rng, add_product, asarray, xp
+from ..backend import Array, Rng, add_product, asarray, matmul, xp
 from .base import Backward, Layer, positive
 from .init import glorot_uniform, orthogonal
 
@@ -203,7 +203,7 @@ class Recurrent(Layer):
             delta = scan_backward(steps.rows(dy) if self.return_sequences else None, dstates)
             add_product(self.grads["W_x"], delta.T, x_rows)
             self.grads["b"] += delta.sum(0)
-            dx = steps.batch(delta @ W_x) if needs_dx else None
+            dx = steps.batch(matmul(delta, W_x)) if needs_dx else None
             return dx, self._state([steps.unsort(part) for part in dstates])
 
         h = states[0][N:]

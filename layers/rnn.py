@@ -1,6 +1,6 @@
 """The simple recurrent layer (Elman)."""
 
-from ..backend import Array, add_product, small_products, xp
+from ..backend import Array, add_product, matmul, small_products, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -36,7 +36,7 @@ class RNN(Recurrent):
         with small_products(steps.N * W_h.size):
             for now, before in steps.slices:
                 a_now = a[now]
-                a_now += h[before] @ turned
+                a_now += matmul(h[before], turned)
                 xp.tanh(a_now, out=h_rows[now])
 
         def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:
@@ -49,7 +49,7 @@ class RNN(Recurrent):
                     if dh_rows is not None:
                         dh_now += dh_rows[now]
                     d *= dh_now
-                    xp.matmul(d, W_h, out=dh_now)
+                    matmul(d, W_h, dh_now)
             add_product(self.grads["W_h"], delta.T, h[steps.before])
             return delta
 

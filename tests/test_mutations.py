@@ -45,13 +45,13 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = [
-    Mutation(nn.Dense, "(W.T @ delta)", "(W @ delta)", "dropped transpose", "input"),
+    Mutation(nn.Dense, "matmul(W.T, delta)", "matmul(W, delta)", "dropped transpose", "input"),
     Mutation(nn.Dense, "delta, a.T)", "delta, a.T[:, ::-1])", "features in reverse", "W"),
     Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', 'self.grads["b"] += delta.mean(1)', "mean for a sum", "b"),
     Mutation(nn.Dense, "add_product(", 'self.grads["W"][...] = 0; add_product(', "overwrites the gradient", "W"),
     Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', "pass", "forgotten bias", "b"),
     Mutation(nn.Conv2D, "W[..., ::-1, :]", "W", "kernel's rows not turned", "input"),
-    Mutation(nn.Conv2D, "dkernels += (", "dkernels = (", "only the last tile", "W b"),
+    Mutation(nn.Conv2D, "dkernels += matmul", "dkernels = matmul", "only the last tile", "W b"),
     Mutation(nn.Conv2D, "[:, p1 : p1 + H, p2 :", "[:, :H, p2 :", "padding not cut off, shape kept", "input"),
     Mutation(nn.Conv2D, "dkernels[:, 0, -1]", "dkernels[:, 0, 0]", "a pixel for the bias", "b"),
     Mutation(nn.Conv2D, "spread[:, margin : margin + rows", "spread[:, :rows", "margin on one side", "input"),
@@ -102,7 +102,11 @@ MUTATIONS = [
     ),
     Mutation(batchnorm._BatchNorm, "+= dbeta.ravel()", "+= dgamma.ravel()", "the other sum", "beta", "BatchNorm1D"),
     Mutation(
-        nn.Embedding, "+= onehot.T", "+= (onehot.cumsum(0) * onehot == 1).T", "a symbol that recurs counts once", "W"
+        nn.Embedding,
+        "matmul(onehot.T,",
+        "matmul((onehot.cumsum(0) * onehot == 1).T.astype(dy.dtype),",
+        "a symbol that recurs counts once",
+        "W",
     ),
     Mutation(nn.Embedding, "xp.arange(self", "1 + xp.arange(self", "off by one", "W"),
     Mutation(nn.Flatten, "return dy.reshape(x.shape)", "return dy", "shape not restored", "input"),
@@ -115,7 +119,7 @@ MUTATIONS = [
     Mutation(nn.ReLU, "(a > 0)", "(dy > 0)", "sign of the gradient, not of the input", "input"),
     Mutation(nn.LeakyReLU, "dy, self.slope * dy)", "dy, 0 * dy)", "slope forgotten", "input"),
     Mutation(nn.Softmax, "(dy - (dy * a).sum(-1, keepdims=True))", "dy", "missing term", "input"),
-    Mutation(nn.RBF, "2 * (dy @ w", "(dy @ w", "missing factor", "input"),
+    Mutation(nn.RBF, "2 * (matmul(dy, w)", "(matmul(dy, w)", "missing factor", "input"),
     Mutation(nn.RBF, " - x * dy.sum(1, keepdims=True)", "", "missing term", "input"),
     Mutation(nn.SoftmaxCrossEntropy, "total - onehot", "total + onehot", "wrong sign", "input"),
     Mutation(nn.SoftmaxCrossEntropy, "(1 / len(z))", "(1 / len(outputs))", "samples for labels", "input"),
@@ -133,7 +137,7 @@ MUTATIONS = [
     ),
     Mutation(Recurrent, "delta.T, x_rows)", "delta.T, x_rows[::-1])", "time reversed", "W_x", "RNN"),
     Mutation(Recurrent, "+= delta.sum(0)", "+= delta[-N:].sum(0)", "last step only", "b", "LSTM"),
-    Mutation(Recurrent, "delta @ W_x)", "delta @ W_x.T)", "dropped transpose", "input", "RNN"),
+    Mutation(Recurrent, "matmul(delta, W_x)", "matmul(delta, W_x.T)", "dropped transpose", "input", "RNN"),
     Mutation(Recurrent, "+= steps.sort(dy)", "+= dy", "not sorted by length", "W_x W_h b input", "RNN"),
     Mutation(
         Recurrent,
@@ -160,7 +164,7 @@ MUTATIONS = [
         "GRU from a state",
     ),
     Mutation(nn.RNN, "xp.subtract(1, delta, out=delta)", "delta[...] = 1", "1 - h^2 forgotten", "W_x W_h b input"),
-    Mutation(nn.RNN, "xp.matmul(d, W_h, out", "xp.matmul(d, W_h.T, out", "dropped transpose", "W_x W_h b input"),
+    Mutation(nn.RNN, "matmul(d, W_h, ", "matmul(d, W_h.T, ", "dropped transpose", "W_x W_h b input"),
     Mutation(nn.RNN, "dh_now += dh_rows[now]", "dh_now[...] = dh_rows[now]", "later steps lost", "W_x W_h b input"),
     Mutation(nn.RNN, "delta.T, h[steps.before])", "delta.T, h_rows)", "h_t for h_{t-1}", "W_h"),
     Mutation(nn.LSTM, "g * (i * (1 - i))", "g * i", "input gate's slope", "W_x W_h b input"),
@@ -224,7 +228,7 @@ def test_every_backward_has_a_planted_error():
 
 def test_a_snippet_that_is_not_there_is_an_error(monkeypatch):
     with pytest.raises(AssertionError, match="occurs 0 times"):
-        plant(monkeypatch, nn.Dense, "delta @ a.T + 1", "")
+        plant(monkeypatch, nn.Dense, "delta @ a.T", "")
 
 
 def plant(monkeypatch, target, right, wrong):

@@ -15,7 +15,11 @@ STAND_IN = Path(__file__).with_name("stand_in")
     [
         ("check_border.py", "cupy"),
         ("check_copies.py", "cupy"),
+        ("check_capture.py", "cupy"),
+        ("check_errors.py", "cupy"),
+        ("check_gemm.py", "cupy"),
         ("check_mistakes.py", "cupy"),
+        ("check_stream.py", "cupy"),
         ("check_mistakes.py", "numpy"),
     ],
 )

@@ -1,12 +1,12 @@
 """The training loop, and its two companions for a trained model."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, Rng, asarray, to_numpy, xp
+from ..backend import Array, Rng, captured, explained, prefetch, to_numpy, xp
 from ..data import batches
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
 from .history import History, format_row
@@ -20,6 +20,7 @@ class Score(NamedTuple):
     accuracy: float | None
 
 
+@explained
 def fit(
     model: Layer,
     x: np.ndarray,
@@ -36,8 +37,9 @@ def fit(
 ) -> History:
     """Train the model on shuffled batches of host data: forward, backward, optimiser, and nothing else.
 
-    Loss and accuracy are summed on the device and fetched once an epoch. Ctrl-C ends the run and keeps the model as it
-    then is.
+    Loss and accuracy are summed on the device and fetched once an epoch. There the next batch travels while one is
+    computed with, and the steps of full batches are captured (:func:`captured`) where their layers allow it; the
+    numbers stay the same. Ctrl-C ends the run and keeps the model as it then is.
 
     Args:
         model: changed in place.
@@ -59,6 +61,8 @@ def fit(
         TypeError: the data are no numbers.
         ValueError: x and y do not match, are empty or hold NaN or infinity; or a setting is out of its range.
         FloatingPointError: the loss is no longer finite.
+        MemoryError: the device's memory ran out.
+        RuntimeError: the device was lost.
     """
     x, y = _check_data("fit", model, x, y)
     if epochs < 1:
@@ -67,11 +71,13 @@ def fit(
     optimizer = optimizer or Adam()
     rng = np.random.default_rng(rng)
     history = History()
+    sums = _Sums()
+    step = _training_step(model, loss, optimizer, max_norm, sums)
     try:
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
             data = _progress(batches(x, y, batch_size, rng), len(x), batch_size, f"epoch {epoch}/{epochs}", verbose)
-            score = _train_epoch(model, data, loss, optimizer, max_norm)
+            score = _train_epoch(model, data, step, sums)
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
                 raise FloatingPointError(
@@ -90,26 +96,49 @@ def fit(
     return history
 
 
-def _train_epoch(
-    model: Layer,
-    data: Iterable[tuple[np.ndarray, np.ndarray]],
-    loss: Loss,
-    optimizer: Optimizer,
-    max_norm: float | None,
-) -> Score:
-    sums = _Sums()
-    for x_host, y_host in data:
-        x, y = _to_device(model, x_host), _to_device(model, y_host)
+def _training_step(
+    model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: "_Sums"
+) -> Callable[[Array, Array], None]:
+    """One step on a batch, captured where the backend can."""
+    whole = type(optimizer).step is Optimizer.step  # one of its own may do on the host what a graph cannot repeat
+
+    def compute(x: Array, y: Array, *scalars: Any) -> None:
         outputs, backward = model.forward(x, needs_dx=False)
         value, loss_backward = loss.forward(outputs, y)
         backward(loss_backward())
         if max_norm is not None:
             clip_grad_norm(model, max_norm)
-        optimizer.step(model)
+        if whole:
+            optimizer.update(model, *scalars)
         sums.add(len(x), value, loss.accuracy(outputs, y))
-    return sums.fetch()
+
+    run = captured(compute, model.dtype or "float32")
+
+    def step(x: Array, y: Array) -> None:
+        if whole:
+            run(x, y, *optimizer.scalars())
+            optimizer.steps += 1
+        else:
+            run(x, y)
+            optimizer.step(model)
+
+    return step
 
 
+def _train_epoch(
+    model: Layer,
+    data: Iterable[tuple[np.ndarray, np.ndarray]],
+    step: Callable[[Array, Array], None],
+    sums: "_Sums",
+) -> Score:
+    samples = 0
+    for x, y in prefetch(data, model.dtype):
+        step(x, y)
+        samples += len(x)
+    return sums.fetch(samples)
+
+
+@explained
 def evaluate(model: Layer, x: np.ndarray, y: np.ndarray, *, loss: Loss | None = None, batch_size: int = 256) -> Score:
     """Mean loss and accuracy over a data set, by inference.
 
@@ -118,13 +147,13 @@ def evaluate(model: Layer, x: np.ndarray, y: np.ndarray, *, loss: Loss | None = 
     x, y = _check_data("evaluate", model, x, y)
     loss = loss or _default_loss(y)
     sums = _Sums()
-    for x_host, y_host in batches(x, y, batch_size):
-        targets = _to_device(model, y_host)
-        outputs = model(_to_device(model, x_host))
-        sums.add(len(x_host), loss(outputs, targets), loss.accuracy(outputs, targets))
-    return sums.fetch()
+    for inputs, targets in prefetch(batches(x, y, batch_size), model.dtype):
+        outputs = model(inputs)
+        sums.add(len(inputs), loss(outputs, targets), loss.accuracy(outputs, targets))
+    return sums.fetch(len(x))
 
 
+@explained
 def predict(model: Layer, x: np.ndarray, *, batch_size: int = 256) -> np.ndarray:
     """The model's outputs (for a classifier the logits) for host data, on the host.
 
@@ -134,28 +163,30 @@ def predict(model: Layer, x: np.ndarray, *, batch_size: int = 256) -> np.ndarray
     Arguments and errors as for :func:`fit`.
     """
     x, _ = _check_data("predict", model, x, None)
-    outputs = [to_numpy(model(_to_device(model, part))) for part, _ in batches(x, x, batch_size)]
+    parts = ((part,) for part, _ in batches(x, x, batch_size))
+    outputs = [to_numpy(model(inputs)) for (inputs,) in prefetch(parts, model.dtype)]
     return np.concatenate(outputs)
 
 
 class _Sums:
-    """Loss and accuracy, weighted by batch size, summed on the device in float64."""
+    """Loss and accuracy, weighted by batch size, summed on the device in float64; always in the same place."""
 
     def __init__(self) -> None:
-        self.samples = 0
-        self.loss: Array = xp.zeros((), dtype="float64")
-        self.accuracy: Array | None = None
+        self._sums = xp.zeros(2, dtype="float64")
+        self._loss, self._accuracy = self._sums[:1], self._sums[1:]
+        self._scored = False
 
     def add(self, samples: int, loss: Array, accuracy: Array | None) -> None:
-        self.samples += samples
-        self.loss = self.loss + samples * loss
+        self._loss += samples * loss
         if accuracy is not None:
-            self.accuracy = samples * accuracy + (0 if self.accuracy is None else self.accuracy)
+            self._accuracy += samples * accuracy
+            self._scored = True
 
-    def fetch(self) -> Score:
-        sums = [self.loss] if self.accuracy is None else [self.loss, self.accuracy]
-        loss, *accuracy = to_numpy(xp.stack(sums)) / self.samples  # one copy, since each waits for the device
-        return Score(float(loss), float(accuracy[0]) if accuracy else None)
+    def fetch(self, samples: int) -> Score:
+        """The means over so many samples; the sums start anew."""
+        loss, accuracy = to_numpy(self._sums) / samples
+        self._sums.fill(0)
+        return Score(float(loss), float(accuracy) if self._scored else None)
 
 
 def _row(score: Score, prefix: str = "") -> dict[str, float]:
@@ -164,10 +195,6 @@ def _row(score: Score, prefix: str = "") -> dict[str, float]:
 
 def _default_loss(y: np.ndarray) -> Loss:
     return SoftmaxCrossEntropy() if y.dtype.kind in "iu" else HalfSquaredError()
-
-
-def _to_device(model: Layer, data: np.ndarray) -> Array:
-    return asarray(data, model.dtype if data.dtype.kind == "f" else None)
 
 
 def _progress(data: Iterable[Any], samples: int, batch_size: int, title: str, verbose: bool) -> Iterable[Any]:

@@ -1,5 +1,7 @@
 """Optimisers: a few operations on the model's flat parameter vector."""
 
+from typing import Any
+
 from ..backend import Array, cache_blocks, xp
 from ..layers import Layer
 from .schedules import Schedule
@@ -7,6 +9,9 @@ from .schedules import Schedule
 
 class Optimizer:
     """Holds its state for one model; ``step(model)`` updates the parameters and clears the gradients.
+
+    A step is ``update`` with the numbers of ``scalars`` and a count. ``update`` computes on the device alone, so that a
+    captured step may hold it; what it needs of the host that changes from step to step comes in as a scalar.
 
     Attributes:
         lr: the learning rate, a number or a :data:`Schedule`.
@@ -35,6 +40,15 @@ class Optimizer:
         Raises:
             ValueError: the state belongs to a model of another size.
         """
+        self.update(model, *self.scalars())
+        self.steps += 1
+
+    def scalars(self) -> tuple[float, ...]:
+        """The numbers that the next update takes: the learning rate, and what else changes from step to step."""
+        return (self.rate,)
+
+    def update(self, model: Layer, *scalars: Any) -> None:
+        """What a step computes, without its count; the scalars as numbers or as 0-d arrays of the backend."""
         params, grads = model.flat_params, model.flat_grads
         if self._state is None:
             self._state = [xp.zeros_like(params) for _ in range(self._slots)]
@@ -44,11 +58,10 @@ class Optimizer:
                 f"{params.size}: each model needs an optimiser of its own"
             )
         for part in cache_blocks(params.size):
-            self._update(params[part], grads[part], *(state[part] for state in self._state))
+            self._update(params[part], grads[part], scalars, *(state[part] for state in self._state))
             grads[part] = 0
-        self.steps += 1
 
-    def _update(self, params: Array, grads: Array, *state: Array) -> None:
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
         """Update a part of the parameters and of the state; the gradients have then served, and may be overwritten."""
         raise NotImplementedError
 
@@ -84,7 +97,8 @@ class SGD(Optimizer):
         self.momentum, self.nesterov = float(momentum), nesterov
         self._slots = 1 if momentum else 0
 
-    def _update(self, params: Array, grads: Array, *state: Array) -> None:
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
+        (rate,) = scalars
         if self.weight_decay:
             grads += self.weight_decay * params
         direction = grads
@@ -96,7 +110,7 @@ class SGD(Optimizer):
                 grads += self.momentum * velocity
             else:
                 direction = velocity
-        xp.multiply(direction, self.rate, out=grads)
+        xp.multiply(direction, rate, out=grads)
         params -= grads
 
 
@@ -132,13 +146,18 @@ class Adam(Optimizer):
             raise ValueError(f"{type(self).__name__}: expected 0 <= betas < 1 and eps > 0, got {betas}, {eps}")
         self.betas, self.eps = betas, eps
 
-    def _update(self, params: Array, grads: Array, *state: Array) -> None:
+    def scalars(self) -> tuple[float, ...]:
+        """lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t)."""
+        (beta1, beta2), t = self.betas, self.steps + 1
+        return self.rate / (1 - beta1**t), (1 - beta2**t) ** -0.5
+
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
         if self.weight_decay:
             grads += self.weight_decay * params
-        self._adam(params, grads, *state)
+        self._adam(params, grads, scalars, *state)
 
-    def _adam(self, params: Array, grads: Array, m: Array, v: Array) -> None:
-        (beta1, beta2), t = self.betas, self.steps + 1
+    def _adam(self, params: Array, grads: Array, scalars: tuple[Any, ...], m: Array, v: Array) -> None:
+        (beta1, beta2), (rate, correction) = self.betas, scalars
         m *= beta1
         m += (1 - beta1) * grads
         v *= beta2
@@ -146,10 +165,10 @@ class Adam(Optimizer):
         grads *= 1 - beta2
         v += grads
         xp.sqrt(v, out=grads)  # grads has served; from here on it is scratch
-        grads *= (1 - beta2**t) ** -0.5
+        grads *= correction
         grads += self.eps
         xp.divide(m, grads, out=grads)
-        grads *= self.rate / (1 - beta1**t)
+        grads *= rate
         params -= grads
 
 
@@ -168,9 +187,13 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(lr, betas, eps, weight_decay)
 
-    def _update(self, params: Array, grads: Array, *state: Array) -> None:
-        params *= 1 - self.rate * self.weight_decay
-        self._adam(params, grads, *state)
+    def scalars(self) -> tuple[float, ...]:
+        """Adam's two, and 1 - lr weight_decay."""
+        return (*super().scalars(), 1 - self.rate * self.weight_decay)
+
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
+        params *= scalars[2]
+        self._adam(params, grads, scalars[:2], *state)
 
 
 def clip_grad_norm(model: Layer, max_norm: float) -> Array:

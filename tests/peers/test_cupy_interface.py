@@ -158,7 +158,7 @@ def record_methods() -> dict[str, Any]:
 
     calls: set[str] = set()
     offered = [name for name in cupy.__all__ if name != "stand_in" and not inspect.ismodule(getattr(cupy, name))]
-    offered += ["linalg.norm", "lib.stride_tricks.as_strided", "lib.stride_tricks.sliding_window_view"]
+    offered += ["linalg.norm", "lib.stride_tricks.as_strided", "lib.stride_tricks.sliding_window_view", *OF_CUDA]
     methods = [name for name, value in vars(cupy.ndarray).items() if inspect.isfunction(value) and name[0] != "_"]
     interface = {name: described(lookup(cupy, name)) for name in offered}
     interface |= {f"ndarray.{name}": described(getattr(cupy.ndarray, name), methods=True) for name in methods}
@@ -191,7 +191,8 @@ def described(value: Any, methods: bool = False) -> Any:
     if value is None:
         return None
     try:
-        signature = None if isinstance(value, type) else inspect.signature(value)
+        # of classes only those of streams and memory are made by the package; the others may differ
+        signature = None if isinstance(value, type) and value.__name__ not in MADE else inspect.signature(value)
     except (ValueError, TypeError):
         signature = None
     signature = signature or from_docstring(value.__doc__ or "")
@@ -215,6 +216,17 @@ def from_docstring(doc: str) -> inspect.Signature | None:
         return None
     return inspect.signature(scope["f"])
 
+
+MADE = ("Stream", "Event")
+OF_CUDA = [
+    "cuda.Stream", "cuda.Stream.synchronize", "cuda.Stream.record", "cuda.Stream.wait_event", "cuda.Stream.__enter__",
+    "cuda.Stream.begin_capture", "cuda.Stream.end_capture", "cuda.Stream.is_capturing", "cuda.Event",
+    "cuda.Event.record", "cuda.Event.synchronize", "cuda.Graph.launch", "cuda.Graph.upload", "cuda.MemoryPool.malloc",
+    "cuda.MemoryPool.used_bytes", "cuda.MemoryPool.total_bytes", "cuda.MemoryPool.free_bytes",
+    "cuda.MemoryPool.free_all_blocks", "cuda.MemoryPool.set_limit", "cuda.alloc_pinned_memory",
+    "cuda.using_allocator", "cuda.get_current_stream",
+]  # fmt: skip
+"""Streams, graphs and memory, as far as the stand-in has them."""
 
 VIEWS = [
     "a", "a[0]", "a[0, 0]", "a[1:, ::2]", "a[None]", "a[...]", "a[::-1]", "a.T", "a.transpose(1, 0)",
@@ -273,7 +285,13 @@ def run(part: str, data: Any = None, *, stand_in: bool = False) -> Any:
     return json.loads(done.stdout)
 
 
-OF_CUDA_OBJECTS = ["cuda.Device.mem_info", "cuda.Device.id", "cuda.Stream.synchronize"]
+OF_CUDA_OBJECTS = [
+    "cuda.Device.mem_info", "cuda.Device.id", "cuda.Device.compute_capability", "cuda.Stream.synchronize",
+    "cuda.Stream.record", "cuda.Stream.wait_event", "cuda.Stream.begin_capture", "cuda.Stream.end_capture",
+    "cuda.Event.synchronize", "cuda.Graph.launch", "cuda.MemoryPool.malloc", "cuda.MemoryPool.total_bytes",
+    "cuda.MemoryPointer.ptr", "ndarray.data", "ndarray.set", "ndarray.fill", "ndarray.mT",
+    "cuda.runtime.CUDARuntimeError", "cuda.memory.OutOfMemoryError", "cuda.compiler.CompileException",
+]  # fmt: skip
 """What the backend asks of objects that it got by a call, which the source does not name after ``xp``."""
 
 

@@ -37,10 +37,10 @@ class PlantedLoss(nn.HalfSquaredError):
 
 
 class PlantedOptimizer(nn.SGD):
-    def _update(self, params, grads, *state):
+    def _update(self, params, grads, scalars, *state):
         if np.sqrt(float((grads * grads).sum())) > 1e3:  # clipping by a norm that is asked back at every step
             grads *= 1e-3
-        super()._update(params, grads, *state)
+        super()._update(params, grads, scalars, *state)
 
 
 def assigned(x, key, value):

@@ -29,6 +29,7 @@ from ._functions import (
     take_along_axis,
     where,
 )
+from ._memory import MemoryPool, default_pool
 from ._names import SHARED, words
 
 __version__ = "14 (stand-in)"
@@ -45,6 +46,7 @@ __all__ = [
     "asnumpy",
     "cuda",
     "get_array_module",
+    "get_default_memory_pool",
     "lib",
     "linalg",
     "may_share_memory",
@@ -61,6 +63,10 @@ __all__ = [
     *UFUNCS,
     *(name for name in TABLE if "." not in name),
 ]
+
+
+def get_default_memory_pool() -> MemoryPool:
+    return default_pool
 
 
 def __getattr__(name: str) -> Any:

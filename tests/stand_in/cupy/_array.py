@@ -2,12 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from . import _streams
+from ._memory import Allocation, allocate, is_pinned
 from ._names import METHODS, signatures
-from .stand_in import record
+from .stand_in import happened, record
 
 # Parameters that take whole numbers in a list or tuple, and parameters that take several arrays.
 _NUMBERS = {
@@ -20,13 +23,14 @@ _GROUPS = {"tup", "args", "arys", "operands"}
 class ndarray:  # noqa: N801 (CuPy's name)
     """As ``cupy.ndarray``, whose memory the host cannot reach but by a counted copy."""
 
-    __slots__ = ("_base", "_memory")
+    __slots__ = ("_allocation", "_base", "_memory")
     __module__ = "cupy"
     __array_ufunc__ = None  # NumPy's operators hand over to this class's own; NumPy's ufuncs raise TypeError
     __array_priority__ = 100
 
     _memory: np.ndarray
     _base: "ndarray | None"
+    _allocation: Allocation
 
     def __init__(
         self, shape: Any, dtype: Any = float, memptr: Any = None, strides: Any = None, order: str = "C"
@@ -34,6 +38,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
         if memptr is not None or strides is not None:
             raise NotImplementedError("the stand-in has no pointers to device memory")
         self._memory, self._base = np.empty(shape, dtype, order), None  # type: ignore[call-overload]
+        self._allocation = allocate(self._memory.nbytes)
 
     # -- what is known on the host without asking the device
 
@@ -49,6 +54,11 @@ class ndarray:  # noqa: N801 (CuPy's name)
     mT = property(lambda self: wrap(self._memory.mT, self))  # noqa: N815 (CuPy's name)
     real = property(lambda self: wrap(self._memory.real, self))
     imag = property(lambda self: wrap(self._memory.imag, self))
+
+    @property
+    def data(self) -> Any:
+        """The address, for libraries that are called with it."""
+        return SimpleNamespace(ptr=self._memory.ctypes.data)
 
     @property
     def flags(self) -> "Flags":
@@ -144,18 +154,26 @@ class ndarray:  # noqa: N801 (CuPy's name)
     # -- from the host
 
     def set(self, arr: np.ndarray, stream: Any = None) -> None:
+        """From pinned memory on a stream of its own the copy is made as late as CUDA allows."""
         if arr.dtype != self.dtype or arr.shape != self.shape:
             raise ValueError(f"set: expected {self.dtype} {self.shape}, got {arr.dtype} {arr.shape}")
         record("uploads", f"{arr.dtype} {arr.shape}")
-        self._memory[...] = arr
+        stream = stream or _streams.get_current_stream()
+        happened("copy", stream)
+        if stream.ptr == 0 or not is_pinned(arr):
+            self._memory[...] = arr
+        else:
+            scribble(self._memory)
+            memory = self._memory
+            stream.later(lambda: np.copyto(memory, arr))
 
     # -- on the device
 
     def __copy__(self) -> "ndarray":
-        return wrap(self._memory.copy())
+        return compute(self._memory.copy, self)
 
     def __deepcopy__(self, memo: Any) -> "ndarray":
-        return wrap(self._memory.copy())
+        return compute(self._memory.copy, self)
 
     def fill(self, value: Any) -> None:
         self[...] = value
@@ -166,8 +184,8 @@ class ndarray:  # noqa: N801 (CuPy's name)
 
     def take(self, indices: Any, axis: Any = None, out: Any = None) -> "ndarray":
         check("take", "indices", indices)
-        result = np.take(self._memory, memory(indices), axis, memory(out), mode="wrap")
-        return wrap(np.asarray(result), out)
+        own, places, into = self._memory, memory(indices), memory(out)
+        return compute(lambda: np.asarray(np.take(own, places, axis, into, mode="wrap")), self, indices, out=out)
 
     def __getitem__(self, key: Any) -> "ndarray":
         index, arrays = self._index(key)
@@ -175,7 +193,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
             return wrap(self._memory[(*index, *([] if Ellipsis in index else [Ellipsis]))], self)
         if any(array.dtype.kind == "b" for array in arrays):
             record("waits", "a masked selection, for the size of the result")
-        return wrap(np.array(self._memory[index]))
+        return compute(lambda: np.array(self._memory[inside(index)]), *_devices(key), self)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         check_operand("assignment", value)
@@ -185,11 +203,16 @@ class ndarray:  # noqa: N801 (CuPy's name)
             record("waits", "a masked assignment, for the number of places")
         if arrays and not isinstance(value, ndarray):
             record("uploads", "the scalar in an assignment to indexed places")
-        if arrays and not masked and isinstance(value, ndarray) and value.size > 1:
-            places = np.arange(self.size).reshape(self.shape)[index]
+        own, given = self._memory, memory(value)
+        once = arrays and not masked and isinstance(value, ndarray) and value.size > 1
+
+        def assign() -> None:
+            places = np.arange(own.size).reshape(own.shape)[inside(index)] if once else np.empty(0)
             if np.unique(places).size < places.size:
                 raise ValueError("assignment to the same place twice: which value stays is undefined on a device")
-        self._memory[index] = memory(value)
+            own[inside(index)] = given
+
+        _streams.run(assign, *allocations(self, value, *_devices(key)))
 
     def _index(self, key: Any) -> tuple[tuple[Any, ...], list[np.ndarray]]:
         """The key for the NumPy array, whole numbers in arrays wrapped into range as CuPy does; and these arrays."""
@@ -202,9 +225,8 @@ class ndarray:  # noqa: N801 (CuPy's name)
         for item, length in zip(items, lengths, strict=True):
             if isinstance(item, ndarray):
                 size = self.shape[axis] if axis < self.ndim else 0
-                inside = item.dtype.kind in "iu" and size
-                arrays.append(np.asarray(item._memory % size) if inside else item._memory)
-                index.append(arrays[-1])
+                arrays.append(item._memory)
+                index.append(Wrapped(item._memory, size) if item.dtype.kind in "iu" and size else item._memory)
             elif item is None or isinstance(item, (slice, type(...))) or _is_whole(item):
                 index.append(item)
             else:
@@ -214,6 +236,23 @@ class ndarray:  # noqa: N801 (CuPy's name)
                 )
             axis += self.ndim - used if item is ... else 0 if item is None else length
         return tuple(index), arrays
+
+
+class Wrapped:
+    """Whole numbers as an index, wrapped into range; read when the operation is done."""
+
+    def __init__(self, numbers: np.ndarray, size: int) -> None:
+        self.numbers, self.size = numbers, size
+
+
+def inside(index: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The index for NumPy."""
+    return tuple(item.numbers % item.size if isinstance(item, Wrapped) else item for item in index)
+
+
+def _devices(key: Any) -> list["ndarray"]:
+    """The device arrays in an index."""
+    return [item for item in (key if isinstance(key, tuple) else (key,)) if isinstance(item, ndarray)]
 
 
 class Flags:
@@ -263,7 +302,58 @@ def wrap(result: Any, *sources: Any) -> Any:
     for source in sources if _owner(array) is not array else ():
         if isinstance(source, ndarray) and _owner(source._memory) is _owner(array):
             view._base = source if source._base is None else source._base
+            view._allocation = source._allocation
+    if view._base is None:
+        view._allocation = allocate(array.nbytes)
     return view
+
+
+def compute(function: Callable[[], Any], *sources: Any, out: Any = None) -> Any:
+    """An operation on the device that gives arrays: now, and again whenever a graph that captured it is launched.
+
+    Args:
+        function: of NumPy arrays; it reads no other host data.
+        sources: what goes in, as for :func:`wrap`.
+        out: what the function writes to, where it does.
+    """
+    capture = _streams.capturing()
+    if capture is None:
+        return wrap(function(), *sources, out)
+    if isinstance(out, ndarray):
+        capture.note(function, allocations(*sources, out))
+        return out
+    with np.errstate(all="ignore"):
+        result = wrap(function(), *sources)  # for the shapes; nothing is computed yet
+    for number, made in enumerate(result if isinstance(result, (tuple, list)) else [result]):
+        if any(made is source for source in sources) or made._base is not None:
+            continue
+        scribble(made._memory)
+        capture.note(_again(function, number, made._memory), allocations(made, *sources))
+    return result
+
+
+def _again(function: Callable[[], Any], number: int, target: np.ndarray) -> Callable[[], None]:
+    def operation() -> None:
+        results = function()
+        np.copyto(target, results[number] if isinstance(results, (tuple, list)) else results)
+
+    return operation
+
+
+def allocations(*values: Any) -> list[Allocation]:
+    """Of the device arrays among the values, also inside lists and tuples."""
+    found = []
+    for value in values:
+        if isinstance(value, ndarray):
+            found.append(value._allocation)
+        elif isinstance(value, (list, tuple)):
+            found += allocations(*value)
+    return found
+
+
+def scribble(array: np.ndarray) -> None:
+    """Leave bytes that mean nothing: whoever reads them has not waited, or has not launched."""
+    array[...] = np.frombuffer(b"\xa5" * array.itemsize, array.dtype)[0] if array.dtype.kind != "b" else True
 
 
 def check(function: str, parameter: str, value: Any) -> None:
@@ -305,8 +395,9 @@ def elementwise(function: Any, inputs: Any, out: Any = None, **keywords: Any) ->
         check_operand(function.__name__, value)
     if out is not None and not isinstance(out, ndarray):
         raise TypeError(f"{function.__name__}: out is no device array but a {_type(out)}")
+    arrays, into = memory(inputs), memory(out)
     with np.errstate(all="ignore"):
-        return wrap(function(*memory(inputs), out=memory(out), **keywords), out)
+        return compute(lambda: function(*arrays, out=into, **keywords), *inputs, out=out)
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
@@ -330,8 +421,15 @@ def _matmul(a: Any, b: Any) -> Any:
     for value in (a, b):
         if not isinstance(value, ndarray):
             raise TypeError(f"matmul: expected device arrays, got {_type(value)}")
+    refuse_cublas(a, b)
     with np.errstate(all="ignore"):
-        return wrap(np.matmul(a._memory, b._memory))
+        return compute(lambda: np.matmul(a._memory, b._memory), a, b)
+
+
+def refuse_cublas(*arrays: Any) -> None:
+    """As CuPy 14 does while a stream is capturing; the product of two vectors needs no cuBLAS."""
+    if _streams.capturing() is not None and any(isinstance(array, ndarray) and array.ndim > 1 for array in arrays):
+        raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
 
 
 def _method(name: str, signature: inspect.Signature) -> Callable[..., Any]:
@@ -339,9 +437,15 @@ def _method(name: str, signature: inspect.Signature) -> Callable[..., Any]:
         given = bind(name, signature, (self, *args), kwargs)
         for parameter, value in given.items():
             check(name, "shape" if parameter in ("shape", "axes") else parameter, value)
+        if name == "dot":
+            refuse_cublas(self, given["b"])
+        arguments, keywords, own = memory(args), memory(kwargs), self._memory
+        if name == "sort":  # in place
+            return _streams.run(lambda: own.sort(*arguments, **keywords), self._allocation)
         with np.errstate(all="ignore"):
-            result = getattr(self._memory, name)(*memory(args), **memory(kwargs))
-        return None if result is None else wrap(result, self, given.get("out"))
+            return compute(
+                lambda: getattr(own, name)(*arguments, **keywords), self, *given.values(), out=given.get("out")
+            )
 
     method.__name__, method.__signature__ = name, signature  # type: ignore[attr-defined]
     return method

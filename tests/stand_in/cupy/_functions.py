@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _names
-from ._array import bind, check, elementwise, is_scalar, memory, ndarray, wrap
+from ._array import bind, check, compute, elementwise, is_scalar, memory, ndarray, refuse_cublas, wrap
 from .stand_in import record
 
 
@@ -41,10 +41,17 @@ def array(obj: Any, dtype: Any = None, copy: Any = True, order: Any = "K", subok
           blocking: bool = False) -> ndarray:  # fmt: skip
     if subok:
         raise NotImplementedError
-    host = np.array(memory(obj), dtype, copy=copy if isinstance(obj, ndarray) else True, order=order, ndmin=ndmin)
-    if not _holds_device_arrays(obj):
-        record("uploads", f"{host.dtype} {host.shape}")
-    return wrap(host, obj)
+    copy = copy if isinstance(obj, ndarray) else True
+    given = memory(obj)
+
+    def make() -> np.ndarray:
+        return np.array(given, dtype, copy=copy, order=order, ndmin=ndmin)
+
+    if _holds_device_arrays(obj):
+        return compute(make, obj)
+    host = make()
+    record("uploads", f"{host.dtype} {host.shape}")
+    return wrap(host)
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, blocking: bool = False) -> ndarray:
@@ -70,7 +77,7 @@ def _holds_device_arrays(obj: Any) -> bool:
 
 def ascontiguousarray(a: ndarray, dtype: Any = None) -> ndarray:
     _expect_array("ascontiguousarray", a)
-    return wrap(np.asarray(a._memory, dtype, order="C"), a)
+    return compute(lambda: np.asarray(a._memory, dtype, order="C"), a)
 
 
 def take(a: ndarray, indices: Any, axis: Any = None, out: Any = None) -> ndarray:
@@ -82,7 +89,7 @@ def take_along_axis(a: ndarray, indices: ndarray, axis: int | None) -> ndarray:
     """Indices wrap into range, where NumPy raises IndexError."""
     _expect_array("take_along_axis", a, indices)
     size = a.size if axis is None else a.shape[axis]
-    return wrap(np.take_along_axis(a._memory, indices._memory % size, axis))
+    return compute(lambda: np.take_along_axis(a._memory, indices._memory % size, axis), a, indices)
 
 
 def where(condition: ndarray, x: Any = None, y: Any = None) -> Any:
@@ -92,7 +99,7 @@ def where(condition: ndarray, x: Any = None, y: Any = None) -> Any:
     for value in (x, y):
         if not isinstance(value, ndarray) and not is_scalar(value):
             raise TypeError(f"where: expected device arrays or numbers, got {type(value).__name__}")
-    return wrap(np.where(condition._memory, memory(x), memory(y)))
+    return compute(lambda: np.where(condition._memory, memory(x), memory(y)), condition, x, y)
 
 
 def shape(a: Any) -> tuple[int, ...]:
@@ -124,7 +131,9 @@ def get_array_module(*args: Any) -> Any:
 def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
     """CuPy's has no base: it is pointer arithmetic."""
     _expect_array("as_strided", x)
-    return wrap(np.lib.stride_tricks.as_strided(x._memory, shape, strides))
+    view = wrap(np.lib.stride_tricks.as_strided(x._memory, shape, strides))
+    view._allocation = x._allocation
+    return view
 
 
 def sliding_window_view(x: ndarray, window_shape: Any, axis: Any = None, *, subok: bool = False,
@@ -148,6 +157,7 @@ def _expect_array(function: str, *arrays: Any) -> None:
 # -- what NumPy does in the same way
 
 _WAITING = ("argwhere", "flatnonzero", "nonzero", "unique")
+_PRODUCTS = ("dot", "einsum", "inner", "matmul", "tensordot", "vdot")
 _JOINING = ("concat", "concatenate", "hstack", "stack", "vstack")
 
 
@@ -164,9 +174,14 @@ def _function(name: str, signature: inspect.Signature, of_arrays: bool) -> Calla
             record("waits", f"{name}, for the size of the result")
         if name in _JOINING:
             _record_join(name, args[0] if args else kwargs["tup"])
+        if name in _PRODUCTS:
+            refuse_cublas(*args)
+        arguments, keywords = memory(args), memory(kwargs)
         with np.errstate(all="ignore"):
-            result = function(*memory(args), **memory(kwargs))  # type: ignore[operator]
-        return wrap(result, *args, *kwargs.values())
+            return compute(
+                lambda: function(*arguments, **keywords),  # type: ignore[operator]
+                *given.values(), *args, out=given.get("out", kwargs.get("out")),
+            )  # fmt: skip
 
     call.__name__, call.__signature__ = name, signature  # type: ignore[attr-defined]
     return call

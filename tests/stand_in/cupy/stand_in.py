@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _FOLDER = os.path.dirname(__file__)
 
@@ -16,15 +17,18 @@ class Traffic:
         uploads: copies from host to device.
         downloads: copies from device to host; each waits for the device, and so does float() or bool() of an array.
         waits: other waits, for the device alone or for the size of a result (a masked selection, nonzero).
+        holds: waits for an event, which leave the device at work on what was given to it since.
         events: each of them in a line, with the place in the code that asked for it, and how often.
+        order: copies on a stream, waits of one stream for another and launches of graphs, in their order.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        self.uploads = self.downloads = self.waits = 0
+        self.uploads = self.downloads = self.waits = self.holds = 0
         self.events: Counter[str] = Counter()
+        self.order: list[tuple[Any, ...]] = []
 
     @property
     def synchronisations(self) -> int:
@@ -53,13 +57,24 @@ def watch() -> Iterator[Traffic]:
         _watching.remove(own)
 
 
+def on_crossing(what: str) -> None:
+    """Replaced by what refuses crossings while a stream is capturing."""
+
+
+def happened(*what: Any) -> None:
+    """Note what the order of streams is judged by."""
+    for one in _watching:
+        one.order.append(what)
+
+
 def record(kind: str, what: str) -> None:
     """Note one crossing.
 
     Args:
-        kind: "uploads", "downloads" or "waits".
+        kind: "uploads", "downloads", "waits" or "holds".
         what: in words, for the reader of a failed test.
     """
+    on_crossing(what)
     event = f"{kind[:-1]}: {what}, {_place()}"
     for one in _watching:
         setattr(one, kind, getattr(one, kind) + 1)
@@ -71,7 +86,8 @@ def _place() -> str:
     frame = sys._getframe(1)
     while frame.f_back:
         folder = os.path.dirname(frame.f_code.co_filename)
-        if not folder.startswith(_FOLDER) and os.path.basename(folder) != "backend":
+        wrapper = os.path.basename(frame.f_code.co_filename) == "contextlib.py"
+        if not folder.startswith(_FOLDER) and os.path.basename(folder) != "backend" and not wrapper:
             break
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,153 @@
+"""A training step recorded once and then replayed with one launch, for networks so small that launching takes the time.
+
+A CUDA graph repeats the very operations, on the very addresses, with the very numbers that it recorded. Hence:
+
+- Arrays come in by way of buffers of its own, and numbers that change from step to step as 0-d arrays beside them.
+- It is recorded under a memory pool of its own, which lives as long as the graph: a graph keeps no array alive, and
+  memory that anybody else were given would be overwritten by the next launch. Within the step the pool hands out again
+  what was freed, so it holds no more than one step needs at a time.
+- What the host does in the step (a draw, a count, a copy) happens while recording and never again. A step that copies
+  to or from the device therefore runs eagerly, as does one whose recording fails; whatever else changes on the host
+  must come in as a number.
+
+Source: NVIDIA, "CUDA C++ Programming Guide", section "CUDA Graphs".
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from .select import Array, border, on_device, xp
+
+_xp: Any = xp
+_REHEARSALS = 2  # the first makes what is made at first use; the second is what the recording will be
+
+
+def captured(step: Callable[..., Any], dtype: Any = "float32") -> Callable[..., Any]:
+    """The step itself on NumPy; on a device one that is recorded at its third call and replayed from then on.
+
+    Only calls with the first call's shapes and dtypes are replayed, so one graph's memory is all that is held; others
+    run eagerly.
+
+    Args:
+        step: takes arrays of the backend and numbers, all by position. It computes on the device alone, makes its
+            products with :func:`matmul`, and reads no other number of the host's that changes.
+        dtype: of the 0-d arrays that a device's step gets in place of numbers.
+
+    Returns:
+        A function of the same arguments. The arrays that it returns are overwritten by its next call.
+
+    Example:
+        >>> step = captured(lambda x, rate: velocity.__iadd__(rate * x))
+        >>> for x in data:
+        ...     step(x, schedule(i))
+    """
+    return Captured(step, dtype) if on_device else step
+
+
+class Captured:
+    """A step on its way from rehearsal to replay.
+
+    Attributes:
+        eager: why the step runs eagerly for good; empty where it does not.
+        graph: what is replayed, once it is recorded.
+    """
+
+    def __init__(self, step: Callable[..., Any], dtype: Any) -> None:
+        self.eager = ""
+        self.graph: Any = None
+        self._step, self._dtype = step, dtype
+        self._stream = _xp.cuda.Stream(non_blocking=True)  # the default one cannot be captured
+        self._pool = _xp.cuda.MemoryPool()
+        self._rehearsals = 0
+        self._signature: list[Any] | None = None
+        self._buffers: list[Array] = []
+        self._numbers: list[float | None] = []
+        self._result: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        """The step's result for these arguments."""
+        signature = [(arg.shape, arg.dtype) if isinstance(arg, xp.ndarray) else None for arg in args]
+        if self.eager or self._signature not in (None, signature):
+            return self._step(*args)
+        self._signature = signature
+        if self.graph is not None:
+            return self._replay(args)
+        if self._rehearsals < _REHEARSALS:
+            return self._rehearse(args)
+        try:
+            with self._stage():
+                self._fill(args)
+                self.graph, self._result = self._record()
+        except Exception as error:  # whatever it was: an eager step tells it, if it was the step's own fault
+            self._give_up(f"{type(error).__name__}: {error}")
+            return self._step(*args)
+        return self._launch()
+
+    @contextmanager
+    def _stage(self) -> Iterator[None]:
+        """The graph's stream and memory, in order with what the current stream does before and after."""
+        outside = _xp.cuda.get_current_stream()
+        self._stream.wait_event(outside.record())
+        with _xp.cuda.using_allocator(self._pool.malloc), self._stream:
+            yield
+        outside.wait_event(self._stream.record())
+
+    def _rehearse(self, args: tuple[Any, ...]) -> Any:
+        """An eager step, as the recording will be: under its memory, on its stream, from its buffers."""
+        with self._stage():
+            self._fill(args)
+            crossings = border.crossings
+            result = self._step(*self._buffers)
+        self._rehearsals += 1
+        if self._rehearsals == _REHEARSALS and border.crossings != crossings:
+            self._give_up("the step copies to or from the device")
+        return result
+
+    def _record(self) -> tuple[Any, Any]:
+        """The graph and the arrays that it will write its results to; nothing is computed yet."""
+        held = self._pool.total_bytes()
+        self._stream.begin_capture()
+        try:
+            result = self._step(*self._buffers)
+        except BaseException:
+            with suppress(Exception):  # CUDA may have called the recording off itself
+                self._stream.end_capture()
+            raise
+        graph = self._stream.end_capture()
+        if self._pool.total_bytes() != held:  # where it ran out, the pool gave back blocks that the graph writes to
+            raise RuntimeError("the step took other memory than in its rehearsal")
+        return graph, result
+
+    def _replay(self, args: tuple[Any, ...]) -> Any:
+        self._fill(args)
+        return self._launch()
+
+    def _launch(self) -> Any:
+        self.graph.launch()
+        border.checked = bool(border.faults)  # the graph may have raised any of the flags
+        return self._result
+
+    def _fill(self, args: tuple[Any, ...]) -> None:
+        """Copy the arguments into the buffers; a number only where it has changed, and without waiting."""
+        if not self._buffers:
+            self._buffers = [self._buffer(arg) for arg in args]
+            self._numbers = [None] * len(args)
+        for i, (buffer, arg) in enumerate(zip(self._buffers, args, strict=True)):
+            if isinstance(arg, xp.ndarray):
+                buffer[...] = arg
+            elif arg != self._numbers[i]:
+                buffer.fill(arg)  # travels with the kernel's arguments
+                self._numbers[i] = arg
+
+    def _buffer(self, arg: Any) -> Array:
+        if isinstance(arg, xp.ndarray):
+            return xp.empty(arg.shape, dtype=arg.dtype)
+        return xp.empty((), dtype=self._dtype)
+
+    def _give_up(self, why: str) -> None:
+        """Run eagerly from now on and hold no memory for a graph."""
+        self.eager = why
+        self.graph = self._result = None
+        self._buffers = []
+        self._pool = None

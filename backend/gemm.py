@@ -1,0 +1,217 @@
+"""Matrix products: numpy.matmul, and on a device cuBLAS by a handle of our own.
+
+CuPy's own products copy what is batched, and CuPy 14 refuses cuBLAS while a stream is capturing (``cublas.setStream``
+raises NotImplementedError). cuBLAS itself can be captured where its workspace is given to it, as it is here.
+
+cuBLAS keeps matrices in column-major order, so it is asked for C^T = B^T A^T: a matrix of rows is the transpose of a
+matrix of columns, and no element moves. Sources: NVIDIA, "cuBLAS", sections 2.1 (data layout, CUDA graphs) and 2.8
+(cublasGemmStridedBatchedEx).
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .select import Array, on_device, xp
+
+_xp: Any = xp
+_TYPES = {"float32": (0, 68, ctypes.c_float), "float64": (1, 70, ctypes.c_double)}  # CUDA_R_*, CUBLAS_COMPUTE_*
+_TF32 = 77  # CUBLAS_COMPUTE_32F_FAST_TF32
+_GEMM_DEFAULT = -1
+
+
+def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+    """``a @ b`` as numpy.matmul has it, into ``out`` where given.
+
+    On a device without a copy where the strides allow: of each matrix one axis is contiguous and its lines do not
+    overlap; the matrices of a batch may lie at any distance and may overlap.
+
+    Shapes:
+        a (..., M, K), b (..., K, N), out (..., M, N); the axes in front are broadcast. Vectors as in numpy.matmul.
+
+    Args:
+        a, b: the factors.
+        out: must not overlap the factors.
+
+    Raises:
+        ValueError: the shapes do not match.
+    """
+    if not on_device or not _suits(a, b) or (library := _library()) is None:
+        return xp.matmul(a, b, out=out)
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    if out is not None and (out.shape != shape or out.dtype != a.dtype):
+        raise ValueError(f"matmul: expected out of shape {shape} and {a.dtype}, got {out.shape} and {out.dtype}")
+    if out is not None and not _is_target(out):
+        if _is_target(out.mT):
+            matmul(b.mT, a.mT, out.mT)  # (A B)^T = B^T A^T
+        else:
+            out[...] = matmul(a, b)
+        return out
+    c = xp.empty(shape, dtype=a.dtype) if out is None else out
+    library.products(a, b, c)
+    return c
+
+
+def _suits(a: Array, b: Array) -> bool:
+    """Whether cuBLAS is to do it; the others (vectors, integers, empty ones, wrong shapes) are CuPy's affair."""
+    both = a.ndim > 1 and b.ndim > 1 and a.dtype == b.dtype and a.dtype.name in _TYPES
+    return both and a.size > 0 and b.size > 0 and a.shape[-1] == b.shape[-2]
+
+
+def _is_target(c: Array) -> bool:
+    """Whether cuBLAS can write each matrix as rows that are contiguous and apart."""
+    (rows, cols), (down, along) = c.shape[-2:], (stride // c.itemsize for stride in c.strides[-2:])
+    return (cols == 1 or along == 1) and (rows == 1 or down >= cols)
+
+
+class Matrices(NamedTuple):
+    """One argument of a product: ``transposed`` and ``leading`` as cuBLAS takes the transpose of a matrix of rows."""
+
+    array: Array
+    transposed: bool
+    leading: int
+
+
+def matrices(x: Array) -> Matrices:
+    """x (..., rows, cols) for cuBLAS; a copy only where neither axis is contiguous or lines overlap."""
+    (rows, cols), (down, along) = x.shape[-2:], (stride // x.itemsize for stride in x.strides[-2:])
+    if (cols == 1 or along == 1) and (rows == 1 or down >= cols):
+        return Matrices(x, False, cols if rows == 1 else down)
+    if (rows == 1 or down == 1) and (cols == 1 or along >= rows):
+        return Matrices(x, True, rows if cols == 1 else along)
+    return Matrices(xp.ascontiguousarray(x), False, cols)
+
+
+class Batch(NamedTuple):
+    """Matrices at equal distances: the first ones' offsets in bytes, their number, the distances in elements."""
+
+    offsets: tuple[int, int, int]
+    size: int
+    strides: tuple[int, int, int]
+
+
+def batched(a: Array, b: Array, c: Array) -> Iterator[Batch]:
+    """The axes in front of the matrices as few batches: neighbouring axes join where all three run on through both.
+
+    The longest axis that is left is the batch; over the others Python loops.
+    """
+    shape = c.shape[:-2]
+    steps = zip(*(_broadcast_strides(x, shape) for x in (a, b, c)), strict=True)
+    axes: list[tuple[int, tuple[int, ...]]] = []
+    for length, strides in zip(shape, steps, strict=True):
+        if length == 1:
+            continue
+        if axes and axes[-1][1] == tuple(length * stride for stride in strides):
+            axes[-1] = (axes[-1][0] * length, strides)
+        else:
+            axes.append((length, strides))
+    longest = max(range(len(axes)), key=lambda axis: axes[axis][0], default=None)
+    count, inner = (1, (0, 0, 0)) if longest is None else axes.pop(longest)
+    elements = tuple(stride // a.itemsize for stride in inner)
+    for place in product(*(range(length) for length, _ in axes)):
+        offsets = (sum(i * strides[x] for i, (_, strides) in zip(place, axes, strict=True)) for x in range(3))
+        yield Batch(tuple(offsets), count, elements)  # type: ignore[arg-type]
+
+
+def _broadcast_strides(x: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """x's strides along the axes in front, 0 where it is broadcast."""
+    own = list(zip(x.shape[:-2], x.strides[:-2], strict=True))
+    padded = [(1, 0)] * (len(shape) - len(own)) + own
+    return tuple(0 if length == 1 else stride for length, stride in padded)
+
+
+class Cublas(threading.local):
+    """A handle of cuBLAS for each thread, with its workspace; nothing is shared with CuPy's handle.
+
+    Args:
+        functions: libcublas, as ctypes loads it.
+    """
+
+    def __init__(self, functions: Any) -> None:
+        self._functions = functions
+        self._handle = ctypes.c_void_p()
+        self._call("cublasCreate_v2", ctypes.byref(self._handle))
+        # what NVIDIA recommends: 32 MiB from compute capability 9 on, 4 MiB before
+        capability = int(_xp.cuda.Device().compute_capability)
+        self._workspace = xp.empty(32 << 20 if capability >= 90 else 4 << 20, dtype="uint8")
+        self._stream: int | None = None
+
+    def products(self, a: Array, b: Array, c: Array) -> None:
+        """c = a b for each matrix of the batch, on the current stream; c is a target, none is empty."""
+        self._use_current_stream()
+        (M, N), K = c.shape[-2:], a.shape[-1]
+        kind, compute, number = _TYPES[a.dtype.name]
+        if compute == 68 and os.environ.get("CUPY_TF32", "0") not in ("", "0"):  # as for CuPy's own products
+            compute = _TF32
+        one, zero = ctypes.byref(number(1)), ctypes.byref(number(0))
+        first, second = matrices(b), matrices(a)  # B^T A^T
+        size = (int(first.transposed), int(second.transposed), N, M, K)
+        leading = (first.leading, second.leading, matrices(c).leading)
+        arrays = (first.array, second.array, c)
+        for batch in batched(*arrays):
+            places = [_address(x) + offset for x, offset in zip(arrays, batch.offsets, strict=True)]
+            A, B, C = ((place, kind, line) for place, line in zip(places, leading, strict=True))
+            if batch.size == 1:
+                self._call("cublasGemmEx_64", self._handle, *size, one, *A, *B, zero, *C, compute, _GEMM_DEFAULT)
+            else:
+                to_a, to_b, to_c = batch.strides
+                arguments = (*size, one, *A, to_a, *B, to_b, zero, *C, to_c, batch.size, compute, _GEMM_DEFAULT)
+                self._call("cublasGemmStridedBatchedEx_64", self._handle, *arguments)
+
+    def _use_current_stream(self) -> None:
+        stream = _xp.cuda.get_current_stream().ptr
+        if stream != self._stream:
+            self._call("cublasSetStream_v2", self._handle, stream)
+            # every change of the stream takes the workspace away again
+            self._call("cublasSetWorkspace_v2", self._handle, _address(self._workspace), self._workspace.nbytes)
+            self._stream = stream
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        status = getattr(self._functions, name)(*arguments)
+        if status:
+            raise RuntimeError(f"{name} failed with cuBLAS's status {status}")
+
+
+def _address(array: Any) -> int:
+    return array.data.ptr
+
+
+_P, _I, _L = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
+_MATRIX = (_P, _I, _L)
+_SIGNATURES: dict[str, tuple[Any, ...]] = {
+    "cublasCreate_v2": (_P,),
+    "cublasSetStream_v2": (_P, _P),
+    "cublasSetWorkspace_v2": (_P, _P, ctypes.c_size_t),
+    "cublasGemmEx_64": (_P, _I, _I, _L, _L, _L, _P, *_MATRIX, *_MATRIX, _P, *_MATRIX, _I, _I),
+    "cublasGemmStridedBatchedEx_64": (
+        *(_P, _I, _I, _L, _L, _L, _P, *_MATRIX, _L, *_MATRIX, _L, _P, *_MATRIX, _L, _L, _I, _I),
+    ),
+}
+
+
+def load() -> Any:
+    """The libcublas that CuPy uses, with the functions' signatures; None where it cannot be had."""
+    try:
+        from cuda import pathfinder
+
+        functions = ctypes.CDLL(pathfinder.load_nvidia_dynamic_lib("cublas").abs_path)
+        for name, types in _SIGNATURES.items():
+            getattr(functions, name).argtypes = types
+    except (ImportError, OSError, RuntimeError, AttributeError):  # not installed, or older than CUDA 12
+        return None
+    return functions
+
+
+_cublas: list[Cublas | None] = []
+
+
+def _library() -> Cublas | None:
+    if not _cublas:
+        functions = load()
+        _cublas.append(None if functions is None else Cublas(functions))
+    return _cublas[0]

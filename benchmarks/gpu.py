@@ -1,0 +1,211 @@
+"""xpnn's speed and memory on a GPU beside PyTorch and JAX: ``python benchmarks/gpu.py [--quick]``.
+
+Training steps and inference of five networks in float32, from equal weights on equal data that lie on the device; an
+epoch of LeNet-5 on Fashion-MNIST, streamed and from the device; without TF32 and with it. Every contender has a process
+of its own on the same device; they take turns in shuffled order. Times are taken between two waits for the device.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+from gpu_contenders import LIBRARIES, installed, variables
+from nets import NETS, TASKS, Net, make_batches
+from report import TOLERANCE, table
+
+BATCHES = [64, 256, 1024, 4096]
+EPOCH_NET, EPOCH_BATCH = "lenet5-relu-max", 256
+Cell = dict[str, Any]
+
+
+def arguments() -> argparse.Namespace:
+    """From the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
+    parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    parser.add_argument("--contenders", nargs="+", choices=LIBRARIES, default=list(LIBRARIES))
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--quick", action="store_true", help="3 rounds of shorter slices")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
+    options = parser.parse_args()
+    options.rounds, options.slice_s = (3, 0.1) if options.quick else (options.rounds, 0.3)
+    return options
+
+
+def device() -> str:
+    """Its name and driver, as nvidia-smi tells them.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    if shutil.which("nvidia-smi") is None:
+        raise SystemExit("benchmarks/gpu.py: no CUDA device here (nvidia-smi is not found): nothing was measured")
+    try:
+        return smi("name,driver_version")
+    except (subprocess.CalledProcessError, IndexError):
+        raise SystemExit("benchmarks/gpu.py: nvidia-smi lists no CUDA device: nothing was measured") from None
+
+
+def smi(field: str) -> str:
+    """What nvidia-smi says of the first device."""
+    command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader,nounits", "--id=0"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0].strip()
+
+
+class Process:
+    """A contender's process and the pipe to it."""
+
+    def __init__(self, contender: str, tf32: bool) -> None:
+        self.connection, other = Pipe()
+        command = [sys.executable, str(Path(__file__).with_name("gpu_worker.py")), contender, str(other.fileno())]
+        environment = {**os.environ, **variables(contender, tf32)}
+        self.process = subprocess.Popen(command, pass_fds=(other.fileno(),), env=environment)
+        other.close()
+
+    def ask(self, method: str, *arguments: Any) -> tuple[str | None, Any]:
+        """(None, the answer), or (why there is none, None)."""
+        try:
+            self.connection.send((method, arguments))
+            return self.connection.recv()
+        except (EOFError, ConnectionError):
+            return f"its process ended with code {self.process.wait()}", None
+
+    def close(self) -> None:
+        """Hang up, at which the process ends."""
+        self.connection.close()
+        self.process.wait()
+
+
+def measure(net: Net, batch: int, task: str, tf32: bool, options: argparse.Namespace) -> Cell:
+    """Seconds a step of every contender in every round, the first losses, and the memory that each holds alone."""
+    from contenders.xpnn_ import initial_weights
+
+    cell: Cell = {"net": net.name, "batch": batch, "task": task, "tf32": tf32}
+    cell |= {"seconds": {}, "losses": {}, "memory": {}, "not_run": {}}
+    weights, batches = initial_weights(net), make_batches(net, batch)
+    processes: dict[str, Process] = {}
+    for name in options.contenders:
+        before = int(smi("memory.used"))
+        processes[name] = Process(name, tf32)
+        reason, losses = processes[name].ask("build", net, task, weights, batches)
+        if reason is None:
+            cell["losses"][name], cell["seconds"][name] = losses, []
+            cell["memory"][name] = int(smi("memory.used")) - before
+        else:
+            cell["not_run"][name] = reason
+    rng = random.Random(0)
+    for _ in range(options.rounds):
+        for name in rng.sample(list(cell["seconds"]), len(cell["seconds"])):
+            reason, seconds = processes[name].ask("slice", options.slice_s)
+            if reason is None:
+                cell["seconds"][name].append(seconds)
+            else:
+                cell["not_run"][name] = reason
+                del cell["seconds"][name]
+    for process in processes.values():
+        process.close()
+    return cell
+
+
+def measure_epoch(tf32: bool, options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Median seconds of an epoch by contender, from the device and streamed."""
+    import numpy as np
+    from contenders.xpnn_ import initial_weights
+
+    import xpnn as nn
+
+    data = nn.data.load_images("fashion-mnist")
+    x, y = data.x_train / np.float32(255), data.y_train
+    net, seconds = NETS[EPOCH_NET], {}
+    for name in options.contenders:
+        process = Process(name, tf32)
+        reason, _ = process.ask("build", net, "sgd", initial_weights(net), make_batches(net, EPOCH_BATCH, 1))
+        for where, on_device in (("on the device", True), ("streamed", False)):
+            if reason is None:
+                reason, times = process.ask("epoch", x, y, EPOCH_BATCH, on_device, 3)
+            if reason is None:
+                seconds.setdefault(name, {})[where] = statistics.median(times)
+        process.close()
+    return seconds
+
+
+def steps_table(cells: list[Cell]) -> str:
+    """Milliseconds a step and MiB on the device."""
+    names = [name for name in LIBRARIES if any(name in cell["seconds"] for cell in cells)]
+    rows = []
+    for cell in cells:
+        row = [f"{cell['net']}, {cell['batch']}, {cell['task']}"]
+        for name in names:
+            times = cell["seconds"].get(name)
+            row.append(f"{1e3 * statistics.median(times):.3g} ({cell['memory'][name]})" if times else "")
+        rows.append(row)
+    return table(["net, batch, task", *names], rows)
+
+
+def differences(cells: list[Cell]) -> str:
+    """The largest relative difference of the first steps' losses from xpnn's; loud where the work was not the same."""
+    worst: dict[str, float] = {}
+    for cell in cells:
+        ours = cell["losses"].get("xpnn", [])
+        for name, losses in cell["losses"].items():
+            if name != "xpnn" and ours:
+                difference = max(abs(a / b - 1) for a, b in zip(losses, ours, strict=True))
+                worst[name] = max(worst.get(name, 0.0), difference if difference == difference else float("inf"))
+    loud = "**ERROR, NOT THE SAME WORK:** "
+    return "\n".join(f"- {loud if value > TOLERANCE else ''}{name} {value:.1e}" for name, value in worst.items())
+
+
+def not_run(cells: list[Cell]) -> str:
+    """Who did not run, and why."""
+    reasons = {f"- {name}: {reason}" for cell in cells for name, reason in cell["not_run"].items()}
+    return "Not run:\n" + "\n".join(sorted(reasons)) if reasons else ""
+
+
+def text_of(results: dict[str, Any]) -> str:
+    """The report."""
+    parts = [f"{results['device']}; {results['date']}. Milliseconds a step (MiB on the device)."]
+    for tf32 in (False, True):
+        cells = [cell for cell in results["steps"] if cell["tf32"] == tf32]
+        parts += [f"### {'With' if tf32 else 'Without'} TF32", steps_table(cells)]
+        parts += ["Losses of the first steps, largest relative difference from xpnn's:", differences(cells)]
+        epochs = results["epochs"].get(str(tf32), {})
+        rows = [[name, *(f"{found.get(w, float('nan')):.3g}" for w in ("on the device", "streamed"))]
+                for name, found in epochs.items()]  # fmt: skip
+        title = f"Seconds for an epoch of {EPOCH_NET} on Fashion-MNIST, batch {EPOCH_BATCH}"
+        parts += [title, table(["", "data on the device", "streamed"], rows)]
+    return "\n\n".join(filter(None, [*parts, not_run(results["steps"])])) + "\n"
+
+
+def main() -> None:
+    """Measure, print, write."""
+    options = arguments()
+    results: dict[str, Any] = {"device": device(), "date": time.strftime("%Y-%m-%d %H:%M"), "steps": [], "epochs": {}}
+    found = installed()
+    for name in (name for name in options.contenders if name not in found):
+        print(f"{name} is left out: {LIBRARIES[name]} is not installed")
+    options.contenders = [name for name in options.contenders if name in found]
+    options.out.mkdir(parents=True, exist_ok=True)
+    for tf32 in (False, True):
+        for net in options.nets:
+            for batch in options.batches:
+                for task in options.tasks:
+                    results["steps"].append(measure(NETS[net], batch, task, tf32, options))
+                    (options.out / "gpu.json").write_text(json.dumps(results, indent=1))  # a cut-off run keeps these
+        results["epochs"][str(tf32)] = measure_epoch(tf32, options)
+    (options.out / "gpu.json").write_text(json.dumps(results, indent=1))
+    (options.out / "gpu.md").write_text(text_of(results))
+    print(text_of(results))
+
+
+if __name__ == "__main__":
+    main()

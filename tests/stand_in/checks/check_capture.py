@@ -1,0 +1,293 @@
+"""A captured step: the numbers of an eager one, and eager where the numbers would be others."""
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import cupy
+import numpy as np
+import pytest
+from check_copies import TASKS as NETWORKS
+from check_copies import floats, labels
+from cupy.stand_in import watch
+
+import xpnn as nn
+from xpnn.backend import captured, check, matmul
+from xpnn.backend.capture import Captured
+
+STEPS = 20
+DROPOUT = lambda: nn.Sequential(nn.Dense(6, 8, rng=0), nn.Dropout(0.5, rng=1), nn.Dense(8, 4, rng=2))  # noqa: E731
+TASKS = NETWORKS | {"dropout": (DROPOUT, floats(6), labels())}
+
+
+class Regression:
+    """A layer and its Adam by hand; ``step`` takes the batch and the rate."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.W = nn.asarray(rng.standard_normal((4, 3)))
+        self.m, self.v = nn.xp.zeros_like(self.W), nn.xp.zeros_like(self.W)
+
+    def step(self, x: Any, y: Any, rate: Any) -> Any:
+        check((y.max() < 100), "a target lies outside")
+        error = matmul(x, self.W) - y
+        gradient = matmul(x.T, error) * (1 / len(x))
+        self.m *= 0.9
+        self.m += 0.1 * gradient
+        self.v *= 0.99
+        self.v += 0.01 * gradient * gradient
+        self.W -= rate * self.m / (nn.xp.sqrt(self.v) + 1e-8)
+        return (error * error).mean()
+
+
+def data(steps: int = STEPS, samples: int = 8) -> list[tuple[Any, Any]]:
+    rng = np.random.default_rng(1)
+    return [
+        (nn.asarray(rng.standard_normal((samples, 4))), nn.asarray(rng.standard_normal((samples, 3))))
+        for _ in range(steps)
+    ]
+
+
+def rate(t: int) -> float:
+    """A schedule and Adam's correction: another number at each step."""
+    return 0.1 * 0.9**t * (1 - 0.99 ** (t + 1)) ** 0.5 / (1 - 0.9 ** (t + 1))
+
+
+def train(wrap: Callable[[Any], Any], batches: list[tuple[Any, Any]]) -> tuple[list[float], np.ndarray, Any]:
+    net = Regression()
+    step = wrap(net.step)
+    losses = [float(step(x, y, rate(t))) for t, (x, y) in enumerate(batches)]
+    return losses, nn.to_numpy(net.W), step
+
+
+def test_same_numbers_as_eager_over_20_steps_with_schedule_and_adam():
+    losses, weights, step = train(captured, data())
+    eager_losses, eager_weights, _ = train(lambda step: step, data())
+    assert step.graph is not None
+    assert step.eager == ""
+    assert losses == eager_losses
+    assert losses[-1] < losses[0]
+    np.testing.assert_array_equal(weights, eager_weights)
+
+
+def test_a_number_that_does_not_come_in_as_one_is_frozen():
+    """The mistake that the numbers are there against; and the stand-in shows it."""
+    net = Regression()
+    count = iter(range(STEPS))
+    step = captured(lambda x, y: net.step(x, y, rate(next(count))))
+    for x, y in data():
+        step(x, y)
+    assert np.abs(nn.to_numpy(net.W) - train(captured, data())[1]).max() > 1e-3
+
+
+def test_from_the_fourth_step_on_one_launch_and_nothing_else():
+    net = Regression()
+    step = captured(net.step)
+    for t, (x, y) in enumerate(data(3)):
+        step(x, y, rate(t))
+    (x, y), pool = data(1)[0], cupy.get_default_memory_pool()
+    before = pool.allocations
+    with watch() as seen:
+        for t in range(5):
+            step(x, y, rate(3 + t))
+    assert [what for what, *_ in seen.order] == ["launch"] * 5
+    assert pool.allocations == before
+    assert (seen.uploads, seen.synchronisations, seen.holds) == (0, 0, 0), str(seen)
+
+
+def test_rehearsals_and_recording_keep_the_order_of_streams():
+    net = Regression()
+    step = captured(net.step)
+    with watch() as seen:
+        for t, (x, y) in enumerate(data(3)):
+            step(x, y, rate(t))
+    inside, outside = step._stream, cupy.cuda.Stream.null
+    into, out = ("wait", inside, outside), ("wait", outside, inside)
+    assert seen.order == [into, out, into, out, into, out, ("launch", outside)]
+
+
+def test_another_shape_or_dtype_runs_eagerly_and_leaves_the_graph_as_it_is():
+    mixed = data(6) + data(1, samples=5) + data(6)
+    losses, weights, step = train(captured, mixed)
+    eager_losses, eager_weights, _ = train(lambda step: step, mixed)
+    assert step.graph is not None
+    assert losses == eager_losses
+    np.testing.assert_array_equal(weights, eager_weights)
+
+
+REFUSED: dict[str, Callable[[Any], Any]] = {
+    "asarray": lambda x: x * nn.asarray(np.ones(4)),
+    "to_numpy": lambda x: x * float(nn.to_numpy(x).max()),
+    "synchronize": lambda x: (nn.synchronize(), x)[1],
+    "float()": lambda x: x * float(x.max()),
+    "branch": lambda x: x if x.max() > 0 else -x,
+    "mask": lambda x: x[x[:, 0] > -100],
+    "cuBLAS by @": lambda x: (x @ x.T)[:, :4],
+    "many arrays joined": lambda x: nn.xp.concatenate([x] * 9)[:8],
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_captured_runs_eagerly_with_the_same_numbers(what):
+    function = REFUSED[what]
+    step = captured(lambda x: function(x) * 2)
+    for x, _ in data(6):
+        np.testing.assert_array_equal(nn.to_numpy(step(x)), nn.to_numpy(function(x) * 2))
+    assert step.graph is None
+    assert step.eager
+
+
+def test_host_draws_stay_those_of_an_eager_run():
+    """A step that uploads is found out in its rehearsal: a recording would have drawn one mask too many."""
+    dropout, other = nn.Dropout(0.5, rng=3), nn.Dropout(0.5, rng=3)
+    step = captured(lambda x: dropout.forward(x)[0])
+    for x, _ in data(6):
+        np.testing.assert_array_equal(nn.to_numpy(step(x)), nn.to_numpy(other.forward(x)[0]))
+    assert "copies to or from the device" in step.eager
+
+
+def test_an_error_of_the_steps_own_is_raised():
+    def step(x: Any) -> None:
+        raise ValueError("of my own")
+
+    run = captured(step)
+    for x, _ in data(5):
+        with pytest.raises(ValueError, match="of my own"):
+            run(x)
+
+
+def test_a_check_still_raises_when_replayed():
+    net = Regression()
+    step = captured(net.step)
+    batches = data(8)
+    for x, y in batches[:5]:
+        step(x, y, 0.1)
+    nn.synchronize()
+    step(batches[5][0], batches[5][1] + 1000, 0.1)
+    step(*batches[6], 0.1)  # a later step that is in order hides nothing
+    with pytest.raises(ValueError, match="a target lies outside"):
+        nn.synchronize()
+    step(*batches[7], 0.1)
+    nn.synchronize()  # told once
+    assert step.graph is not None
+
+
+def test_memory_lives_as_long_as_the_graph_and_no_longer():
+    net = Regression()
+    step = captured(net.step)
+    batches = data(4)
+    for x, y in batches:
+        step(x, y, 0.1)
+    del x, y, batches
+    gc.collect()
+    pool = step._pool
+    assert pool.used_bytes() < pool.total_bytes()  # most of it serves within a step alone
+    for _ in range(3):
+        step(*data(1)[0], 0.1)
+    allocations = pool.allocations
+    step(*data(1)[0], 0.1)
+    assert pool.allocations == allocations
+    graph = step.graph
+    del pool
+    step._pool = None
+    gc.collect()
+    with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="IllegalAddress"):  # had it not been kept
+        graph.launch()
+
+
+def test_holds_no_more_than_one_step_needs():
+    def step(x: Any) -> Any:
+        for _ in range(50):
+            x = x * 1.5
+        return x
+
+    run = captured(step)
+    x = nn.asarray(np.ones(1 << 12))
+    for _ in range(4):
+        run(x)
+    assert run._pool.total_bytes() <= 5 * x.nbytes  # the buffer, two in turn, the result of this call and the last
+
+
+def test_a_step_that_gives_up_holds_nothing():
+    run = captured(lambda x: x * float(x.max()))
+    for _ in range(4):
+        run(nn.asarray(np.ones(4)))
+    assert (run._pool, run._buffers, run._result) == (None, [], None)
+
+
+def test_numbers_are_0d_arrays_of_the_dtype_asked_for():
+    seen = []
+    run = captured(lambda x, rate: seen.append(rate) or x * rate, dtype="float64")
+    run(nn.asarray(1.0, "float64"), 0.1)
+    assert (seen[0].shape, seen[0].dtype, float(seen[0])) == ((), "float64", 0.1)
+
+
+def fitted(monkeypatch, wrap: Any, task: str, optimizer: nn.Optimizer, **options: Any) -> tuple[Any, np.ndarray]:
+    """The history and the weights of a run whose steps are captured by ``wrap``: the last batch is smaller."""
+    build, x, y = TASKS[task]
+    model = build()
+    monkeypatch.setattr("xpnn.training.loop.captured", wrap)
+    history = nn.fit(model, x, y, optimizer=optimizer, batch_size=8, validation=(x, y), verbose=False, **options)
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+    return rows, nn.to_numpy(model.flat_params)
+
+
+def compare(monkeypatch, task: str, make: Callable[[], nn.Optimizer], **options: Any) -> Any:
+    """The captured step of a run that gives the numbers of an eager one."""
+    made: list[Captured] = []
+
+    def keep(*arguments: Any) -> Captured:
+        made.append(captured(*arguments))
+        return made[-1]
+
+    history, weights = fitted(monkeypatch, keep, task, make(), **options)
+    eager_history, eager_weights = fitted(monkeypatch, lambda step, *_: step, task, make(), **options)
+    assert history == eager_history
+    np.testing.assert_array_equal(weights, eager_weights)
+    return made[0]
+
+
+@pytest.mark.parametrize("task", NETWORKS)
+def test_every_network_is_captured_by_fit_with_the_same_numbers(monkeypatch, task):
+    step = compare(monkeypatch, task, lambda: nn.Adam(nn.CosineDecay(0.01, 12)), epochs=4, max_norm=0.5)
+    assert step.eager == ""
+    assert step.graph is not None
+
+
+OPTIMIZERS: dict[str, Callable[[], nn.Optimizer]] = {
+    "SGD": lambda: nn.SGD(nn.StepDecay(0.1, 5)),
+    "momentum": lambda: nn.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "Adam": lambda: nn.Adam(nn.CosineDecay(0.1, 30, warmup=4), weight_decay=0.01),
+    "AdamW": lambda: nn.AdamW(nn.CosineDecay(0.1, 30)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimiser_over_20_steps_and_more(monkeypatch, name):
+    step = compare(monkeypatch, "MLP", OPTIMIZERS[name], epochs=10)
+    assert step.graph is not None
+
+
+def test_dropout_falls_back_and_draws_the_same_masks(monkeypatch):
+    step = compare(monkeypatch, "dropout", lambda: nn.Adam(), epochs=4)
+    assert step.graph is None
+    assert "copies to or from the device" in step.eager
+
+
+def test_an_optimiser_with_a_step_of_its_own_stays_outside(monkeypatch):
+    class Halving(nn.SGD):
+        def step(self, model):
+            super().step(model)
+            self.lr *= 0.5
+
+    step = compare(monkeypatch, "MLP", lambda: Halving(0.1), epochs=5)
+    assert step.graph is not None
+
+
+@pytest.mark.parametrize("wrong", [4, -1])
+def test_fit_tells_wrong_labels_from_a_replayed_step(wrong):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((80, 6)).astype("float32"), rng.integers(0, 4, 80)
+    y[70] = wrong
+    with pytest.raises(ValueError, match="a label lies outside"):
+        nn.fit(nn.MLP((6, 4), rng=0), x, y, epochs=2, batch_size=8, verbose=False)
