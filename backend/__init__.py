@@ -4,7 +4,7 @@ from .blas import add_product, small_products
 from .capture import captured
 from .errors import BackendError, explained
 from .gemm import matmul
-from .im2col import Tile, col2im, im2col, output_size, tiles, windows
+from .im2col import Tile, col2im, im2col, output_size, tiles, turned_windows
 from .memory import cache_blocks, keep_freed_memory
 from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
 from .stream import prefetch
@@ -37,6 +37,6 @@ __all__ = [
     "synchronize",
     "tiles",
     "to_numpy",
-    "windows",
+    "turned_windows",
     "xp",
 ]

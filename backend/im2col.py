@@ -110,6 +110,19 @@ def windows(lines: Array, kernel: int, count: int, stride: int = 1, dilation: in
     return view.reshape(G, count, kernel * K, L)
 
 
+def turned_windows(lines: Array, kernel: int, stride: int = 1, dilation: int = 1) -> Array:
+    """The rows that the rows of the input meet under a turned kernel: (G, rows, K, L) to (G, height, kernel*K, L).
+
+    ``turned_windows[g, r, (m,k), l] = lines[g, i, k, l]`` where i*stride + (kernel-1-m)*dilation = r, or 0 for no i:
+    what :func:`windows` took from row r, from the last place under the kernel to the first.
+    """
+    G, count, K, L = lines.shape
+    margin, rows = (kernel - 1) * dilation, (count - 1) * stride + 1
+    spread = xp.zeros((G, rows + 2 * margin, K, L), dtype=lines.dtype)
+    spread[:, margin : margin + rows : stride] = lines
+    return windows(spread, kernel, rows + margin, 1, dilation)
+
+
 def col2im(
     lines: Array,
     out: Array,

@@ -14,7 +14,7 @@ import numpy as np
 from .errors import BackendError, explained, versions
 
 Array: TypeAlias = np.ndarray  # under CuPy a cupy.ndarray, which has the same interface as far as xpnn uses it
-Rng: TypeAlias = int | np.random.Generator | None
+Rng: TypeAlias = "int | np.random.Generator | None"  # in words, since numpy.random is slow to import
 
 _CHOICES = ("numpy", "cupy", "auto")
 _INSTALL = 'pip install ".[cuda13]" in xpnn\'s checkout (".[cuda12]" where the driver is for CUDA 12)'

@@ -9,10 +9,12 @@ import contextvars
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .blas import blas_threads, single_threaded_blas
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 T = TypeVar("T")
 
@@ -69,5 +71,7 @@ def _run(index: int, task: Callable[[], T]) -> T:
 
 
 @functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(threads: int) -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor  # here, since importing it takes a while
+
     return ThreadPoolExecutor(threads, thread_name_prefix="xpnn")

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def batches(
-    x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Generator | None = None
+    x: np.ndarray, y: np.ndarray, batch_size: int, rng: "np.random.Generator | None" = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every sample once, ``batch_size`` at a time; the last batch may be smaller.
 

@@ -1,6 +1,6 @@
 """The seed's convolution (section "CNN"), as im2col and matrix multiplication."""
 
-from ..backend import Array, Rng, Tile, col2im, im2col, matmul, output_size, tiles, windows, xp
+from ..backend import Array, Rng, Tile, col2im, im2col, matmul, output_size, tiles, turned_windows, xp
 from .base import Backward, Layer, brief, pair, positive
 from .init import affine
 
@@ -20,9 +20,15 @@ class Conv2D(Layer):
     (I * K)_ij = sum_{m,n} I(i-m, j-n) K(m,n). So the forward pass is rot180(W) * o, and a kernel meant for true
     convolution goes in as ``W[..., ::-1, ::-1]``.
 
-    With im2col each becomes one matrix product over columns, col[(c,m,n), (i,j)] = o[c,i+m,j+n]::
+    With im2col each becomes matrix products, one for each output row i, over columns col_i[(m,c,n), j] = o[c,i+m,j+n],
+    to which a 1 is added, so that b is one more weight::
 
-        x = W col + b,    dE/dW = delta col^T,    dE/do = col2im(W^T delta)
+        x_i = (W b) col_i,    dE/d(W b) = sum_i delta_i col_i^T
+
+    The input's gradient is the convolution delta * W along the height, over the rows of delta that the kernel meets,
+    and along the width col2im, im2col's adjoint, which sums over n::
+
+        line_r[(c,n), j] = sum_{d,m} W[d,c,m,n] delta[d,r-m,j],    dE/do[c,r,j] = sum_n line_r[(c,n), j-n]
 
     With dilation the kernel's place (m, n) reads o[c, i + d1 m, j + d2 n]. With G groups, group g's D/G kernels see its
     C/G channels only: the same products, one for each group, over the group's rows of col.
@@ -83,45 +89,40 @@ class Conv2D(Layer):
         H_out, W_out = map(output_size, (H, width), self.kernel_size, self.stride, self.padding, self.dilation)
         if H_out < 1 or W_out < 1:
             raise ValueError(f"{self}: the kernel is larger than the padded input of shape {x.shape}")
-        o = pad(x.transpose(1, 2, 3, 0), p1, p2)
-        padded = o.shape
+        padded = (C, H + 2 * p1, width + 2 * p2, N)
         if k1 == padded[1]:  # the kernel has one place along the height: its rows may count as channels
-            o, C, k1 = o.reshape(C * k1, 1, *padded[2:]), C * k1, 1
+            C, k1 = C * k1, 1
+        flat = (C, padded[0] * padded[1] // C, *padded[2:])
         W = self.params["W"].reshape(G, D // G, C // G, k1, k2)
-        kernels = xp.zeros((G, 1, D // G, k1, C // G * k2 + 1), dtype=x.dtype)  # in im2col's order, with its 1 for b
-        kernels[:, 0, :, :, :-1].reshape(G, D // G, k1, C // G, k2)[...] = W.swapaxes(2, 3)
-        kernels[:, 0, :, 0, -1] = self.params["b"].reshape(G, -1)
-        kernels = kernels.reshape(G, 1, D // G, -1)
+        kernels = _with_bias(W, self.params["b"])
         line = max(C * k2 + G, D) * x.itemsize  # of im2col's or delta's numbers
         parts = list(tiles((H_out, W_out, N), line, k1, s1, d1))
 
-        def columns_of(tile: Tile) -> Array:
+        def columns_of(o: Array, tile: Tile) -> Array:
             return im2col(o, (k1, k2), self.stride, tile, self.dilation, G)
 
+        o = pad(x.transpose(1, 2, 3, 0), p1, p2).reshape(flat)
         z = xp.empty((G, D // G, H_out, W_out, N), dtype=x.dtype)
         for tile in parts:
             out = z[:, :, *tile].swapaxes(1, 2)
             if out.shape[-1] == N:
-                matmul(kernels, columns_of(tile), out.reshape(*out.shape[:3], -1))
+                matmul(kernels, columns_of(o, tile), out.reshape(*out.shape[:3], -1))
             else:
-                out[...] = matmul(kernels, columns_of(tile)).reshape(out.shape)
+                out[...] = matmul(kernels, columns_of(o, tile)).reshape(out.shape)
 
         def backward(dy: Array) -> Array | None:
             delta = dy.transpose(1, 2, 3, 0).reshape(z.shape)
             turned = W[..., ::-1, :].transpose(0, 2, 4, 3, 1).reshape(G, 1, -1, k1 * D // G)  # g, 1, (c,n), (m,d)
-            do = xp.zeros(o.shape, dtype=o.dtype) if needs_dx else None
+            do = xp.zeros(flat, dtype=dy.dtype) if needs_dx else None
             dkernels = xp.zeros((G, kernels.shape[-1], D // G), dtype=dy.dtype)
-            margin = (k1 - 1) * d1
+            # o and the columns are made anew: cheaper than to keep them since the forward pass
+            o = pad(x.transpose(1, 2, 3, 0), p1, p2).reshape(flat)
             for tile in parts:
                 block = delta[:, :, *tile].swapaxes(1, 2)  # g, i, d, j, sample
                 block = block.reshape(*block.shape[:3], -1)
-                # the columns are made anew: cheaper than keeping k2 copies of the input since the forward pass
-                dkernels += matmul(columns_of(tile), block.swapaxes(2, 3)).sum(1)
+                dkernels += matmul(columns_of(o, tile), block.swapaxes(2, 3)).sum(1)
                 if do is not None:
-                    rows = (block.shape[1] - 1) * s1 + 1
-                    spread = xp.zeros((G, rows + 2 * margin, *block.shape[2:]), dtype=dy.dtype)
-                    spread[:, margin : margin + rows : s1] = block
-                    lines = matmul(turned, windows(spread, k1, rows + margin, 1, d1))
+                    lines = matmul(turned, turned_windows(block, k1, s1, d1))
                     col2im(lines, do, (k1, k2), self.stride, tile, self.dilation)
             dkernels = dkernels.swapaxes(1, 2).reshape(D, k1, -1)
             dW = dkernels[:, :, :-1].reshape(D, k1, C // G, k2).swapaxes(1, 2)
@@ -135,6 +136,15 @@ class Conv2D(Layer):
         usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
         options = brief(usual, **{key: getattr(self, key) for key in ("kernel_size", *usual)})
         return f"{self.in_channels}, {self.out_channels}, {options}"
+
+
+def _with_bias(W: Array, b: Array) -> Array:
+    """W (G, D/G, C/G, k1, k2) in im2col's order (m,c,n), and b where its columns have the first 1: (G, 1, D/G, K)."""
+    G, D, C, k1, k2 = W.shape
+    kernels = xp.zeros((G, D, k1, C * k2 + 1), dtype=W.dtype)
+    kernels[..., :-1].reshape(G, D, k1, C, k2)[...] = W.swapaxes(2, 3)
+    kernels[:, :, 0, -1] = b.reshape(G, D)
+    return kernels.reshape(G, 1, D, -1)
 
 
 def pad(x: Array, p1: int, p2: int, value: float = 0.0) -> Array:

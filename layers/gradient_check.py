@@ -121,7 +121,7 @@ class _Function:
     """
 
     def __init__(
-        self, layer: Any, x: Any, loss: Any, targets: Any, rng: np.random.Generator, options: dict[str, Any]
+        self, layer: Any, x: Any, loss: Any, targets: Any, rng: "np.random.Generator", options: dict[str, Any]
     ) -> None:
         if isinstance(layer, Loss) and loss is None:
             layer, loss = _Identity(), layer

@@ -100,7 +100,7 @@ class LeNet5(Sequential):
 
 
 def _published(
-    in_channels: int, num_classes: int, padding: int, rng: np.random.Generator, dtype: str
+    in_channels: int, num_classes: int, padding: int, rng: "np.random.Generator", dtype: str
 ) -> tuple[Layer, ...]:
     """The layers of 1998."""
     C1 = Conv2D(in_channels, 6, 5, padding=padding, dtype=dtype)

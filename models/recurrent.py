@@ -94,7 +94,7 @@ class CharRNN(Sequential):
         prompt = prompt or ("\n" if "\n" in self.vocabulary else self.vocabulary[0])
         return self._sample(length, encode(prompt, self.vocabulary), temperature, np.random.default_rng(rng))
 
-    def _sample(self, length: int, prompt: np.ndarray, temperature: float, rng: np.random.Generator) -> Iterator[str]:
+    def _sample(self, length: int, prompt: np.ndarray, temperature: float, rng: "np.random.Generator") -> Iterator[str]:
         state: State | None = None
         x = prompt
         for _ in range(length):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import xpnn as nn
-from xpnn.backend import col2im
+from xpnn.backend import col2im, turned_windows
 from xpnn.cli import gradcheck as command
 from xpnn.layers import batchnorm, pool
 from xpnn.layers.recurrent import RaggedSteps, Recurrent
@@ -54,8 +54,8 @@ MUTATIONS = [
     Mutation(nn.Conv2D, "dkernels += matmul", "dkernels = matmul", "only the last tile", "W b"),
     Mutation(nn.Conv2D, "[:, p1 : p1 + H, p2 :", "[:, :H, p2 :", "padding not cut off, shape kept", "input"),
     Mutation(nn.Conv2D, "dkernels[:, 0, -1]", "dkernels[:, 0, 0]", "a pixel for the bias", "b"),
-    Mutation(nn.Conv2D, "spread[:, margin : margin + rows", "spread[:, :rows", "margin on one side", "input"),
-    Mutation(nn.Conv2D, "margin = (k1 - 1) * d1", "margin = k1 - 1", "dilation of the rows forgotten", "input"),
+    Mutation(turned_windows, "spread[:, margin : margin + rows", "spread[:, :rows", "one margin", "input", "Conv2D"),
+    Mutation(turned_windows, "rows + margin, 1, dilation)", "rows + margin)", "dilation forgotten", "input", "Conv2D"),
     Mutation(
         col2im,
         "top, left = tile.rows.start * s1",

@@ -43,7 +43,7 @@ def test_the_workspace_has_a_cap_whatever_the_image_kernel_or_batch(shape, kerne
 
         return run
 
-    for name in "windows", "im2col":
+    for name in "turned_windows", "im2col":
         monkeypatch.setattr(conv_module, name, watched(getattr(conv_module, name)))
     model = nn.Sequential(nn.Conv2D(shape[1], 4, kernel, rng=0, **options), nn.GlobalAvgPool2D(), nn.Dense(4, 2, rng=1))
     x, labels = nn.asarray(rng.standard_normal(shape)), nn.asarray(np.arange(shape[0]) % 2)
