@@ -60,7 +60,7 @@ def _gemm(dtype: str) -> Callable[..., None] | None:
                 function.restype = None
                 function.argtypes = [*[ctypes.c_int] * 3, *[integer] * 3, real, pointer, integer, pointer, integer]
                 function.argtypes += [real, pointer, integer]
-                return function  # type: ignore[no-any-return]
+                return function
     return None
 
 
