@@ -7,6 +7,7 @@ a run gives the same bits again. On a device there is nothing to divide.
 
 import contextvars
 import functools
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -70,8 +71,19 @@ def _run(index: int, task: Callable[[], T]) -> T:
     return task()
 
 
+def _after_fork() -> None:
+    """A forked process has none of its parent's threads, and whoever held the lock is not there to let go of it."""
+    global _alone
+    _alone = threading.Lock()
+    _pool.cache_clear()
+
+
 @functools.cache
 def _pool(threads: int) -> "ThreadPoolExecutor":
     from concurrent.futures import ThreadPoolExecutor  # here, since importing it takes a while
 
     return ThreadPoolExecutor(threads, thread_name_prefix="xpnn")
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where no process is forked
+    os.register_at_fork(after_in_child=_after_fork)

@@ -42,9 +42,11 @@ class Sequential(Composite):
         outputs, backwards = zip(*in_parallel([partial(self._forward, x[s], needs_dx) for s in sections]), strict=True)
 
         def backward(dy: Array) -> Array | None:
-            dx = in_parallel([partial(step, dy[s]) for step, s in zip(backwards, sections, strict=True)])
-            for _, leaf in self.leaves():
-                leaf.grads.collect()
+            try:
+                dx = in_parallel([partial(step, dy[s]) for step, s in zip(backwards, sections, strict=True)])
+            finally:
+                for _, leaf in self.leaves():
+                    leaf.grads.collect()
             return None if dx[0] is None else xp.concatenate(dx)
 
         return xp.concatenate(outputs), backward

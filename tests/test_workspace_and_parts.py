@@ -1,6 +1,9 @@
 """What is done for speed and memory changes no result: tiles, parts of a batch on threads, the layers' order."""
 
+import os
+import signal
 import sys
+import time
 import tracemalloc
 
 import numpy as np
@@ -76,6 +79,8 @@ def test_a_convolution_needs_little_more_memory_than_its_images():
 @pytest.fixture
 def three_parts(monkeypatch):
     """Every batch of images divided in three, as on a machine with three cores."""
+    if nn.xp.__name__ != "numpy":
+        pytest.skip("on a device nothing is divided")
     monkeypatch.setattr(threads, "blas_threads", lambda: 3)
     monkeypatch.setattr(threads, "_LEAST", 1)
 
@@ -122,6 +127,32 @@ def test_gradients_of_a_divided_batch_are_added_to_what_is_there(three_parts, rn
     _, backward = model.forward(dev(x))
     backward(dev(dy))
     np.testing.assert_allclose(host(model.flat_grads), 2 * once, rtol=1e-12)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_has_threads_of_its_own(three_parts, rng):
+    model, x = network(), rng.standard_normal((9, 2, 9, 9)).astype("float32")
+    logits = model(x)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if (model(x) == logits).all() else 1)
+    for _ in range(300):
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+    assert (pid, status) == (child, 0)
+
+
+def test_an_error_in_one_part_leaves_no_gradient_behind_for_the_next_pass(three_parts, rng):
+    model, x, dy = network(dtype="float64"), rng.standard_normal((7, 2, 9, 9)), rng.standard_normal((7, 5))
+    expected = passes(model, x, dy)[2]
+    _, backward = model.forward(dev(x))
+    with pytest.raises(ValueError, match="reshape"):
+        backward(dev(dy[:, :4]))
+    np.testing.assert_array_equal(passes(model, x, dy)[2], expected)
 
 
 def test_layers_that_couple_samples_see_the_whole_batch(three_parts, rng):
