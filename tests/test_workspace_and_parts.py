@@ -13,6 +13,7 @@ from border import dev, host
 import xpnn as nn
 
 conv_module, threads = sys.modules["xpnn.layers.conv"], sys.modules["xpnn.backend.threads"]
+ON_CPU = nn.xp.__name__ == "numpy"
 CAP = sys.modules["xpnn.backend.im2col"].WORKSPACE_BYTES
 
 
@@ -60,29 +61,12 @@ def test_the_workspace_has_a_cap_whatever_the_image_kernel_or_batch(shape, kerne
     assert max(sizes) <= CAP
 
 
-@pytest.mark.skipif(nn.xp.__name__ != "numpy", reason="tracemalloc sees NumPy's memory only")
-def test_a_convolution_needs_little_more_memory_than_its_images():
-    conv = nn.Conv2D(3, 8, 7, padding=3, rng=0)
-    x = np.zeros((3, 512, 512, 2), "float32").transpose(3, 0, 1, 2)
-    dy = np.zeros((8, 512, 512, 2), "float32").transpose(3, 0, 1, 2)
-    tracemalloc.start()
-    try:
-        _, backward = conv.forward(x)
-        backward(dy)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    padded = 2 * 3 * 518 * 518 * 4
-    assert peak <= dy.nbytes + 2 * padded + 4 * CAP  # output, padded input and its gradient, four arrays of a tile
-
-
 @pytest.fixture
 def three_parts(monkeypatch):
-    """Every batch of images divided in three, as on a machine with three cores."""
-    if nn.xp.__name__ != "numpy":
-        pytest.skip("on a device nothing is divided")
-    monkeypatch.setattr(threads, "blas_threads", lambda: 3)
-    monkeypatch.setattr(threads, "_LEAST", 1)
+    """Every batch of images divided in three, as on a machine with three cores; on a device none is."""
+    if ON_CPU:
+        monkeypatch.setattr(threads, "blas_threads", lambda: 3)
+        monkeypatch.setattr(threads, "_LEAST", 1)
 
 
 def network(**options):
@@ -129,23 +113,6 @@ def test_gradients_of_a_divided_batch_are_added_to_what_is_there(three_parts, rn
     np.testing.assert_allclose(host(model.flat_grads), 2 * once, rtol=1e-12)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-def test_a_forked_process_has_threads_of_its_own(three_parts, rng):
-    model, x = network(), rng.standard_normal((9, 2, 9, 9)).astype("float32")
-    logits = model(x)
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if (model(x) == logits).all() else 1)
-    for _ in range(300):
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            break
-        time.sleep(0.1)
-    else:
-        os.kill(child, signal.SIGKILL)
-    assert (pid, status) == (child, 0)
-
-
 def test_an_error_in_one_part_leaves_no_gradient_behind_for_the_next_pass(three_parts, rng):
     model, x, dy = network(dtype="float64"), rng.standard_normal((7, 2, 9, 9)), rng.standard_normal((7, 5))
     expected = passes(model, x, dy)[2]
@@ -187,3 +154,35 @@ def test_what_is_separable():
     assert coupled == {"Layer", "BatchNorm1D", "BatchNorm2D", "Dropout"}
     assert nn.LeNet5(rng=0).separable
     assert not nn.Sequential(nn.Dense(2, 2, rng=0), nn.Sequential(nn.Dropout(0.5, rng=0))).separable
+
+
+if ON_CPU:  # a device forks no process, and tracemalloc does not see its memory
+
+    def test_a_convolution_needs_little_more_memory_than_its_images():
+        conv = nn.Conv2D(3, 8, 7, padding=3, rng=0)
+        x = np.zeros((3, 512, 512, 2), "float32").transpose(3, 0, 1, 2)
+        dy = np.zeros((8, 512, 512, 2), "float32").transpose(3, 0, 1, 2)
+        tracemalloc.start()
+        try:
+            _, backward = conv.forward(x)
+            backward(dy)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        padded = 2 * 3 * 518 * 518 * 4
+        assert peak <= dy.nbytes + 2 * padded + 4 * CAP  # output, padded input and its gradient, four arrays of a tile
+
+    def test_a_forked_process_has_threads_of_its_own(three_parts, rng):
+        model, x = network(), rng.standard_normal((9, 2, 9, 9)).astype("float32")
+        logits = model(x)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if (model(x) == logits).all() else 1)
+        for _ in range(300):
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(0.1)
+        else:
+            os.kill(child, signal.SIGKILL)
+        assert (pid, status) == (child, 0)
