@@ -67,7 +67,7 @@ class LSTM(Recurrent):
         scale[2] = 1
         scale = scale.reshape(-1)
         shift = 1 - scale
-        turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop are faster so
+        turned = W_h.T.copy("C")  # the small products of the loop are faster so
         turned *= scale
         a *= scale
         i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))

@@ -518,3 +518,14 @@ def test_lengths_are_one_copy_to_the_device_and_nothing_waits_for_it():
         timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_a_pass_leaves_the_parameters_as_they_are(kind, size, rng):
+    """With one unit a transposed matrix is no other array in memory: nothing may be scaled in place."""
+    layer = kind(size, size, rng=0, dtype="float64")
+    before = host(layer.flat_params).copy()
+    y, backward = layer.forward(dev(rng.standard_normal((3, 4, size))))
+    backward(y)
+    np.testing.assert_array_equal(host(layer.flat_params), before)
