@@ -10,12 +10,12 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .gemm import matmul
-from .select import Array, xp
+from .gemm import matmul, matrices
+from .select import Array, on_device
 
 _SMALL = 1 << 21  # multiplications in a product that two threads finish no sooner than one
 _WORTH = 1 << 14  # numbers in the result: for fewer, the call costs more than the temporary array
-_ROW_MAJOR, _AS_IT_IS, _TRANSPOSED = 101, 111, 112  # cblas.h
+_ROW_MAJOR, _TURNS = 101, {False: 111, True: 112}  # cblas.h: whether a matrix is transposed
 
 
 def add_product(out: Array, a: Array, b: Array) -> None:
@@ -27,29 +27,19 @@ def add_product(out: Array, a: Array, b: Array) -> None:
         b: (k, n).
     """
     gemm = _gemm(out.dtype.char) if out.size >= _WORTH and out.dtype == a.dtype == b.dtype else None
-    layouts = _layout(a), _layout(b)
-    if gemm is None or not out.flags.c_contiguous or None in layouts:
+    if gemm is None or not out.flags.c_contiguous:
         out += matmul(a, b)
         return
     (m, k), n = a.shape, b.shape[1]
-    (turn_a, lda), (turn_b, ldb) = layouts  # type: ignore[misc]
-    gemm(_ROW_MAJOR, turn_a, turn_b, m, n, k, 1.0, a.ctypes.data, lda, b.ctypes.data, ldb, 1.0, out.ctypes.data, n)
-
-
-def _layout(a: Array) -> tuple[int, int] | None:
-    """Whether BLAS sees a matrix as it is or transposed, and its leading dimension; None if neither."""
-    (rows, columns), (row, column) = a.shape, a.strides
-    if column == a.itemsize and row >= columns * column and row % column == 0:
-        return _AS_IT_IS, row // column
-    if row == a.itemsize and column >= rows * row and column % row == 0:
-        return _TRANSPOSED, column // row
-    return None
+    (A, turn_a, lda), (B, turn_b, ldb) = matrices(a), matrices(b)
+    turns = (_TURNS[turn_a], _TURNS[turn_b])
+    gemm(_ROW_MAJOR, *turns, m, n, k, 1.0, A.ctypes.data, lda, B.ctypes.data, ldb, 1.0, out.ctypes.data, n)
 
 
 @functools.cache
 def _gemm(dtype: str) -> Callable[..., None] | None:
     """cblas_sgemm or cblas_dgemm."""
-    if xp.__name__ != "numpy" or dtype not in "fd":
+    if on_device or dtype not in "fd":
         return None
     letter, real = {"f": ("s", ctypes.c_float), "d": ("d", ctypes.c_double)}[dtype]
     for library in blas_libraries():
@@ -74,13 +64,13 @@ def blas_libraries() -> list[Any]:
 
 def blas_threads() -> int:
     """How many threads BLAS has been given: all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS."""
-    return max((library.num_threads for library in blas_libraries()), default=1) if xp.__name__ == "numpy" else 1
+    return 1 if on_device else max((library.num_threads for library in blas_libraries()), default=1)
 
 
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """One thread for each call of BLAS meanwhile: for products too small to be divided, or divided already."""
-    before = [library.num_threads for library in blas_libraries()] if xp.__name__ == "numpy" else []
+    before = [] if on_device else [library.num_threads for library in blas_libraries()]
     if max(before, default=1) == 1:
         yield
         return

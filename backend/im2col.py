@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from .select import Array, xp
+from .memory import slices
+from .select import Array, on_device, xp
 
-_ON_CPU = xp.__name__ == "numpy"
-WORKSPACE_BYTES = 1 << 23 if _ON_CPU else 1 << 28
+WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 23
 """The most that one array of a tile takes, unless a single column takes more."""
 
-_STRETCH = (256, 1024) if _ON_CPU else (1 << 12, 1 << 40)
+_STRETCH = (1 << 12, 1 << 40) if on_device else (256, 1024)
 """Positions along width and batch: fewer make a product inefficient, more leave a CPU's cache; a device wants few
 launches."""
 
@@ -47,7 +47,7 @@ def tiles(shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int
         line_bytes: of the widest array, for one row at one position of one sample.
         kernel, stride, dilation: along the height: k1, s1, d1.
     """
-    copies = 1 if _ON_CPU and dilation == 1 else kernel  # of each row under the kernel; CuPy's matmul copies views
+    copies = kernel if on_device or dilation > 1 else 1  # of each row under the kernel; CuPy's matmul copies views
     line_bytes, reach = line_bytes * copies, 2 * (kernel - 1) * dilation
     H, W, N = shape
     positions = WORKSPACE_BYTES // line_bytes
@@ -56,11 +56,7 @@ def tiles(shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int
     samples = max(1, min(N, stretch))
     cols = max(1, min(W, stretch // samples))
     rows = max(1, min(H, (positions // (cols * samples) - reach - 1) // stride + 1))
-    yield from (Tile(*tile) for tile in product(_slices(H, rows), _slices(W, cols), _slices(N, samples)))
-
-
-def _slices(size: int, step: int) -> list[slice]:
-    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
+    yield from (Tile(*tile) for tile in product(slices(H, rows), slices(W, cols), slices(N, samples)))
 
 
 def im2col(

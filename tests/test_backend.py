@@ -130,6 +130,15 @@ def test_add_product_adds_the_product(samples, dtype, rng):
             )
 
 
+def test_add_product_takes_a_field_of_packed_records():
+    """Its rows lie at a distance that is no multiple of a number's size."""
+    records = np.zeros(5, dtype=[("label", "u1"), ("x", "f4", 150)])
+    records["x"] = np.arange(750).reshape(5, 150)
+    out = dev(np.zeros((200, 150)), "float32")
+    add_product(out, dev(np.ones((200, 5)), "float32"), nn.asarray(records["x"]))
+    np.testing.assert_array_equal(host(out), np.ones((200, 5)) @ records["x"])
+
+
 def test_parts_of_a_batch_are_the_whole_and_their_results_in_order(monkeypatch):
     threads = sys.modules["xpnn.backend.threads"]
     monkeypatch.setattr(threads, "blas_threads", lambda: 3)
