@@ -79,6 +79,11 @@ def make_batches(net: Net, batch: int, count: int = 4) -> Batches:
     ]
 
 
+def log_loss(p: np.ndarray, labels: np.ndarray) -> float:
+    """The mean of -log p_label, for a library that gives probabilities."""
+    return float(-np.log(p[np.arange(len(labels)), labels]).mean())
+
+
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     """The mean of log sum exp z - z_label, in float64: what an inference's outputs are compared by."""
     z = logits.astype(np.float64)

@@ -7,7 +7,7 @@ import warnings
 from itertools import cycle
 
 import numpy as np
-from nets import ADAM_RATE, BETAS, CLASSES, EPS, MOMENTUM, SGD_RATE, Batches, Net, Task, Weights
+from nets import ADAM_RATE, BETAS, CLASSES, EPS, MOMENTUM, SGD_RATE, Batches, Net, Task, Weights, log_loss
 from sklearn.neural_network import MLPClassifier
 
 
@@ -48,7 +48,7 @@ class Inference(Training):
         self.p = self.model.predict_proba(x)
 
     def loss(self) -> float:
-        return float(-np.log(self.p[np.arange(len(self.labels)), self.labels]).mean())
+        return log_loss(self.p, self.labels)
 
 
 def build(net: Net, task: Task, weights: Weights, batches: Batches, variant: str) -> Training:

@@ -7,7 +7,7 @@ through the interface that its models leave for any optimiser.
 from itertools import cycle
 
 import numpy as np
-from nets import ADAM_RATE, BETAS, EPS, MOMENTUM, SGD_RATE, Batches, Net, Task, Weights
+from nets import ADAM_RATE, BETAS, EPS, MOMENTUM, SGD_RATE, Batches, Net, Task, Weights, log_loss
 from thinc.api import Adam, Linear, Model, NumpyOps, Relu, Softmax, chain
 
 
@@ -74,7 +74,7 @@ class Inference(Training):
         self.p = self.model.predict(x)
 
     def loss(self) -> float:
-        return float(-np.log(self.p[np.arange(len(self.labels)), self.labels]).mean())
+        return log_loss(self.p, self.labels)
 
 
 def build(net: Net, task: Task, weights: Weights, batches: Batches, variant: str) -> Training:
