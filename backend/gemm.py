@@ -79,9 +79,10 @@ class Matrices(NamedTuple):
 
 def matrices(x: Array) -> Matrices:
     """x (..., rows, cols) for BLAS; a copy only where neither axis is contiguous or lines overlap."""
-    (rows, cols), (down, along) = x.shape[-2:], (stride // x.itemsize for stride in x.strides[-2:])
-    if any(stride % x.itemsize for stride in x.strides[-2:]):  # a field of a packed NumPy record
+    (rows, cols), (down, along), size = x.shape[-2:], x.strides[-2:], x.itemsize
+    if down % size or along % size:  # a field of a packed NumPy record
         return Matrices(xp.ascontiguousarray(x), False, cols)
+    down, along = down // size, along // size
     if (cols == 1 or along == 1) and (rows == 1 or down >= cols):
         return Matrices(x, False, cols if rows == 1 else down)
     if (rows == 1 or down == 1) and (cols == 1 or along >= rows):
