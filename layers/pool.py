@@ -6,7 +6,7 @@ from typing import Any
 
 from ..backend import Array, output_size, xp
 from .base import Backward, Layer, brief, pair
-from .conv import pad
+from .correlation import batch_first, rows_first
 
 
 class _Pool2D(Layer):
@@ -28,23 +28,23 @@ class _Pool2D(Layer):
             raise ValueError(f"padding: expected less than the window's size {self.size}, got {self.padding}")
 
     def _padded(self, x: Array, value: float) -> tuple[Array, tuple[int, int]]:
-        """The input as (C, H, W, N) with its border, and the output's (H', W')."""
+        """The input as (H, C, W, N) with its border, and the output's (H', W')."""
         self._check(x, "N", "C", "H", "W")
         out = tuple(map(output_size, x.shape[2:], self.size, self.stride, self.padding))
         if min(out) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
-        return pad(x.transpose(1, 2, 3, 0), *self.padding, value), (out[0], out[1])
+        return rows_first(x, *self.padding, value), (out[0], out[1])
 
     def _taps(self, x: Array, out: tuple[int, int]) -> Iterator[Array]:
-        """For each offset (m, n) in the window, in order, the view x[:, i*s1 + m, j*s2 + n] over all (i, j)."""
+        """For each offset (m, n) in the window, in order, the view x[i*s1 + m, :, j*s2 + n] over all (i, j)."""
         s1, s2 = self.stride
         for m in range(self.size[0]):
             for n in range(self.size[1]):
-                yield x[:, m : m + out[0] * s1 : s1, n : n + out[1] * s2 : s2]
+                yield x[m : m + out[0] * s1 : s1, :, n : n + out[1] * s2 : s2]
 
     def _gradient(self, shape: tuple[int, ...], out: tuple[int, int], dtype: Any, parts: Iterator[Array]) -> Array:
-        """For the padded input (C, H, W, N), from what each of the taps adds to it."""
-        covered = self.stride == self.size and (shape[1], shape[2]) == (out[0] * self.size[0], out[1] * self.size[1])
+        """For the padded input (H, C, W, N), from what each of the taps adds to it."""
+        covered = self.stride == self.size and shape[::2] == (out[0] * self.size[0], out[1] * self.size[1])
         dx = (xp.empty if covered else xp.zeros)(shape, dtype=dtype)
         for dtap, part in zip(self._taps(dx, out), parts, strict=True):
             if covered:  # once: the windows lie side by side
@@ -54,9 +54,9 @@ class _Pool2D(Layer):
         return dx
 
     def _cropped(self, dx: Array, shape: tuple[int, ...]) -> Array:
-        """The gradient (C, H, W, N) without its border, batch first."""
+        """The gradient (H, C, W, N) without its border, batch first."""
         p1, p2 = self.padding
-        return dx[:, p1 : p1 + shape[2], p2 : p2 + shape[3]].transpose(3, 0, 1, 2)
+        return batch_first(dx[p1 : p1 + shape[2], :, p2 : p2 + shape[3]])
 
     def _arguments(self) -> str:
         usual: dict[str, object] = {"stride": self.size, "padding": (0, 0)}
@@ -88,7 +88,7 @@ class MaxPool2D(_Pool2D):
             xp.maximum(y, tap, out=y)
 
         def backward(dy: Array) -> Array:
-            dy = dy.transpose(1, 2, 3, 0)
+            dy = rows_first(dy)
 
             def won() -> Iterator[Array]:
                 free = xp.ones(y.shape, dtype=bool)
@@ -101,7 +101,7 @@ class MaxPool2D(_Pool2D):
 
             return self._cropped(self._gradient(padded.shape, out, dy.dtype, won()), x.shape)
 
-        return y.transpose(3, 0, 1, 2), backward
+        return batch_first(y), backward
 
 
 class AvgPool2D(_Pool2D):
@@ -126,10 +126,10 @@ class AvgPool2D(_Pool2D):
         shape = padded.shape
 
         def backward(dy: Array) -> Array:
-            dy = scale * dy.transpose(1, 2, 3, 0)
+            dy = scale * rows_first(dy)
             return self._cropped(self._gradient(shape, out, dy.dtype, repeat(dy, self.size[0] * self.size[1])), x.shape)
 
-        return y.transpose(3, 0, 1, 2), backward
+        return batch_first(y), backward
 
 
 class GlobalAvgPool2D(Layer):
@@ -153,8 +153,8 @@ class GlobalAvgPool2D(Layer):
         N, C, H, W = x.shape
 
         def backward(dy: Array) -> Array:
-            dx = xp.empty((C, H, W, N), dtype=dy.dtype)
-            dx[...] = (1 / (H * W) * dy.T)[:, None, None, :]
-            return dx.transpose(3, 0, 1, 2)
+            dx = xp.empty((H, C, W, N), dtype=dy.dtype)
+            dx[...] = (1 / (H * W) * dy.T)[:, None]
+            return batch_first(dx)
 
         return x.mean((2, 3)), backward

@@ -18,6 +18,7 @@ import xpnn as nn
 from xpnn.backend import col2im, turned_windows
 from xpnn.cli import gradcheck as command
 from xpnn.layers import batchnorm, pool
+from xpnn.layers.correlation import Correlation
 from xpnn.layers.recurrent import RaggedSteps, Recurrent
 
 
@@ -50,24 +51,42 @@ MUTATIONS = [
     Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', 'self.grads["b"] += delta.mean(1)', "mean for a sum", "b"),
     Mutation(nn.Dense, "add_product(", 'self.grads["W"][...] = 0; add_product(', "overwrites the gradient", "W"),
     Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', "pass", "forgotten bias", "b"),
-    Mutation(nn.Conv2D, "W[..., ::-1, :]", "W", "kernel's rows not turned", "input"),
-    Mutation(nn.Conv2D, "dkernels += matmul", "dkernels = matmul", "only the last tile", "W b"),
-    Mutation(nn.Conv2D, "[:, p1 : p1 + H, p2 :", "[:, :H, p2 :", "padding not cut off, shape kept", "input"),
-    Mutation(nn.Conv2D, "dkernels[:, 0, -1]", "dkernels[:, 0, 0]", "a pixel for the bias", "b"),
-    Mutation(turned_windows, "spread[:, margin : margin + rows", "spread[:, :rows", "one margin", "input", "Conv2D"),
-    Mutation(turned_windows, "rows + margin, 1, dilation)", "rows + margin)", "dilation forgotten", "input", "Conv2D"),
+    Mutation(nn.Conv2D, "[p1 : p1 + H, :, p2 :", "[:H, :, p2 :", "padding not cut off, shape kept", "input"),
+    Mutation(Correlation, "W[..., ::-1, :]", "W", "kernel's rows not turned", "input", "Conv2D"),
+    Mutation(Correlation, "dW += rows", "dW[...] = rows", "only the last tile", "W", "Conv2D"),
+    Mutation(Correlation, "dK[:, j, -1, j]", "dK[:, j, 0, j]", "a pixel for the bias", "b", "Conv2D"),
     Mutation(
-        col2im,
-        "top, left = tile.rows.start * s1",
-        "top, left = max(tile.rows.start * s1 - 1, 0)",
-        "row off by one",
+        Correlation,
+        "dK[:, j : j + self.k1, :-1, j]",
+        "dK[:, : self.k1, :-1, j]",
+        "row j's kernels not lowered",
+        "W",
+        "Conv2D",
+    ),
+    Mutation(
+        Correlation,
+        "delta, self._column(o).T)",
+        "delta, o.reshape(-1, delta.shape[1]).T)",
+        "pixels in another order",
+        "W",
+        "Conv2D",
+    ),
+    Mutation(Correlation, "db += delta.sum(1)", "db += delta.mean(1)", "mean for a sum", "b", "Conv2D"),
+    Mutation(
+        turned_windows,
+        "size, top = rows.stop - rows.start + margin, rows.start - margin",
+        "size, top = rows.stop - rows.start + margin, rows.start - (kernel - 1)",
+        "one margin",
         "input",
         "Conv2D",
     ),
-    Mutation(col2im, "left + n * d2", "left + n", "dilation forgotten", "input", "Conv2D"),
-    Mutation(col2im, "tile.rows.start * s1,", "tile.rows.start,", "stride forgotten between tiles", "input", "Conv2D"),
-    Mutation(col2im, "tile.cols.start * s2", "tile.cols.start", "stride forgotten in width", "input", "Conv2D"),
-    Mutation(col2im, "lines[:, :, :, n]", "lines[:, :, :, k2 - 1 - n]", "columns in reverse", "input", "Conv2D"),
+    Mutation(turned_windows, "size - margin, 1, dilation)", "size - margin)", "dilation forgotten", "input", "Conv2D"),
+    Mutation(
+        turned_windows, "first * stride - top", "max(first * stride - top - 1, 0)", "row off by one", "input", "Conv2D"
+    ),
+    Mutation(col2im, "stride + n * dilation", "stride + n", "dilation forgotten", "input", "Conv2D"),
+    Mutation(col2im, "tile.cols.start * stride", "tile.cols.start", "stride forgotten in width", "input", "Conv2D"),
+    Mutation(col2im, "lines[:, :, :, n]", "lines[:, :, :, kernel - 1 - n]", "columns in reverse", "input", "Conv2D"),
     Mutation(col2im, "] += lines", "] = lines", "overlapping windows not summed", "input", "Conv2D"),
     Mutation(
         nn.MappedConv2D, "dW.shape[1:])[self._pairs]", "dW.shape[1:])[: len(dW)]", "other connections' gradients", "W"
@@ -76,7 +95,9 @@ MUTATIONS = [
     Mutation(nn.MappedConv2D, "return dx\n", "return dx if dx is None else -dx\n", "wrong sign", "input"),
     Mutation(nn.MaxPool2D, "yield dy * first", "yield dy", "the gradient to all, not to the largest", "input"),
     Mutation(nn.MaxPool2D, "free ^= first", "pass", "the last place too", "input"),
-    Mutation(nn.AvgPool2D, "dy = scale * dy", "dy = 1 * dy", "not divided by the window's size", "input"),
+    Mutation(
+        nn.AvgPool2D, "dy = scale * rows_first(dy)", "dy = rows_first(dy)", "not divided by the window's size", "input"
+    ),
     Mutation(nn.AvgPool2D, "repeat(dy,", "repeat(0 * dy,", "no gradient", "input"),
     Mutation(pool._Pool2D, "dtap += part", "dtap[...] = part", "overlapping windows not summed", "input", "AvgPool2D"),
     Mutation(pool._Pool2D, "dtap[...] = part", "dtap[...] = 0", "windows beside each other lost", "input", "MaxPool2D"),
