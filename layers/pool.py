@@ -1,16 +1,16 @@
 """Pooling (the seed, section "CNN"): the largest or the mean value under a moving window, or the mean of all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any
 
-from ..backend import Array, output_size, xp
+from ..backend import Array, fused, output_size, xp
 from .base import Backward, Layer, brief, pair
 from .conv import pad
 
 
 class _Pool2D(Layer):
-    """What the two poolings share: the window's geometry and its walk over the image."""
+    """What the two poolings share: the window and its checks."""
 
     separable = True
 
@@ -27,36 +27,10 @@ class _Pool2D(Layer):
         if self.padding[0] >= self.size[0] or self.padding[1] >= self.size[1]:
             raise ValueError(f"padding: expected less than the window's size {self.size}, got {self.padding}")
 
-    def _padded(self, x: Array, value: float) -> tuple[Array, tuple[int, int]]:
-        """The input as (C, H, W, N) with its border, and the output's (H', W')."""
+    def _check_image(self, x: Array) -> None:
         self._check(x, "N", "C", "H", "W")
-        out = tuple(map(output_size, x.shape[2:], self.size, self.stride, self.padding))
-        if min(out) < 1:
+        if min(map(output_size, x.shape[2:], self.size, self.stride, self.padding)) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
-        return pad(x.transpose(1, 2, 3, 0), *self.padding, value), (out[0], out[1])
-
-    def _taps(self, x: Array, out: tuple[int, int]) -> Iterator[Array]:
-        """For each offset (m, n) in the window, in order, the view x[:, i*s1 + m, j*s2 + n] over all (i, j)."""
-        s1, s2 = self.stride
-        for m in range(self.size[0]):
-            for n in range(self.size[1]):
-                yield x[:, m : m + out[0] * s1 : s1, n : n + out[1] * s2 : s2]
-
-    def _gradient(self, shape: tuple[int, ...], out: tuple[int, int], dtype: Any, parts: Iterator[Array]) -> Array:
-        """For the padded input (C, H, W, N), from what each of the taps adds to it."""
-        covered = self.stride == self.size and (shape[1], shape[2]) == (out[0] * self.size[0], out[1] * self.size[1])
-        dx = (xp.empty if covered else xp.zeros)(shape, dtype=dtype)
-        for dtap, part in zip(self._taps(dx, out), parts, strict=True):
-            if covered:  # once: the windows lie side by side
-                dtap[...] = part
-            else:
-                dtap += part
-        return dx
-
-    def _cropped(self, dx: Array, shape: tuple[int, ...]) -> Array:
-        """The gradient (C, H, W, N) without its border, batch first."""
-        p1, p2 = self.padding
-        return dx[:, p1 : p1 + shape[2], p2 : p2 + shape[3]].transpose(3, 0, 1, 2)
 
     def _arguments(self) -> str:
         usual: dict[str, object] = {"stride": self.size, "padding": (0, 0)}
@@ -81,27 +55,8 @@ class MaxPool2D(_Pool2D):
     """
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        padded, out = self._padded(x, -xp.inf)
-        taps = list(self._taps(padded, out))
-        y = taps[0].copy()
-        for tap in taps[1:]:
-            xp.maximum(y, tap, out=y)
-
-        def backward(dy: Array) -> Array:
-            dy = dy.transpose(1, 2, 3, 0)
-
-            def won() -> Iterator[Array]:
-                free = xp.ones(y.shape, dtype=bool)
-                for tap in taps[:-1]:
-                    first = tap == y
-                    first &= free
-                    free ^= first
-                    yield dy * first
-                yield dy * free
-
-            return self._cropped(self._gradient(padded.shape, out, dy.dtype, won()), x.shape)
-
-        return y.transpose(3, 0, 1, 2), backward
+        self._check_image(x)
+        return max_pool(x, self.size, self.stride, self.padding)
 
 
 class AvgPool2D(_Pool2D):
@@ -116,20 +71,8 @@ class AvgPool2D(_Pool2D):
     """
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        padded, out = self._padded(x, 0.0)
-        scale = 1 / (self.size[0] * self.size[1])
-        first, *others = self._taps(padded, out)
-        y = first.copy()
-        for tap in others:
-            y += tap
-        y *= scale
-        shape = padded.shape
-
-        def backward(dy: Array) -> Array:
-            dy = scale * dy.transpose(1, 2, 3, 0)
-            return self._cropped(self._gradient(shape, out, dy.dtype, repeat(dy, self.size[0] * self.size[1])), x.shape)
-
-        return y.transpose(3, 0, 1, 2), backward
+        self._check_image(x)
+        return mean_pool(x, self.size, self.stride, self.padding)
 
 
 class GlobalAvgPool2D(Layer):
@@ -158,3 +101,83 @@ class GlobalAvgPool2D(Layer):
             return dx.transpose(3, 0, 1, 2)
 
         return x.mean((2, 3)), backward
+
+
+Pair = tuple[int, int]
+
+
+@fused
+def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, Callable[[Array], Array]]:
+    """:class:`MaxPool2D`'s output and backward."""
+    windows = _Windows(x.shape, size, stride, padding)
+    taps = list(windows.taps(windows.bordered(x, -xp.inf)))
+    y = taps[0].copy()
+    for tap in taps[1:]:
+        xp.maximum(y, tap, out=y)
+
+    def backward(dy: Array) -> Array:
+        dy = dy.transpose(1, 2, 3, 0)
+
+        def won() -> Iterator[Array]:
+            free = xp.ones(y.shape, dtype=bool)
+            for tap in taps[:-1]:
+                first = tap == y
+                first &= free
+                free ^= first
+                yield dy * first
+            yield dy * free
+
+        return windows.gradient(dy.dtype, won())
+
+    return y.transpose(3, 0, 1, 2), backward
+
+
+@fused
+def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, Callable[[Array], Array]]:
+    """:class:`AvgPool2D`'s output and backward."""
+    windows, area = _Windows(x.shape, size, stride, padding), size[0] * size[1]
+    first, *others = windows.taps(windows.bordered(x, 0.0))
+    y = first.copy()
+    for tap in others:
+        y += tap
+    y *= 1 / area
+
+    def backward(dy: Array) -> Array:
+        dy = 1 / area * dy.transpose(1, 2, 3, 0)
+        return windows.gradient(dy.dtype, repeat(dy, area))
+
+    return y.transpose(3, 0, 1, 2), backward
+
+
+class _Windows:
+    """A window that moves over images of the shape (N, C, H, W) with their border, in memory (C, H, W, N)."""
+
+    def __init__(self, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Pair) -> None:
+        (N, C, H, W), (p1, p2) = shape, padding
+        self.size, self.stride, self.padding = size, stride, padding
+        self.shape = (C, H + 2 * p1, W + 2 * p2, N)
+        self.inside = slice(p1, p1 + H), slice(p2, p2 + W)
+        self.out = tuple(map(output_size, (H, W), size, stride, padding))
+
+    def bordered(self, x: Array, value: float) -> Array:
+        """The images with their border."""
+        return pad(x.transpose(1, 2, 3, 0), *self.padding, value)
+
+    def taps(self, image: Array) -> Iterator[Array]:
+        """For each offset (m, n) in the window, in order, the view image[:, i*s1 + m, j*s2 + n] over all (i, j)."""
+        (H, W), (s1, s2) = self.out, self.stride
+        for m in range(self.size[0]):
+            for n in range(self.size[1]):
+                yield image[:, m : m + H * s1 : s1, n : n + W * s2 : s2]
+
+    def gradient(self, dtype: Any, parts: Iterator[Array]) -> Array:
+        """For the images without their border, (N, C, H, W), from what each of the taps adds to it."""
+        (H, W), (k1, k2) = self.out, self.size
+        covered = self.stride == self.size and self.shape[1:3] == (H * k1, W * k2)
+        dx = (xp.empty if covered else xp.zeros)(self.shape, dtype=dtype)
+        for dtap, part in zip(self.taps(dx), parts, strict=True):
+            if covered:  # once: the windows lie side by side
+                dtap[...] = part
+            else:
+                dtap += part
+        return dx[:, *self.inside].transpose(3, 0, 1, 2)

@@ -29,6 +29,7 @@ from ._functions import (
     take_along_axis,
     where,
 )
+from ._kernels import RawKernel, RawModule
 from ._memory import MemoryPool, default_pool
 from ._names import SHARED, words
 
@@ -39,6 +40,8 @@ globals().update(UFUNCS)
 globals().update({name: function for name, function in TABLE.items() if "." not in name})
 
 __all__ = [
+    "RawKernel",
+    "RawModule",
     "array",
     "asanyarray",
     "asarray",

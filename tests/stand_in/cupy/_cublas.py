@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ._streams import get_current_stream, run
+from .stand_in import launched
 
 _SUCCESS, _NOT_INITIALIZED, _INVALID_VALUE = 0, 1, 7
 _TYPES = {0: np.dtype("float32"), 1: np.dtype("float64")}
@@ -61,6 +62,7 @@ class Cublas:
                            for (place, leading, step), shape in lines)  # fmt: skip
                 c[...] = (a.T if transposed_a else a) @ (b.T if transposed_b else b)
 
+        launched("gemm")
         run(multiply)
         return _SUCCESS
 

@@ -1,0 +1,167 @@
+// The device's own kernels: each does in one launch what NumPy does in a chain of operations. fused.py launches them and
+// says what each is of.
+//
+// REAL, float or double, is defined for the compiler. One thread makes one number (of a loss, one sample's) and no two
+// threads write to one place, so the sums have one order and a run gives the same bits again. Images are (C, H, W, N) in
+// memory, so that neighbouring threads read and write neighbouring samples.
+
+typedef long long Index;
+
+#define THREAD_OR_RETURN(i, size)                                \
+    Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;      \
+    if (i >= (size)) return
+
+// A GPU divides 32 bits several times as fast as 64.
+__device__ inline Index quotient(Index a, Index b) { return (a | b) >> 32 ? a / b : (unsigned)a / (unsigned)b; }
+
+// The last axis' place of a flat index, which becomes the flat index of the axes in front of it.
+__device__ inline Index unravel(Index& i, Index length) {
+    Index rest = quotient(i, length), place = i - rest * length;
+    i = rest;
+    return place;
+}
+
+// The last of so many windows that starts at a place or before it.
+__device__ inline Index last(Index place, Index stride, Index windows) {
+    Index i = quotient(place, stride);
+    return i < windows ? i : windows - 1;
+}
+
+// A number that may change from step to step: at an address where the step is captured, else the number itself.
+__device__ inline REAL number(const REAL* there, REAL here) { return there ? *there : here; }
+
+// -- pooling: windows of k1 by k2 that move by s1 and s2 over an image with a border of p1 and p2
+
+// y[c,i,j,n] = max_{m,k} x[c, i*s1+m-p1, j*s2+k-p2, n]; winner = m*k2 + k of the first that has it, the border's never.
+extern "C" __global__ void max_pool(
+    const REAL* x, Index x_c, Index x_h, Index x_w, Index x_n,
+    REAL* y, int* winner, Index C, Index H_out, Index W_out, Index N,
+    Index H, Index W, Index k1, Index k2, Index s1, Index s2, Index p1, Index p2)
+{
+    THREAD_OR_RETURN(out, C * H_out * W_out * N);
+    Index c = out, n = unravel(c, N), j = unravel(c, W_out), i = unravel(c, H_out);
+    const REAL* image = x + c * x_c + n * x_n;
+    REAL largest = 0;
+    int where = -1;
+    for (Index m = 0; m < k1; ++m) {
+        Index h = i * s1 + m - p1;
+        if (h < 0 || h >= H) continue;
+        for (Index k = 0; k < k2; ++k) {
+            Index w = j * s2 + k - p2;
+            if (w < 0 || w >= W) continue;
+            REAL value = image[h * x_h + w * x_w];
+            if (where < 0 || value > largest || value != value) {  // NaN wins, as in NumPy
+                largest = value;
+                where = (int)(m * k2 + k);
+            }
+        }
+    }
+    y[out] = largest;
+    winner[out] = where;
+}
+
+// y[c,i,j,n] = scale sum_{m,k} x[c, i*s1+m-p1, j*s2+k-p2, n], the border being 0.
+extern "C" __global__ void mean_pool(
+    const REAL* x, Index x_c, Index x_h, Index x_w, Index x_n,
+    REAL* y, REAL scale, Index C, Index H_out, Index W_out, Index N,
+    Index H, Index W, Index k1, Index k2, Index s1, Index s2, Index p1, Index p2)
+{
+    THREAD_OR_RETURN(out, C * H_out * W_out * N);
+    Index c = out, n = unravel(c, N), j = unravel(c, W_out), i = unravel(c, H_out);
+    const REAL* image = x + c * x_c + n * x_n;
+    REAL sum = 0;
+    for (Index m = 0; m < k1; ++m) {
+        Index h = i * s1 + m - p1;
+        if (h < 0 || h >= H) continue;
+        for (Index k = 0; k < k2; ++k) {
+            Index w = j * s2 + k - p2;
+            if (w >= 0 && w < W) sum += image[h * x_h + w * x_w];
+        }
+    }
+    y[out] = sum * scale;
+}
+
+// dx[c,h,w,n] = sum of scale dy[c,i,j,n] over the windows (i, j) that hold the pixel; those alone that it won, if there
+// are winners. (m, k) is the pixel's place under the window.
+extern "C" __global__ void pool_gradient(
+    const REAL* dy, Index dy_c, Index dy_h, Index dy_w, Index dy_n,
+    const int* winner, REAL scale, REAL* dx, Index C, Index H, Index W, Index N,
+    Index H_out, Index W_out, Index k1, Index k2, Index s1, Index s2, Index p1, Index p2)
+{
+    THREAD_OR_RETURN(in, C * H * W * N);
+    Index c = in, n = unravel(c, N), w = unravel(c, W), h = unravel(c, H);
+    REAL sum = 0;
+    // from the last window to the first, so from the window's first place to its last: NumPy's order
+    for (Index i = last(h + p1, s1, H_out); i >= 0 && i * s1 + k1 > h + p1; --i) {
+        for (Index j = last(w + p2, s2, W_out); j >= 0 && j * s2 + k2 > w + p2; --j) {
+            Index place = (h + p1 - i * s1) * k2 + w + p2 - j * s2;
+            if (winner && winner[((c * H_out + i) * W_out + j) * N + n] != place) continue;
+            sum += scale * dy[c * dy_c + i * dy_h + j * dy_w + n * dy_n];
+        }
+    }
+    dx[in] = sum;
+}
+
+// -- optimisers: one number of the flat vectors each; the gradient is cleared
+
+// g = dE/dp + decay p; v = momentum v + g; p -= rate v, with Nesterov p -= rate (g + momentum v). Without v: p -= rate g.
+extern "C" __global__ void sgd(
+    REAL* params, REAL* grads, REAL* velocity, const REAL* rate_there, REAL rate_here,
+    REAL momentum, bool nesterov, REAL decay, Index size)
+{
+    THREAD_OR_RETURN(i, size);
+    REAL p = params[i], direction = grads[i];
+    if (decay != 0) direction += decay * p;
+    if (velocity) {
+        REAL v = velocity[i] * momentum + direction;
+        velocity[i] = v;
+        direction = nesterov ? direction + momentum * v : v;
+    }
+    params[i] = p - direction * number(rate_there, rate_here);
+    grads[i] = 0;
+}
+
+// p = shrink p; g = dE/dp + decay p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
+// p -= rate m / (sqrt(v) correction + eps). rest1 and rest2 are 1 - beta1 and 1 - beta2.
+extern "C" __global__ void adam(
+    REAL* params, REAL* grads, REAL* m, REAL* v, const REAL* rate_there, REAL rate_here,
+    const REAL* correction_there, REAL correction_here, const REAL* shrink_there, REAL shrink_here,
+    REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL eps, REAL decay, Index size)
+{
+    THREAD_OR_RETURN(i, size);
+    REAL p = params[i] * number(shrink_there, shrink_here), g = grads[i];
+    if (decay != 0) g += decay * p;
+    REAL mean = m[i] * beta1 + rest1 * g, square = v[i] * beta2 + g * g * rest2;
+    m[i] = mean;
+    v[i] = square;
+    REAL scale = sqrt(square) * number(correction_there, correction_here) + eps;
+    params[i] = p - mean / scale * number(rate_there, rate_here);
+    grads[i] = 0;
+}
+
+// -- losses
+
+// losses[n] = log sum_k exp(z[n,k]) - z[n,t_n] and dz[k,n] = (softmax(z)[n,k] - onehot(t)[n,k]) scale. A label outside
+// [0, K) raises the flag; all who do so write the same.
+extern "C" __global__ void softmax_cross_entropy(
+    const REAL* z, Index z_n, Index z_k, const Index* labels, REAL* losses, REAL* dz, bool* fault,
+    Index N, Index K, REAL scale)
+{
+    THREAD_OR_RETURN(n, N);
+    const REAL* row = z + n * z_n;
+    Index t = labels[n];
+    bool inside = t >= 0 && t < K;
+    if (!inside) *fault = true;
+    REAL largest = row[0], total = 0;
+    for (Index k = 1; k < K; ++k) {
+        REAL value = row[k * z_k];
+        if (value > largest || value != value) largest = value;  // NaN goes on into the loss
+    }
+    for (Index k = 0; k < K; ++k) {
+        REAL e = exp(row[k * z_k] - largest);  // the largest exponent is 0: no overflow
+        dz[k * N + n] = e;
+        total += e;
+    }
+    for (Index k = 0; k < K; ++k) dz[k * N + n] = (dz[k * N + n] / total - (k == t)) * scale;
+    losses[n] = log(total) - (inside ? row[t * z_k] - largest : 0);
+}
