@@ -1,4 +1,4 @@
-// The device's own kernels: each does in one launch what NumPy does in a chain of operations. fused.py launches them and
+// The device's own kernels: each does in one launch what NumPy does in a chain of operations. fusion.py launches them and
 // says what each is of.
 //
 // REAL, float or double, is defined for the compiler. One thread makes one number (of a loss, one sample's) and no two

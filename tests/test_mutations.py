@@ -16,7 +16,7 @@ import pytest
 
 import xpnn as nn
 from xpnn.backend import col2im, turned_windows
-from xpnn.backend.fused import FORMS
+from xpnn.backend.fusion import FORMS
 from xpnn.cli import gradcheck as command
 from xpnn.layers import batchnorm, losses, pool
 from xpnn.layers.recurrent import RaggedSteps, Recurrent

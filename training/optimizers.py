@@ -97,8 +97,8 @@ class SGD(Optimizer):
         self._slots = 1 if momentum else 0
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
-        velocity = state[0] if state else None
-        sgd(params, grads, velocity, *scalars, self.momentum, self.nesterov, self.weight_decay)
+        (rate,), velocity = scalars, state[0] if state else None
+        sgd(params, grads, velocity, rate, self.momentum, self.nesterov, self.weight_decay)
 
 
 @fused
@@ -165,8 +165,8 @@ class Adam(Optimizer):
         return self.rate / (1 - beta1**t), (1 - beta2**t) ** -0.5
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
-        m, v = state
-        adam(params, grads, m, v, *scalars, None, self.betas, self.eps, self.weight_decay)
+        (rate, correction), (m, v) = scalars, state
+        adam(params, grads, m, v, rate, correction, None, self.betas, self.eps, self.weight_decay)
 
 
 @fused
@@ -226,8 +226,8 @@ class AdamW(Adam):
         return (*super().scalars(), 1 - self.rate * self.weight_decay)
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
-        m, v = state
-        adam(params, grads, m, v, *scalars, self.betas, self.eps, 0.0)
+        (rate, correction, shrink), (m, v) = scalars, state
+        adam(params, grads, m, v, rate, correction, shrink, self.betas, self.eps, 0.0)
 
 
 def clip_grad_norm(model: Layer, max_norm: float) -> Array:
