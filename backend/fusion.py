@@ -38,39 +38,49 @@ Pooled = tuple[Array, Callable[[Array], Array]]
 
 def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
     """The largest value under each window and the place that it has there; each pixel gathers what it won."""
-    shape, out, window = _geometry(x, size, stride, padding)
-    y, winner = xp.empty(out, dtype=x.dtype), xp.empty(out, dtype="int32")
-    launch("max_pool", y.size, x.dtype, *_strided(x), y, winner, *out, *shape[1:3], *window)
-    return y.transpose(3, 0, 1, 2), lambda dy: _pool_gradient(dy, winner, 1.0, shape, out, window)
+    shape, out, window = x.shape, _out(x, size, stride, padding), (*size, *stride, *padding)
+    y, winner = _images(out, x.dtype), _images(out, "int32")
+    arrays = (*_strided(x), *_strided(y), *_strided(winner))
+    launch("max_pool", y.size, x.dtype, *arrays, *_lengths(y), *shape[2:], *window)
+    return y, lambda dy: _pool_gradient(dy, winner, 1.0, shape, window)
 
 
 def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
     """The mean under each window; each pixel gathers its share of all that hold it."""
-    shape, out, window = _geometry(x, size, stride, padding)
-    y, scale = xp.empty(out, dtype=x.dtype), 1 / (size[0] * size[1])
-    launch("mean_pool", y.size, x.dtype, *_strided(x), y, scale, *out, *shape[1:3], *window)
-    return y.transpose(3, 0, 1, 2), lambda dy: _pool_gradient(dy, None, scale, shape, out, window)
+    y, window = _images(_out(x, size, stride, padding), x.dtype), (*size, *stride, *padding)
+    scale, shape = 1 / (size[0] * size[1]), x.shape
+    launch("mean_pool", y.size, x.dtype, *_strided(x), *_strided(y), scale, *_lengths(y), *shape[2:], *window)
+    return y, lambda dy: _pool_gradient(dy, None, scale, shape, window)
 
 
 def _pool_gradient(
-    dy: Array, winner: Array | None, scale: float, shape: tuple[int, ...], out: tuple[int, ...], window: tuple[int, ...]
+    dy: Array, winner: Array | None, scale: float, shape: tuple[int, ...], window: tuple[int, ...]
 ) -> Array:
-    dx = xp.empty(shape, dtype=dy.dtype)
-    launch("pool_gradient", dx.size, dy.dtype, *_strided(dy), winner, scale, dx, *shape, *out[1:3], *window)
-    return dx.transpose(3, 0, 1, 2)
+    dx = _images(shape, dy.dtype)
+    winners = (None, 0, 0, 0, 0) if winner is None else _strided(winner)
+    arrays = (*_strided(dy), *winners, scale, *_strided(dx))
+    launch("pool_gradient", dx.size, dy.dtype, *arrays, *_lengths(dx), *dy.shape[2:], *window)
+    return dx
 
 
-def _geometry(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[tuple[int, ...], ...]:
-    """The input's and the output's shape with the batch last, and the window as the kernels take it."""
-    N, C, H, W = x.shape
-    out = map(output_size, (H, W), size, stride, padding)
-    return (C, H, W, N), (C, *out, N), (*size, *stride, *padding)
+def _out(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
+    return (*x.shape[:2], *map(output_size, x.shape[2:], size, stride, padding))
+
+
+def _images(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array of the shape (N, C, H, W), in memory with the batch last."""
+    N, C, H, W = shape
+    return xp.empty((C, H, W, N), dtype=dtype).transpose(3, 0, 1, 2)
 
 
 def _strided(x: Array) -> tuple[Any, ...]:
-    """An array (N, C, H, W) and its strides along C, H, W, N, in numbers: no memory order needs a copy."""
-    n, c, h, w = (stride // x.itemsize for stride in x.strides)
-    return x, c, h, w, n
+    """An array and its strides in numbers: no memory order needs a copy."""
+    return x, *(stride // x.itemsize for stride in x.strides)
+
+
+def _lengths(x: Array) -> tuple[int, ...]:
+    """C, H, W, N, in the order of the threads."""
+    return *x.shape[1:], x.shape[0]
 
 
 def sgd(
@@ -113,8 +123,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple
     z, t = logits.reshape(-1, K), xp.ascontiguousarray(labels.reshape(-1), dtype="int64")
     N = len(z)
     losses, dz = xp.empty(N, dtype=z.dtype), xp.empty((K, N), dtype=z.dtype)
-    strides = (stride // z.itemsize for stride in z.strides)
-    launch("softmax_cross_entropy", N, z.dtype, z, *strides, t, losses, dz, flag(complaint), N, K, 1 / N)
+    launch("softmax_cross_entropy", N, z.dtype, *_strided(z), t, losses, dz, flag(complaint), N, K, 1 / N)
     return losses.mean(), lambda: dz.T.reshape(logits.shape)
 
 

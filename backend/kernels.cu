@@ -32,15 +32,18 @@ __device__ inline REAL number(const REAL* there, REAL here) { return there ? *th
 
 // -- pooling: windows of k1 by k2 that move by s1 and s2 over an image with a border of p1 and p2
 
-// y[c,i,j,n] = max_{m,k} x[c, i*s1+m-p1, j*s2+k-p2, n]; winner = m*k2 + k of the first that has it, the border's never.
+// Images and their strides, and the number of sample n, channel c, row h, column w.
+#define IMAGES(T, x) T* x, Index x##_n, Index x##_c, Index x##_h, Index x##_w
+#define AT(x, n, c, h, w) x[(n) * x##_n + (c) * x##_c + (h) * x##_h + (w) * x##_w]
+#define WINDOW Index k1, Index k2, Index s1, Index s2, Index p1, Index p2
+
+// y[c,i,j] = max_{m,k} x[c, i*s1+m-p1, j*s2+k-p2]; winner = m*k2 + k of the first that has it, the border's never.
 extern "C" __global__ void max_pool(
-    const REAL* x, Index x_c, Index x_h, Index x_w, Index x_n,
-    REAL* y, int* winner, Index C, Index H_out, Index W_out, Index N,
-    Index H, Index W, Index k1, Index k2, Index s1, Index s2, Index p1, Index p2)
+    IMAGES(const REAL, x), IMAGES(REAL, y), IMAGES(int, winner),
+    Index C, Index H_out, Index W_out, Index N, Index H, Index W, WINDOW)
 {
     THREAD_OR_RETURN(out, C * H_out * W_out * N);
     Index c = out, n = unravel(c, N), j = unravel(c, W_out), i = unravel(c, H_out);
-    const REAL* image = x + c * x_c + n * x_n;
     REAL largest = 0;
     int where = -1;
     for (Index m = 0; m < k1; ++m) {
@@ -49,44 +52,41 @@ extern "C" __global__ void max_pool(
         for (Index k = 0; k < k2; ++k) {
             Index w = j * s2 + k - p2;
             if (w < 0 || w >= W) continue;
-            REAL value = image[h * x_h + w * x_w];
+            REAL value = AT(x, n, c, h, w);
             if (where < 0 || value > largest || value != value) {  // NaN wins, as in NumPy
                 largest = value;
                 where = (int)(m * k2 + k);
             }
         }
     }
-    y[out] = largest;
-    winner[out] = where;
+    AT(y, n, c, i, j) = largest;
+    AT(winner, n, c, i, j) = where;
 }
 
-// y[c,i,j,n] = scale sum_{m,k} x[c, i*s1+m-p1, j*s2+k-p2, n], the border being 0.
+// y[c,i,j] = scale sum_{m,k} x[c, i*s1+m-p1, j*s2+k-p2], the border being 0.
 extern "C" __global__ void mean_pool(
-    const REAL* x, Index x_c, Index x_h, Index x_w, Index x_n,
-    REAL* y, REAL scale, Index C, Index H_out, Index W_out, Index N,
-    Index H, Index W, Index k1, Index k2, Index s1, Index s2, Index p1, Index p2)
+    IMAGES(const REAL, x), IMAGES(REAL, y), REAL scale,
+    Index C, Index H_out, Index W_out, Index N, Index H, Index W, WINDOW)
 {
     THREAD_OR_RETURN(out, C * H_out * W_out * N);
     Index c = out, n = unravel(c, N), j = unravel(c, W_out), i = unravel(c, H_out);
-    const REAL* image = x + c * x_c + n * x_n;
     REAL sum = 0;
     for (Index m = 0; m < k1; ++m) {
         Index h = i * s1 + m - p1;
         if (h < 0 || h >= H) continue;
         for (Index k = 0; k < k2; ++k) {
             Index w = j * s2 + k - p2;
-            if (w >= 0 && w < W) sum += image[h * x_h + w * x_w];
+            if (w >= 0 && w < W) sum += AT(x, n, c, h, w);
         }
     }
-    y[out] = sum * scale;
+    AT(y, n, c, i, j) = sum * scale;
 }
 
-// dx[c,h,w,n] = sum of scale dy[c,i,j,n] over the windows (i, j) that hold the pixel; those alone that it won, if there
-// are winners. (m, k) is the pixel's place under the window.
+// dx[c,h,w] = sum of scale dy[c,i,j] over the windows (i, j) that hold the pixel; over those alone that it won, if there
+// are winners.
 extern "C" __global__ void pool_gradient(
-    const REAL* dy, Index dy_c, Index dy_h, Index dy_w, Index dy_n,
-    const int* winner, REAL scale, REAL* dx, Index C, Index H, Index W, Index N,
-    Index H_out, Index W_out, Index k1, Index k2, Index s1, Index s2, Index p1, Index p2)
+    IMAGES(const REAL, dy), IMAGES(const int, winner), REAL scale, IMAGES(REAL, dx),
+    Index C, Index H, Index W, Index N, Index H_out, Index W_out, WINDOW)
 {
     THREAD_OR_RETURN(in, C * H * W * N);
     Index c = in, n = unravel(c, N), w = unravel(c, W), h = unravel(c, H);
@@ -95,11 +95,10 @@ extern "C" __global__ void pool_gradient(
     for (Index i = last(h + p1, s1, H_out); i >= 0 && i * s1 + k1 > h + p1; --i) {
         for (Index j = last(w + p2, s2, W_out); j >= 0 && j * s2 + k2 > w + p2; --j) {
             Index place = (h + p1 - i * s1) * k2 + w + p2 - j * s2;
-            if (winner && winner[((c * H_out + i) * W_out + j) * N + n] != place) continue;
-            sum += scale * dy[c * dy_c + i * dy_h + j * dy_w + n * dy_n];
+            if (!winner || AT(winner, n, c, i, j) == place) sum += scale * AT(dy, n, c, i, j);
         }
     }
-    dx[in] = sum;
+    AT(dx, n, c, h, w) = sum;
 }
 
 // -- optimisers: one number of the flat vectors each; the gradient is cleared

@@ -401,20 +401,18 @@ def planted(monkeypatch, tmp_path):
 
 
 ERRORS = [
-    ("n = unravel(c, N), j = unravel(c, W_out), i = unravel(c, H_out);\n    const REAL* image = x + c * x_c + n * x_n;"
-     "\n    REAL largest", "n = unravel(c, N), i = unravel(c, H_out), j = unravel(c, W_out);\n    const REAL* image = x"
-     " + c * x_c + n * x_n;\n    REAL largest", "axes of the output swapped"),
+    ("(h) * x##_h", "(h) * x##_w", "a row by the columns' stride"),
     ("where < 0 || value > largest", "where < 0 || value >= largest", "the last of several"),
     ("REAL largest = 0;\n    int where = -1", "REAL largest = 0;\n    int where = 0", "0 wins"),
     ("where = (int)(m * k2 + k)", "where = (int)(m * k1 + k)", "place in a window that is not square"),
     ("if (w >= 0 && w < W) sum +=", "if (w > 0 && w < W) sum +=", "first column left out"),
-    ("y[out] = sum * scale", "y[out] = sum", "sum for a mean"),
+    ("= sum * scale", "= sum", "sum for a mean"),
     ("last(h + p1, s1, H_out)", "last(h, s1, H_out)", "border forgotten in height"),
     ("last(w + p2, s2, W_out)", "last(w, s2, W_out)", "border forgotten in width"),
     ("i >= 0 && i * s1 + k1 > h + p1", "i >= 0 && i * s1 + k1 > h + p1 + 1", "first row under the window left out"),
     ("j >= 0 && j * s2 + k2 > w + p2", "j >= 0 && j * s2 + k2 >= w + p2", "a column beside the window"),
-    ("if (winner && winner[", "if (winner && 0 * winner[", "the first place for the winner"),
-    ("sum += scale * dy", "sum = scale * dy", "overlapping windows not summed"),
+    ("AT(winner, n, c, i, j) == place", "place == 0", "the first place for the winner"),
+    ("sum += scale * AT", "sum = scale * AT", "overlapping windows not summed"),
     ("return i < windows ? i : windows - 1", "return i < windows ? i : windows - 2", "last window left out"),
     ("REAL v = velocity[i] * momentum + direction", "REAL v = velocity[i] + direction", "momentum forgotten"),
     ("direction + momentum * v : v", "v : direction + momentum * v", "Nesterov the other way round"),
@@ -444,9 +442,7 @@ def test_a_planted_error_is_found(planted, right, wrong, error):
 OUT_OF_BOUNDS = [
     ("i >= (size)", "i > (size)", "one thread too many"),
     ("if (w >= 0 && w < W) sum +=", "if (w >= 0 && w <= W) sum +=", "a column beside the image"),
-    ("return i < windows ? i : windows - 1", "return i", "a window past the last"),
     ("t >= 0 && t < K", "t >= 0", "a logit that is not there"),
-    ("k < K; ++k) dz[k * N + n] = (dz", "k <= K; ++k) dz[k * N + n] = (dz", "a class too many"),
 ]
 
 
@@ -478,6 +474,6 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         if sys.argv[1:]:
             kernels._SOURCE = plant(*sys.argv[1:], Path(folder, "kernels.cu"))
-        for dtype in DTYPES:
+        for dtype in DTYPES[: 1 if sys.argv[1:] else 2]:
             examine_all(dtype)
     print("examined")
