@@ -83,6 +83,89 @@ def _lengths(x: Array) -> tuple[int, ...]:
     return *x.shape[1:], x.shape[0]
 
 
+Activated = tuple[Array, Callable[..., Array]]
+
+
+def linear(z: Array, b: Array | None) -> Activated:
+    """z + b, and db in one launch."""
+    return _biased(z, b), _bias_gradient
+
+
+def sigmoid(z: Array, b: Array | None) -> Activated:
+    """f(z + b) in one launch, delta in one, db in one; so are those below."""
+    return _activation(0, z, b)
+
+
+def tanh(z: Array, b: Array | None) -> Activated:
+    return _activation(1, z, b)
+
+
+def scaled_tanh(z: Array, b: Array | None, amplitude: float, slope: float) -> Activated:
+    return _activation(2, z, b, amplitude, slope)
+
+
+def relu(z: Array, b: Array | None) -> Activated:
+    return _activation(3, z, b)
+
+
+def leaky_relu(z: Array, b: Array | None, slope: float) -> Activated:
+    """But b, which takes one more: delta needs z."""
+    return _activation(4, _biased(z, b), None, 1.0, slope, from_a=False)
+
+
+def _activation(
+    f: int, z: Array, b: Array | None, p: float = 1.0, q: float = 1.0, from_a: bool = True
+) -> tuple[Array, Callable[..., Array]]:
+    if b is not None and not z.flags.c_contiguous:
+        z, b = _biased(z, b), None
+    z = z if _is_packed(z) else z.copy()
+    y = xp.empty_like(z) if b is None else z  # a product's result, which nobody else needs
+    launch("activation", y.size, y.dtype, f, z, b, y, p, q, z.shape[-1] if z.ndim else 1, y.size)
+    kept = y if from_a else z
+
+    def backward(dy: Array, db: Array | None = None) -> Array:
+        delta = xp.empty_like(kept)
+        if _steps(dy) != _steps(kept):
+            dy, other = xp.empty_like(kept), dy
+            dy[...] = other
+        launch("activation_gradient", kept.size, kept.dtype, f, kept, dy, delta, p, q, kept.size)
+        return _bias_gradient(delta, db)
+
+    return y, backward
+
+
+def _biased(z: Array, b: Array | None) -> Array:
+    if b is not None:
+        z += b[:, None]
+    return z
+
+
+def _bias_gradient(delta: Array, db: Array | None = None) -> Array:
+    if db is not None and delta.shape[1] <= _SHORT:
+        launch("bias_gradient", len(delta), delta.dtype, *_strided(delta), db, *delta.shape)
+    elif db is not None:
+        db += delta.sum(1)
+    return delta
+
+
+_SHORT = 512  # numbers in a row: one thread adds up fewer about as soon as several could share them
+
+
+def _steps(x: Array) -> list[tuple[int, int]]:
+    """Strides and lengths of the axes that have any step."""
+    return [(stride, length) for stride, length in zip(x.strides, x.shape, strict=True) if length > 1]
+
+
+def _is_packed(x: Array) -> bool:
+    """Whether the numbers lie side by side, in whatever order of the axes."""
+    distance = x.itemsize
+    for stride, length in sorted(_steps(x)):
+        if stride != distance:
+            return False
+        distance *= length
+    return True
+
+
 def sgd(
     params: Array,
     grads: Array,
@@ -128,6 +211,10 @@ def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple
 
 
 FORMS: dict[str, Callable[..., Any]] = {
-    form.__name__: form for form in (max_pool, mean_pool, sgd, adam, softmax_cross_entropy)
+    form.__name__: form
+    for form in (
+        *(max_pool, mean_pool, linear, sigmoid, tanh, scaled_tanh, relu, leaky_relu),
+        *(sgd, adam, softmax_cross_entropy),
+    )
 }
 """By the equations' names."""

@@ -101,6 +101,50 @@ extern "C" __global__ void pool_gradient(
     AT(dx, n, c, h, w) = sum;
 }
 
+// -- activations: f by its number, with its constants p and q
+
+enum { SIGMOID, TANH, SCALED_TANH, RELU, LEAKY_RELU };
+
+// y = f(z + b), b being one for each row of z, or missing.
+extern "C" __global__ void activation(
+    Index f, const REAL* z, const REAL* b, REAL* y, REAL p, REAL q, Index columns, Index size)
+{
+    THREAD_OR_RETURN(i, size);
+    REAL x = b ? z[i] + b[quotient(i, columns)] : z[i];
+    REAL a = f == SIGMOID       ? (REAL)0.5 * tanh((REAL)0.5 * x) + (REAL)0.5
+             : f == TANH        ? tanh(x)
+             : f == SCALED_TANH ? p * tanh(q * x)
+             : x > 0 || x != x  ? x
+             : f == RELU        ? (REAL)0
+                                : q * x;
+    y[i] = a;
+}
+
+// delta = dy f'(z), f' from a = f(z); for LEAKY_RELU, whose q may be negative, from z itself.
+extern "C" __global__ void activation_gradient(
+    Index f, const REAL* a, const REAL* dy, REAL* delta, REAL p, REAL q, Index size)
+{
+    THREAD_OR_RETURN(i, size);
+    REAL x = a[i];
+    REAL slope = f == SIGMOID       ? x * (1 - x)
+                 : f == TANH        ? 1 - x * x
+                 : f == SCALED_TANH ? q * (p - x * x / p)
+                 : x > 0            ? (REAL)1
+                 : f == RELU        ? (REAL)0
+                                    : q;
+    delta[i] = dy[i] * slope;
+}
+
+// db[r] += sum_n delta[r,n]: few rows, and few numbers in each.
+extern "C" __global__ void bias_gradient(
+    const REAL* delta, Index delta_r, Index delta_n, REAL* db, Index rows, Index columns)
+{
+    THREAD_OR_RETURN(r, rows);
+    REAL sum = 0;
+    for (Index n = 0; n < columns; ++n) sum += delta[r * delta_r + n * delta_n];
+    db[r] += sum;
+}
+
 // -- optimisers: one number of the flat vectors each; the gradient is cleared
 
 // g = dE/dp + decay p; v = momentum v + g; p -= rate v, with Nesterov p -= rate (g + momentum v). Without v: p -= rate g.

@@ -18,7 +18,7 @@ import xpnn as nn
 from xpnn.backend import col2im, turned_windows
 from xpnn.backend.fusion import FORMS
 from xpnn.cli import gradcheck as command
-from xpnn.layers import batchnorm, losses, pool
+from xpnn.layers import activations, batchnorm, losses, pool
 from xpnn.layers.recurrent import RaggedSteps, Recurrent
 
 
@@ -48,9 +48,10 @@ class Mutation(NamedTuple):
 MUTATIONS = [
     Mutation(nn.Dense, "matmul(W.T, delta)", "matmul(W, delta)", "dropped transpose", "input"),
     Mutation(nn.Dense, "delta, a.T)", "delta, a.T[:, ::-1])", "features in reverse", "W"),
-    Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', 'self.grads["b"] += delta.mean(1)', "mean for a sum", "b"),
+    Mutation(activations._add_rows, "delta.sum(1)", "delta.mean(1)", "mean for a sum", "b", "Dense"),
     Mutation(nn.Dense, "add_product(", 'self.grads["W"][...] = 0; add_product(', "overwrites the gradient", "W"),
-    Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', "pass", "forgotten bias", "b"),
+    Mutation(activations._add_rows, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
+    Mutation(activations.linear, "_add_rows(dy, db)", "dy", "forgotten bias", "b", "Dense"),
     Mutation(nn.Conv2D, "W[..., ::-1, :]", "W", "kernel's rows not turned", "input"),
     Mutation(nn.Conv2D, "dkernels += matmul", "dkernels = matmul", "only the last tile", "W b"),
     Mutation(nn.Conv2D, "[:, p1 : p1 + H, p2 :", "[:, :H, p2 :", "padding not cut off, shape kept", "input"),
@@ -114,11 +115,11 @@ MUTATIONS = [
     Mutation(nn.Flatten, "dy.reshape(x.shape)", "dy.reshape(x.shape[::-1]).T", "axes in reverse", "input"),
     Mutation(nn.Dropout, "return mask * dy", "return dy", "mask forgotten", "input"),
     Mutation(nn.Dropout, "return mask * dy", "return (mask > 0) * dy", "scale forgotten", "input"),
-    Mutation(nn.Sigmoid, "(a * (1 - a))", "(1 - a)", "missing factor", "input"),
-    Mutation(nn.Tanh, "slope = a * a", "slope = a.copy()", "square forgotten", "input"),
-    Mutation(nn.ScaledTanh, "(self.slope * (self.amplitude", "((self.amplitude", "slope forgotten", "input"),
-    Mutation(nn.ReLU, "(a > 0)", "(dy > 0)", "sign of the gradient, not of the input", "input"),
-    Mutation(nn.LeakyReLU, "dy, self.slope * dy)", "dy, 0 * dy)", "slope forgotten", "input"),
+    Mutation(activations.sigmoid, "(a * (1 - a))", "(1 - a)", "missing factor", "input", "Sigmoid"),
+    Mutation(activations.tanh, "slope = a * a", "slope = a.copy()", "square forgotten", "input", "Tanh"),
+    Mutation(activations.scaled_tanh, "(slope * (amplitude", "((amplitude", "slope forgotten", "input", "ScaledTanh"),
+    Mutation(activations.relu, "(a > 0)", "(dy > 0)", "sign of the gradient, not of the input", "input", "ReLU"),
+    Mutation(activations.leaky_relu, "dy, slope * dy)", "dy, 0 * dy)", "slope forgotten", "input", "LeakyReLU"),
     Mutation(nn.Softmax, "(dy - (dy * a).sum(-1, keepdims=True))", "dy", "missing term", "input"),
     Mutation(nn.RBF, "2 * (matmul(dy, w)", "(matmul(dy, w)", "missing factor", "input"),
     Mutation(nn.RBF, " - x * dy.sum(1, keepdims=True)", "", "missing term", "input"),

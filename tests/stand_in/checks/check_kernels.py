@@ -21,6 +21,7 @@ from cupy.stand_in import watch
 
 import xpnn as nn
 from xpnn.backend import fusion, kernels, output_size
+from xpnn.layers.activations import leaky_relu, linear, relu, scaled_tanh, sigmoid, tanh
 from xpnn.layers.losses import softmax_cross_entropy
 from xpnn.layers.pool import max_pool, mean_pool
 from xpnn.training.optimizers import adam, sgd
@@ -146,6 +147,78 @@ def test_pooling_takes_one_launch_each_way():
             y, backward = function(x, (3, 3), (2, 2), (1, 1))
             backward(y)
     assert seen.launches == {"max_pool": 1, "mean_pool": 1, "pool_gradient": 2}
+
+
+# -- activations
+
+ACTIVATIONS: dict[Any, tuple[tuple[float, ...], Callable[[float], float], Callable[[float], float]]] = {
+    sigmoid: ((), lambda z: 1 / (1 + math.exp(-z)), lambda z: math.exp(-z) / (1 + math.exp(-z)) ** 2),
+    tanh: ((), math.tanh, lambda z: 1 / math.cosh(z) ** 2),
+    scaled_tanh: ((1.5, 0.6), lambda z: 1.5 * math.tanh(0.6 * z), lambda z: 0.9 / math.cosh(0.6 * z) ** 2),
+    relu: ((), lambda z: max(z, 0.0), lambda z: float(z > 0)),
+    leaky_relu: ((-0.3,), lambda z: z if z > 0 else -0.3 * z, lambda z: 1.0 if z > 0 else -0.3),
+    linear: ((), lambda z: z, lambda z: 1.0),
+}
+"""The constants, f and f', the latter from z."""
+
+ORDERS = ("NCHW", "CHWN", "HCWN", "gaps", "turned")
+
+
+def examine_activation(function: Any, memory: str, dy_memory: str, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    constants, f, slope = ACTIVATIONS[function]
+    x, dy = (image(rng, (2, 3, 4, 5), order, dtype, ties=False) for order in (memory, dy_memory))
+    x[0, 0, 0, 0] = 0
+    before = nn.to_numpy(x.copy())
+    y, backward = function(x, None, *constants)
+    near(y, np.vectorize(f, otypes=[float])(before), dtype)
+    near(backward(dy), np.vectorize(slope, otypes=[float])(before) * nn.to_numpy(dy), dtype)
+    y_equations, backward_equations = inspect.unwrap(function)(x, None, *constants)
+    near(y, nn.to_numpy(y_equations), dtype)
+    near(backward(dy), nn.to_numpy(backward_equations(dy)), dtype)
+    assert (nn.to_numpy(x) == before).all()  # it may be another layer's too
+
+
+def examine_bias(function: Any, shape: tuple[int, int], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    constants, f, slope = ACTIVATIONS[function]
+    z, dy = (cupy.asarray(rng.standard_normal(shape).astype(dtype)) for _ in range(2))
+    b, db = (cupy.asarray(rng.standard_normal(shape[0]).astype(dtype)) for _ in range(2))
+    start, biased = nn.to_numpy(db.copy()), nn.to_numpy(z + b[:, None]).astype("float64")
+    y, backward = function(z, b, *constants)
+    near(y, np.vectorize(f, otypes=[float])(biased), dtype)
+    delta = np.vectorize(slope, otypes=[float])(biased) * nn.to_numpy(dy)
+    near(backward(dy, db), delta, dtype)
+    scale = 1 + np.abs(delta).sum(1)  # as much as is added up
+    near(db / cupy.asarray(scale.astype(dtype)), (start + delta.sum(1)) / scale, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("memory", "dy_memory"), [*zip(ORDERS, ORDERS, strict=True), ("CHWN", "NCHW")])
+@pytest.mark.parametrize("function", ACTIVATIONS, ids=lambda function: function.__name__)
+def test_activation(function, memory, dy_memory, dtype):
+    examine_activation(function, memory, dy_memory, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 7), (5, 300), (3, 700)], ids=str)
+@pytest.mark.parametrize("function", ACTIVATIONS, ids=lambda function: function.__name__)
+def test_activation_with_a_bias(function, shape, dtype):
+    examine_bias(function, shape, dtype)
+
+
+def test_launches_of_an_activation_with_a_bias():
+    z, dy, (b, db) = cupy.zeros((4, 6)), cupy.zeros((4, 6)), cupy.zeros((2, 4))
+    with watch() as seen:
+        _, backward = tanh(z, b)
+        backward(dy, db)
+    assert seen.launches == {"activation": 1, "activation_gradient": 1, "bias_gradient": 1}
+
+
+def test_nan_goes_through_every_activation():
+    for function, (constants, _, _) in ACTIVATIONS.items():
+        y, _ = function(cupy.asarray(np.array([[np.nan]])), None, *constants)
+        assert np.isnan(nn.to_numpy(y)).all()
 
 
 # -- optimisers
@@ -348,12 +421,17 @@ def test_the_loss_takes_one_launch_and_a_mean():
 def examine_all(dtype: str) -> None:
     for function, case in itertools.product((max_pool, mean_pool), POOLS):
         examine_pool(function, case, dtype)
+    for function in ACTIVATIONS:
+        for memory in ORDERS:
+            examine_activation(function, memory, memory, dtype)
+        examine_bias(function, (5, 300), dtype)
     for (momentum, nesterov, decay), on_device in itertools.product(SGDS, (False, True)):
         examine_sgd(momentum, nesterov, decay, 257, dtype, on_device)
     for (shrink, decay), on_device in itertools.product(ADAMS, (False, True)):
         examine_adam(shrink, decay, 257, dtype, on_device)
     for shape, memory in itertools.product([(1, 7), (300, 3), (2, 3, 5)], LOGITS):
         examine_loss(shape, memory, dtype, "int64")
+    test_nan_goes_through_every_activation()
     test_logits_too_large_for_exp()
     test_a_wrong_label_is_told_at_the_next_synchronisation(3)
 
@@ -364,7 +442,7 @@ def test_the_order_of_threads_does_not_matter(monkeypatch):
 
 
 def test_each_form_has_its_equations_parameters():
-    equations = (max_pool, mean_pool, sgd, adam, softmax_cross_entropy)
+    equations = (max_pool, mean_pool, *ACTIVATIONS, sgd, adam, softmax_cross_entropy)
     assert {function.__name__ for function in equations} == set(fusion.FORMS)
     for function in equations:
         form = inspect.signature(fusion.FORMS[function.__name__])
@@ -414,6 +492,16 @@ ERRORS = [
     ("AT(winner, n, c, i, j) == place", "place == 0", "the first place for the winner"),
     ("sum += scale * AT", "sum = scale * AT", "overlapping windows not summed"),
     ("return i < windows ? i : windows - 1", "return i < windows ? i : windows - 2", "last window left out"),
+    ("b[quotient(i, columns)]", "b[i % 5]", "bias by column"),
+    ("(REAL)0.5 * tanh((REAL)0.5 * x) + (REAL)0.5", "tanh(x)", "tanh for sigmoid"),
+    ("? p * tanh(q * x)", "? p * tanh(x)", "slope forgotten"),
+    (": x > 0 || x != x  ? x", ": x > 0 ? x", "NaN lost"),
+    ("? x * (1 - x)", "? 1 - x", "missing factor"),
+    ("? 1 - x * x", "? 1 - x", "square forgotten"),
+    ("q * (p - x * x / p)", "q * (p - x * x)", "amplitude forgotten"),
+    (": x > 0            ? (REAL)1", ": x >= 0            ? (REAL)1", "slope of 1 at 0"),
+    ("db[r] += sum;", "db[r] = sum;", "overwrites the gradient"),
+    ("n < columns; ++n) sum", "n < columns - 1; ++n) sum", "last sample left out"),
     ("REAL v = velocity[i] * momentum + direction", "REAL v = velocity[i] + direction", "momentum forgotten"),
     ("direction + momentum * v : v", "v : direction + momentum * v", "Nesterov the other way round"),
     ("if (decay != 0) direction += decay * p", "if (decay != 0) direction += decay", "decay of 1"),
