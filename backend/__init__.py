@@ -3,6 +3,7 @@
 from .blas import add_product, small_products
 from .capture import captured
 from .errors import BackendError, explained
+from .fusion import fused
 from .gemm import matmul
 from .im2col import Tile, col2im, im2col, output_size, tiles, turned_windows
 from .memory import cache_blocks, keep_freed_memory
@@ -25,6 +26,7 @@ __all__ = [
     "col2im",
     "describe",
     "explained",
+    "fused",
     "im2col",
     "in_parallel",
     "matmul",

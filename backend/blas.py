@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .gemm import matmul, matrices
+from .gemm import accumulate, matrices
 from .select import Array, on_device
 
 _SMALL = 1 << 21  # multiplications in a product that two threads finish no sooner than one
@@ -28,7 +28,7 @@ def add_product(out: Array, a: Array, b: Array) -> None:
     """
     gemm = _gemm(out.dtype.char) if out.size >= _WORTH and out.dtype == a.dtype == b.dtype else None
     if gemm is None or not out.flags.c_contiguous:
-        out += matmul(a, b)
+        accumulate(out, a, b)
         return
     (m, k), n = a.shape, b.shape[1]
     (A, turn_a, lda), (B, turn_b, ldb) = matrices(a), matrices(b)

@@ -43,7 +43,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """
     if not on_device or not _suits(a, b) or (library := _library()) is None:
         return xp.matmul(a, b, out=out)
-    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    shape = _shape(a, b)
     if out is not None and (out.shape != shape or out.dtype != a.dtype):
         raise ValueError(f"matmul: expected out of shape {shape} and {a.dtype}, got {out.shape} and {out.dtype}")
     if out is not None and not _is_target(out):
@@ -57,10 +57,25 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     return c
 
 
+def accumulate(out: Array, a: Array, b: Array) -> None:
+    """out += a @ b; on a device by cuBLAS itself where it can write to ``out``, which saves a launch and an array."""
+    if on_device and out.dtype == a.dtype and _suits(a, b) and out.shape == _shape(a, b):
+        for target, first, second in ((out, a, b), (out.mT, b.mT, a.mT)):  # (A B)^T = B^T A^T
+            if _is_target(target) and (library := _library()) is not None:
+                library.products(first, second, target, add=True)
+                return
+    out += matmul(a, b)
+
+
 def _suits(a: Array, b: Array) -> bool:
     """Whether cuBLAS is to do it; the others (vectors, integers, empty ones, wrong shapes) are CuPy's affair."""
     both = a.ndim > 1 and b.ndim > 1 and a.dtype == b.dtype and a.dtype.name in _TYPES
     return both and a.size > 0 and b.size > 0 and a.shape[-1] == b.shape[-2]
+
+
+def _shape(a: Array, b: Array) -> tuple[int, ...]:
+    """The product's."""
+    return *np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]
 
 
 def _is_target(c: Array) -> bool:
@@ -144,14 +159,14 @@ class Cublas(threading.local):
         self._workspace = xp.empty(32 << 20 if capability >= 90 else 4 << 20, dtype="uint8")
         self._stream: int | None = None
 
-    def products(self, a: Array, b: Array, c: Array) -> None:
-        """c = a b for each matrix of the batch, on the current stream; c is a target, none is empty."""
+    def products(self, a: Array, b: Array, c: Array, add: bool = False) -> None:
+        """c = a b, or c += a b, for each matrix of the batch, on the current stream; c is a target, none is empty."""
         self._use_current_stream()
         (M, N), K = c.shape[-2:], a.shape[-1]
         kind, compute, number = _TYPES[a.dtype.name]
         if compute == 68 and os.environ.get("CUPY_TF32", "0") not in ("", "0"):  # as for CuPy's own products
             compute = _TF32
-        one, zero = ctypes.byref(number(1)), ctypes.byref(number(0))
+        one, before = ctypes.byref(number(1)), ctypes.byref(number(add))
         first, second = matrices(b), matrices(a)  # B^T A^T
         size = (int(first.transposed), int(second.transposed), N, M, K)
         leading = (first.leading, second.leading, matrices(c).leading)
@@ -160,10 +175,10 @@ class Cublas(threading.local):
             places = [_address(x) + offset for x, offset in zip(arrays, batch.offsets, strict=True)]
             A, B, C = ((place, kind, line) for place, line in zip(places, leading, strict=True))
             if batch.size == 1:
-                self._call("cublasGemmEx_64", self._handle, *size, one, *A, *B, zero, *C, compute, _GEMM_DEFAULT)
+                self._call("cublasGemmEx_64", self._handle, *size, one, *A, *B, before, *C, compute, _GEMM_DEFAULT)
             else:
                 to_a, to_b, to_c = batch.strides
-                arguments = (*size, one, *A, to_a, *B, to_b, zero, *C, to_c, batch.size, compute, _GEMM_DEFAULT)
+                arguments = (*size, one, *A, to_a, *B, to_b, before, *C, to_c, batch.size, compute, _GEMM_DEFAULT)
                 self._call("cublasGemmStridedBatchedEx_64", self._handle, *arguments)
 
     def _use_current_stream(self) -> None:

@@ -173,11 +173,16 @@ def check(ok: Array, message: str) -> None:
     :func:`synchronize`, as CUDA reports its own asynchronous errors.
     """
     if on_device:
-        fault = border.fault(message)
+        fault = flag(message)
         fault |= ~ok
-        border.checked = True
     elif not ok:
         raise ValueError(message)
+
+
+def flag(message: str) -> Array:
+    """The 0-d boolean that a kernel which makes a :func:`check` itself sets where it fails; for a device alone."""
+    border.checked = True
+    return border.fault(message)
 
 
 def _report_faults(failed: np.ndarray) -> None:

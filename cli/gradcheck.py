@@ -132,7 +132,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, RBF(rng.standard_normal((3, 4))), (2, 4))
     yield _case(rng, Residual(Sequential(Dense(4, 4), Tanh())), (3, 4))
     yield _case(rng, Residual(Conv2D(2, 3, 3, padding=1), Conv2D(2, 3, 1)), (2, 2, 3, 3))
-    yield _case(rng, Sequential(Dense(4, 4), Tanh()), (3, 4))
+    yield _case(rng, Sequential(Dense(4, 4), Softmax()), (3, 4))
     yield _case(rng, Sequential(Dense(4, 4), Tanh(), Dense(4, 4), Sigmoid()), (3, 4))
     yield _case(rng, SoftmaxCrossEntropy(), (3, 4), targets=np.array([2, 0, 3]))
     yield _case(rng, SoftmaxCrossEntropy(), (2, 3, 4), targets=rng.integers(0, 4, (2, 3)))

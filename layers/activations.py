@@ -1,46 +1,95 @@
-"""Activation functions a = f(z); backward is delta_z = delta_a * f'(z), the second factor of the seed's delta."""
+"""Activation functions a = f(z); backward is delta_z = delta_a * f'(z), the second factor of the seed's delta.
 
-from ..backend import Array, xp
+Each stands below its layer as a function of z and b, since a fully connected layer gives its bias along: b is None, or
+one number for each row of a z that may be used up. Its backward then adds dE/db to db.
+"""
+
+from collections.abc import Callable
+
+from ..backend import Array, fused, xp
 from .base import Backward, Layer, brief
 
+Activated = tuple[Array, Callable[..., Array]]
+"""f(z + b) and backward(dy, db=None)."""
 
-class Sigmoid(Layer):
+
+class Activation(Layer):
+    """a = f(z), number by number."""
+
+    separable = True
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        self._check(x, "...")
+        return self.activate(x, None)
+
+    def activate(self, z: Array, b: Array | None) -> Activated:
+        """f(z + b) for rows of z, (features, N), and backward(dy, db), which adds dE/db to db; or f(z) without b."""
+        raise NotImplementedError
+
+
+@fused
+def linear(z: Array, b: Array | None) -> Activated:
+    """z + b: a layer without an activation."""
+
+    def backward(dy: Array, db: Array | None = None) -> Array:
+        return _add_rows(dy, db)
+
+    return _biased(z, b), backward
+
+
+def _biased(z: Array, b: Array | None) -> Array:
+    if b is not None:
+        z += b[:, None]
+    return z
+
+
+def _add_rows(delta: Array, db: Array | None) -> Array:
+    if db is not None:
+        db += delta.sum(1)
+    return delta
+
+
+class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z)), computed as 0.5 tanh(0.5 z) + 0.5, which never overflows; f' = a (1 - a).
 
     Any shape; the output has the input's.
     """
 
-    separable = True
-
-    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "...")
-        a = 0.5 * xp.tanh(0.5 * x) + 0.5
-
-        def backward(dy: Array) -> Array:
-            return dy * (a * (1 - a))
-
-        return a, backward
+    def activate(self, z: Array, b: Array | None) -> Activated:
+        return sigmoid(z, b)
 
 
-class Tanh(Layer):
+@fused
+def sigmoid(z: Array, b: Array | None) -> Activated:
+    a = 0.5 * xp.tanh(0.5 * _biased(z, b)) + 0.5
+
+    def backward(dy: Array, db: Array | None = None) -> Array:
+        return _add_rows(dy * (a * (1 - a)), db)
+
+    return a, backward
+
+
+class Tanh(Activation):
     """a = tanh(z); f' = 1 - a^2. Any shape; the output has the input's."""
 
-    separable = True
-
-    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "...")
-        a = xp.tanh(x)
-
-        def backward(dy: Array) -> Array:
-            slope = a * a
-            xp.subtract(1, slope, out=slope)
-            slope *= dy
-            return slope
-
-        return a, backward
+    def activate(self, z: Array, b: Array | None) -> Activated:
+        return tanh(z, b)
 
 
-class ScaledTanh(Layer):
+@fused
+def tanh(z: Array, b: Array | None) -> Activated:
+    a = xp.tanh(_biased(z, b))
+
+    def backward(dy: Array, db: Array | None = None) -> Array:
+        slope = a * a
+        xp.subtract(1, slope, out=slope)
+        slope *= dy
+        return _add_rows(slope, db)
+
+    return a, backward
+
+
+class ScaledTanh(Activation):
     """a = A tanh(S z); f' = S (A - a^2 / A). A = 1.7159 and S = 2/3 give f(1) = 1 and f(-1) = -1.
 
     Args:
@@ -51,41 +100,45 @@ class ScaledTanh(Layer):
     document recognition", 1998, eq. 6 and appendix A.
     """
 
-    separable = True
-
     def __init__(self, amplitude: float = 1.7159, slope: float = 2 / 3) -> None:
         super().__init__()
         self.amplitude, self.slope = float(amplitude), float(slope)
 
-    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "...")
-        a = self.amplitude * xp.tanh(self.slope * x)
-
-        def backward(dy: Array) -> Array:
-            return dy * (self.slope * (self.amplitude - a * a / self.amplitude))
-
-        return a, backward
+    def activate(self, z: Array, b: Array | None) -> Activated:
+        return scaled_tanh(z, b, self.amplitude, self.slope)
 
     def _arguments(self) -> str:
         return brief({"amplitude": 1.7159, "slope": 2 / 3}, amplitude=self.amplitude, slope=self.slope)
 
 
-class ReLU(Layer):
+@fused
+def scaled_tanh(z: Array, b: Array | None, amplitude: float, slope: float) -> Activated:
+    a = amplitude * xp.tanh(slope * _biased(z, b))
+
+    def backward(dy: Array, db: Array | None = None) -> Array:
+        return _add_rows(dy * (slope * (amplitude - a * a / amplitude)), db)
+
+    return a, backward
+
+
+class ReLU(Activation):
     """a = max(z, 0); f' = 1 where z > 0, else 0. Any shape; the output has the input's."""
 
-    separable = True
-
-    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "...")
-        a = xp.maximum(x, 0)
-
-        def backward(dy: Array) -> Array:
-            return dy * (a > 0)
-
-        return a, backward
+    def activate(self, z: Array, b: Array | None) -> Activated:
+        return relu(z, b)
 
 
-class LeakyReLU(Layer):
+@fused
+def relu(z: Array, b: Array | None) -> Activated:
+    a = xp.maximum(_biased(z, b), 0)
+
+    def backward(dy: Array, db: Array | None = None) -> Array:
+        return _add_rows(dy * (a > 0), db)
+
+    return a, backward
+
+
+class LeakyReLU(Activation):
     """a = z where z > 0, else slope * z; f' = 1 where z > 0, else slope.
 
     Args:
@@ -94,22 +147,25 @@ class LeakyReLU(Layer):
     Any shape; the output has the input's. Source: the seed, "代码实现".
     """
 
-    separable = True
-
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__()
         self.slope = float(slope)
 
-    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "...")
-
-        def backward(dy: Array) -> Array:
-            return xp.where(x > 0, dy, self.slope * dy)
-
-        return xp.where(x > 0, x, self.slope * x), backward
+    def activate(self, z: Array, b: Array | None) -> Activated:
+        return leaky_relu(z, b, self.slope)
 
     def _arguments(self) -> str:
         return f"{self.slope}"
+
+
+@fused
+def leaky_relu(z: Array, b: Array | None, slope: float) -> Activated:
+    z = _biased(z, b)
+
+    def backward(dy: Array, db: Array | None = None) -> Array:
+        return _add_rows(xp.where(z > 0, dy, slope * dy), db)
+
+    return xp.where(z > 0, z, slope * z), backward
 
 
 class Softmax(Layer):

@@ -1,6 +1,9 @@
 """The seed's fully connected layer (section "DNN")."""
 
+from collections.abc import Callable, Iterator
+
 from ..backend import Array, Rng, add_product, matmul
+from .activations import Activated, Activation, linear
 from .base import Backward, Layer, positive
 from .init import affine
 
@@ -35,19 +38,36 @@ class Dense(Layer):
         self.in_features, self.out_features = in_features, out_features
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        return self.activated(x, needs_dx, linear)
+
+    def activated(self, x: Array, needs_dx: bool, f: Callable[[Array, Array], Activated]) -> tuple[Array, Backward]:
+        """As :meth:`forward`, and an activation on top in the same passes: f(W a + b)."""
         self._check(x, "...", self.in_features)
         W, b = self.params["W"], self.params["b"]
         a = x.reshape(-1, self.in_features).T  # one sample a column
-        z = matmul(W, a)
-        z += b[:, None]
+        y, f_backward = f(matmul(W, a), b)
 
         def backward(dy: Array) -> Array | None:
-            delta = dy.reshape(-1, self.out_features).T
+            delta = f_backward(dy.reshape(-1, self.out_features).T, self.grads["b"])  # adds dE/db
             add_product(self.grads["W"], delta, a.T)
-            self.grads["b"] += delta.sum(1)
             return matmul(W.T, delta).T.reshape(x.shape) if needs_dx else None
 
-        return z.T.reshape(*x.shape[:-1], self.out_features), backward
+        return y.T.reshape(*x.shape[:-1], self.out_features), backward
 
     def _arguments(self) -> str:
         return f"{self.in_features}, {self.out_features}"
+
+
+class ActivatedDense(Layer):
+    """A :class:`Dense` and the activation behind it as one layer, which reads and writes each number once."""
+
+    separable = True
+
+    def __init__(self, dense: Dense, activation: Activation) -> None:
+        self.dense, self.activation = dense, activation
+
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        return self.dense.activated(x, needs_dx, self.activation.activate)
+
+    def leaves(self) -> Iterator[tuple[str, Layer]]:
+        yield from self.dense.leaves()

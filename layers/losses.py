@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..backend import Array, check, xp
+from ..backend import Array, check, fused, xp
 
 
 class Loss:
@@ -67,25 +67,30 @@ class SoftmaxCrossEntropy(Loss):
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
         self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
         classes = outputs.shape[-1]
-        check(
-            (targets.min() >= 0) & (targets.max() < classes),
-            f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow",
-        )
-        z = outputs.reshape(-1, classes)
-        labels = targets.reshape(-1, 1)
-        z = z - z.max(1, keepdims=True)  # the largest exponent is 0: no overflow
-        e = xp.exp(z)
-        total = e.sum(1, keepdims=True)
-        value = (xp.log(total) - xp.take_along_axis(z, labels, axis=1)).mean()
-
-        def backward() -> Array:
-            onehot = labels == xp.arange(classes)
-            return ((e / total - onehot) * (1 / len(z))).reshape(outputs.shape)
-
-        return value, backward
+        complaint = f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow"
+        return softmax_cross_entropy(outputs, targets, complaint)
 
     def accuracy(self, outputs: Array, targets: Array) -> Array:
         return (outputs.argmax(-1) == targets).mean()
+
+
+@fused
+def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple[Array, Callable[[], Array]]:
+    """:class:`SoftmaxCrossEntropy`'s value and backward; the complaint is of labels out of range."""
+    classes = logits.shape[-1]
+    check((labels.min() >= 0) & (labels.max() < classes), complaint)
+    z = logits.reshape(-1, classes)
+    t = labels.reshape(-1, 1)
+    z = z - z.max(1, keepdims=True)  # the largest exponent is 0: no overflow
+    e = xp.exp(z)
+    total = e.sum(1, keepdims=True)
+    value = (xp.log(total) - xp.take_along_axis(z, t, axis=1)).mean()
+
+    def backward() -> Array:
+        onehot = t == xp.arange(classes)
+        return ((e / total - onehot) * (1 / len(z))).reshape(logits.shape)
+
+    return value, backward
 
 
 class HalfSquaredError(Loss):

@@ -1,16 +1,15 @@
 """Pooling (the seed, section "CNN"): the largest or the mean value under a moving window, or the mean of all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import repeat
-from typing import Any
 
-from ..backend import Array, output_size, xp
+from ..backend import Array, fused, output_size, xp
 from .base import Backward, Layer, brief, pair
 from .correlation import batch_first, rows_first
 
 
 class _Pool2D(Layer):
-    """What the two poolings share: the window's geometry and its walk over the image."""
+    """What the two poolings share: the window and its checks."""
 
     separable = True
 
@@ -27,36 +26,10 @@ class _Pool2D(Layer):
         if self.padding[0] >= self.size[0] or self.padding[1] >= self.size[1]:
             raise ValueError(f"padding: expected less than the window's size {self.size}, got {self.padding}")
 
-    def _padded(self, x: Array, value: float) -> tuple[Array, tuple[int, int]]:
-        """The input as (H, C, W, N) with its border, and the output's (H', W')."""
+    def _check_image(self, x: Array) -> None:
         self._check(x, "N", "C", "H", "W")
-        out = tuple(map(output_size, x.shape[2:], self.size, self.stride, self.padding))
-        if min(out) < 1:
+        if min(map(output_size, x.shape[2:], self.size, self.stride, self.padding)) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
-        return rows_first(x, *self.padding, value), (out[0], out[1])
-
-    def _taps(self, x: Array, out: tuple[int, int]) -> Iterator[Array]:
-        """For each offset (m, n) in the window, in order, the view x[i*s1 + m, :, j*s2 + n] over all (i, j)."""
-        s1, s2 = self.stride
-        for m in range(self.size[0]):
-            for n in range(self.size[1]):
-                yield x[m : m + out[0] * s1 : s1, :, n : n + out[1] * s2 : s2]
-
-    def _gradient(self, shape: tuple[int, ...], out: tuple[int, int], dtype: Any, parts: Iterator[Array]) -> Array:
-        """For the padded input (H, C, W, N), from what each of the taps adds to it."""
-        covered = self.stride == self.size and shape[::2] == (out[0] * self.size[0], out[1] * self.size[1])
-        dx = (xp.empty if covered else xp.zeros)(shape, dtype=dtype)
-        for dtap, part in zip(self._taps(dx, out), parts, strict=True):
-            if covered:  # once: the windows lie side by side
-                dtap[...] = part
-            else:
-                dtap += part
-        return dx
-
-    def _cropped(self, dx: Array, shape: tuple[int, ...]) -> Array:
-        """The gradient (H, C, W, N) without its border, batch first."""
-        p1, p2 = self.padding
-        return batch_first(dx[p1 : p1 + shape[2], :, p2 : p2 + shape[3]])
 
     def _arguments(self) -> str:
         usual: dict[str, object] = {"stride": self.size, "padding": (0, 0)}
@@ -81,27 +54,8 @@ class MaxPool2D(_Pool2D):
     """
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        padded, out = self._padded(x, -xp.inf)
-        taps = list(self._taps(padded, out))
-        y = taps[0].copy()
-        for tap in taps[1:]:
-            xp.maximum(y, tap, out=y)
-
-        def backward(dy: Array) -> Array:
-            dy = rows_first(dy)
-
-            def won() -> Iterator[Array]:
-                free = xp.ones(y.shape, dtype=bool)
-                for tap in taps[:-1]:
-                    first = tap == y
-                    first &= free
-                    free ^= first
-                    yield dy * first
-                yield dy * free
-
-            return self._cropped(self._gradient(padded.shape, out, dy.dtype, won()), x.shape)
-
-        return batch_first(y), backward
+        self._check_image(x)
+        return max_pool(x, self.size, self.stride, self.padding)
 
 
 class AvgPool2D(_Pool2D):
@@ -116,20 +70,8 @@ class AvgPool2D(_Pool2D):
     """
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        padded, out = self._padded(x, 0.0)
-        scale = 1 / (self.size[0] * self.size[1])
-        first, *others = self._taps(padded, out)
-        y = first.copy()
-        for tap in others:
-            y += tap
-        y *= scale
-        shape = padded.shape
-
-        def backward(dy: Array) -> Array:
-            dy = scale * rows_first(dy)
-            return self._cropped(self._gradient(shape, out, dy.dtype, repeat(dy, self.size[0] * self.size[1])), x.shape)
-
-        return batch_first(y), backward
+        self._check_image(x)
+        return mean_pool(x, self.size, self.stride, self.padding)
 
 
 class GlobalAvgPool2D(Layer):
@@ -158,3 +100,89 @@ class GlobalAvgPool2D(Layer):
             return batch_first(dx)
 
         return x.mean((2, 3)), backward
+
+
+Pair = tuple[int, int]
+
+
+@fused
+def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, Callable[[Array], Array]]:
+    """:class:`MaxPool2D`'s output and backward."""
+    windows = _Windows(x.shape, size, stride, padding)
+    image = rows_first(x, *padding, -xp.inf)
+    y = windows.reduce(xp.maximum, image)
+
+    def backward(dy: Array) -> Array:
+        def won() -> Iterator[Array]:
+            free = xp.ones(y.shape, dtype=bool)  # windows whose maximum's place has not come yet
+            for tap in windows.taps(image):
+                first = tap == y
+                first &= free
+                free ^= first
+                yield first
+
+        return windows.gradient(rows_first(dy), won())
+
+    return batch_first(y), backward
+
+
+@fused
+def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, Callable[[Array], Array]]:
+    """:class:`AvgPool2D`'s output and backward."""
+    windows, scale = _Windows(x.shape, size, stride, padding), 1 / (size[0] * size[1])
+    y = windows.reduce(xp.add, rows_first(x, *padding))
+    y *= scale
+
+    def backward(dy: Array) -> Array:
+        return windows.gradient(rows_first(dy), repeat(scale, size[0] * size[1]))
+
+    return batch_first(y), backward
+
+
+class _Windows:
+    """A window that moves over images of the shape (N, C, H, W) with their border, in memory (H, C, W, N)."""
+
+    def __init__(self, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Pair) -> None:
+        (N, C, H, W), (p1, p2) = shape, padding
+        self.size, self.stride = size, stride
+        self.shape = (H + 2 * p1, C, W + 2 * p2, N)
+        self.inside = slice(p1, p1 + H), slice(None), slice(p2, p2 + W)
+        self.out = output_size(H, size[0], stride[0], p1), output_size(W, size[1], stride[1], p2)
+
+    def rows(self, m: int) -> slice:
+        """Those that are row m of a window."""
+        return slice(m, m + self.out[0] * self.stride[0], self.stride[0])
+
+    def cols(self, n: int) -> slice:
+        """Those that are column n of a window."""
+        return slice(n, n + self.out[1] * self.stride[1], self.stride[1])
+
+    def reduce(self, function: Callable[..., Array], image: Array) -> Array:
+        """What an associative function makes of each window's values: of each column of it, then of these."""
+        for size, lines in zip(self.size, (self.rows, lambda n: (slice(None), slice(None), self.cols(n))), strict=True):
+            if size == 1:
+                image = image[lines(0)].copy()
+                continue
+            total = function(image[lines(0)], image[lines(1)])
+            for place in range(2, size):
+                function(total, image[lines(place)], out=total)
+            image = total
+        return image
+
+    def taps(self, image: Array) -> Iterator[Array]:
+        """For each place (m, n) in the window, in order, the view image[i*s1 + m, :, j*s2 + n] over all (i, j)."""
+        for m in range(self.size[0]):
+            for n in range(self.size[1]):
+                yield image[self.rows(m), :, self.cols(n)]
+
+    def gradient(self, dy: Array, factors: Iterator[Array | float]) -> Array:
+        """For the images without their border, (N, C, H, W): each of the taps gets dy times its factor."""
+        (H, W), (k1, k2) = self.out, self.size
+        covered = self.stride == self.size and self.shape[::2] == (H * k1, W * k2)
+        dx = (xp.empty if covered else xp.zeros)(self.shape, dtype=dy.dtype)
+        for tap, factor in zip(self.taps(dx), factors, strict=True):
+            if covered:  # once: the windows lie side by side
+                xp.multiply(dy, factor, out=tap)
+            else:
+                tap += dy * factor
+        return batch_first(dx[self.inside])

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from ..backend import Array, in_parallel, parts, xp
-from ..layers import Backward, Composite, Layer, MaxPool2D, ReLU
+from ..layers import Backward, Composite, Dense, Layer, MaxPool2D, ReLU
+from ..layers.activations import Activation
+from ..layers.dense import ActivatedDense
 
 
 class Sequential(Composite):
@@ -80,12 +82,17 @@ class Sequential(Composite):
     def _order(self) -> list[Layer]:
         """The layers as they are run: max-pooling before the ReLU in front of it, which then has less to do.
 
-        Both orders give the same values and gradients, since max(max(x, 0), max(y, 0)) = max(max(x, y), 0).
+        Both orders give the same values and gradients, since max(max(x, 0), max(y, 0)) = max(max(x, y), 0). And a fully
+        connected layer together with its activation.
         """
         order = list(self.layers)
         for i in range(len(order) - 1):
             if type(order[i]) is ReLU and type(order[i + 1]) is MaxPool2D:
                 order[i], order[i + 1] = order[i + 1], order[i]
+        for i in range(len(order) - 1, 0, -1):
+            dense, f = order[i - 1 : i + 1]
+            if type(dense) is Dense and isinstance(f, Activation) and type(f).forward is Activation.forward:
+                order[i - 1 : i + 1] = [ActivatedDense(dense, f)]
         return order
 
     def _parts(self, x: Array) -> list[slice]:

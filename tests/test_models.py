@@ -115,3 +115,34 @@ class TestCharRNN:
     def test_wrong_input(self, model, arguments, message):
         with pytest.raises(ValueError, match=message):
             "".join(model.sample(5, *arguments))
+
+
+ACTIVATIONS = (nn.Sigmoid(), nn.Tanh(), nn.ScaledTanh(1.5, 0.7), nn.ReLU(), nn.LeakyReLU(0.1), nn.LeakyReLU(-0.5))
+
+
+@pytest.mark.parametrize("f", ACTIVATIONS, ids=repr)
+@pytest.mark.parametrize("shape", [(5, 3), (2, 3, 3), (700, 3)])
+def test_dense_and_its_activation_as_one_give_what_they_give_one_after_the_other(rng, f, shape):
+    dense, alone = (nn.Dense(3, 4, rng=0, dtype="float64") for _ in range(2))
+    model = nn.Sequential(dense, f)
+    for layer in (dense, alone):
+        layer.params["b"] = rng.standard_normal(4) if layer is dense else dense.params["b"]
+    x, dy = dev(rng.standard_normal(shape)), dev(rng.standard_normal((*shape[:-1], 4)))
+    y, backward = model.forward(x)
+    z, dense_backward = alone.forward(x)
+    a, f_backward = f.forward(z)
+    np.testing.assert_allclose(host(y), host(a), rtol=1e-15)
+    np.testing.assert_allclose(host(model(x)), host(a), rtol=1e-15)
+    np.testing.assert_allclose(host(backward(dy)), host(dense_backward(f_backward(dy))), rtol=1e-14)
+    for key in ("W", "b"):
+        np.testing.assert_allclose(host(dense.grads[key]), host(alone.grads[key]), rtol=1e-12, atol=1e-13)
+
+
+def test_an_activation_of_ones_own_is_asked_itself(rng):
+    class Doubled(nn.Tanh):
+        def forward(self, x, needs_dx=True):
+            y, backward = super().forward(x, needs_dx)
+            return 2 * y, lambda dy: backward(2 * dy)
+
+    dense, x = nn.Dense(3, 4, rng=0), dev(rng.standard_normal((2, 3)), "float32")
+    np.testing.assert_allclose(host(nn.Sequential(dense, Doubled())(x)), 2 * np.tanh(host(dense(x))), rtol=1e-6)

@@ -16,8 +16,9 @@ import pytest
 
 import xpnn as nn
 from xpnn.backend import col2im, turned_windows
+from xpnn.backend.fusion import FORMS
 from xpnn.cli import gradcheck as command
-from xpnn.layers import batchnorm, pool
+from xpnn.layers import activations, batchnorm, losses, pool
 from xpnn.layers.correlation import Correlation
 from xpnn.layers.recurrent import RaggedSteps, Recurrent
 
@@ -48,9 +49,10 @@ class Mutation(NamedTuple):
 MUTATIONS = [
     Mutation(nn.Dense, "matmul(W.T, delta)", "matmul(W, delta)", "dropped transpose", "input"),
     Mutation(nn.Dense, "delta, a.T)", "delta, a.T[:, ::-1])", "features in reverse", "W"),
-    Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', 'self.grads["b"] += delta.mean(1)', "mean for a sum", "b"),
+    Mutation(activations._add_rows, "delta.sum(1)", "delta.mean(1)", "mean for a sum", "b", "Dense"),
     Mutation(nn.Dense, "add_product(", 'self.grads["W"][...] = 0; add_product(', "overwrites the gradient", "W"),
-    Mutation(nn.Dense, 'self.grads["b"] += delta.sum(1)', "pass", "forgotten bias", "b"),
+    Mutation(activations._add_rows, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
+    Mutation(activations.linear, "_add_rows(dy, db)", "dy", "forgotten bias", "b", "Dense"),
     Mutation(nn.Conv2D, "[p1 : p1 + H, :, p2 :", "[:H, :, p2 :", "padding not cut off, shape kept", "input"),
     Mutation(Correlation, "W[..., ::-1, :]", "W", "kernel's rows not turned", "input", "Conv2D"),
     Mutation(Correlation, "dW += rows", "dW[...] = rows", "only the last tile", "W", "Conv2D"),
@@ -93,18 +95,17 @@ MUTATIONS = [
     ),
     Mutation(nn.MappedConv2D, 'self.grads["b"] += conv.grads["b"]', 'conv.grads["b"]', "forgotten bias", "b"),
     Mutation(nn.MappedConv2D, "return dx\n", "return dx if dx is None else -dx\n", "wrong sign", "input"),
-    Mutation(nn.MaxPool2D, "yield dy * first", "yield dy", "the gradient to all, not to the largest", "input"),
-    Mutation(nn.MaxPool2D, "free ^= first", "pass", "the last place too", "input"),
+    Mutation(pool.max_pool, "yield first", "yield 1.0", "to all, not to the largest", "input", "MaxPool2D"),
+    Mutation(pool.max_pool, "tap == y", "tap < y", "to all but the largest", "input", "MaxPool2D"),
+    Mutation(pool.mean_pool, "repeat(scale,", "repeat(1.0,", "not divided by the size", "input", "AvgPool2D"),
+    Mutation(pool._Windows, "tap += dy", "tap[...] = dy", "overlapping windows not summed", "input", "AvgPool2D"),
     Mutation(
-        nn.AvgPool2D, "dy = scale * rows_first(dy)", "dy = rows_first(dy)", "not divided by the window's size", "input"
+        pool._Windows, "multiply(dy, factor,", "multiply(0 * dy, factor,", "side by side lost", "input", "MaxPool2D"
     ),
-    Mutation(nn.AvgPool2D, "repeat(dy,", "repeat(0 * dy,", "no gradient", "input"),
-    Mutation(pool._Pool2D, "dtap += part", "dtap[...] = part", "overlapping windows not summed", "input", "AvgPool2D"),
-    Mutation(pool._Pool2D, "dtap[...] = part", "dtap[...] = 0", "windows beside each other lost", "input", "MaxPool2D"),
     Mutation(
-        pool._Pool2D,
-        "p1, p2 = self.padding\n        return",
-        "p2, p1 = self.padding\n        return",
+        pool._Windows,
+        "slice(p1, p1 + H), slice(None), slice(p2, p2 + W)",
+        "slice(p2, p2 + H), slice(None), slice(p1, p1 + W)",
         "axes of the padding swapped",
         "input",
         "AvgPool2D",
@@ -134,16 +135,25 @@ MUTATIONS = [
     Mutation(nn.Flatten, "dy.reshape(x.shape)", "dy.reshape(x.shape[::-1]).T", "axes in reverse", "input"),
     Mutation(nn.Dropout, "return mask * dy", "return dy", "mask forgotten", "input"),
     Mutation(nn.Dropout, "return mask * dy", "return (mask > 0) * dy", "scale forgotten", "input"),
-    Mutation(nn.Sigmoid, "(a * (1 - a))", "(1 - a)", "missing factor", "input"),
-    Mutation(nn.Tanh, "slope = a * a", "slope = a.copy()", "square forgotten", "input"),
-    Mutation(nn.ScaledTanh, "(self.slope * (self.amplitude", "((self.amplitude", "slope forgotten", "input"),
-    Mutation(nn.ReLU, "(a > 0)", "(dy > 0)", "sign of the gradient, not of the input", "input"),
-    Mutation(nn.LeakyReLU, "dy, self.slope * dy)", "dy, 0 * dy)", "slope forgotten", "input"),
+    Mutation(activations.sigmoid, "(a * (1 - a))", "(1 - a)", "missing factor", "input", "Sigmoid"),
+    Mutation(activations.tanh, "slope = a * a", "slope = a.copy()", "square forgotten", "input", "Tanh"),
+    Mutation(activations.scaled_tanh, "(slope * (amplitude", "((amplitude", "slope forgotten", "input", "ScaledTanh"),
+    Mutation(activations.relu, "(a > 0)", "(dy > 0)", "sign of the gradient, not of the input", "input", "ReLU"),
+    Mutation(activations.leaky_relu, "dy, slope * dy)", "dy, 0 * dy)", "slope forgotten", "input", "LeakyReLU"),
     Mutation(nn.Softmax, "(dy - (dy * a).sum(-1, keepdims=True))", "dy", "missing term", "input"),
     Mutation(nn.RBF, "2 * (matmul(dy, w)", "(matmul(dy, w)", "missing factor", "input"),
     Mutation(nn.RBF, " - x * dy.sum(1, keepdims=True)", "", "missing term", "input"),
-    Mutation(nn.SoftmaxCrossEntropy, "total - onehot", "total + onehot", "wrong sign", "input"),
-    Mutation(nn.SoftmaxCrossEntropy, "(1 / len(z))", "(1 / len(outputs))", "samples for labels", "input"),
+    Mutation(
+        losses.softmax_cross_entropy, "total - onehot", "total + onehot", "wrong sign", "input", "SoftmaxCrossEntropy"
+    ),
+    Mutation(
+        losses.softmax_cross_entropy,
+        "(1 / len(z))",
+        "(1 / len(logits))",
+        "samples for labels",
+        "input",
+        "SoftmaxCrossEntropy",
+    ),
     Mutation(nn.HalfSquaredError, "return difference * scale", "return 2 * difference * scale", "factor 2", "input"),
     Mutation(nn.RBFLoss, "backward()[..., :-1]", "backward()[..., 1:]", "off by one class", "input"),
     Mutation(nn.Sequential, "reversed(steps)", "reversed(steps[1:])", "first layer left out", "0.W 0.b input"),
@@ -210,6 +220,25 @@ def many_blocks(monkeypatch):
     monkeypatch.setattr(sys.modules["xpnn.backend.im2col"], "WORKSPACE_BYTES", 1)
 
 
+@pytest.fixture(autouse=True)
+def equations(monkeypatch):
+    """On a device too: stand_in/checks/check_kernels.py plants the errors in the kernels that stand in for them."""
+    for module, name, value in in_package():
+        if value in FUSED:
+            monkeypatch.setattr(module, name, inspect.unwrap(value))
+
+
+def in_package():
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "xpnn"]
+    for module in modules:
+        for name, value in list(vars(module).items()):
+            if inspect.isclass(value) or inspect.isfunction(value):
+                yield module, name, value
+
+
+FUSED = [value for _, _, value in in_package() if value.__name__ in FORMS and value not in FORMS.values()]
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
 def test_a_planted_error_is_found(mutation, monkeypatch):
     plant(monkeypatch, mutation.target, mutation.right, mutation.wrong)
@@ -236,14 +265,16 @@ def test_without_an_error_the_same_cases_pass(name):
 
 
 def test_every_backward_has_a_planted_error():
-    """Each exported layer and loss: every class of its ancestry that defines a backward is a target above."""
-    targets = {mutation.target for mutation in MUTATIONS}
+    """Each exported layer and loss, every class of its ancestry, and what is fused: if it defines a backward, it is a
+    target above."""
+    targets = {inspect.unwrap(mutation.target) for mutation in MUTATIONS}
     exported = {
         value for value in vars(nn).values() if isinstance(value, type) and issubclass(value, nn.Layer | nn.Loss)
     }
     ancestry = {parent for cls in exported for parent in cls.__mro__ if parent.__module__.startswith("xpnn.")}
-    with_backward = {cls for cls in ancestry if re.search(r"def backward\b|, lambda", inspect.getsource(cls))}
-    assert nn.Dense in with_backward  # the search finds them
+    candidates = ancestry | set(map(inspect.unwrap, FUSED))
+    with_backward = {one for one in candidates if re.search(r"def backward\b|, lambda", inspect.getsource(one))}
+    assert {nn.Dense, pool.max_pool} <= with_backward  # the search finds them
     assert with_backward - targets == set()
 
 
@@ -254,20 +285,20 @@ def test_a_snippet_that_is_not_there_is_an_error(monkeypatch):
 
 def plant(monkeypatch, target, right, wrong):
     """Put the target with the error, and its subclasses made anew, in the originals' place in the whole package."""
+    target = inspect.unwrap(target)
     source = textwrap.dedent(inspect.getsource(target))
     assert source.count(right) == 1, f"{right!r} occurs {source.count(right)} times in {target.__name__}"
     replaced = {target: execute(target, source.replace(right, wrong), {})}
     for subclass in subclasses(target):
         replaced[subclass] = execute(subclass, textwrap.dedent(inspect.getsource(subclass)), replaced)
-    for module in [module for name, module in sys.modules.items() if name.split(".")[0] == "xpnn"]:
-        for name, value in list(vars(module).items()):
-            if (inspect.isclass(value) or inspect.isfunction(value)) and value in replaced:
-                monkeypatch.setattr(module, name, replaced[value])
+    for module, name, value in in_package():
+        if value in replaced:
+            monkeypatch.setattr(module, name, replaced[value])
 
 
 def execute(original, source, replaced):
     """What the source defines under the original's name, among its module's names."""
-    names = dict(vars(sys.modules[original.__module__]))
+    names = dict(vars(sys.modules[original.__module__])) | {"fused": lambda equations: equations}
     names |= {old.__name__: new for old, new in replaced.items() if names.get(old.__name__) is old}
     exec(compile(source, f"<mutated {original.__name__}>", "exec"), names)
     return names[original.__name__]

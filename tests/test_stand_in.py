@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import NO_KERNELS
 
 STAND_IN = Path(__file__).with_name("stand_in")
 
@@ -18,6 +19,7 @@ STAND_IN = Path(__file__).with_name("stand_in")
         ("check_capture.py", "cupy"),
         ("check_errors.py", "cupy"),
         ("check_gemm.py", "cupy"),
+        *([] if NO_KERNELS else [("check_kernels.py", "cupy")]),
         ("check_mistakes.py", "cupy"),
         ("check_stream.py", "cupy"),
         ("check_mistakes.py", "numpy"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..backend import Array, cache_blocks, xp
+from ..backend import Array, cache_blocks, fused, xp
 from ..layers import Layer
 from .schedules import Schedule
 
@@ -59,10 +59,9 @@ class Optimizer:
             )
         for part in cache_blocks(params.size):
             self._update(params[part], grads[part], scalars, *(state[part] for state in self._state))
-            grads[part] = 0
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
-        """Update a part of the parameters and of the state; the gradients have then served, and may be overwritten."""
+        """Update a part of the parameters and of the state, and set the gradients to 0."""
         raise NotImplementedError
 
 
@@ -98,20 +97,34 @@ class SGD(Optimizer):
         self._slots = 1 if momentum else 0
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
-        (rate,) = scalars
-        if self.weight_decay:
-            grads += self.weight_decay * params
-        direction = grads
-        if state:
-            (velocity,) = state
-            velocity *= self.momentum
-            velocity += grads
-            if self.nesterov:
-                grads += self.momentum * velocity
-            else:
-                direction = velocity
-        xp.multiply(direction, rate, out=grads)
-        params -= grads
+        (rate,), velocity = scalars, state[0] if state else None
+        sgd(params, grads, velocity, rate, self.momentum, self.nesterov, self.weight_decay)
+
+
+@fused
+def sgd(
+    params: Array,
+    grads: Array,
+    velocity: Array | None,
+    rate: Any,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+) -> None:
+    """:class:`SGD`'s update of a part; the gradients serve as scratch and are then cleared."""
+    if weight_decay:
+        grads += weight_decay * params
+    direction = grads
+    if velocity is not None:
+        velocity *= momentum
+        velocity += grads
+        if nesterov:
+            grads += momentum * velocity
+        else:
+            direction = velocity
+    xp.multiply(direction, rate, out=grads)
+    params -= grads
+    grads[...] = 0
 
 
 class Adam(Optimizer):
@@ -152,24 +165,45 @@ class Adam(Optimizer):
         return self.rate / (1 - beta1**t), (1 - beta2**t) ** -0.5
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
-        if self.weight_decay:
-            grads += self.weight_decay * params
-        self._adam(params, grads, scalars, *state)
+        (rate, correction), (m, v) = scalars, state
+        adam(params, grads, m, v, rate, correction, None, self.betas, self.eps, self.weight_decay)
 
-    def _adam(self, params: Array, grads: Array, scalars: tuple[Any, ...], m: Array, v: Array) -> None:
-        (beta1, beta2), (rate, correction) = self.betas, scalars
-        m *= beta1
-        m += (1 - beta1) * grads
-        v *= beta2
-        grads *= grads
-        grads *= 1 - beta2
-        v += grads
-        xp.sqrt(v, out=grads)  # grads has served; from here on it is scratch
-        grads *= correction
-        grads += self.eps
-        xp.divide(m, grads, out=grads)
-        grads *= rate
-        params -= grads
+
+@fused
+def adam(
+    params: Array,
+    grads: Array,
+    m: Array,
+    v: Array,
+    rate: Any,
+    correction: Any,
+    shrink: Any,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """:class:`Adam`'s update of a part, after :class:`AdamW`'s p = shrink p; the gradients end as in :func:`sgd`.
+
+    rate and correction are Adam's scalars; shrink may be None.
+    """
+    beta1, beta2 = betas
+    if shrink is not None:
+        params *= shrink
+    if weight_decay:
+        grads += weight_decay * params
+    m *= beta1
+    m += (1 - beta1) * grads
+    v *= beta2
+    grads *= grads
+    grads *= 1 - beta2
+    v += grads
+    xp.sqrt(v, out=grads)  # grads has served; from here on it is scratch
+    grads *= correction
+    grads += eps
+    xp.divide(m, grads, out=grads)
+    grads *= rate
+    params -= grads
+    grads[...] = 0
 
 
 class AdamW(Adam):
@@ -192,8 +226,8 @@ class AdamW(Adam):
         return (*super().scalars(), 1 - self.rate * self.weight_decay)
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
-        params *= scalars[2]
-        self._adam(params, grads, scalars[:2], *state)
+        (rate, correction, shrink), (m, v) = scalars, state
+        adam(params, grads, m, v, rate, correction, shrink, self.betas, self.eps, 0.0)
 
 
 def clip_grad_norm(model: Layer, max_norm: float) -> Array:

@@ -2,13 +2,14 @@
 
 `import cupy` works without a driver, and its functions, ufuncs and methods tell their signatures. Three interpreters
 take part, since a process holds one module of the name ``cupy``: one runs the package on NumPy with every ``xp`` call
-recorded, one runs it on the stand-in with every array method recorded, and one describes the real CuPy. This file is
-also their program: ``python test_cupy_interface.py PART``.
+recorded, one runs it on the stand-in with every array method recorded, and one describes the real CuPy, or compiles the
+package's kernels with it. This file is also their program: ``python test_cupy_interface.py PART``.
 """
 
 import ast
 import importlib
 import inspect
+import io
 import json
 import os
 import re
@@ -217,16 +218,41 @@ def from_docstring(doc: str) -> inspect.Signature | None:
     return inspect.signature(scope["f"])
 
 
-MADE = ("Stream", "Event")
+ARCHITECTURES = ("75", "80", "90", "100", "120")
+
+
+def compile_kernels(source: str) -> list[tuple[str, str, list[str], str]]:
+    """For each architecture and type the kernels found in the machine code, and what the compiler had to say.
+
+    By CuPy's NVRTC, with the options of its RawModule, which itself asks for a device's architecture first.
+    """
+    from cupy.cuda import compiler
+
+    names, compiled = re.findall(r"__global__ void (\w+)", source), []
+    for architecture in ARCHITECTURES:
+        for real in ("float", "double"):
+            options = (f"-DREAL={real}", "-std=c++17", "-ftz=true", f"-arch=sm_{architecture}")
+            program, log = compiler._NVRTCProgram(source, "kernels.cu", method="cubin"), io.StringIO()
+            try:
+                code, _ = program.compile((*options, "--device-as-default-execution-space"), log)
+            except compiler.CompileException as error:
+                compiled.append((architecture, real, [], str(error)))
+            else:
+                found = [name for name in names if f".text.{name}\0".encode() in code]
+                compiled.append((architecture, real, found, log.getvalue()))
+    return compiled
+
+
+MADE = ("Stream", "Event", "RawModule")
 OF_CUDA = [
     "cuda.Stream", "cuda.Stream.synchronize", "cuda.Stream.record", "cuda.Stream.wait_event", "cuda.Stream.__enter__",
     "cuda.Stream.begin_capture", "cuda.Stream.end_capture", "cuda.Stream.is_capturing", "cuda.Event",
     "cuda.Event.record", "cuda.Event.synchronize", "cuda.Graph.launch", "cuda.Graph.upload", "cuda.MemoryPool.malloc",
     "cuda.MemoryPool.used_bytes", "cuda.MemoryPool.total_bytes", "cuda.MemoryPool.free_bytes",
     "cuda.MemoryPool.free_all_blocks", "cuda.MemoryPool.set_limit", "cuda.alloc_pinned_memory",
-    "cuda.using_allocator", "cuda.get_current_stream",
+    "cuda.using_allocator", "cuda.get_current_stream", "RawModule.get_function", "RawKernel.__call__",
 ]  # fmt: skip
-"""Streams, graphs and memory, as far as the stand-in has them."""
+"""Streams, graphs, memory and kernels, as far as the stand-in has them."""
 
 VIEWS = [
     "a", "a[0]", "a[0, 0]", "a[1:, ::2]", "a[None]", "a[...]", "a[::-1]", "a.T", "a.transpose(1, 0)",
@@ -383,6 +409,39 @@ def test_stand_in_offers_what_cupy_has_under_the_same_signatures(cupy, stand_in)
     assert differing == {}
 
 
+@pytest.fixture(scope="module")
+def nvrtc() -> Callable[[str], Any]:
+    """NVIDIA's compiler, which needs no GPU either; it comes with nvidia-cuda-nvrtc, or with a CUDA toolkit."""
+    missing = importlib.util.find_spec("nvidia") is None
+    if missing and os.environ.get("XPNN_REQUIRE_PEERS", "0") in ("", "0"):
+        pytest.skip("NVRTC is not installed")
+    return lambda source: run("compile-kernels", source)
+
+
+def test_kernels_compile_for_every_architecture(nvrtc):
+    source = (PACKAGE / "backend" / "kernels.cu").read_text()
+    names = re.findall(r"__global__ void (\w+)", source)
+    assert len(names) > 5
+    wanted = [[architecture, real, names, ""] for architecture in ARCHITECTURES for real in ("float", "double")]
+    assert nvrtc(source) == wanted
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("quotient(i, length)", "quotien(i, length)", 'identifier "quotien" is undefined'),
+        ("REAL largest = 0;", "REAL largest = 0; int idle;", '"idle" was declared but never referenced'),
+        ('extern "C" __global__ void adam', "__global__ void adam", ""),
+    ],
+)
+def test_the_compiler_tells_what_is_wrong(nvrtc, right, wrong, told):
+    source = (PACKAGE / "backend" / "kernels.cu").read_text()
+    assert source.count(right) == 1
+    for _, _, found, log in nvrtc(source.replace(right, wrong)):
+        assert told in log
+        assert "adam" not in found or told
+
+
 @pytest.mark.parametrize("expression", VIEWS)
 def test_stand_ins_views_are_cupys(cupy, stand_in, expression):
     assert isinstance(stand_in["observed"][expression], list)
@@ -415,6 +474,7 @@ def parts() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "record-functions", record_functions
     yield "record-methods", record_methods
     yield "describe-cupy", lambda: describe_cupy(json.load(sys.stdin))
+    yield "compile-kernels", lambda: compile_kernels(json.load(sys.stdin))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import cupy
 import numpy as np
 import pytest
 from cupy._cublas import Cublas
+from cupy.stand_in import watch
 
 import xpnn as nn
-from xpnn.backend import gemm, matmul
+from xpnn.backend import add_product, gemm, matmul
 
 as_strided = np.lib.stride_tricks.as_strided
 
@@ -107,6 +108,36 @@ def test_out(calls, out, written):
     np.testing.assert_allclose(out, a @ b, rtol=1e-14)
     assert np.count_nonzero(root) == out.size
     assert (gemm._is_target(target) or gemm._is_target(target.mT)) == written
+
+
+@pytest.mark.parametrize("layout", FREE | COPIED)
+def test_sum_of_products(calls, layout):
+    """Without another array for the product, in one call for each of cuBLAS's batches."""
+    a, b, count = (FREE | COPIED)[layout]
+    start = random(*(a @ b).shape)
+    out = device(start.copy())
+    add_product(out, device(a), device(b))
+    np.testing.assert_allclose(out.get(), start + a @ b, rtol=1e-13)
+    assert len(calls) == count
+
+
+@pytest.mark.parametrize(
+    ("out", "added"),
+    [
+        (np.ones((3, 5)), True),
+        (np.ones((5, 3)).T, True),
+        (np.ones((3, 9))[:, 1:6], True),
+        (np.ones((6, 10))[::2, ::2], False),
+        (np.ones((3, 5), "float32"), False),
+    ],
+)
+def test_sum_where_cublas_can_write_and_where_it_cannot(calls, out, added):
+    a, b = random(3, 4), random(4, 5)
+    with watch() as seen:
+        add_product(device(out), device(a), device(b))
+    np.testing.assert_allclose(out, 1 + a @ b, rtol=1e-13 if out.dtype == "float64" else 1e-6)
+    assert out.base is None or out.base.sum() - out.base.size == pytest.approx((a @ b).sum())
+    assert seen.launches == ({"gemm": 1} if added else {"gemm": 1, "add": 1})
 
 
 def test_batch_into_a_part_of_a_larger_array(calls):

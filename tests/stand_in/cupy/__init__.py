@@ -29,6 +29,8 @@ from ._functions import (
     take_along_axis,
     where,
 )
+from ._kernels import RawKernel as RawKernel
+from ._kernels import RawModule
 from ._memory import MemoryPool, default_pool
 from ._names import SHARED, words
 
@@ -39,6 +41,7 @@ globals().update(UFUNCS)
 globals().update({name: function for name, function in TABLE.items() if "." not in name})
 
 __all__ = [
+    "RawModule",
     "array",
     "asanyarray",
     "asarray",

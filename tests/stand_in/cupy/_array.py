@@ -10,7 +10,7 @@ import numpy as np
 from . import _streams
 from ._memory import Allocation, allocate, is_pinned
 from ._names import METHODS, signatures
-from .stand_in import happened, record
+from .stand_in import happened, launched, record
 
 # Parameters that take whole numbers in a list or tuple, and parameters that take several arrays.
 _NUMBERS = {
@@ -185,7 +185,9 @@ class ndarray:  # noqa: N801 (CuPy's name)
     def take(self, indices: Any, axis: Any = None, out: Any = None) -> "ndarray":
         check("take", "indices", indices)
         own, places, into = self._memory, memory(indices), memory(out)
-        return compute(lambda: np.asarray(np.take(own, places, axis, into, mode="wrap")), self, indices, out=out)
+        return compute(
+            lambda: np.asarray(np.take(own, places, axis, into, mode="wrap")), self, indices, out=out, name="take"
+        )
 
     def __getitem__(self, key: Any) -> "ndarray":
         index, arrays = self._index(key)
@@ -193,7 +195,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
             return wrap(self._memory[(*index, *([] if Ellipsis in index else [Ellipsis]))], self)
         if any(array.dtype.kind == "b" for array in arrays):
             record("waits", "a masked selection, for the size of the result")
-        return compute(lambda: np.array(self._memory[inside(index)]), *_devices(key), self)
+        return compute(lambda: np.array(self._memory[inside(index)]), *_devices(key), self, name="take")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         check_operand("assignment", value)
@@ -212,6 +214,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
                 raise ValueError("assignment to the same place twice: which value stays is undefined on a device")
             own[inside(index)] = given
 
+        launched("assignment")
         _streams.run(assign, *allocations(self, value, *_devices(key)))
 
     def _index(self, key: Any) -> tuple[tuple[Any, ...], list[np.ndarray]]:
@@ -308,17 +311,23 @@ def wrap(result: Any, *sources: Any) -> Any:
     return view
 
 
-def compute(function: Callable[[], Any], *sources: Any, out: Any = None) -> Any:
+def compute(function: Callable[[], Any], *sources: Any, out: Any = None, name: str = "copy") -> Any:
     """An operation on the device that gives arrays: now, and again whenever a graph that captured it is launched.
 
     Args:
         function: of NumPy arrays; it reads no other host data.
         sources: what goes in, as for :func:`wrap`.
         out: what the function writes to, where it does.
+        name: under which it is counted, unless it gives but views or memory as it is.
     """
     capture = _streams.capturing()
+    if isinstance(out, ndarray):
+        launched(name)
     if capture is None:
-        return wrap(function(), *sources, out)
+        result = wrap(function(), *sources, out)
+        if not isinstance(out, ndarray) and name not in ("empty", "empty_like") and _new(result, sources):
+            launched(name)
+        return result
     if isinstance(out, ndarray):
         capture.note(function, allocations(*sources, out))
         return out
@@ -329,7 +338,15 @@ def compute(function: Callable[[], Any], *sources: Any, out: Any = None) -> Any:
             continue
         scribble(made._memory)
         capture.note(_again(function, number, made._memory), allocations(made, *sources))
+    if name not in ("empty", "empty_like") and _new(result, sources):
+        launched(name)
     return result
+
+
+def _new(result: Any, sources: Any) -> bool:
+    """Whether an array among the results has memory of its own."""
+    made = result if isinstance(result, (tuple, list)) else [result]
+    return any(one._base is None and all(one is not source for source in sources) for one in made)
 
 
 def _again(function: Callable[[], Any], number: int, target: np.ndarray) -> Callable[[], None]:
@@ -397,7 +414,7 @@ def elementwise(function: Any, inputs: Any, out: Any = None, **keywords: Any) ->
         raise TypeError(f"{function.__name__}: out is no device array but a {_type(out)}")
     arrays, into = memory(inputs), memory(out)
     with np.errstate(all="ignore"):
-        return compute(lambda: function(*arrays, out=into, **keywords), *inputs, out=out)
+        return compute(lambda: function(*arrays, out=into, **keywords), *inputs, out=out, name=function.__name__)
 
 
 def _owner(array: np.ndarray) -> np.ndarray:
@@ -423,7 +440,7 @@ def _matmul(a: Any, b: Any) -> Any:
             raise TypeError(f"matmul: expected device arrays, got {_type(value)}")
     refuse_cublas(a, b)
     with np.errstate(all="ignore"):
-        return compute(lambda: np.matmul(a._memory, b._memory), a, b)
+        return compute(lambda: np.matmul(a._memory, b._memory), a, b, name="matmul")
 
 
 def refuse_cublas(*arrays: Any) -> None:
@@ -444,7 +461,11 @@ def _method(name: str, signature: inspect.Signature) -> Callable[..., Any]:
             return _streams.run(lambda: own.sort(*arguments, **keywords), self._allocation)
         with np.errstate(all="ignore"):
             return compute(
-                lambda: getattr(own, name)(*arguments, **keywords), self, *given.values(), out=given.get("out")
+                lambda: getattr(own, name)(*arguments, **keywords),
+                self,
+                *given.values(),
+                out=given.get("out"),
+                name=name,
             )
 
     method.__name__, method.__signature__ = name, signature  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ._streams import get_current_stream, run
+from .stand_in import launched
 
 _SUCCESS, _NOT_INITIALIZED, _INVALID_VALUE = 0, 1, 7
 _TYPES = {0: np.dtype("float32"), 1: np.dtype("float64")}
@@ -32,17 +33,17 @@ class Cublas:
         return _SUCCESS if self._workspace else _INVALID_VALUE
 
     def cublasGemmEx_64(self, handle: Any, *arguments: Any) -> int:  # noqa: N802
-        *size, one, a, kind, lda, b, _, ldb, zero, c, _, ldc, compute, _algorithm = arguments
+        *size, one, a, kind, lda, b, _, ldb, beta, c, _, ldc, compute, _algorithm = arguments
         self.calls.append(("single", 1, compute))
-        return self._products(handle, size, one, (a, lda, 0), (b, ldb, 0), zero, (c, ldc, 0), 1, kind, compute)
+        return self._products(handle, size, one, (a, lda, 0), (b, ldb, 0), beta, (c, ldc, 0), 1, kind, compute)
 
     def cublasGemmStridedBatchedEx_64(self, handle: Any, *arguments: Any) -> int:  # noqa: N802
-        *size, one, a, kind, lda, to_a, b, _, ldb, to_b, zero, c, _, ldc, to_c, count, compute, _algorithm = arguments
+        *size, one, a, kind, lda, to_a, b, _, ldb, to_b, beta, c, _, ldc, to_c, count, compute, _algorithm = arguments
         self.calls.append(("batched", count, compute))
         A, B, C = (a, lda, to_a), (b, ldb, to_b), (c, ldc, to_c)
-        return self._products(handle, size, one, A, B, zero, C, count, kind, compute)
+        return self._products(handle, size, one, A, B, beta, C, count, kind, compute)
 
-    def _products(self, handle: Any, size: Any, one: Any, A: Any, B: Any, zero: Any, C: Any, count: int, kind: int,
+    def _products(self, handle: Any, size: Any, one: Any, A: Any, B: Any, beta: Any, C: Any, count: int, kind: int,
                   compute: int) -> int:  # fmt: skip
         transposed_a, transposed_b, m, n, k = size
         if handle.value != 1 or not self._workspace or self._stream != get_current_stream().ptr:
@@ -52,15 +53,17 @@ class Cublas:
         lines = ((A, shape_a), (B, shape_b), (C, (m, n)))
         if any(place % dtype.itemsize or leading < max(1, shape[0]) for (place, leading, _), shape in lines):
             return _INVALID_VALUE
-        if (compute == 70) != (kind == 1) or one._obj.value != 1 or zero._obj.value != 0:
+        if (compute == 70) != (kind == 1) or one._obj.value != 1 or beta._obj.value not in (0, 1):
             return _INVALID_VALUE
 
         def multiply() -> None:
             for i in range(count):
                 a, b, c = (_matrix(place + i * step * dtype.itemsize, shape, leading, dtype)
                            for (place, leading, step), shape in lines)  # fmt: skip
-                c[...] = (a.T if transposed_a else a) @ (b.T if transposed_b else b)
+                product = (a.T if transposed_a else a) @ (b.T if transposed_b else b)
+                c[...] = c + product if beta._obj.value else product  # where beta is 0 cuBLAS does not read c
 
+        launched("gemm")
         run(multiply)
         return _SUCCESS
 

@@ -89,7 +89,9 @@ def take_along_axis(a: ndarray, indices: ndarray, axis: int | None) -> ndarray:
     """Indices wrap into range, where NumPy raises IndexError."""
     _expect_array("take_along_axis", a, indices)
     size = a.size if axis is None else a.shape[axis]
-    return compute(lambda: np.take_along_axis(a._memory, indices._memory % size, axis), a, indices)
+    return compute(
+        lambda: np.take_along_axis(a._memory, indices._memory % size, axis), a, indices, name="take_along_axis"
+    )
 
 
 def where(condition: ndarray, x: Any = None, y: Any = None) -> Any:
@@ -99,7 +101,7 @@ def where(condition: ndarray, x: Any = None, y: Any = None) -> Any:
     for value in (x, y):
         if not isinstance(value, ndarray) and not is_scalar(value):
             raise TypeError(f"where: expected device arrays or numbers, got {type(value).__name__}")
-    return compute(lambda: np.where(condition._memory, memory(x), memory(y)), condition, x, y)
+    return compute(lambda: np.where(condition._memory, memory(x), memory(y)), condition, x, y, name="where")
 
 
 def shape(a: Any) -> tuple[int, ...]:
@@ -180,7 +182,7 @@ def _function(name: str, signature: inspect.Signature, of_arrays: bool) -> Calla
         with np.errstate(all="ignore"):
             return compute(
                 lambda: function(*arguments, **keywords),  # type: ignore[operator]
-                *given.values(), *args, out=given.get("out", kwargs.get("out")),
+                *given.values(), *args, out=given.get("out", kwargs.get("out")), name=name,
             )  # fmt: skip
 
     call.__name__, call.__signature__ = name, signature  # type: ignore[attr-defined]

@@ -26,6 +26,16 @@ class CUDARuntimeError(RuntimeError):
         self.status = status
 
 
+class CUDADriverError(RuntimeError):
+    """As CuPy's, made of CUDA's own name and text."""
+
+    __module__ = "cupy_backends.cuda.api.driver"
+
+    def __init__(self, status: int, told: str) -> None:
+        super().__init__(told)
+        self.status = status
+
+
 class Stream:
     """As CuPy's."""
 

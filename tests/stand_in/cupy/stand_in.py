@@ -20,6 +20,7 @@ class Traffic:
         holds: waits for an event, which leave the device at work on what was given to it since.
         events: each of them in a line, with the place in the code that asked for it, and how often.
         order: copies on a stream, waits of one stream for another and launches of graphs, in their order.
+        launches: operations that take CuPy a launch or more, by name; with a step that is captured, those captured.
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class Traffic:
         self.uploads = self.downloads = self.waits = self.holds = 0
         self.events: Counter[str] = Counter()
         self.order: list[tuple[Any, ...]] = []
+        self.launches: Counter[str] = Counter()
 
     @property
     def synchronisations(self) -> int:
@@ -65,6 +67,12 @@ def happened(*what: Any) -> None:
     """Note what the order of streams is judged by."""
     for one in _watching:
         one.order.append(what)
+
+
+def launched(what: str) -> None:
+    """Note an operation that the device does."""
+    for one in _watching:
+        one.launches[what] += 1
 
 
 def record(kind: str, what: str) -> None:

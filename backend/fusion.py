@@ -1,0 +1,220 @@
+"""Chains of operations that a device does in one kernel, since there each operation costs a launch.
+
+The equations stand where they belong, in a layer, a loss or an optimiser, as a function of NumPy's operations that is
+marked :func:`fused`. Here are their forms for a device, under the same names; kernels.cu holds what they launch.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from .im2col import output_size
+from .kernels import REAL, launch, number
+from .select import Array, flag, on_device, xp
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def fused(equations: F) -> F:
+    """The function itself on NumPy; on a device its form of the same name in this room.
+
+    The equations hold for a device too, where the first argument is of a dtype that there are no kernels for; and the
+    tests compare both. They are ``__wrapped__`` then.
+    """
+    if not on_device:
+        return equations
+    form = FORMS[equations.__name__]
+
+    @wraps(equations)
+    def chosen(*args: Any) -> Any:
+        return (form if args[0].dtype.name in REAL else equations)(*args)
+
+    return chosen  # type: ignore[return-value]
+
+
+Pair = tuple[int, int]
+Pooled = tuple[Array, Callable[[Array], Array]]
+
+
+def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
+    """The largest value under each window and the place that it has there; each pixel gathers what it won."""
+    shape, out, window = x.shape, _out(x, size, stride, padding), (*size, *stride, *padding)
+    y, winner = _images(out, x.dtype), _images(out, "int32")
+    arrays = (*_strided(x), *_strided(y), *_strided(winner))
+    launch("max_pool", y.size, x.dtype, *arrays, *_lengths(y), *shape[2:], *window)
+    return y, lambda dy: _pool_gradient(dy, winner, 1.0, shape, window)
+
+
+def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
+    """The mean under each window; each pixel gathers its share of all that hold it."""
+    y, window = _images(_out(x, size, stride, padding), x.dtype), (*size, *stride, *padding)
+    scale, shape = 1 / (size[0] * size[1]), x.shape
+    launch("mean_pool", y.size, x.dtype, *_strided(x), *_strided(y), scale, *_lengths(y), *shape[2:], *window)
+    return y, lambda dy: _pool_gradient(dy, None, scale, shape, window)
+
+
+def _pool_gradient(
+    dy: Array, winner: Array | None, scale: float, shape: tuple[int, ...], window: tuple[int, ...]
+) -> Array:
+    dx = _images(shape, dy.dtype)
+    winners = (None, 0, 0, 0, 0) if winner is None else _strided(winner)
+    arrays = (*_strided(dy), *winners, scale, *_strided(dx))
+    launch("pool_gradient", dx.size, dy.dtype, *arrays, *_lengths(dx), *dy.shape[2:], *window)
+    return dx
+
+
+def _out(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
+    return (*x.shape[:2], *map(output_size, x.shape[2:], size, stride, padding))
+
+
+def _images(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array of the shape (N, C, H, W), in memory with the batch last."""
+    N, C, H, W = shape
+    return xp.empty((C, H, W, N), dtype=dtype).transpose(3, 0, 1, 2)
+
+
+def _strided(x: Array) -> tuple[Any, ...]:
+    """An array and its strides in numbers: no memory order needs a copy."""
+    return x, *(stride // x.itemsize for stride in x.strides)
+
+
+def _lengths(x: Array) -> tuple[int, ...]:
+    """C, H, W, N, in the order of the threads."""
+    return *x.shape[1:], x.shape[0]
+
+
+Activated = tuple[Array, Callable[..., Array]]
+
+
+def linear(z: Array, b: Array | None) -> Activated:
+    """z + b, and db in one launch."""
+    return _biased(z, b), _bias_gradient
+
+
+def sigmoid(z: Array, b: Array | None) -> Activated:
+    """f(z + b) in one launch, delta in one, db in one; so are those below."""
+    return _activation(0, z, b)
+
+
+def tanh(z: Array, b: Array | None) -> Activated:
+    return _activation(1, z, b)
+
+
+def scaled_tanh(z: Array, b: Array | None, amplitude: float, slope: float) -> Activated:
+    return _activation(2, z, b, amplitude, slope)
+
+
+def relu(z: Array, b: Array | None) -> Activated:
+    return _activation(3, z, b)
+
+
+def leaky_relu(z: Array, b: Array | None, slope: float) -> Activated:
+    """But b, which takes one more: delta needs z."""
+    return _activation(4, _biased(z, b), None, 1.0, slope, from_a=False)
+
+
+def _activation(
+    f: int, z: Array, b: Array | None, p: float = 1.0, q: float = 1.0, from_a: bool = True
+) -> tuple[Array, Callable[..., Array]]:
+    if b is not None and not z.flags.c_contiguous:
+        z, b = _biased(z, b), None
+    z = z if _is_packed(z) else z.copy()
+    y = xp.empty_like(z) if b is None else z  # a product's result, which nobody else needs
+    launch("activation", y.size, y.dtype, f, z, b, y, p, q, z.shape[-1] if z.ndim else 1, y.size)
+    kept = y if from_a else z
+
+    def backward(dy: Array, db: Array | None = None) -> Array:
+        delta = xp.empty_like(kept)
+        if _steps(dy) != _steps(kept):
+            dy, other = xp.empty_like(kept), dy
+            dy[...] = other
+        launch("activation_gradient", kept.size, kept.dtype, f, kept, dy, delta, p, q, kept.size)
+        return _bias_gradient(delta, db)
+
+    return y, backward
+
+
+def _biased(z: Array, b: Array | None) -> Array:
+    if b is not None:
+        z += b[:, None]
+    return z
+
+
+def _bias_gradient(delta: Array, db: Array | None = None) -> Array:
+    if db is not None and delta.shape[1] <= _SHORT:
+        launch("bias_gradient", len(delta), delta.dtype, *_strided(delta), db, *delta.shape)
+    elif db is not None:
+        db += delta.sum(1)
+    return delta
+
+
+_SHORT = 512  # numbers in a row: one thread adds up fewer about as soon as several could share them
+
+
+def _steps(x: Array) -> list[tuple[int, int]]:
+    """Strides and lengths of the axes that have any step."""
+    return [(stride, length) for stride, length in zip(x.strides, x.shape, strict=True) if length > 1]
+
+
+def _is_packed(x: Array) -> bool:
+    """Whether the numbers lie side by side, in whatever order of the axes."""
+    distance = x.itemsize
+    for stride, length in sorted(_steps(x)):
+        if stride != distance:
+            return False
+        distance *= length
+    return True
+
+
+def sgd(
+    params: Array,
+    grads: Array,
+    velocity: Array | None,
+    rate: Any,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+) -> None:
+    """The whole step in one launch, each number being read and written once."""
+    dtype = params.dtype
+    numbers = (*number(rate, dtype), momentum, nesterov, weight_decay)
+    launch("sgd", params.size, dtype, params, grads, velocity, *numbers, params.size)
+
+
+def adam(
+    params: Array,
+    grads: Array,
+    m: Array,
+    v: Array,
+    rate: Any,
+    correction: Any,
+    shrink: Any,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """The whole step in one launch, each number being read and written once."""
+    dtype, (beta1, beta2) = params.dtype, betas
+    scalars = (x for scalar in (rate, correction, 1.0 if shrink is None else shrink) for x in number(scalar, dtype))
+    numbers = (*scalars, float(beta1), 1.0 - beta1, float(beta2), 1.0 - beta2, float(eps), weight_decay)
+    launch("adam", params.size, dtype, params, grads, m, v, *numbers, params.size)
+
+
+def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple[Array, Callable[[], Array]]:
+    """Each sample's loss, its gradient and the check of its label in one launch; the mean is another."""
+    K = logits.shape[-1]
+    z, t = logits.reshape(-1, K), xp.ascontiguousarray(labels.reshape(-1), dtype="int64")
+    N = len(z)
+    losses, dz = xp.empty(N, dtype=z.dtype), xp.empty((K, N), dtype=z.dtype)
+    launch("softmax_cross_entropy", N, z.dtype, *_strided(z), t, losses, dz, flag(complaint), N, K, 1 / N)
+    return losses.mean(), lambda: dz.T.reshape(logits.shape)
+
+
+FORMS: dict[str, Callable[..., Any]] = {
+    form.__name__: form
+    for form in (
+        *(max_pool, mean_pool, linear, sigmoid, tanh, scaled_tanh, relu, leaky_relu),
+        *(sgd, adam, softmax_cross_entropy),
+    )
+}
+"""By the equations' names."""

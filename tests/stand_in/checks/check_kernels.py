@@ -1,0 +1,567 @@
+"""The kernels of kernels.cu, run on a CPU: against references of loops over single numbers, and against the equations
+that they stand for, bit for bit where both add up in the same order. As a program, the same without pytest, for the
+compiler's sanitizers: ``python check_kernels.py [RIGHT WRONG]``."""
+
+import inspect
+import itertools
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cupy
+import numpy as np
+import pytest
+from cupy import _kernels
+from cupy.stand_in import watch
+
+import xpnn as nn
+from xpnn.backend import fusion, kernels, output_size
+from xpnn.layers.activations import leaky_relu, linear, relu, scaled_tanh, sigmoid, tanh
+from xpnn.layers.losses import softmax_cross_entropy
+from xpnn.layers.pool import max_pool, mean_pool
+from xpnn.training.optimizers import adam, sgd
+
+DTYPES = ("float32", "float64")
+NEAR = {"float32": 2e-6, "float64": 1e-14}  # a few roundings of numbers about 1
+
+
+def near(got: Any, wanted: np.ndarray, dtype: str) -> None:
+    got = nn.to_numpy(got)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, wanted, rtol=NEAR[dtype], atol=NEAR[dtype])
+
+
+def same(got: Any, wanted: Any) -> None:
+    assert got.dtype == wanted.dtype
+    np.testing.assert_array_equal(nn.to_numpy(got), nn.to_numpy(wanted))
+
+
+# -- pooling
+
+
+class Pool(NamedTuple):
+    """A case: the input's shape, the window, and how the arrays lie in memory.
+
+    Attributes:
+        memory: the axes' order in memory, the last contiguous; "gaps" for a part of a larger array, "turned" for
+            negative strides.
+    """
+
+    shape: tuple[int, int, int, int]
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int] = (0, 0)
+    memory: str = "CHWN"
+
+
+POOLS = [
+    Pool((3, 2, 4, 6), (2, 2), (2, 2)),
+    Pool((3, 2, 4, 6), (2, 2), (2, 2), memory="NCHW"),
+    Pool((3, 2, 5, 7), (2, 2), (2, 2)),  # a row and a column left over
+    Pool((2, 3, 7, 6), (3, 2), (2, 1)),  # overlapping
+    Pool((2, 3, 7, 6), (3, 2), (1, 1), (1, 1), "gaps"),
+    Pool((2, 3, 7, 5), (3, 3), (2, 2), (1, 1), "turned"),
+    Pool((2, 2, 5, 9), (1, 2), (2, 4)),  # pixels between the windows
+    Pool((1, 1, 3, 3), (3, 3), (3, 3), (2, 1)),  # one sample; a window almost wholly in the border
+    Pool((1, 2, 1, 4), (1, 1), (1, 1)),
+    Pool((1, 1, 4, 5), (4, 5), (4, 5)),  # one window
+    Pool((5, 1, 6, 2), (3, 1), (1, 2), (2, 0)),
+]
+
+
+def image(rng: np.random.Generator, shape: tuple[int, ...], memory: str, dtype: str, ties: bool) -> Any:
+    """A device array that lies in memory as said; with ties among small whole numbers."""
+    values = rng.integers(-2, 3, shape) if ties else rng.standard_normal(shape)
+    x = cupy.asarray(values.astype(dtype))
+    if memory == "gaps":
+        whole = cupy.zeros([2 * length + 1 for length in shape], dtype=dtype)
+        part = whole[tuple(slice(1, None, 2) for _ in shape)]
+    elif memory == "turned":
+        part = cupy.zeros(shape, dtype=dtype)[::-1, :, ::-1, ::-1]
+    else:
+        order = ["NCHW".index(axis) for axis in memory]
+        part = cupy.zeros([shape[axis] for axis in order], dtype=dtype).transpose(*np.argsort(order).tolist())
+    part[...] = x
+    return part
+
+
+def pooled(x: np.ndarray, dy: np.ndarray, case: Pool, largest: bool) -> tuple[np.ndarray, np.ndarray]:
+    """y and dx, pixel by pixel; the first pixel in order wins."""
+    y, dx = np.zeros(dy.shape), np.zeros(x.shape)
+    (k1, k2), (s1, s2), (p1, p2) = case.size, case.stride, case.padding
+    for n, c, i, j in np.ndindex(*dy.shape):
+        places = [(i * s1 + m - p1, j * s2 + k - p2) for m in range(k1) for k in range(k2)]
+        inside = [(h, w) for h, w in places if 0 <= h < x.shape[2] and 0 <= w < x.shape[3]]
+        values = [float(x[n, c, h, w]) for h, w in inside]
+        if largest:
+            y[n, c, i, j] = max(values)
+            h, w = inside[values.index(max(values))]
+            dx[n, c, h, w] += float(dy[n, c, i, j])
+        else:
+            y[n, c, i, j] = sum(values) / (k1 * k2)
+            for h, w in inside:
+                dx[n, c, h, w] += float(dy[n, c, i, j]) / (k1 * k2)
+    return y, dx
+
+
+def examine_pool(function: Callable[..., Any], case: Pool, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x = image(rng, case.shape, case.memory, dtype, ties=function is max_pool)
+    out = tuple(map(output_size, case.shape[2:], case.size, case.stride, case.padding))
+    dy = image(rng, (*case.shape[:2], *out), case.memory, dtype, ties=False)
+    window = (case.size, case.stride, case.padding)
+    y, backward = function(x, *window)
+    dx = backward(dy)
+    naive = pooled(nn.to_numpy(x), nn.to_numpy(dy), case, function is max_pool)
+    near(y, naive[0], dtype)
+    near(dx, naive[1], dtype)
+    y_equations, backward_equations = inspect.unwrap(function)(x, *window)
+    same(y, y_equations)
+    same(dx, backward_equations(dy))
+    assert [array.transpose(1, 2, 3, 0).flags.c_contiguous for array in (y, dx)] == [True, True]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", POOLS, ids=str)
+@pytest.mark.parametrize("function", [max_pool, mean_pool], ids=["max", "mean"])
+def test_pooling(function, case, dtype):
+    examine_pool(function, case, dtype)
+
+
+def test_nan_and_infinity_go_through_max_pooling_as_through_the_equations():
+    x = cupy.asarray(np.array([[np.nan, 1], [2, 3], [4, np.nan], [-np.inf, -np.inf]], "float32").reshape(4, 1, 1, 2))
+    y, backward = max_pool(x, (1, 2), (1, 2), (0, 1))
+    same(y, inspect.unwrap(max_pool)(x, (1, 2), (1, 2), (0, 1))[0])
+    assert nn.to_numpy(backward(nn.xp.ones_like(y)))[3].tolist() == [[[1, 1]]]  # never lost in the border
+
+
+def test_pooling_takes_one_launch_each_way():
+    x = cupy.zeros((2, 3, 6, 6))
+    with watch() as seen:
+        for function in (max_pool, mean_pool):
+            y, backward = function(x, (3, 3), (2, 2), (1, 1))
+            backward(y)
+    assert seen.launches == {"max_pool": 1, "mean_pool": 1, "pool_gradient": 2}
+
+
+# -- activations
+
+ACTIVATIONS: dict[Any, tuple[tuple[float, ...], Callable[[float], float], Callable[[float], float]]] = {
+    sigmoid: ((), lambda z: 1 / (1 + math.exp(-z)), lambda z: math.exp(-z) / (1 + math.exp(-z)) ** 2),
+    tanh: ((), math.tanh, lambda z: 1 / math.cosh(z) ** 2),
+    scaled_tanh: ((1.5, 0.6), lambda z: 1.5 * math.tanh(0.6 * z), lambda z: 0.9 / math.cosh(0.6 * z) ** 2),
+    relu: ((), lambda z: max(z, 0.0), lambda z: float(z > 0)),
+    leaky_relu: ((-0.3,), lambda z: z if z > 0 else -0.3 * z, lambda z: 1.0 if z > 0 else -0.3),
+    linear: ((), lambda z: z, lambda z: 1.0),
+}
+"""The constants, f and f', the latter from z."""
+
+ORDERS = ("NCHW", "CHWN", "HCWN", "gaps", "turned")
+
+
+def examine_activation(function: Any, memory: str, dy_memory: str, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    constants, f, slope = ACTIVATIONS[function]
+    x, dy = (image(rng, (2, 3, 4, 5), order, dtype, ties=False) for order in (memory, dy_memory))
+    x[0, 0, 0, 0] = 0
+    before = nn.to_numpy(x.copy())
+    y, backward = function(x, None, *constants)
+    near(y, np.vectorize(f, otypes=[float])(before), dtype)
+    near(backward(dy), np.vectorize(slope, otypes=[float])(before) * nn.to_numpy(dy), dtype)
+    y_equations, backward_equations = inspect.unwrap(function)(x, None, *constants)
+    near(y, nn.to_numpy(y_equations), dtype)
+    near(backward(dy), nn.to_numpy(backward_equations(dy)), dtype)
+    assert (nn.to_numpy(x) == before).all()  # it may be another layer's too
+
+
+def examine_bias(function: Any, shape: tuple[int, int], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    constants, f, slope = ACTIVATIONS[function]
+    z, dy = (cupy.asarray(rng.standard_normal(shape).astype(dtype)) for _ in range(2))
+    b, db = (cupy.asarray(rng.standard_normal(shape[0]).astype(dtype)) for _ in range(2))
+    start, biased = nn.to_numpy(db.copy()), nn.to_numpy(z + b[:, None]).astype("float64")
+    y, backward = function(z, b, *constants)
+    near(y, np.vectorize(f, otypes=[float])(biased), dtype)
+    delta = np.vectorize(slope, otypes=[float])(biased) * nn.to_numpy(dy)
+    near(backward(dy, db), delta, dtype)
+    scale = 1 + np.abs(delta).sum(1)  # as much as is added up
+    near(db / cupy.asarray(scale.astype(dtype)), (start + delta.sum(1)) / scale, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("memory", "dy_memory"), [*zip(ORDERS, ORDERS, strict=True), ("CHWN", "NCHW")])
+@pytest.mark.parametrize("function", ACTIVATIONS, ids=lambda function: function.__name__)
+def test_activation(function, memory, dy_memory, dtype):
+    examine_activation(function, memory, dy_memory, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 7), (5, 300), (3, 700)], ids=str)
+@pytest.mark.parametrize("function", ACTIVATIONS, ids=lambda function: function.__name__)
+def test_activation_with_a_bias(function, shape, dtype):
+    examine_bias(function, shape, dtype)
+
+
+def test_launches_of_an_activation_with_a_bias():
+    z, dy, (b, db) = cupy.zeros((4, 6)), cupy.zeros((4, 6)), cupy.zeros((2, 4))
+    with watch() as seen:
+        _, backward = tanh(z, b)
+        backward(dy, db)
+    assert seen.launches == {"activation": 1, "activation_gradient": 1, "bias_gradient": 1}
+
+
+def test_nan_goes_through_every_activation():
+    for function, (constants, _, _) in ACTIVATIONS.items():
+        y, _ = function(cupy.asarray(np.array([[np.nan]])), None, *constants)
+        assert np.isnan(nn.to_numpy(y)).all()
+
+
+# -- optimisers
+
+
+def vectors(rng: np.random.Generator, count: int, size: int, dtype: str) -> list[Any]:
+    """Device vectors, the last of them not negative, each a part of a longer one whose ends must stay as they are."""
+    made = [rng.standard_normal(size) for _ in range(count)]
+    made[-1] = np.abs(made[-1])
+    whole = [cupy.asarray(np.pad(one, 3, constant_values=7).astype(dtype)) for one in made]
+    return [one[3:-3] for one in whole]
+
+
+def untouched(part: Any) -> None:
+    ends = nn.to_numpy(part.base)
+    assert (ends[:3] == 7).all()
+    assert (ends[-3:] == 7).all()
+
+
+SGDS = [(0.0, False, 0.0), (0.0, False, 0.1), (0.9, False, 0.0), (0.9, True, 0.0), (0.8, False, 0.2), (0.8, True, 0.2)]
+
+
+def examine_sgd(momentum: float, nesterov: bool, decay: float, size: int, dtype: str, on_device: bool) -> None:
+    params, grads, velocity = vectors(np.random.default_rng(0), 3, size, dtype)
+    v = velocity if momentum else None
+    copies = [None if x is None else x.copy() for x in (params, grads, v)]
+    p, g, old = (nn.to_numpy(x.copy()).tolist() for x in (params, grads, velocity))
+    rate = cupy.asarray(np.array(0.3, dtype)) if on_device else 0.3
+    sgd(params, grads, v, rate, momentum, nesterov, decay)
+    inspect.unwrap(sgd)(*copies, rate, momentum, nesterov, decay)
+    wanted = []
+    for i in range(size):
+        gradient = g[i] + decay * p[i]
+        speed = momentum * old[i] + gradient
+        step = (gradient + momentum * speed if nesterov else speed) if momentum else gradient
+        wanted.append((p[i] - 0.3 * step, speed if momentum else old[i]))
+    near(params, np.array(wanted)[:, 0], dtype)
+    near(velocity, np.array(wanted)[:, 1], dtype)
+    for mine, theirs in zip((params, grads, v), copies, strict=True):
+        if mine is not None:
+            same(mine, theirs)
+    assert not nn.to_numpy(grads).any()
+    for part in (params, grads, velocity):
+        untouched(part)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize(("momentum", "nesterov", "decay"), SGDS)
+@pytest.mark.parametrize("size", [1, 255, 256, 513])
+def test_sgd(momentum, nesterov, decay, size, on_device, dtype):
+    examine_sgd(momentum, nesterov, decay, size, dtype, on_device)
+
+
+ADAMS: list[tuple[float | None, float]] = [(None, 0.0), (None, 0.1), (0.9, 0.0)]
+
+
+def examine_adam(shrink: float | None, decay: float, size: int, dtype: str, on_device: bool) -> None:
+    state = vectors(np.random.default_rng(0), 4, size, dtype)
+    copies = [x.copy() for x in state]
+    p, g, m, v = (nn.to_numpy(x.copy()).tolist() for x in state)
+    numbers = [None if x is None else cupy.asarray(np.array(x, dtype)) if on_device else x for x in (0.3, 1.5, shrink)]
+    settings = ((0.8, 0.95), 1e-3, decay)
+    adam(*state, *numbers, *settings)
+    inspect.unwrap(adam)(*copies, *numbers, *settings)
+    wanted = []
+    for i in range(size):
+        before = p[i] * (shrink or 1.0)
+        gradient = g[i] + decay * before
+        mean, square = 0.8 * m[i] + 0.2 * gradient, 0.95 * v[i] + 0.05 * gradient**2
+        wanted.append((before - 0.3 * mean / (math.sqrt(square) * 1.5 + 1e-3), 0.0, mean, square))
+    for mine, theirs, naive in zip(state, copies, np.array(wanted).T, strict=True):
+        same(mine, theirs)
+        near(mine, naive, dtype)
+        untouched(mine)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize(("shrink", "decay"), ADAMS)
+@pytest.mark.parametrize("size", [1, 255, 256, 513])
+def test_adam(shrink, decay, size, on_device, dtype):
+    examine_adam(shrink, decay, size, dtype, on_device)
+
+
+def test_a_number_of_another_dtype_is_converted_and_an_array_refused():
+    params, grads = vectors(np.random.default_rng(0), 2, 5, "float64")
+    copies = [x.copy() for x in (params, grads)]
+    sgd(params, grads, None, cupy.asarray(np.array(0.25, "float32")), 0.0, False, 0.0)
+    inspect.unwrap(sgd)(*copies, None, 0.25, 0.0, False, 0.0)
+    same(params, copies[0])
+    with pytest.raises(TypeError, match="sgd: expected arrays of float64, got one of float32"):
+        sgd(params, grads.astype("float32"), None, 0.25, 0.0, False, 0.0)
+
+
+def test_whole_numbers_as_settings():
+    params, grads, m, v = vectors(np.random.default_rng(0), 4, 5, "float32")
+    copies = [x.copy() for x in (params, grads, m, v)]
+    for function, arrays in ((adam, (params, grads, m, v)), (inspect.unwrap(adam), copies)):
+        function(*arrays, 1, 1, None, (0, 0), 1, 0.0)
+    same(params, copies[0])
+
+
+def test_no_parameters():
+    nothing = cupy.zeros(0, dtype="float32")
+    sgd(nothing, nothing.copy(), None, 0.1, 0.0, False, 0.0)
+
+
+@pytest.mark.parametrize("optimizer", [nn.SGD(0.1, 0.9, True, 0.1), nn.Adam(weight_decay=0.1), nn.AdamW()])
+def test_a_step_takes_one_launch(optimizer):
+    model = nn.MLP((5, 4, 3), rng=0)
+    optimizer.step(model)
+    with watch() as seen:
+        optimizer.step(model)
+    assert seen.launches == {"sgd" if isinstance(optimizer, nn.SGD) else "adam": 1}
+
+
+# -- softmax cross-entropy
+
+LOGITS = {
+    "rows": lambda z: z,
+    "columns": lambda z: cupy.asarray(np.ascontiguousarray(nn.to_numpy(z).swapaxes(0, -1))).swapaxes(0, -1),
+    "gaps": lambda z: cupy.asarray(nn.to_numpy(z).repeat(2, -1))[..., ::2],
+    "turned": lambda z: cupy.asarray(np.ascontiguousarray(nn.to_numpy(z)[..., ::-1]))[..., ::-1],
+}
+
+
+def cross_entropy(z: np.ndarray, t: np.ndarray) -> tuple[float, np.ndarray]:
+    """Value and gradient, by the formulas alone, in double precision."""
+    losses, dz = [], np.zeros(z.shape)
+    for n in np.ndindex(t.shape):
+        e = [math.exp(float(z[(*n, k)])) for k in range(z.shape[-1])]
+        losses.append(math.log(math.fsum(e)) - float(z[(*n, int(t[n]))]))
+        for k, one in enumerate(e):
+            dz[(*n, k)] = (one / math.fsum(e) - (k == t[n])) / t.size
+    return math.fsum(losses) / t.size, dz
+
+
+def examine_loss(shape: tuple[int, ...], memory: str, dtype: str, kind: str) -> None:
+    rng = np.random.default_rng(0)
+    z = LOGITS[memory](cupy.asarray((2 * rng.standard_normal(shape)).astype(dtype)))
+    t = cupy.asarray(rng.integers(0, shape[-1], shape[:-1]).astype(kind))
+    value, backward = softmax_cross_entropy(z, t, "a label")
+    naive_value, naive_dz = cross_entropy(nn.to_numpy(z), nn.to_numpy(t))
+    value_equations, backward_equations = inspect.unwrap(softmax_cross_entropy)(z, t, "a label")
+    for mine, naive, theirs in ((value, naive_value, value_equations), (backward(), naive_dz, backward_equations())):
+        assert mine.shape == theirs.shape
+        near(mine, naive, dtype)
+        near(mine, nn.to_numpy(theirs), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["int64", "int32", "uint8"])
+@pytest.mark.parametrize("memory", LOGITS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (300, 3), (2, 3, 5)], ids=str)
+def test_softmax_cross_entropy(shape, memory, kind, dtype):
+    examine_loss(shape, memory, dtype, kind)
+
+
+def test_logits_too_large_for_exp():
+    z = cupy.asarray(np.array([[1000, 0, -1000], [-1e4, -1e4, -1e4]], "float32"))
+    value, backward = softmax_cross_entropy(z, cupy.asarray(np.array([0, 1])), "a label")
+    near(value, np.array(math.log(3) / 2), "float32")
+    near(backward(), np.array([[0, 0, 0], [1 / 6, -1 / 3, 1 / 6]]), "float32")
+
+
+def test_nan_goes_on_into_the_loss():
+    for place in range(3):
+        z = np.zeros((2, 3))
+        z[1, place] = np.nan
+        value, _ = softmax_cross_entropy(cupy.asarray(z), cupy.asarray(np.array([0, 1])), "a label")
+        assert np.isnan(nn.to_numpy(value))
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 1 << 40, -(1 << 40)])
+def test_a_wrong_label_is_told_at_the_next_synchronisation(wrong):
+    """And reads nothing that lies elsewhere."""
+    z, labels = cupy.zeros((300, 3)), np.zeros(300, int)
+    labels[299] = wrong
+    value, backward = nn.SoftmaxCrossEntropy().forward(z, cupy.asarray(labels))
+    with pytest.raises(ValueError, match="a label lies outside \\[0, 3\\)"):
+        nn.to_numpy(value)
+    near(value, np.array(math.log(3)), "float64")
+    near(backward()[299], np.full(3, 1 / 900), "float64")
+    nn.synchronize()  # told once
+
+
+def test_the_loss_takes_one_launch_and_a_mean():
+    z, t = cupy.zeros((4, 3)), cupy.zeros(4, dtype="int64")
+    nn.SoftmaxCrossEntropy().forward(z, t)
+    with watch() as seen:
+        _, backward = nn.SoftmaxCrossEntropy().forward(z, t)
+        backward()
+    assert seen.launches == {"softmax_cross_entropy": 1, "mean": 1}
+
+
+# -- all of them
+
+
+def examine_all(dtype: str) -> None:
+    for function, case in itertools.product((max_pool, mean_pool), POOLS):
+        examine_pool(function, case, dtype)
+    for function in ACTIVATIONS:
+        for memory in ORDERS:
+            examine_activation(function, memory, memory, dtype)
+        examine_bias(function, (5, 300), dtype)
+    for (momentum, nesterov, decay), on_device in itertools.product(SGDS, (False, True)):
+        examine_sgd(momentum, nesterov, decay, 257, dtype, on_device)
+    for (shrink, decay), on_device in itertools.product(ADAMS, (False, True)):
+        examine_adam(shrink, decay, 257, dtype, on_device)
+    for shape, memory in itertools.product([(1, 7), (300, 3), (2, 3, 5)], LOGITS):
+        examine_loss(shape, memory, dtype, "int64")
+    test_nan_goes_through_every_activation()
+    test_logits_too_large_for_exp()
+    test_a_wrong_label_is_told_at_the_next_synchronisation(3)
+
+
+def test_the_order_of_threads_does_not_matter(monkeypatch):
+    monkeypatch.setattr(_kernels, "backwards", True)
+    examine_all("float64")
+
+
+def test_each_form_has_its_equations_parameters():
+    equations = (max_pool, mean_pool, *ACTIVATIONS, sgd, adam, softmax_cross_entropy)
+    assert {function.__name__ for function in equations} == set(fusion.FORMS)
+    for function in equations:
+        form = inspect.signature(fusion.FORMS[function.__name__])
+        assert form.parameters == inspect.signature(inspect.unwrap(function)).parameters
+
+
+def test_other_dtypes_take_the_equations():
+    x = cupy.asarray(np.arange(16, dtype="float16").reshape(1, 1, 4, 4))
+    y, _ = max_pool(x, (2, 2), (2, 2), (0, 0))
+    assert nn.to_numpy(y).ravel().tolist() == [5, 7, 13, 15]
+    assert y.dtype == "float16"
+
+
+def plant(right: str, wrong: str, path: Path) -> Path:
+    """kernels.cu with a wrong snippet in the place of a right one, at a path."""
+    source = Path(kernels._SOURCE).read_text()
+    assert source.count(right) == 1, f"{right!r} occurs {source.count(right)} times"
+    path.write_text(source.replace(right, wrong))
+    return path
+
+
+@pytest.fixture
+def planted(monkeypatch, tmp_path):
+    def forget() -> None:
+        kernels._module.cache_clear()
+        kernels._function.cache_clear()
+
+    def planted(right: str, wrong: str) -> None:
+        monkeypatch.setattr(kernels, "_SOURCE", plant(right, wrong, tmp_path / "kernels.cu"))
+        forget()
+
+    yield planted
+    forget()
+
+
+ERRORS = [
+    ("(h) * x##_h", "(h) * x##_w", "a row by the columns' stride"),
+    ("where < 0 || value > largest", "where < 0 || value >= largest", "the last of several"),
+    ("REAL largest = 0;\n    int where = -1", "REAL largest = 0;\n    int where = 0", "0 wins"),
+    ("where = (int)(m * k2 + k)", "where = (int)(m * k1 + k)", "place in a window that is not square"),
+    ("if (w >= 0 && w < W) sum +=", "if (w > 0 && w < W) sum +=", "first column left out"),
+    ("= sum * scale", "= sum", "sum for a mean"),
+    ("last(h + p1, s1, H_out)", "last(h, s1, H_out)", "border forgotten in height"),
+    ("last(w + p2, s2, W_out)", "last(w, s2, W_out)", "border forgotten in width"),
+    ("i >= 0 && i * s1 + k1 > h + p1", "i >= 0 && i * s1 + k1 > h + p1 + 1", "first row under the window left out"),
+    ("j >= 0 && j * s2 + k2 > w + p2", "j >= 0 && j * s2 + k2 >= w + p2", "a column beside the window"),
+    ("AT(winner, n, c, i, j) == place", "place == 0", "the first place for the winner"),
+    ("sum += scale * AT", "sum = scale * AT", "overlapping windows not summed"),
+    ("return i < windows ? i : windows - 1", "return i < windows ? i : windows - 2", "last window left out"),
+    ("b[quotient(i, columns)]", "b[i % 5]", "bias by column"),
+    ("(REAL)0.5 * tanh((REAL)0.5 * x) + (REAL)0.5", "tanh(x)", "tanh for sigmoid"),
+    ("? p * tanh(q * x)", "? p * tanh(x)", "slope forgotten"),
+    (": x > 0 || x != x  ? x", ": x > 0 ? x", "NaN lost"),
+    ("? x * (1 - x)", "? 1 - x", "missing factor"),
+    ("? 1 - x * x", "? 1 - x", "square forgotten"),
+    ("q * (p - x * x / p)", "q * (p - x * x)", "amplitude forgotten"),
+    (": x > 0            ? (REAL)1", ": x >= 0            ? (REAL)1", "slope of 1 at 0"),
+    ("db[r] += sum;", "db[r] = sum;", "overwrites the gradient"),
+    ("n < columns; ++n) sum", "n < columns - 1; ++n) sum", "last sample left out"),
+    ("REAL v = velocity[i] * momentum + direction", "REAL v = velocity[i] + direction", "momentum forgotten"),
+    ("direction + momentum * v : v", "v : direction + momentum * v", "Nesterov the other way round"),
+    ("if (decay != 0) direction += decay * p", "if (decay != 0) direction += decay", "decay of 1"),
+    ("direction * number(rate_there, rate_here);\n    grads[i] = 0;", "direction * number(rate_there, rate_here);",
+     "gradients not cleared"),
+    ("return there ? *there : here", "return here", "the number of the rehearsal"),
+    ("rest1 * g, square", "g, square", "missing factor"),
+    ("g * g * rest2", "g * rest2", "square forgotten"),
+    ("correction_here) + eps", "correction_here)", "eps forgotten"),
+    ("params[i] * number(shrink_there, shrink_here), g", "params[i], g", "decoupled decay forgotten"),
+    ("row[k * z_k] - largest)", "row[k * z_k])", "overflow"),
+    ("- (k == t)) * scale", "- (k == t))", "sum for a mean"),
+    ("dz[k * N + n] = (dz", "dz[k * N + n] = -(dz", "wrong sign"),
+    ("log(total) - (inside", "log(total) + (inside", "wrong sign of the label's logit"),
+    ("if (!inside) *fault = true;", "", "label not checked"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("right", "wrong", "error"), ERRORS, ids=[error for _, _, error in ERRORS])
+def test_a_planted_error_is_found(planted, right, wrong, error):
+    planted(right, wrong)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        examine_all("float64")
+
+
+OUT_OF_BOUNDS = [
+    ("i >= (size)", "i > (size)", "one thread too many"),
+    ("if (w >= 0 && w < W) sum +=", "if (w >= 0 && w <= W) sum +=", "a column beside the image"),
+    ("t >= 0 && t < K", "t >= 0", "a logit that is not there"),
+]
+
+
+def sanitized(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """This file as a program whose kernels look at each address, shift and conversion before they use it."""
+    found = subprocess.run([_kernels.COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True)
+    options = {
+        "LD_PRELOAD": found.stdout.strip(),
+        "ASAN_OPTIONS": "detect_leaks=0",  # those would be Python's
+        "STAND_IN_CXXFLAGS": "-fsanitize=address,undefined -fno-sanitize-recover=all",
+    }
+    command = [sys.executable, __file__, *arguments]
+    return subprocess.run(command, env=os.environ | options, capture_output=True, text=True, timeout=120)
+
+
+def test_no_kernel_steps_out_of_bounds():
+    done = sanitized()
+    assert (done.returncode, done.stdout) == (0, "examined\n"), done.stderr
+
+
+@pytest.mark.parametrize(("right", "wrong", "error"), OUT_OF_BOUNDS, ids=[error for _, _, error in OUT_OF_BOUNDS])
+def test_a_planted_step_out_of_bounds_is_found(right, wrong, error):
+    done = sanitized(right, wrong)
+    assert done.returncode != 0
+    assert "AddressSanitizer: heap-buffer-overflow" in done.stderr, done.stderr
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        if sys.argv[1:]:
+            kernels._SOURCE = plant(*sys.argv[1:], Path(folder, "kernels.cu"))
+        for dtype in DTYPES[: 1 if sys.argv[1:] else 2]:
+            examine_all(dtype)
+    print("examined")
