@@ -1,6 +1,6 @@
 """The only rooms that know which array library runs: NumPy, or CuPy where ``NN_BACKEND=cupy``."""
 
-from .blas import add_product, small_products
+from .blas import add_product, axpby, small_products
 from .capture import captured
 from .errors import BackendError, explained
 from .fusion import fused
@@ -20,6 +20,7 @@ __all__ = [
     "Tile",
     "add_product",
     "asarray",
+    "axpby",
     "cache_blocks",
     "captured",
     "check",

@@ -1,4 +1,4 @@
-"""What NumPy's matmul leaves out of BLAS: adding a product to an array, and the number of threads.
+"""What NumPy leaves out of BLAS: adding a product or a vector to an array in place, and the number of threads.
 
 The BLAS is the one that NumPy has loaded. Where its entry points are not found (Apple's Accelerate, say), and on a
 device, plain NumPy or CuPy does the same.
@@ -13,7 +13,8 @@ from typing import Any
 from .gemm import accumulate, matrices
 from .select import Array, on_device
 
-_SMALL = 1 << 21  # multiplications in a product that two threads finish no sooner than one
+_SMALL = {True: 1 << 21, False: 1 << 19}  # multiplications that two threads finish no sooner than one; with AVX-512
+_AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
 _WORTH = 1 << 14  # numbers in the result: for fewer, the call costs more than the temporary array
 _ROW_MAJOR, _TURNS = 101, {False: 111, True: 112}  # cblas.h: whether a matrix is transposed
 
@@ -36,20 +37,46 @@ def add_product(out: Array, a: Array, b: Array) -> None:
     gemm(_ROW_MAJOR, *turns, m, n, k, 1.0, A.ctypes.data, lda, B.ctypes.data, ldb, 1.0, out.ctypes.data, n)
 
 
+def axpby(a: float, x: Array, b: float, y: Array) -> None:
+    """y = a x + b y for vectors, each number being read and written once.
+
+    Args:
+        a, b: numbers, or 0-d arrays of the backend.
+        x, y: of one length, contiguous.
+    """
+    function = _axpby(y.dtype.char) if x.dtype == y.dtype else None
+    if function is None or not (x.flags.c_contiguous and y.flags.c_contiguous):
+        y *= b
+        y += a * x
+        return
+    function(y.size, a, x.ctypes.data, 1, b, y.ctypes.data, 1)
+
+
 @functools.cache
 def _gemm(dtype: str) -> Callable[..., None] | None:
     """cblas_sgemm or cblas_dgemm."""
+    return _function("gemm", dtype, [*[ctypes.c_int] * 3, *[_I] * 3, "real", _P, _I, _P, _I, "real", _P, _I])
+
+
+@functools.cache
+def _axpby(dtype: str) -> Callable[..., None] | None:
+    """cblas_saxpby or cblas_daxpby, which OpenBLAS has beyond the standard."""
+    return _function("axpby", dtype, [_I, "real", _P, _I, "real", _P, _I])
+
+
+_I, _P = ctypes.c_int64, ctypes.c_void_p
+
+
+def _function(name: str, dtype: str, types: list[Any]) -> Callable[..., None] | None:
+    """A function of BLAS's with 64-bit integers; None where there is none."""
     if on_device or dtype not in "fd":
         return None
     letter, real = {"f": ("s", ctypes.c_float), "d": ("d", ctypes.c_double)}[dtype]
     for library in blas_libraries():
-        for pattern, integer in (("scipy_cblas_{}gemm64_", ctypes.c_int64), ("cblas_{}gemm64_", ctypes.c_int64)):
-            function = getattr(library.dynlib, pattern.format(letter), None)
+        for prefix in ("scipy_cblas_", "cblas_"):
+            function = getattr(library.dynlib, f"{prefix}{letter}{name}64_", None)
             if function is not None:
-                pointer = ctypes.c_void_p
-                function.restype = None
-                function.argtypes = [*[ctypes.c_int] * 3, *[integer] * 3, real, pointer, integer, pointer, integer]
-                function.argtypes += [real, pointer, integer]
+                function.restype, function.argtypes = None, [real if kind == "real" else kind for kind in types]
                 return function
     return None
 
@@ -85,4 +112,9 @@ def single_threaded_blas() -> Iterator[None]:
 
 def small_products(multiplications: int) -> contextlib.AbstractContextManager[None]:
     """For a loop over products of this size: BLAS uses one thread meanwhile if they are too small to be divided."""
-    return single_threaded_blas() if multiplications < _SMALL else contextlib.nullcontext()
+    return single_threaded_blas() if multiplications < _small() else contextlib.nullcontext()
+
+
+@functools.cache
+def _small() -> int:
+    return _SMALL[any(getattr(library, "architecture", None) in _AVX512 for library in blas_libraries())]

@@ -19,7 +19,7 @@ from .select import Array, on_device, xp
 WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 23
 """The most that one array of a tile takes, unless a single column takes more."""
 
-_STRETCH = (1 << 12, 1 << 40) if on_device else (256, 1024)
+_STRETCH = (1 << 12, 1 << 40) if on_device else (256, 2048)
 """Positions along width and batch: fewer make a product inefficient, more leave a CPU's cache; a device wants few
 launches."""
 

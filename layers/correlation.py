@@ -2,7 +2,7 @@
 
 from ..backend import Array, Tile, add_product, col2im, im2col, matmul, output_size, tiles, turned_windows, xp
 
-_TALL = 12  # kernels in a product: BLAS puts the columns into its own order first, which fewer do not pay back
+_TALL = 24  # kernels in a product: BLAS puts the columns into its own order first, which fewer do not pay back
 
 
 class Correlation:

@@ -79,16 +79,19 @@ def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple
     """:class:`SoftmaxCrossEntropy`'s value and backward; the complaint is of labels out of range."""
     classes = logits.shape[-1]
     check((labels.min() >= 0) & (labels.max() < classes), complaint)
-    z = logits.reshape(-1, classes)
-    t = labels.reshape(-1, 1)
-    z = z - z.max(1, keepdims=True)  # the largest exponent is 0: no overflow
+    z = logits.reshape(-1, classes).T  # in memory the samples are last, as Dense leaves them
+    t = labels.reshape(-1)
+    z = z - z.max(0)  # the largest exponent is 0: no overflow
     e = xp.exp(z)
-    total = e.sum(1, keepdims=True)
-    value = (xp.log(total) - xp.take_along_axis(z, t, axis=1)).mean()
+    total = e.sum(0)
+    scale = 1 / len(t)
+    value = (xp.log(total) - z[t, xp.arange(len(t))]).sum() * scale
 
     def backward() -> Array:
-        onehot = t == xp.arange(classes)
-        return ((e / total - onehot) * (1 / len(z))).reshape(logits.shape)
+        dz = e / total
+        dz -= t == xp.arange(classes)[:, None]
+        dz *= scale
+        return dz.T.reshape(logits.shape)
 
     return value, backward
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..backend import Array, cache_blocks, fused, xp
+from ..backend import Array, axpby, cache_blocks, fused, xp
 from ..layers import Layer
 from .schedules import Schedule
 
@@ -57,11 +57,10 @@ class Optimizer:
                 f"{type(self).__name__}: its state is for {self._state[0].size} parameters, the model has "
                 f"{params.size}: each model needs an optimiser of its own"
             )
-        for part in cache_blocks(params.size):
-            self._update(params[part], grads[part], scalars, *(state[part] for state in self._state))
+        self._update(params, grads, scalars, *self._state)
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> None:
-        """Update a part of the parameters and of the state, and set the gradients to 0."""
+        """Update the parameters and the state, and set the gradients to 0."""
         raise NotImplementedError
 
 
@@ -111,19 +110,17 @@ def sgd(
     nesterov: bool,
     weight_decay: float,
 ) -> None:
-    """:class:`SGD`'s update of a part; the gradients serve as scratch and are then cleared."""
+    """:class:`SGD`'s update; the gradients may serve as scratch and are then cleared."""
     if weight_decay:
-        grads += weight_decay * params
+        axpby(weight_decay, params, 1, grads)  # g = dE/dp + weight_decay p
     direction = grads
     if velocity is not None:
-        velocity *= momentum
-        velocity += grads
+        axpby(1, grads, momentum, velocity)  # v = g + momentum v
         if nesterov:
-            grads += momentum * velocity
+            axpby(momentum, velocity, 1, grads)
         else:
             direction = velocity
-    xp.multiply(direction, rate, out=grads)
-    params -= grads
+    axpby(-rate, direction, 1, params)  # p = p - lr v
     grads[...] = 0
 
 
@@ -182,10 +179,27 @@ def adam(
     eps: float,
     weight_decay: float,
 ) -> None:
-    """:class:`Adam`'s update of a part, after :class:`AdamW`'s p = shrink p; the gradients end as in :func:`sgd`.
+    """:class:`Adam`'s update, after :class:`AdamW`'s p = shrink p; the gradients end as in :func:`sgd`.
 
-    rate and correction are Adam's scalars; shrink may be None.
+    rate and correction are Adam's scalars; shrink may be None. In parts that stay in a core's cache.
     """
+    for part in cache_blocks(params.size):
+        p, g, first, second = params[part], grads[part], m[part], v[part]
+        _adam(p, g, first, second, rate, correction, shrink, betas, eps, weight_decay)
+
+
+def _adam(
+    params: Array,
+    grads: Array,
+    m: Array,
+    v: Array,
+    rate: Any,
+    correction: Any,
+    shrink: Any,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
     beta1, beta2 = betas
     if shrink is not None:
         params *= shrink
