@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from .im2col import output_size
-from .kernels import REAL, launch, number
+from .kernels import REAL, launch, lengths, number, strided
 from .select import Array, flag, on_device, xp
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,8 +40,8 @@ def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
     """The largest value under each window and the place that it has there; each pixel gathers what it won."""
     shape, out, window = x.shape, _out(x, size, stride, padding), (*size, *stride, *padding)
     y, winner = _images(out, x.dtype), _images(out, "int32")
-    arrays = (*_strided(x), *_strided(y), *_strided(winner))
-    launch("max_pool", y.size, x.dtype, *arrays, *_lengths(y), *shape[2:], *window)
+    arrays = (*strided(x), *strided(y), *strided(winner))
+    launch("max_pool", y.size, x.dtype, *arrays, *lengths(y), *shape[2:], *window)
     return y, lambda dy: _pool_gradient(dy, winner, 1.0, shape, window)
 
 
@@ -49,7 +49,7 @@ def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
     """The mean under each window; each pixel gathers its share of all that hold it."""
     y, window = _images(_out(x, size, stride, padding), x.dtype), (*size, *stride, *padding)
     scale, shape = 1 / (size[0] * size[1]), x.shape
-    launch("mean_pool", y.size, x.dtype, *_strided(x), *_strided(y), scale, *_lengths(y), *shape[2:], *window)
+    launch("mean_pool", y.size, x.dtype, *strided(x), *strided(y), scale, *lengths(y), *shape[2:], *window)
     return y, lambda dy: _pool_gradient(dy, None, scale, shape, window)
 
 
@@ -57,9 +57,9 @@ def _pool_gradient(
     dy: Array, winner: Array | None, scale: float, shape: tuple[int, ...], window: tuple[int, ...]
 ) -> Array:
     dx = _images(shape, dy.dtype)
-    winners = (None, 0, 0, 0, 0) if winner is None else _strided(winner)
-    arrays = (*_strided(dy), *winners, scale, *_strided(dx))
-    launch("pool_gradient", dx.size, dy.dtype, *arrays, *_lengths(dx), *dy.shape[2:], *window)
+    winners = (None, 0, 0, 0, 0) if winner is None else strided(winner)
+    arrays = (*strided(dy), *winners, scale, *strided(dx))
+    launch("pool_gradient", dx.size, dy.dtype, *arrays, *lengths(dx), *dy.shape[2:], *window)
     return dx
 
 
@@ -71,16 +71,6 @@ def _images(shape: tuple[int, ...], dtype: Any) -> Array:
     """An array of the shape (N, C, H, W), in memory with the batch last."""
     N, C, H, W = shape
     return xp.empty((C, H, W, N), dtype=dtype).transpose(3, 0, 1, 2)
-
-
-def _strided(x: Array) -> tuple[Any, ...]:
-    """An array and its strides in numbers: no memory order needs a copy."""
-    return x, *(stride // x.itemsize for stride in x.strides)
-
-
-def _lengths(x: Array) -> tuple[int, ...]:
-    """C, H, W, N, in the order of the threads."""
-    return *x.shape[1:], x.shape[0]
 
 
 Activated = tuple[Array, Callable[..., Array]]
@@ -142,7 +132,7 @@ def _biased(z: Array, b: Array | None) -> Array:
 
 def _bias_gradient(delta: Array, db: Array | None = None) -> Array:
     if db is not None and delta.shape[1] <= _SHORT:
-        launch("bias_gradient", len(delta), delta.dtype, *_strided(delta), db, *delta.shape)
+        launch("bias_gradient", len(delta), delta.dtype, *strided(delta), db, *delta.shape)
     elif db is not None:
         db += delta.sum(1)
     return delta
@@ -206,7 +196,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple
     z, t = logits.reshape(-1, K), xp.ascontiguousarray(labels.reshape(-1), dtype="int64")
     N = len(z)
     losses, dz = xp.empty(N, dtype=z.dtype), xp.empty((K, N), dtype=z.dtype)
-    launch("softmax_cross_entropy", N, z.dtype, *_strided(z), t, losses, dz, flag(complaint), N, K, 1 / N)
+    launch("softmax_cross_entropy", N, z.dtype, *strided(z), t, losses, dz, flag(complaint), N, K, 1 / N)
     return losses.mean(), lambda: dz.T.reshape(logits.shape)
 
 

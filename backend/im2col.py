@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
+from .kernels import REAL, gather_columns
 from .memory import slices
 from .select import Array, on_device, xp
 
@@ -138,6 +139,11 @@ def col2im(
     (_, k2), (s1, s2), (_, d2) = kernel, stride, dilation
     cols, samples = (part.stop - part.start for part in tile[1:])
     top, left = tile.rows.start * s1, tile.cols.start * s2
+    if on_device and out.dtype.name in REAL:
+        reach = (cols - 1) * s2 + (k2 - 1) * d2 + 1
+        image = out[:, top : top + height, left : left + reach, tile.samples].transpose(3, 0, 1, 2)
+        gather_columns(lines, image, C // G, cols, k2, s2, d2)
+        return
     image = out.reshape(G, C // G, H, W, N)[:, :, top : top + height, :, tile.samples]
     lines = lines.reshape(G, height, C // G, k2, cols, samples).swapaxes(1, 2)
     for n in range(k2):

@@ -101,6 +101,25 @@ extern "C" __global__ void pool_gradient(
     AT(dx, n, c, h, w) = sum;
 }
 
+// -- convolution
+
+// out[c,r,w] += sum_k lines[g,r,(c,k),(j,n)] over the places k and the columns j with j*s + k*d = w. lines is contiguous,
+// (C/channels, H, channels*K, columns*N); out is the part of the image that they reach.
+extern "C" __global__ void col2im(
+    const REAL* lines, IMAGES(REAL, out), Index C, Index H, Index W, Index N,
+    Index channels, Index columns, Index K, Index s, Index d)
+{
+    THREAD_OR_RETURN(pixel, C * H * W * N);
+    Index c = pixel, n = unravel(c, N), w = unravel(c, W), r = unravel(c, H);
+    Index g = quotient(c, channels), row = ((g * H + r) * channels + c - g * channels) * K;
+    REAL sum = AT(out, n, c, r, w);
+    for (Index k = 0; k < K && k * d <= w; ++k) {
+        Index j = quotient(w - k * d, s);
+        if (j < columns && j * s == w - k * d) sum += lines[((row + k) * columns + j) * N + n];
+    }
+    AT(out, n, c, r, w) = sum;
+}
+
 // -- activations: f by its number, with its constants p and q
 
 enum { SIGMOID, TANH, SCALED_TANH, RELU, LEAKY_RELU };

@@ -35,6 +35,23 @@ def launch(name: str, threads: int, dtype: Any, *args: Array | float | None) -> 
     _function(name, np.dtype(dtype).name)(grid, (_BLOCK,), tuple(_argument(arg, number) for arg in args))
 
 
+def strided(x: Array) -> tuple[Any, ...]:
+    """An array and its strides in numbers, for a kernel that takes any memory order."""
+    return x, *(stride // x.itemsize for stride in x.strides)
+
+
+def lengths(x: Array) -> tuple[int, ...]:
+    """C, H, W, N of images (N, C, H, W): in the order of the threads."""
+    return *x.shape[1:], x.shape[0]
+
+
+def gather_columns(lines: Array, image: Array, channels: int, columns: int, kernel: int, stride: int, dil: int) -> None:
+    """What col2im adds up, for a part of the images (N, C, H, W) that all of its lines reach: each pixel gathers."""
+    lines = xp.ascontiguousarray(lines)
+    numbers = (*lengths(image), channels, columns, kernel, stride, dil)
+    launch("col2im", image.size, image.dtype, lines, *strided(image), *numbers)
+
+
 def number(value: Any, dtype: Any) -> tuple[Array | None, float]:
     """The two arguments that stand for a number: where a captured step has a 0-d array, its address, else the value."""
     return (value.astype(dtype, copy=False), 0.0) if isinstance(value, xp.ndarray) else (None, float(value))

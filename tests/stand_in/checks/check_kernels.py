@@ -20,7 +20,7 @@ from cupy import _kernels
 from cupy.stand_in import watch
 
 import xpnn as nn
-from xpnn.backend import fusion, kernels, output_size
+from xpnn.backend import Tile, col2im, fusion, kernels, output_size
 from xpnn.layers.activations import leaky_relu, linear, relu, scaled_tanh, sigmoid, tanh
 from xpnn.layers.losses import softmax_cross_entropy
 from xpnn.layers.pool import max_pool, mean_pool
@@ -147,6 +147,63 @@ def test_pooling_takes_one_launch_each_way():
             y, backward = function(x, (3, 3), (2, 2), (1, 1))
             backward(y)
     assert seen.launches == {"max_pool": 1, "mean_pool": 1, "pool_gradient": 2}
+
+
+# -- col2im
+
+
+class Columns(NamedTuple):
+    """A case: (G, C/G), (H, W) of the padded image, the kernel, and the tile's rows, columns and samples of 5."""
+
+    channels: tuple[int, int]
+    image: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    tile: tuple[tuple[int, int], ...] = ((0, 2), (0, 3), (0, 5))
+
+
+COLUMNS = [
+    Columns((1, 2), (4, 5), (3, 3)),
+    Columns((2, 3), (4, 7), (1, 2), (2, 3), tile=((0, 2), (0, 2), (0, 5))),  # pixels between the kernels
+    Columns((1, 1), (6, 9), (2, 3), (1, 2), (2, 3), tile=((1, 3), (0, 2), (2, 4))),
+    Columns((2, 1), (8, 8), (3, 2), (2, 1), (1, 2), tile=((1, 2), (2, 6), (4, 5))),
+    Columns((1, 1), (1, 1), (1, 1), tile=((0, 1), (0, 1), (0, 1))),
+]
+
+
+def examine_columns(case: Columns, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    tile = Tile(*(slice(*ends) for ends in case.tile))
+    (G, channels), (k1, k2), (s1, s2), (d1, d2) = case.channels, case.kernel, case.stride, case.dilation
+    rows, cols, samples = (part.stop - part.start for part in tile)
+    height = (rows - 1) * s1 + (k1 - 1) * d1 + 1
+    lines = cupy.asarray(rng.standard_normal((G, height, channels * k2, cols * samples)).astype(dtype))
+    out = cupy.asarray(rng.standard_normal((G * channels, *case.image, 5)).astype(dtype))
+    wanted, given = nn.to_numpy(out.copy()).astype("float64"), nn.to_numpy(lines)
+    for g, r, c, k, j, n in np.ndindex(G, height, channels, k2, cols, samples):
+        place = (
+            g * channels + c,
+            tile.rows.start * s1 + r,
+            (tile.cols.start + j) * s2 + k * d2,
+            tile.samples.start + n,
+        )
+        wanted[place] += given[g, r, c * k2 + k, j * samples + n]
+    theirs, reals = out.copy(), dict(kernels.REAL)
+    kernels.REAL.clear()
+    col2im(lines, theirs, case.kernel, case.stride, tile, case.dilation)
+    kernels.REAL.update(reals)
+    with watch() as seen:
+        col2im(lines, out, case.kernel, case.stride, tile, case.dilation)
+    assert seen.launches == {"col2im": 1}
+    near(out, wanted, dtype)
+    same(out, theirs)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", COLUMNS, ids=str)
+def test_col2im(case, dtype):
+    examine_columns(case, dtype)
 
 
 # -- activations
@@ -421,6 +478,8 @@ def test_the_loss_takes_one_launch_and_a_mean():
 def examine_all(dtype: str) -> None:
     for function, case in itertools.product((max_pool, mean_pool), POOLS):
         examine_pool(function, case, dtype)
+    for case in COLUMNS:
+        examine_columns(case, dtype)
     for function in ACTIVATIONS:
         for memory in ORDERS:
             examine_activation(function, memory, memory, dtype)
@@ -492,6 +551,12 @@ ERRORS = [
     ("AT(winner, n, c, i, j) == place", "place == 0", "the first place for the winner"),
     ("sum += scale * AT", "sum = scale * AT", "overlapping windows not summed"),
     ("return i < windows ? i : windows - 1", "return i < windows ? i : windows - 2", "last window left out"),
+    ("REAL sum = AT(out, n, c, r, w)", "REAL sum = 0", "what was there is lost"),
+    ("k < K && k * d <= w", "k < K && k * d < w", "first column left out"),
+    ("quotient(w - k * d, s)", "quotient(w - k, s)", "dilation forgotten"),
+    ("j < columns && j * s == w - k * d", "j < columns", "pixels between the kernels"),
+    ("((row + k) * columns + j)", "((row + K - 1 - k) * columns + j)", "kernel turned"),
+    ("(g * H + r) * channels", "r * channels", "group forgotten"),
     ("b[quotient(i, columns)]", "b[i % 5]", "bias by column"),
     ("(REAL)0.5 * tanh((REAL)0.5 * x) + (REAL)0.5", "tanh(x)", "tanh for sigmoid"),
     ("? p * tanh(q * x)", "? p * tanh(x)", "slope forgotten"),
