@@ -68,9 +68,9 @@ def _out(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
 
 
 def _images(shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array of the shape (N, C, H, W), in memory with the batch last."""
+    """An array of the shape (N, C, H, W), in memory as the layers have it: rows first and the batch last."""
     N, C, H, W = shape
-    return xp.empty((C, H, W, N), dtype=dtype).transpose(3, 0, 1, 2)
+    return xp.empty((H, C, W, N), dtype=dtype).transpose(3, 1, 0, 2)
 
 
 Activated = tuple[Array, Callable[..., Array]]

@@ -71,13 +71,15 @@ extern "C" __global__ void mean_pool(
     THREAD_OR_RETURN(out, C * H_out * W_out * N);
     Index c = out, n = unravel(c, N), j = unravel(c, W_out), i = unravel(c, H_out);
     REAL sum = 0;
-    for (Index m = 0; m < k1; ++m) {
-        Index h = i * s1 + m - p1;
-        if (h < 0 || h >= H) continue;
-        for (Index k = 0; k < k2; ++k) {
-            Index w = j * s2 + k - p2;
-            if (w >= 0 && w < W) sum += AT(x, n, c, h, w);
+    for (Index k = 0; k < k2; ++k) {  // each column's sum first: NumPy's order
+        Index w = j * s2 + k - p2;
+        if (w < 0 || w >= W) continue;
+        REAL column = 0;
+        for (Index m = 0; m < k1; ++m) {
+            Index h = i * s1 + m - p1;
+            if (h >= 0 && h < H) column += AT(x, n, c, h, w);
         }
+        sum += column;
     }
     AT(y, n, c, i, j) = sum * scale;
 }

@@ -106,6 +106,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, Dense(4, 4), (3, 4))
     yield _case(rng, Dense(3, 2), (2, 4, 3))
     yield _case(rng, Conv2D(1, 4, 2), (2, 1, 4, 4))
+    yield _case(rng, Conv2D(2, 3, (2, 3)), (2, 2, 2, 3))
     yield _case(rng, Conv2D(2, 3, (3, 2), stride=(2, 3), padding=(1, 2)), (2, 2, 5, 4))
     yield _case(rng, Conv2D(4, 4, 2, padding=1, dilation=(2, 3), groups=2), (2, 4, 4, 4))
     yield _case(rng, MappedConv2D(3, ((0, 1), (2,), (1, 0, 2)), 2, padding=1), (2, 3, 3, 4))

@@ -1,7 +1,8 @@
 """The seed's convolution (section "CNN"), as im2col and matrix multiplication."""
 
-from ..backend import Array, Rng, Tile, col2im, im2col, matmul, output_size, tiles, turned_windows, xp
+from ..backend import Array, Rng
 from .base import Backward, Layer, brief, pair, positive
+from .correlation import Correlation, batch_first, rows_first
 from .init import affine
 
 
@@ -84,74 +85,26 @@ class Conv2D(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", self.in_channels, "H", "W")
-        (N, C, H, width), D, G = x.shape, self.out_channels, self.groups
-        (k1, k2), (s1, _), (p1, p2), (d1, _) = self.kernel_size, self.stride, self.padding, self.dilation
-        H_out, W_out = map(output_size, (H, width), self.kernel_size, self.stride, self.padding, self.dilation)
-        if H_out < 1 or W_out < 1:
+        (_, _, H, width), (p1, p2), W = x.shape, self.padding, self.params["W"]
+        o = rows_first(x, p1, p2)
+        correlation = Correlation(
+            o.shape, self.out_channels, self.kernel_size, self.stride, self.dilation, self.groups
+        )  # fmt: skip
+        if correlation.rows < 1 or correlation.cols < 1:
             raise ValueError(f"{self}: the kernel is larger than the padded input of shape {x.shape}")
-        padded = (C, H + 2 * p1, width + 2 * p2, N)
-        if k1 == padded[1]:  # the kernel has one place along the height: its rows may count as channels
-            C, k1 = C * k1, 1
-        flat = (C, padded[0] * padded[1] // C, *padded[2:])
-        W = self.params["W"].reshape(G, D // G, C // G, k1, k2)
-        kernels = _with_bias(W, self.params["b"])
-        line = max(C * k2 + G, D) * x.itemsize  # of im2col's or delta's numbers
-        parts = list(tiles((H_out, W_out, N), line, k1, s1, d1))
-
-        def columns_of(o: Array, tile: Tile) -> Array:
-            return im2col(o, (k1, k2), self.stride, tile, self.dilation, G)
-
-        o = pad(x.transpose(1, 2, 3, 0), p1, p2).reshape(flat)
-        z = xp.empty((G, D // G, H_out, W_out, N), dtype=x.dtype)
-        for tile in parts:
-            out = z[:, :, *tile].swapaxes(1, 2)
-            if out.shape[-1] == N:
-                matmul(kernels, columns_of(o, tile), out.reshape(*out.shape[:3], -1))
-            else:
-                out[...] = matmul(kernels, columns_of(o, tile)).reshape(out.shape)
 
         def backward(dy: Array) -> Array | None:
-            delta = dy.transpose(1, 2, 3, 0).reshape(z.shape)
-            turned = W[..., ::-1, :].transpose(0, 2, 4, 3, 1).reshape(G, 1, -1, k1 * D // G)  # g, 1, (c,n), (m,d)
-            do = xp.zeros(flat, dtype=dy.dtype) if needs_dx else None
-            dkernels = xp.zeros((G, kernels.shape[-1], D // G), dtype=dy.dtype)
-            # o and the columns are made anew: cheaper than to keep them since the forward pass
-            o = pad(x.transpose(1, 2, 3, 0), p1, p2).reshape(flat)
-            for tile in parts:
-                block = delta[:, :, *tile].swapaxes(1, 2)  # g, i, d, j, sample
-                block = block.reshape(*block.shape[:3], -1)
-                dkernels += matmul(columns_of(o, tile), block.swapaxes(2, 3)).sum(1)
-                if do is not None:
-                    lines = matmul(turned, turned_windows(block, k1, s1, d1))
-                    col2im(lines, do, (k1, k2), self.stride, tile, self.dilation)
-            dkernels = dkernels.swapaxes(1, 2).reshape(D, k1, -1)
-            dW = dkernels[:, :, :-1].reshape(D, k1, C // G, k2).swapaxes(1, 2)
-            self.grads["W"] += dW.reshape(self.params["W"].shape)
-            self.grads["b"] += dkernels[:, 0, -1]
-            return None if do is None else do.reshape(padded)[:, p1 : p1 + H, p2 : p2 + width].transpose(3, 0, 1, 2)
+            delta = rows_first(dy)
+            # the padded input is made anew: cheaper than to keep it since the forward pass
+            correlation.add_gradients(rows_first(x, p1, p2), delta, self.grads["W"], self.grads["b"])
+            if not needs_dx:
+                return None
+            do = correlation.input_gradient(delta, W)
+            return batch_first(do[p1 : p1 + H, :, p2 : p2 + width])
 
-        return z.reshape(D, H_out, W_out, N).transpose(3, 0, 1, 2), backward
+        return batch_first(correlation.forward(o, W, self.params["b"])), backward
 
     def _arguments(self) -> str:
         usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
         options = brief(usual, **{key: getattr(self, key) for key in ("kernel_size", *usual)})
         return f"{self.in_channels}, {self.out_channels}, {options}"
-
-
-def _with_bias(W: Array, b: Array) -> Array:
-    """W (G, D/G, C/G, k1, k2) in im2col's order (m,c,n), and b where its columns have the first 1: (G, 1, D/G, K)."""
-    G, D, C, k1, k2 = W.shape
-    kernels = xp.zeros((G, D, k1, C * k2 + 1), dtype=W.dtype)
-    kernels[..., :-1].reshape(G, D, k1, C, k2)[...] = W.swapaxes(2, 3)
-    kernels[:, :, 0, -1] = b.reshape(G, D)
-    return kernels.reshape(G, 1, D, -1)
-
-
-def pad(x: Array, p1: int, p2: int, value: float = 0.0) -> Array:
-    """x (C, H, W, N), contiguous, with p1 rows and p2 columns of ``value`` on each side."""
-    if p1 == p2 == 0:
-        return xp.ascontiguousarray(x)
-    C, H, W, N = x.shape
-    out = xp.full((C, H + 2 * p1, W + 2 * p2, N), value, dtype=x.dtype)
-    out[:, p1 : p1 + H, p2 : p2 + W] = x
-    return out

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
-from typing import Any
 
 from ..backend import Array, fused, output_size, xp
 from .base import Backward, Layer, brief, pair
-from .conv import pad
+from .correlation import batch_first, rows_first
 
 
 class _Pool2D(Layer):
@@ -96,9 +95,9 @@ class GlobalAvgPool2D(Layer):
         N, C, H, W = x.shape
 
         def backward(dy: Array) -> Array:
-            dx = xp.empty((C, H, W, N), dtype=dy.dtype)
-            dx[...] = (1 / (H * W) * dy.T)[:, None, None, :]
-            return dx.transpose(3, 0, 1, 2)
+            dx = xp.empty((H, C, W, N), dtype=dy.dtype)
+            dx[...] = (1 / (H * W) * dy.T)[:, None]
+            return batch_first(dx)
 
         return x.mean((2, 3)), backward
 
@@ -110,74 +109,80 @@ Pair = tuple[int, int]
 def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, Callable[[Array], Array]]:
     """:class:`MaxPool2D`'s output and backward."""
     windows = _Windows(x.shape, size, stride, padding)
-    taps = list(windows.taps(windows.bordered(x, -xp.inf)))
-    y = taps[0].copy()
-    for tap in taps[1:]:
-        xp.maximum(y, tap, out=y)
+    image = rows_first(x, *padding, -xp.inf)
+    y = windows.reduce(xp.maximum, image)
 
     def backward(dy: Array) -> Array:
-        dy = dy.transpose(1, 2, 3, 0)
-
         def won() -> Iterator[Array]:
-            free = xp.ones(y.shape, dtype=bool)
-            for tap in taps[:-1]:
+            free = xp.ones(y.shape, dtype=bool)  # windows whose maximum's place has not come yet
+            for tap in windows.taps(image):
                 first = tap == y
                 first &= free
                 free ^= first
-                yield dy * first
-            yield dy * free
+                yield first
 
-        return windows.gradient(dy.dtype, won())
+        return windows.gradient(rows_first(dy), won())
 
-    return y.transpose(3, 0, 1, 2), backward
+    return batch_first(y), backward
 
 
 @fused
 def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, Callable[[Array], Array]]:
     """:class:`AvgPool2D`'s output and backward."""
-    windows, area = _Windows(x.shape, size, stride, padding), size[0] * size[1]
-    first, *others = windows.taps(windows.bordered(x, 0.0))
-    y = first.copy()
-    for tap in others:
-        y += tap
-    y *= 1 / area
+    windows, scale = _Windows(x.shape, size, stride, padding), 1 / (size[0] * size[1])
+    y = windows.reduce(xp.add, rows_first(x, *padding))
+    y *= scale
 
     def backward(dy: Array) -> Array:
-        dy = 1 / area * dy.transpose(1, 2, 3, 0)
-        return windows.gradient(dy.dtype, repeat(dy, area))
+        return windows.gradient(rows_first(dy), repeat(scale, size[0] * size[1]))
 
-    return y.transpose(3, 0, 1, 2), backward
+    return batch_first(y), backward
 
 
 class _Windows:
-    """A window that moves over images of the shape (N, C, H, W) with their border, in memory (C, H, W, N)."""
+    """A window that moves over images of the shape (N, C, H, W) with their border, in memory (H, C, W, N)."""
 
     def __init__(self, shape: tuple[int, ...], size: Pair, stride: Pair, padding: Pair) -> None:
         (N, C, H, W), (p1, p2) = shape, padding
-        self.size, self.stride, self.padding = size, stride, padding
-        self.shape = (C, H + 2 * p1, W + 2 * p2, N)
-        self.inside = slice(p1, p1 + H), slice(p2, p2 + W)
-        self.out = tuple(map(output_size, (H, W), size, stride, padding))
+        self.size, self.stride = size, stride
+        self.shape = (H + 2 * p1, C, W + 2 * p2, N)
+        self.inside = slice(p1, p1 + H), slice(None), slice(p2, p2 + W)
+        self.out = output_size(H, size[0], stride[0], p1), output_size(W, size[1], stride[1], p2)
 
-    def bordered(self, x: Array, value: float) -> Array:
-        """The images with their border."""
-        return pad(x.transpose(1, 2, 3, 0), *self.padding, value)
+    def rows(self, m: int) -> slice:
+        """Those that are row m of a window."""
+        return slice(m, m + self.out[0] * self.stride[0], self.stride[0])
+
+    def cols(self, n: int) -> slice:
+        """Those that are column n of a window."""
+        return slice(n, n + self.out[1] * self.stride[1], self.stride[1])
+
+    def reduce(self, function: Callable[..., Array], image: Array) -> Array:
+        """What an associative function makes of each window's values: of each column of it, then of these."""
+        for size, lines in zip(self.size, (self.rows, lambda n: (slice(None), slice(None), self.cols(n))), strict=True):
+            if size == 1:
+                image = image[lines(0)].copy()
+                continue
+            total = function(image[lines(0)], image[lines(1)])
+            for place in range(2, size):
+                function(total, image[lines(place)], out=total)
+            image = total
+        return image
 
     def taps(self, image: Array) -> Iterator[Array]:
-        """For each offset (m, n) in the window, in order, the view image[:, i*s1 + m, j*s2 + n] over all (i, j)."""
-        (H, W), (s1, s2) = self.out, self.stride
+        """For each place (m, n) in the window, in order, the view image[i*s1 + m, :, j*s2 + n] over all (i, j)."""
         for m in range(self.size[0]):
             for n in range(self.size[1]):
-                yield image[:, m : m + H * s1 : s1, n : n + W * s2 : s2]
+                yield image[self.rows(m), :, self.cols(n)]
 
-    def gradient(self, dtype: Any, parts: Iterator[Array]) -> Array:
-        """For the images without their border, (N, C, H, W), from what each of the taps adds to it."""
+    def gradient(self, dy: Array, factors: Iterator[Array | float]) -> Array:
+        """For the images without their border, (N, C, H, W): each of the taps gets dy times its factor."""
         (H, W), (k1, k2) = self.out, self.size
-        covered = self.stride == self.size and self.shape[1:3] == (H * k1, W * k2)
-        dx = (xp.empty if covered else xp.zeros)(self.shape, dtype=dtype)
-        for dtap, part in zip(self.taps(dx), parts, strict=True):
+        covered = self.stride == self.size and self.shape[::2] == (H * k1, W * k2)
+        dx = (xp.empty if covered else xp.zeros)(self.shape, dtype=dy.dtype)
+        for tap, factor in zip(self.taps(dx), factors, strict=True):
             if covered:  # once: the windows lie side by side
-                dtap[...] = part
+                xp.multiply(dy, factor, out=tap)
             else:
-                dtap += part
-        return dx[:, *self.inside].transpose(3, 0, 1, 2)
+                tap += dy * factor
+        return batch_first(dx[self.inside])

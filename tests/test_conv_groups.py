@@ -98,9 +98,9 @@ def test_dilation_is_a_kernel_with_zeros_between(rng):
     np.testing.assert_allclose(host(conv(x)), host(spread(x)), rtol=1e-12, atol=1e-14)
 
 
-def test_the_output_has_the_batch_last_in_memory(rng):
+def test_the_output_has_its_rows_first_and_the_batch_last_in_memory(rng):
     y = nn.Conv2D(4, 6, 3, dilation=2, groups=2, **F64)(dev(rng.standard_normal((3, 4, 7, 8))))
-    assert y.transpose(1, 2, 3, 0).flags.c_contiguous
+    assert y.transpose(2, 1, 3, 0).flags.c_contiguous
 
 
 def test_weights_are_drawn_for_what_a_kernel_sees():
@@ -142,9 +142,9 @@ GEOMETRIES = pytest.mark.parametrize(
 )
 
 
-def sizes(kernel, stride, dilation, shape=(2, 9, 10, 3)):
-    """A shape (C, H, W, N) and the output's (H', W')."""
-    H, W = (output_size(n, k, s, 0, d) for n, k, s, d in zip(shape[1:3], kernel, stride, dilation, strict=True))
+def sizes(kernel, stride, dilation, shape=(9, 2, 10, 3)):
+    """A shape (H, C, W, N) and the output's (H', W')."""
+    H, W = (output_size(n, k, s, 0, d) for n, k, s, d in zip(shape[:3:2], kernel, stride, dilation, strict=True))
     return shape, H, W
 
 
@@ -152,7 +152,7 @@ def sizes(kernel, stride, dilation, shape=(2, 9, 10, 3)):
 @GEOMETRIES
 def test_im2col_index_by_index(kernel, stride, dilation, groups, rng):
     shape, H, W = sizes(kernel, stride, dilation)
-    x, C = rng.standard_normal(shape), shape[0] // groups
+    x, C = rng.standard_normal(shape), shape[1] // groups
     for tile in Tile(slice(0, H), slice(0, W), slice(0, 3)), Tile(slice(1, H), slice(1, 2), slice(1, 3)):
         rows, cols, samples = tile
         columns = host(im2col(dev(x), kernel, stride, tile, dilation, groups))
@@ -162,7 +162,7 @@ def test_im2col_index_by_index(kernel, stride, dilation, groups, rng):
         pixels = columns[:, :, :, :-1].reshape(*columns.shape[:3], C, kernel[1], *columns.shape[4:])
         for g, i, m, c, n, j, sample in np.ndindex(pixels.shape):
             row, column = (rows.start + i) * stride[0] + m * dilation[0], (cols.start + j) * stride[1] + n * dilation[1]
-            assert pixels[g, i, m, c, n, j, sample] == x[g * C + c, row, column, samples.start + sample]
+            assert pixels[g, i, m, c, n, j, sample] == x[row, g * C + c, column, samples.start + sample]
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -179,7 +179,7 @@ def test_col2im_is_the_adjoint_of_im2col(kernel, stride, dilation, groups, rng):
         c = rng.standard_normal(columns.shape)
         alone = nn.xp.zeros(shape)
         for out in alone, sums:
-            col2im(dev(c), out, kernel, stride, tile, dilation)
+            col2im(dev(c), out, kernel[1], stride[1], tile, dilation[1])
         np.testing.assert_allclose((host(alone) * x).sum(), (columns * c).sum(), rtol=1e-11)
         left += (columns * c).sum()
     np.testing.assert_allclose((host(sums) * x).sum(), left, rtol=1e-11)

@@ -20,6 +20,7 @@ from xpnn.backend.fusion import FORMS
 from xpnn.backend.kernels import REAL
 from xpnn.cli import gradcheck as command
 from xpnn.layers import activations, batchnorm, losses, pool
+from xpnn.layers.correlation import Correlation
 from xpnn.layers.recurrent import RaggedSteps, Recurrent
 
 
@@ -53,40 +54,59 @@ MUTATIONS = [
     Mutation(nn.Dense, "add_product(", 'self.grads["W"][...] = 0; add_product(', "overwrites the gradient", "W"),
     Mutation(activations._add_rows, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
     Mutation(activations.linear, "_add_rows(dy, db)", "dy", "forgotten bias", "b", "Dense"),
-    Mutation(nn.Conv2D, "W[..., ::-1, :]", "W", "kernel's rows not turned", "input"),
-    Mutation(nn.Conv2D, "dkernels += matmul", "dkernels = matmul", "only the last tile", "W b"),
-    Mutation(nn.Conv2D, "[:, p1 : p1 + H, p2 :", "[:, :H, p2 :", "padding not cut off, shape kept", "input"),
-    Mutation(nn.Conv2D, "dkernels[:, 0, -1]", "dkernels[:, 0, 0]", "a pixel for the bias", "b"),
-    Mutation(turned_windows, "spread[:, margin : margin + rows", "spread[:, :rows", "one margin", "input", "Conv2D"),
-    Mutation(turned_windows, "rows + margin, 1, dilation)", "rows + margin)", "dilation forgotten", "input", "Conv2D"),
+    Mutation(nn.Conv2D, "[p1 : p1 + H, :, p2 :", "[:H, :, p2 :", "padding not cut off, shape kept", "input"),
+    Mutation(Correlation, "W[..., ::-1, :]", "W", "kernel's rows not turned", "input", "Conv2D"),
+    Mutation(Correlation, "dW += rows", "dW[...] = rows", "only the last tile", "W", "Conv2D"),
+    Mutation(Correlation, "dK[:, j, -1, j]", "dK[:, j, 0, j]", "a pixel for the bias", "b", "Conv2D"),
     Mutation(
-        col2im,
-        "top, left = tile.rows.start * s1",
-        "top, left = max(tile.rows.start * s1 - 1, 0)",
-        "row off by one",
+        Correlation,
+        "dK[:, j : j + self.k1, :-1, j]",
+        "dK[:, : self.k1, :-1, j]",
+        "row j's kernels not lowered",
+        "W",
+        "Conv2D",
+    ),
+    Mutation(
+        Correlation,
+        "delta, self._column(o).T)",
+        "delta, o.reshape(-1, delta.shape[1]).T)",
+        "pixels in another order",
+        "W",
+        "Conv2D",
+    ),
+    Mutation(Correlation, "db += delta.sum(1)", "db += delta.mean(1)", "mean for a sum", "b", "Conv2D"),
+    Mutation(
+        turned_windows,
+        "size, top = rows.stop - rows.start + margin, rows.start - margin",
+        "size, top = rows.stop - rows.start + margin, rows.start - (kernel - 1)",
+        "one margin",
         "input",
         "Conv2D",
     ),
-    Mutation(col2im, "left + n * d2", "left + n", "dilation forgotten", "input", "Conv2D"),
-    Mutation(col2im, "tile.rows.start * s1,", "tile.rows.start,", "stride forgotten between tiles", "input", "Conv2D"),
-    Mutation(col2im, "tile.cols.start * s2", "tile.cols.start", "stride forgotten in width", "input", "Conv2D"),
-    Mutation(col2im, "lines[:, :, :, n]", "lines[:, :, :, k2 - 1 - n]", "columns in reverse", "input", "Conv2D"),
+    Mutation(turned_windows, "size - margin, 1, dilation)", "size - margin)", "dilation forgotten", "input", "Conv2D"),
+    Mutation(
+        turned_windows, "first * stride - top", "max(first * stride - top - 1, 0)", "row off by one", "input", "Conv2D"
+    ),
+    Mutation(col2im, "left + n * dilation", "left + n", "dilation forgotten", "input", "Conv2D"),
+    Mutation(col2im, "tile.cols.start * stride", "tile.cols.start", "stride forgotten in width", "input", "Conv2D"),
+    Mutation(col2im, "lines[:, :, :, n]", "lines[:, :, :, kernel - 1 - n]", "columns in reverse", "input", "Conv2D"),
     Mutation(col2im, "] += lines", "] = lines", "overlapping windows not summed", "input", "Conv2D"),
     Mutation(
         nn.MappedConv2D, "dW.shape[1:])[self._pairs]", "dW.shape[1:])[: len(dW)]", "other connections' gradients", "W"
     ),
     Mutation(nn.MappedConv2D, 'self.grads["b"] += conv.grads["b"]', 'conv.grads["b"]', "forgotten bias", "b"),
     Mutation(nn.MappedConv2D, "return dx\n", "return dx if dx is None else -dx\n", "wrong sign", "input"),
-    Mutation(pool.max_pool, "yield dy * first", "yield dy", "to all, not to the largest", "input", "MaxPool2D"),
-    Mutation(pool.max_pool, "free ^= first", "pass", "the last place too", "input", "MaxPool2D"),
-    Mutation(pool.mean_pool, "dy = 1 / area * dy", "dy = 1 * dy", "not divided by the size", "input", "AvgPool2D"),
-    Mutation(pool.mean_pool, "repeat(dy,", "repeat(0 * dy,", "no gradient", "input", "AvgPool2D"),
-    Mutation(pool._Windows, "dtap += part", "dtap[...] = part", "overlapping windows not summed", "input", "AvgPool2D"),
-    Mutation(pool._Windows, "dtap[...] = part", "dtap[...] = 0", "windows side by side lost", "input", "MaxPool2D"),
+    Mutation(pool.max_pool, "yield first", "yield 1.0", "to all, not to the largest", "input", "MaxPool2D"),
+    Mutation(pool.max_pool, "tap == y", "tap < y", "to all but the largest", "input", "MaxPool2D"),
+    Mutation(pool.mean_pool, "repeat(scale,", "repeat(1.0,", "not divided by the size", "input", "AvgPool2D"),
+    Mutation(pool._Windows, "tap += dy", "tap[...] = dy", "overlapping windows not summed", "input", "AvgPool2D"),
+    Mutation(
+        pool._Windows, "multiply(dy, factor,", "multiply(0 * dy, factor,", "side by side lost", "input", "MaxPool2D"
+    ),
     Mutation(
         pool._Windows,
-        "slice(p1, p1 + H), slice(p2, p2 + W)",
-        "slice(p2, p2 + H), slice(p1, p1 + W)",
+        "slice(p1, p1 + H), slice(None), slice(p2, p2 + W)",
+        "slice(p2, p2 + H), slice(None), slice(p1, p1 + W)",
         "axes of the padding swapped",
         "input",
         "AvgPool2D",

@@ -12,7 +12,7 @@ from border import dev, host
 
 import xpnn as nn
 
-conv_module, threads = sys.modules["xpnn.layers.conv"], sys.modules["xpnn.backend.threads"]
+correlation, threads = sys.modules["xpnn.layers.correlation"], sys.modules["xpnn.backend.threads"]
 ON_CPU = nn.xp.__name__ == "numpy"
 CAP = sys.modules["xpnn.backend.im2col"].WORKSPACE_BYTES
 
@@ -48,7 +48,7 @@ def test_the_workspace_has_a_cap_whatever_the_image_kernel_or_batch(shape, kerne
         return run
 
     for name in "turned_windows", "im2col":
-        monkeypatch.setattr(conv_module, name, watched(getattr(conv_module, name)))
+        monkeypatch.setattr(correlation, name, watched(getattr(correlation, name)))
     model = nn.Sequential(nn.Conv2D(shape[1], 4, kernel, rng=0, **options), nn.GlobalAvgPool2D(), nn.Dense(4, 2, rng=1))
     x, labels = nn.asarray(rng.standard_normal(shape)), nn.asarray(np.arange(shape[0]) % 2)
     before = host(model.flat_params).copy()
@@ -160,8 +160,8 @@ if ON_CPU:  # a device forks no process, and tracemalloc does not see its memory
 
     def test_a_convolution_needs_little_more_memory_than_its_images():
         conv = nn.Conv2D(3, 8, 7, padding=3, rng=0)
-        x = np.zeros((3, 512, 512, 2), "float32").transpose(3, 0, 1, 2)
-        dy = np.zeros((8, 512, 512, 2), "float32").transpose(3, 0, 1, 2)
+        x = np.zeros((512, 3, 512, 2), "float32").transpose(3, 1, 0, 2)
+        dy = np.zeros((512, 8, 512, 2), "float32").transpose(3, 1, 0, 2)
         tracemalloc.start()
         try:
             _, backward = conv.forward(x)

@@ -123,7 +123,7 @@ def examine_pool(function: Callable[..., Any], case: Pool, dtype: str) -> None:
     y_equations, backward_equations = inspect.unwrap(function)(x, *window)
     same(y, y_equations)
     same(dx, backward_equations(dy))
-    assert [array.transpose(1, 2, 3, 0).flags.c_contiguous for array in (y, dx)] == [True, True]
+    assert [array.transpose(2, 1, 3, 0).flags.c_contiguous for array in (y, dx)] == [True, True]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -153,42 +153,38 @@ def test_pooling_takes_one_launch_each_way():
 
 
 class Columns(NamedTuple):
-    """A case: (G, C/G), (H, W) of the padded image, the kernel, and the tile's rows, columns and samples of 5."""
+    """A case: (G, C/G), (H, W) of the padded image, along its width the kernel, stride and dilation, and the tile's
+    rows of the image, columns of the output, and samples of 5."""
 
     channels: tuple[int, int]
     image: tuple[int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    tile: tuple[tuple[int, int], ...] = ((0, 2), (0, 3), (0, 5))
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    tile: tuple[tuple[int, int], ...] = ((0, 4), (0, 3), (0, 5))
 
 
 COLUMNS = [
-    Columns((1, 2), (4, 5), (3, 3)),
-    Columns((2, 3), (4, 7), (1, 2), (2, 3), tile=((0, 2), (0, 2), (0, 5))),  # pixels between the kernels
-    Columns((1, 1), (6, 9), (2, 3), (1, 2), (2, 3), tile=((1, 3), (0, 2), (2, 4))),
-    Columns((2, 1), (8, 8), (3, 2), (2, 1), (1, 2), tile=((1, 2), (2, 6), (4, 5))),
-    Columns((1, 1), (1, 1), (1, 1), tile=((0, 1), (0, 1), (0, 1))),
+    Columns((1, 2), (4, 5), 3),
+    Columns((2, 3), (4, 7), 2, 3, tile=((0, 2), (0, 2), (0, 5))),  # pixels between the kernels
+    Columns((1, 1), (6, 9), 3, 2, 3, tile=((1, 3), (0, 2), (2, 4))),
+    Columns((2, 1), (8, 8), 2, 1, 2, tile=((3, 8), (2, 6), (4, 5))),
+    Columns((1, 1), (1, 1), 1, tile=((0, 1), (0, 1), (0, 1))),
 ]
 
 
 def examine_columns(case: Columns, dtype: str) -> None:
     rng = np.random.default_rng(0)
-    tile = Tile(*(slice(*ends) for ends in case.tile))
-    (G, channels), (k1, k2), (s1, s2), (d1, d2) = case.channels, case.kernel, case.stride, case.dilation
+    (G, channels), tile = case.channels, Tile(*(slice(*ends) for ends in case.tile))
     rows, cols, samples = (part.stop - part.start for part in tile)
-    height = (rows - 1) * s1 + (k1 - 1) * d1 + 1
-    lines = cupy.asarray(rng.standard_normal((G, height, channels * k2, cols * samples)).astype(dtype))
-    out = cupy.asarray(rng.standard_normal((G * channels, *case.image, 5)).astype(dtype))
+    lines = cupy.asarray(rng.standard_normal((G, rows, channels * case.kernel, cols * samples)).astype(dtype))
+    H, W = case.image
+    out = cupy.asarray(rng.standard_normal((H, G * channels, W, 5)).astype(dtype))
     wanted, given = nn.to_numpy(out.copy()).astype("float64"), nn.to_numpy(lines)
-    for g, r, c, k, j, n in np.ndindex(G, height, channels, k2, cols, samples):
-        place = (
-            g * channels + c,
-            tile.rows.start * s1 + r,
-            (tile.cols.start + j) * s2 + k * d2,
-            tile.samples.start + n,
-        )
-        wanted[place] += given[g, r, c * k2 + k, j * samples + n]
+    for g, r, c, k, j, n in np.ndindex(G, rows, channels, case.kernel, cols, samples):
+        col = (tile.cols.start + j) * case.stride + k * case.dilation
+        pixel = (tile.rows.start + r, g * channels + c, col, tile.samples.start + n)
+        wanted[pixel] += given[g, r, c * case.kernel + k, j * samples + n]
     theirs, reals = out.copy(), dict(kernels.REAL)
     kernels.REAL.clear()
     col2im(lines, theirs, case.kernel, case.stride, tile, case.dilation)
@@ -542,7 +538,7 @@ ERRORS = [
     ("where < 0 || value > largest", "where < 0 || value >= largest", "the last of several"),
     ("REAL largest = 0;\n    int where = -1", "REAL largest = 0;\n    int where = 0", "0 wins"),
     ("where = (int)(m * k2 + k)", "where = (int)(m * k1 + k)", "place in a window that is not square"),
-    ("if (w >= 0 && w < W) sum +=", "if (w > 0 && w < W) sum +=", "first column left out"),
+    ("if (h >= 0 && h < H) column", "if (h > 0 && h < H) column", "first row left out"),
     ("= sum * scale", "= sum", "sum for a mean"),
     ("last(h + p1, s1, H_out)", "last(h, s1, H_out)", "border forgotten in height"),
     ("last(w + p2, s2, W_out)", "last(w, s2, W_out)", "border forgotten in width"),
@@ -594,7 +590,7 @@ def test_a_planted_error_is_found(planted, right, wrong, error):
 
 OUT_OF_BOUNDS = [
     ("i >= (size)", "i > (size)", "one thread too many"),
-    ("if (w >= 0 && w < W) sum +=", "if (w >= 0 && w <= W) sum +=", "a column beside the image"),
+    ("if (h >= 0 && h < H) column", "if (h >= 0 && h <= H) column", "a row beside the image"),
     ("t >= 0 && t < K", "t >= 0", "a logit that is not there"),
 ]
 

@@ -1,0 +1,135 @@
+"""The convolution's three products, by im2col: the output, the kernels' gradient and the input's gradient."""
+
+from ..backend import Array, Tile, add_product, col2im, im2col, matmul, output_size, tiles, turned_windows, xp
+
+_TALL = 12  # kernels in a product: BLAS puts the columns into its own order first, which fewer do not pay back
+
+
+class Correlation:
+    """D kernels at every place of an image: o (H, C, W, N), rows first and the batch last, to x (H', D, W', N).
+
+    Few kernels compute h output rows at once, as h D taller ones would, of which those for row j stand j rows lower::
+
+        x[h i + j, d]  =  sum_{m,c,n} K[j,d,m,c,n] o[h i + m, c, . + n],    K[j,d,j+m,c,n] = W[d,c,m,n], else 0
+
+    The products with these zeros cost less than what they save. Kernels as large as the image have one place only: one
+    product with W (D, C k1 k2) does it.
+
+    Args:
+        shape: of o, padded already.
+        out_channels: D.
+        kernel, stride, dilation, groups: as for :class:`~xpnn.Conv2D`.
+
+    Attributes:
+        rows, cols: H' and W'; below 1 where the kernel is larger than the image.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        out_channels: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        dilation: tuple[int, int],
+        groups: int,
+    ) -> None:
+        self.shape, self.kernel, self.stride, self.dilation, self.G = shape, kernel, stride, dilation, groups
+        (H, C, width, N), self.D = shape, out_channels // groups
+        self.C, self.k1, self.k2 = C // groups, *kernel
+        self.rows = output_size(H, self.k1, stride[0], 0, dilation[0])
+        self.cols = output_size(width, self.k2, stride[1], 0, dilation[1])
+        self.whole = kernel == (H, width) and groups == 1
+        self.h = 1
+        if groups == stride[0] == dilation[0] == 1:
+            self.h = next(h for h in (4, 3, 2, 1) if h == 1 or (self.rows % h == 0 and h * self.D <= _TALL))
+        self.out = (self.rows // self.h, groups, self.h * self.D, self.cols, N)
+
+    def forward(self, o: Array, W: Array, b: Array) -> Array:
+        """x, (H', D, W', N), from o, W (D, C/G, k1, k2) and b (D,)."""
+        if self.whole:
+            x = matmul(W.reshape(self.D, -1), self._column(o))
+            x += b[:, None]
+            return x.reshape(1, self.D, 1, -1)
+        kernels, x = self._kernels(W, b), xp.empty(self.out, dtype=o.dtype)
+        for tile in self._tiles(o):
+            out = self._part(x, tile)
+            if out.shape[-1] == x.shape[-1]:
+                matmul(kernels, self._columns(o, tile), out.reshape(*out.shape[:3], -1))
+            else:
+                out[...] = matmul(kernels, self._columns(o, tile)).reshape(out.shape)
+        return x.reshape(self.rows, self.G * self.D, *x.shape[3:])
+
+    def add_gradients(self, o: Array, delta: Array, dW: Array, db: Array) -> None:
+        """Add dE/dW and dE/db to dW and db, from o and delta = dE/dx, (H', D, W', N)."""
+        if self.whole:
+            delta = delta.reshape(self.D, -1)
+            add_product(dW.reshape(self.D, -1), delta, self._column(o).T)
+            db += delta.sum(1)
+            return
+        delta = delta.reshape(self.out)
+        for tile in self._tiles(o):
+            part = self._part(delta, tile)
+            dK = matmul(self._columns(o, tile), part.reshape(*part.shape[:3], -1).swapaxes(2, 3)).sum(1)
+            dK = dK.reshape(self.G, -1, self.C * self.k2 + 1, self.h, self.D)  # g, m, (c,n), j, d
+            for j in range(self.h):
+                db += dK[:, j, -1, j].ravel()
+                rows = dK[:, j : j + self.k1, :-1, j].reshape(self.G, self.k1, self.C, self.k2, self.D)
+                dW += rows.transpose(0, 4, 2, 1, 3).reshape(dW.shape)
+
+    def input_gradient(self, delta: Array, W: Array) -> Array:
+        """dE/do, (H, C, W, N), from delta and W."""
+        H, _, width, N = self.shape
+        if self.whole:
+            return matmul(W.reshape(self.D, -1).T, delta.reshape(self.D, N)).reshape(-1, H, width, N).swapaxes(0, 1)
+        do = xp.zeros(self.shape, dtype=delta.dtype)
+        W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)
+        turned = W[..., ::-1, :].transpose(0, 2, 4, 3, 1).reshape(self.G, 1, self.C * self.k2, -1)  # g, 1, (c,n), (m,d)
+        (s1, s2), (d1, d2), line = self.stride, self.dilation, self.G * max(self.C * self.k2, self.D)
+        for tile in tiles((H, self.cols, N), line * delta.itemsize, self.k1, 1, d1):
+            lines = matmul(turned, turned_windows(delta, self.k1, s1, tile, d1, self.G))
+            col2im(lines, do, self.k2, s2, tile, d2)
+        return do
+
+    def _column(self, o: Array) -> Array:
+        """The only column, (c,m,n), of each sample."""
+        return o.swapaxes(0, 1).reshape(-1, o.shape[3])
+
+    def _tiles(self, o: Array) -> list[Tile]:
+        """Of the output, in blocks of h rows."""
+        line = self.G * max(self.C * self.k2 + 1, self.h * self.D) * o.itemsize
+        return tiles(
+            (self.out[0], *self.out[3:]), line, self.k1 + self.h - 1, self.h * self.stride[0], self.dilation[0]
+        )
+
+    def _columns(self, o: Array, tile: Tile) -> Array:
+        (s1, s2), kernel = self.stride, (self.k1 + self.h - 1, self.k2)
+        return im2col(o, kernel, (self.h * s1, s2), tile, self.dilation, self.G)
+
+    def _part(self, x: Array, tile: Tile) -> Array:
+        """Of x (blocks, G, h*D, W', N): g, block, (j,d), column, sample."""
+        return x[tile.rows, :, :, tile.cols, tile.samples].swapaxes(0, 1)
+
+    def _kernels(self, W: Array, b: Array) -> Array:
+        """K in the order of im2col's columns, with b where they have row j's first 1: g, 1, (j,d), (m,(c,n),1)."""
+        ordered, b = W.reshape(self.G, self.D, self.C, self.k1, self.k2).swapaxes(2, 3), b.reshape(self.G, self.D)
+        K = xp.zeros((self.G, self.h, self.D, self.k1 + self.h - 1, self.C * self.k2 + 1), dtype=W.dtype)
+        for j in range(self.h):
+            K[:, j, :, j : j + self.k1, :-1].reshape(ordered.shape)[...] = ordered
+            K[:, j, :, j, -1] = b
+        return K.reshape(self.G, 1, self.h * self.D, -1)
+
+
+def rows_first(x: Array, p1: int = 0, p2: int = 0, value: float = 0.0) -> Array:
+    """x (N, C, H, W) as (H + 2 p1, C, W + 2 p2, N), contiguous, with a border of ``value``; a view where it can be."""
+    x = x.transpose(2, 1, 3, 0)
+    if p1 == p2 == 0:
+        return xp.ascontiguousarray(x)
+    H, C, W, N = x.shape
+    out = xp.full((H + 2 * p1, C, W + 2 * p2, N), value, dtype=x.dtype)
+    out[p1 : p1 + H, :, p2 : p2 + W] = x
+    return out
+
+
+def batch_first(x: Array) -> Array:
+    """The view (N, C, H, W) of x (H, C, W, N)."""
+    return x.transpose(3, 1, 0, 2)
