@@ -109,14 +109,14 @@ def _activation(
     if b is not None and not z.flags.c_contiguous:
         z, b = _biased(z, b), None
     z = z if _is_packed(z) else z.copy()
-    y = xp.empty_like(z) if b is None else z  # a product's result, which nobody else needs
+    y = _like(z) if b is None else z  # a product's result, which nobody else needs
     launch("activation", y.size, y.dtype, f, z, b, y, p, q, z.shape[-1] if z.ndim else 1, y.size)
     kept = y if from_a else z
 
     def backward(dy: Array, db: Array | None = None) -> Array:
-        delta = xp.empty_like(kept)
+        delta = _like(kept)
         if _steps(dy) != _steps(kept):
-            dy, other = xp.empty_like(kept), dy
+            dy, other = _like(kept), dy
             dy[...] = other
         launch("activation_gradient", kept.size, kept.dtype, f, kept, dy, delta, p, q, kept.size)
         return _bias_gradient(delta, db)
@@ -144,6 +144,13 @@ _SHORT = 512  # numbers in a row: one thread adds up fewer about as soon as seve
 def _steps(x: Array) -> list[tuple[int, int]]:
     """Strides and lengths of the axes that have any step."""
     return [(stride, length) for stride, length in zip(x.strides, x.shape, strict=True) if length > 1]
+
+
+def _like(x: Array) -> Array:
+    """An array with the same order of the axes in memory, for numbers that lie side by side."""
+    order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+    empty = xp.empty([x.shape[axis] for axis in order], dtype=x.dtype)
+    return empty.transpose(*sorted(range(x.ndim), key=order.__getitem__))
 
 
 def _is_packed(x: Array) -> bool:
