@@ -1,9 +1,9 @@
-// The device's own kernels: each does in one launch what NumPy does in a chain of operations. fusion.py launches them and
-// says what each is of.
+// The device's own kernels: each does in one launch what NumPy does in a chain of operations. fusion.py and im2col.py
+// launch them; the equations that they stand for bear the same names.
 //
-// REAL, float or double, is defined for the compiler. One thread makes one number (of a loss, one sample's) and no two
-// threads write to one place, so the sums have one order and a run gives the same bits again. Images are (C, H, W, N) in
-// memory, so that neighbouring threads read and write neighbouring samples.
+// REAL, float or double, is defined for the compiler. One thread makes one number (of a loss, one sample's), and no two
+// threads write to one place: the sums have one order, so a run gives the same bits again. Neighbouring threads work on
+// neighbouring samples, which lie side by side in memory.
 
 typedef long long Index;
 
@@ -84,8 +84,8 @@ extern "C" __global__ void mean_pool(
     AT(y, n, c, i, j) = sum * scale;
 }
 
-// dx[c,h,w] = sum of scale dy[c,i,j] over the windows (i, j) that hold the pixel; over those alone that it won, if there
-// are winners.
+// dx[c,h,w] = sum of scale dy[c,i,j] over the windows (i, j) that hold the pixel; where there are winners, over those
+// alone that it won.
 extern "C" __global__ void pool_gradient(
     IMAGES(const REAL, dy), IMAGES(const int, winner), REAL scale, IMAGES(REAL, dx),
     Index C, Index H, Index W, Index N, Index H_out, Index W_out, WINDOW)
@@ -105,8 +105,8 @@ extern "C" __global__ void pool_gradient(
 
 // -- convolution
 
-// out[c,r,w] += sum_k lines[g,r,(c,k),(j,n)] over the places k and the columns j with j*s + k*d = w. lines is contiguous,
-// (C/channels, H, channels*K, columns*N); out is the part of the image that they reach.
+// out[c,r,w] += sum_k lines[g,r,(c,k),(j,n)] over the places k and the columns j with j*s + k*d = w. lines is
+// contiguous, (C/channels, H, channels*K, columns*N); out is the part of the images that they reach.
 extern "C" __global__ void col2im(
     const REAL* lines, IMAGES(REAL, out), Index C, Index H, Index W, Index N,
     Index channels, Index columns, Index K, Index s, Index d)
@@ -168,7 +168,8 @@ extern "C" __global__ void bias_gradient(
 
 // -- optimisers: one number of the flat vectors each; the gradient is cleared
 
-// g = dE/dp + decay p; v = momentum v + g; p -= rate v, with Nesterov p -= rate (g + momentum v). Without v: p -= rate g.
+// g = dE/dp + decay p; v = momentum v + g; p -= rate v, with Nesterov p -= rate (g + momentum v). If there is no v,
+// p -= rate g.
 extern "C" __global__ void sgd(
     REAL* params, REAL* grads, REAL* velocity, const REAL* rate_there, REAL rate_here,
     REAL momentum, bool nesterov, REAL decay, Index size)

@@ -486,9 +486,20 @@ def examine_all(dtype: str) -> None:
         examine_adam(shrink, decay, 257, dtype, on_device)
     for shape, memory in itertools.product([(1, 7), (300, 3), (2, 3, 5)], LOGITS):
         examine_loss(shape, memory, dtype, "int64")
+    test_indices_of_more_than_32_bits((1 << 32) + 7, 3)
     test_nan_goes_through_every_activation()
     test_logits_too_large_for_exp()
     test_a_wrong_label_is_told_at_the_next_synchronisation(3)
+
+
+@pytest.mark.parametrize("a", [0, 1, 7, (1 << 31) + 5, (1 << 32) - 1, 1 << 32, (1 << 40) + 123])
+@pytest.mark.parametrize("b", [1, 3, (1 << 31) + 1, (1 << 32) + 1])
+def test_indices_of_more_than_32_bits(a, b):
+    probe = 'extern "C" __global__ void probe(Index* a, Index b) { a[1] = unravel(a[0], b); }'
+    module = cupy.RawModule(code=f"{kernels._SOURCE.read_text()}\n{probe}", options=("-DREAL=float",))
+    numbers = cupy.asarray(np.array([a, 0]))
+    module.get_function("probe")((1,), (1,), (numbers, np.int64(b)))
+    assert nn.to_numpy(numbers).tolist() == [a // b, a % b]
 
 
 def test_the_order_of_threads_does_not_matter(monkeypatch):
@@ -553,6 +564,7 @@ ERRORS = [
     ("j < columns && j * s == w - k * d", "j < columns", "pixels between the kernels"),
     ("((row + k) * columns + j)", "((row + K - 1 - k) * columns + j)", "kernel turned"),
     ("(g * H + r) * channels", "r * channels", "group forgotten"),
+    ("(a | b) >> 32 ? a / b", "a >> 40 ? a / b", "divisors cut to 32 bits"),
     ("b[quotient(i, columns)]", "b[i % 5]", "bias by column"),
     ("(REAL)0.5 * tanh((REAL)0.5 * x) + (REAL)0.5", "tanh(x)", "tanh for sigmoid"),
     ("? p * tanh(q * x)", "? p * tanh(x)", "slope forgotten"),
