@@ -138,7 +138,7 @@ def _bias_gradient(delta: Array, db: Array | None = None) -> Array:
     return delta
 
 
-_SHORT = 512  # numbers in a row: one thread adds up fewer about as soon as several could share them
+_SHORT = 512  # numbers in a row that one thread may add up; a guess, not measured yet
 
 
 def _steps(x: Array) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from .select import Array, xp
 
 _xp: Any = xp
 _SOURCE = Path(__file__).with_name("kernels.cu")
-_BLOCK = 256  # threads, the usual choice: enough for every device to hide the memory's latency
+_BLOCK = 256  # threads, the usual choice; not measured yet
 REAL = {"float32": "float", "float64": "double"}
 """The dtypes that there are kernels for, in CUDA's words."""
 
