@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from .im2col import output_size
-from .kernels import REAL, launch, number
+from .kernels import REAL, launch, lengths, number, strided
 from .select import Array, flag, on_device, xp
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,8 +40,8 @@ def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
     """The largest value under each window and the place that it has there; each pixel gathers what it won."""
     shape, out, window = x.shape, _out(x, size, stride, padding), (*size, *stride, *padding)
     y, winner = _images(out, x.dtype), _images(out, "int32")
-    arrays = (*_strided(x), *_strided(y), *_strided(winner))
-    launch("max_pool", y.size, x.dtype, *arrays, *_lengths(y), *shape[2:], *window)
+    arrays = (*strided(x), *strided(y), *strided(winner))
+    launch("max_pool", y.size, x.dtype, *arrays, *lengths(y), *shape[2:], *window)
     return y, lambda dy: _pool_gradient(dy, winner, 1.0, shape, window)
 
 
@@ -49,7 +49,7 @@ def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
     """The mean under each window; each pixel gathers its share of all that hold it."""
     y, window = _images(_out(x, size, stride, padding), x.dtype), (*size, *stride, *padding)
     scale, shape = 1 / (size[0] * size[1]), x.shape
-    launch("mean_pool", y.size, x.dtype, *_strided(x), *_strided(y), scale, *_lengths(y), *shape[2:], *window)
+    launch("mean_pool", y.size, x.dtype, *strided(x), *strided(y), scale, *lengths(y), *shape[2:], *window)
     return y, lambda dy: _pool_gradient(dy, None, scale, shape, window)
 
 
@@ -57,9 +57,9 @@ def _pool_gradient(
     dy: Array, winner: Array | None, scale: float, shape: tuple[int, ...], window: tuple[int, ...]
 ) -> Array:
     dx = _images(shape, dy.dtype)
-    winners = (None, 0, 0, 0, 0) if winner is None else _strided(winner)
-    arrays = (*_strided(dy), *winners, scale, *_strided(dx))
-    launch("pool_gradient", dx.size, dy.dtype, *arrays, *_lengths(dx), *dy.shape[2:], *window)
+    winners = (None, 0, 0, 0, 0) if winner is None else strided(winner)
+    arrays = (*strided(dy), *winners, scale, *strided(dx))
+    launch("pool_gradient", dx.size, dy.dtype, *arrays, *lengths(dx), *dy.shape[2:], *window)
     return dx
 
 
@@ -68,19 +68,9 @@ def _out(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
 
 
 def _images(shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array of the shape (N, C, H, W), in memory with the batch last."""
+    """An array of the shape (N, C, H, W), in memory as the layers have it: rows first and the batch last."""
     N, C, H, W = shape
-    return xp.empty((C, H, W, N), dtype=dtype).transpose(3, 0, 1, 2)
-
-
-def _strided(x: Array) -> tuple[Any, ...]:
-    """An array and its strides in numbers: no memory order needs a copy."""
-    return x, *(stride // x.itemsize for stride in x.strides)
-
-
-def _lengths(x: Array) -> tuple[int, ...]:
-    """C, H, W, N, in the order of the threads."""
-    return *x.shape[1:], x.shape[0]
+    return xp.empty((H, C, W, N), dtype=dtype).transpose(3, 1, 0, 2)
 
 
 Activated = tuple[Array, Callable[..., Array]]
@@ -119,14 +109,14 @@ def _activation(
     if b is not None and not z.flags.c_contiguous:
         z, b = _biased(z, b), None
     z = z if _is_packed(z) else z.copy()
-    y = xp.empty_like(z) if b is None else z  # a product's result, which nobody else needs
+    y = _like(z) if b is None else z  # a product's result, which nobody else needs
     launch("activation", y.size, y.dtype, f, z, b, y, p, q, z.shape[-1] if z.ndim else 1, y.size)
     kept = y if from_a else z
 
     def backward(dy: Array, db: Array | None = None) -> Array:
-        delta = xp.empty_like(kept)
+        delta = _like(kept)
         if _steps(dy) != _steps(kept):
-            dy, other = xp.empty_like(kept), dy
+            dy, other = _like(kept), dy
             dy[...] = other
         launch("activation_gradient", kept.size, kept.dtype, f, kept, dy, delta, p, q, kept.size)
         return _bias_gradient(delta, db)
@@ -142,18 +132,25 @@ def _biased(z: Array, b: Array | None) -> Array:
 
 def _bias_gradient(delta: Array, db: Array | None = None) -> Array:
     if db is not None and delta.shape[1] <= _SHORT:
-        launch("bias_gradient", len(delta), delta.dtype, *_strided(delta), db, *delta.shape)
+        launch("bias_gradient", len(delta), delta.dtype, *strided(delta), db, *delta.shape)
     elif db is not None:
         db += delta.sum(1)
     return delta
 
 
-_SHORT = 512  # numbers in a row: one thread adds up fewer about as soon as several could share them
+_SHORT = 512  # numbers in a row that one thread may add up; a guess, not measured yet
 
 
 def _steps(x: Array) -> list[tuple[int, int]]:
     """Strides and lengths of the axes that have any step."""
     return [(stride, length) for stride, length in zip(x.strides, x.shape, strict=True) if length > 1]
+
+
+def _like(x: Array) -> Array:
+    """An array with the same order of the axes in memory, for numbers that lie side by side."""
+    order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+    empty = xp.empty([x.shape[axis] for axis in order], dtype=x.dtype)
+    return empty.transpose(*sorted(range(x.ndim), key=order.__getitem__))
 
 
 def _is_packed(x: Array) -> bool:
@@ -206,7 +203,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple
     z, t = logits.reshape(-1, K), xp.ascontiguousarray(labels.reshape(-1), dtype="int64")
     N = len(z)
     losses, dz = xp.empty(N, dtype=z.dtype), xp.empty((K, N), dtype=z.dtype)
-    launch("softmax_cross_entropy", N, z.dtype, *_strided(z), t, losses, dz, flag(complaint), N, K, 1 / N)
+    launch("softmax_cross_entropy", N, z.dtype, *strided(z), t, losses, dz, flag(complaint), N, K, 1 / N)
     return losses.mean(), lambda: dz.T.reshape(logits.shape)
 
 

@@ -13,6 +13,7 @@ stays in the cache is read back far faster than it is from main memory, and the 
 from itertools import product
 from typing import NamedTuple
 
+from .kernels import REAL, gather_columns
 from .memory import slices
 from .select import Array, on_device, xp
 
@@ -149,8 +150,13 @@ def col2im(lines: Array, out: Array, kernel: int, stride: int, tile: Tile, dilat
     """
     (G, rows, _, _), (H, C, W, N) = lines.shape, out.shape
     cols, samples = (part.stop - part.start for part in tile[1:])
+    left, reach = tile.cols.start * stride, (cols - 1) * stride + (kernel - 1) * dilation + 1
+    if on_device and out.dtype.name in REAL:
+        image = out[tile.rows, :, left : left + reach, tile.samples].transpose(3, 1, 0, 2)
+        gather_columns(lines, image, C // G, cols, kernel, stride, dilation)
+        return
     image = out.reshape(H, G, C // G, W, N)[tile.rows, ..., tile.samples]
     lines = lines.reshape(G, rows, C // G, kernel, cols, samples).swapaxes(0, 1)
     for n in range(kernel):
-        j = tile.cols.start * stride + n * dilation
+        j = left + n * dilation
         image[:, :, :, j : j + cols * stride : stride] += lines[:, :, :, n]

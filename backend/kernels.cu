@@ -1,9 +1,9 @@
-// The device's own kernels: each does in one launch what NumPy does in a chain of operations. fusion.py launches them and
-// says what each is of.
+// The device's own kernels: each does in one launch what NumPy does in a chain of operations. fusion.py and im2col.py
+// launch them; the equations that they stand for bear the same names.
 //
-// REAL, float or double, is defined for the compiler. One thread makes one number (of a loss, one sample's) and no two
-// threads write to one place, so the sums have one order and a run gives the same bits again. Images are (C, H, W, N) in
-// memory, so that neighbouring threads read and write neighbouring samples.
+// REAL, float or double, is defined for the compiler. One thread makes one number (of a loss, one sample's), and no two
+// threads write to one place: the sums have one order, so a run gives the same bits again. Neighbouring threads work on
+// neighbouring samples, which lie side by side in memory.
 
 typedef long long Index;
 
@@ -71,19 +71,21 @@ extern "C" __global__ void mean_pool(
     THREAD_OR_RETURN(out, C * H_out * W_out * N);
     Index c = out, n = unravel(c, N), j = unravel(c, W_out), i = unravel(c, H_out);
     REAL sum = 0;
-    for (Index m = 0; m < k1; ++m) {
-        Index h = i * s1 + m - p1;
-        if (h < 0 || h >= H) continue;
-        for (Index k = 0; k < k2; ++k) {
-            Index w = j * s2 + k - p2;
-            if (w >= 0 && w < W) sum += AT(x, n, c, h, w);
+    for (Index k = 0; k < k2; ++k) {  // each column's sum first: NumPy's order
+        Index w = j * s2 + k - p2;
+        if (w < 0 || w >= W) continue;
+        REAL column = 0;
+        for (Index m = 0; m < k1; ++m) {
+            Index h = i * s1 + m - p1;
+            if (h >= 0 && h < H) column += AT(x, n, c, h, w);
         }
+        sum += column;
     }
     AT(y, n, c, i, j) = sum * scale;
 }
 
-// dx[c,h,w] = sum of scale dy[c,i,j] over the windows (i, j) that hold the pixel; over those alone that it won, if there
-// are winners.
+// dx[c,h,w] = sum of scale dy[c,i,j] over the windows (i, j) that hold the pixel; where there are winners, over those
+// alone that it won.
 extern "C" __global__ void pool_gradient(
     IMAGES(const REAL, dy), IMAGES(const int, winner), REAL scale, IMAGES(REAL, dx),
     Index C, Index H, Index W, Index N, Index H_out, Index W_out, WINDOW)
@@ -99,6 +101,25 @@ extern "C" __global__ void pool_gradient(
         }
     }
     AT(dx, n, c, h, w) = sum;
+}
+
+// -- convolution
+
+// out[c,r,w] += sum_k lines[g,r,(c,k),(j,n)] over the places k and the columns j with j*s + k*d = w. lines is
+// contiguous, (C/channels, H, channels*K, columns*N); out is the part of the images that they reach.
+extern "C" __global__ void col2im(
+    const REAL* lines, IMAGES(REAL, out), Index C, Index H, Index W, Index N,
+    Index channels, Index columns, Index K, Index s, Index d)
+{
+    THREAD_OR_RETURN(pixel, C * H * W * N);
+    Index c = pixel, n = unravel(c, N), w = unravel(c, W), r = unravel(c, H);
+    Index g = quotient(c, channels), row = ((g * H + r) * channels + c - g * channels) * K;
+    REAL sum = AT(out, n, c, r, w);
+    for (Index k = 0; k < K && k * d <= w; ++k) {
+        Index j = quotient(w - k * d, s);
+        if (j < columns && j * s == w - k * d) sum += lines[((row + k) * columns + j) * N + n];
+    }
+    AT(out, n, c, r, w) = sum;
 }
 
 // -- activations: f by its number, with its constants p and q
@@ -147,7 +168,8 @@ extern "C" __global__ void bias_gradient(
 
 // -- optimisers: one number of the flat vectors each; the gradient is cleared
 
-// g = dE/dp + decay p; v = momentum v + g; p -= rate v, with Nesterov p -= rate (g + momentum v). Without v: p -= rate g.
+// g = dE/dp + decay p; v = momentum v + g; p -= rate v, with Nesterov p -= rate (g + momentum v). If there is no v,
+// p -= rate g.
 extern "C" __global__ void sgd(
     REAL* params, REAL* grads, REAL* velocity, const REAL* rate_there, REAL rate_here,
     REAL momentum, bool nesterov, REAL decay, Index size)

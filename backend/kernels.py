@@ -10,7 +10,7 @@ from .select import Array, xp
 
 _xp: Any = xp
 _SOURCE = Path(__file__).with_name("kernels.cu")
-_BLOCK = 256  # threads, the usual choice: enough for every device to hide the memory's latency
+_BLOCK = 256  # threads, the usual choice; not measured yet
 REAL = {"float32": "float", "float64": "double"}
 """The dtypes that there are kernels for, in CUDA's words."""
 
@@ -33,6 +33,23 @@ def launch(name: str, threads: int, dtype: Any, *args: Array | float | None) -> 
             raise TypeError(f"{name}: expected arrays of {dtype}, got one of {arg.dtype}")
     grid = (max(1, -(-threads // _BLOCK)),)
     _function(name, np.dtype(dtype).name)(grid, (_BLOCK,), tuple(_argument(arg, number) for arg in args))
+
+
+def strided(x: Array) -> tuple[Any, ...]:
+    """An array and its strides in numbers, for a kernel that takes any memory order."""
+    return x, *(stride // x.itemsize for stride in x.strides)
+
+
+def lengths(x: Array) -> tuple[int, ...]:
+    """C, H, W, N of images (N, C, H, W): in the order of the threads."""
+    return *x.shape[1:], x.shape[0]
+
+
+def gather_columns(lines: Array, image: Array, channels: int, columns: int, kernel: int, stride: int, dil: int) -> None:
+    """What col2im adds up, for a part of the images (N, C, H, W) that all of its lines reach: each pixel gathers."""
+    lines = xp.ascontiguousarray(lines)
+    numbers = (*lengths(image), channels, columns, kernel, stride, dil)
+    launch("col2im", image.size, image.dtype, lines, *strided(image), *numbers)
 
 
 def number(value: Any, dtype: Any) -> tuple[Array | None, float]:

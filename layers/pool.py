@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import repeat
+from typing import Any
 
 from ..backend import Array, fused, output_size, xp
 from .base import Backward, Layer, brief, pair
@@ -159,7 +160,8 @@ class _Windows:
 
     def reduce(self, function: Callable[..., Array], image: Array) -> Array:
         """What an associative function makes of each window's values: of each column of it, then of these."""
-        for size, lines in zip(self.size, (self.rows, lambda n: (slice(None), slice(None), self.cols(n))), strict=True):
+        axes: tuple[Callable[[int], Any], ...] = (self.rows, lambda n: (slice(None), slice(None), self.cols(n)))
+        for size, lines in zip(self.size, axes, strict=True):
             if size == 1:
                 image = image[lines(0)].copy()
                 continue

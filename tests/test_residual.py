@@ -142,7 +142,8 @@ class TestWithoutNeedForDx:
         y, backward = block.forward(x, needs_dx=False)
         assert backward(y) is None
         np.testing.assert_allclose(host(block.flat_grads), wanted, rtol=1e-12, atol=1e-14)
-        assert wanted.all()
+        # that of body.0.b is 0 but for rounding, since the normalisation behind it takes every constant away
+        assert all(host(value).all() for key, value in block.grads.items() if key != "body.0.b")
 
     @pytest.mark.parametrize("recorder_first", [True, False])
     def test_a_part_without_parameters_is_left_out(self, recorder_first, rng):

@@ -208,6 +208,31 @@ def test_holds_no_more_than_one_step_needs():
     assert run._pool.total_bytes() <= 5 * x.nbytes  # the buffer, two in turn, the result of this call and the last
 
 
+KEEPING: dict[str, Callable[[Any, Any], Any]] = {
+    "ascontiguousarray": lambda x, places: nn.xp.ascontiguousarray(x.T),
+    "take_along_axis": lambda x, places: nn.xp.take_along_axis(x, places, 1),
+    "where": lambda x, places: nn.xp.where(x > 0, x, -x),
+    "an index": lambda x, places: x[places[0]],
+    "a kernel": lambda x, places: nn.Tanh()(x),
+}
+
+
+@pytest.mark.parametrize("what", KEEPING)
+def test_a_recording_holds_what_a_rehearsal_does(what):
+    """A graph keeps none of the arrays alive that it works on."""
+
+    def step(x: Any, places: Any) -> Any:
+        for _ in range(10):
+            x = KEEPING[what](x, places)
+        return x
+
+    run = captured(step)
+    x, places = nn.asarray(np.ones((32, 32))), nn.asarray(np.arange(32) * np.ones((32, 1), int))
+    for _ in range(4):
+        run(x, places)
+    assert (run.eager, run.graph is None) == ("", False)
+
+
 def test_a_step_that_gives_up_holds_nothing():
     run = captured(lambda x: x * float(x.max()))
     for _ in range(4):

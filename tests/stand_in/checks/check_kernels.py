@@ -20,7 +20,7 @@ from cupy import _kernels
 from cupy.stand_in import watch
 
 import xpnn as nn
-from xpnn.backend import fusion, kernels, output_size
+from xpnn.backend import Tile, col2im, fusion, kernels, output_size
 from xpnn.layers.activations import leaky_relu, linear, relu, scaled_tanh, sigmoid, tanh
 from xpnn.layers.losses import softmax_cross_entropy
 from xpnn.layers.pool import max_pool, mean_pool
@@ -123,7 +123,7 @@ def examine_pool(function: Callable[..., Any], case: Pool, dtype: str) -> None:
     y_equations, backward_equations = inspect.unwrap(function)(x, *window)
     same(y, y_equations)
     same(dx, backward_equations(dy))
-    assert [array.transpose(1, 2, 3, 0).flags.c_contiguous for array in (y, dx)] == [True, True]
+    assert [array.transpose(2, 1, 3, 0).flags.c_contiguous for array in (y, dx)] == [True, True]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -147,6 +147,59 @@ def test_pooling_takes_one_launch_each_way():
             y, backward = function(x, (3, 3), (2, 2), (1, 1))
             backward(y)
     assert seen.launches == {"max_pool": 1, "mean_pool": 1, "pool_gradient": 2}
+
+
+# -- col2im
+
+
+class Columns(NamedTuple):
+    """A case: (G, C/G), (H, W) of the padded image, along its width the kernel, stride and dilation, and the tile's
+    rows of the image, columns of the output, and samples of 5."""
+
+    channels: tuple[int, int]
+    image: tuple[int, int]
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    tile: tuple[tuple[int, int], ...] = ((0, 4), (0, 3), (0, 5))
+
+
+COLUMNS = [
+    Columns((1, 2), (4, 5), 3),
+    Columns((2, 3), (4, 7), 2, 3, tile=((0, 2), (0, 2), (0, 5))),  # pixels between the kernels
+    Columns((1, 1), (6, 9), 3, 2, 3, tile=((1, 3), (0, 2), (2, 4))),
+    Columns((2, 1), (8, 8), 2, 1, 2, tile=((3, 8), (2, 6), (4, 5))),
+    Columns((1, 1), (1, 1), 1, tile=((0, 1), (0, 1), (0, 1))),
+]
+
+
+def examine_columns(case: Columns, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    (G, channels), tile = case.channels, Tile(*(slice(*ends) for ends in case.tile))
+    rows, cols, samples = (part.stop - part.start for part in tile)
+    lines = cupy.asarray(rng.standard_normal((G, rows, channels * case.kernel, cols * samples)).astype(dtype))
+    H, W = case.image
+    out = cupy.asarray(rng.standard_normal((H, G * channels, W, 5)).astype(dtype))
+    wanted, given = nn.to_numpy(out.copy()).astype("float64"), nn.to_numpy(lines)
+    for g, r, c, k, j, n in np.ndindex(G, rows, channels, case.kernel, cols, samples):
+        col = (tile.cols.start + j) * case.stride + k * case.dilation
+        pixel = (tile.rows.start + r, g * channels + c, col, tile.samples.start + n)
+        wanted[pixel] += given[g, r, c * case.kernel + k, j * samples + n]
+    theirs, reals = out.copy(), dict(kernels.REAL)
+    kernels.REAL.clear()
+    col2im(lines, theirs, case.kernel, case.stride, tile, case.dilation)
+    kernels.REAL.update(reals)
+    with watch() as seen:
+        col2im(lines, out, case.kernel, case.stride, tile, case.dilation)
+    assert seen.launches == {"col2im": 1}
+    near(out, wanted, dtype)
+    same(out, theirs)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", COLUMNS, ids=str)
+def test_col2im(case, dtype):
+    examine_columns(case, dtype)
 
 
 # -- activations
@@ -421,6 +474,8 @@ def test_the_loss_takes_one_launch_and_a_mean():
 def examine_all(dtype: str) -> None:
     for function, case in itertools.product((max_pool, mean_pool), POOLS):
         examine_pool(function, case, dtype)
+    for case in COLUMNS:
+        examine_columns(case, dtype)
     for function in ACTIVATIONS:
         for memory in ORDERS:
             examine_activation(function, memory, memory, dtype)
@@ -431,9 +486,20 @@ def examine_all(dtype: str) -> None:
         examine_adam(shrink, decay, 257, dtype, on_device)
     for shape, memory in itertools.product([(1, 7), (300, 3), (2, 3, 5)], LOGITS):
         examine_loss(shape, memory, dtype, "int64")
+    test_indices_of_more_than_32_bits((1 << 32) + 7, 3)
     test_nan_goes_through_every_activation()
     test_logits_too_large_for_exp()
     test_a_wrong_label_is_told_at_the_next_synchronisation(3)
+
+
+@pytest.mark.parametrize("a", [0, 1, 7, (1 << 31) + 5, (1 << 32) - 1, 1 << 32, (1 << 40) + 123])
+@pytest.mark.parametrize("b", [1, 3, (1 << 31) + 1, (1 << 32) + 1])
+def test_indices_of_more_than_32_bits(a, b):
+    probe = 'extern "C" __global__ void probe(Index* a, Index b) { a[1] = unravel(a[0], b); }'
+    module = cupy.RawModule(code=f"{kernels._SOURCE.read_text()}\n{probe}", options=("-DREAL=float",))
+    numbers = cupy.asarray(np.array([a, 0]))
+    module.get_function("probe")((1,), (1,), (numbers, np.int64(b)))
+    assert nn.to_numpy(numbers).tolist() == [a // b, a % b]
 
 
 def test_the_order_of_threads_does_not_matter(monkeypatch):
@@ -483,7 +549,7 @@ ERRORS = [
     ("where < 0 || value > largest", "where < 0 || value >= largest", "the last of several"),
     ("REAL largest = 0;\n    int where = -1", "REAL largest = 0;\n    int where = 0", "0 wins"),
     ("where = (int)(m * k2 + k)", "where = (int)(m * k1 + k)", "place in a window that is not square"),
-    ("if (w >= 0 && w < W) sum +=", "if (w > 0 && w < W) sum +=", "first column left out"),
+    ("if (h >= 0 && h < H) column", "if (h > 0 && h < H) column", "first row left out"),
     ("= sum * scale", "= sum", "sum for a mean"),
     ("last(h + p1, s1, H_out)", "last(h, s1, H_out)", "border forgotten in height"),
     ("last(w + p2, s2, W_out)", "last(w, s2, W_out)", "border forgotten in width"),
@@ -492,6 +558,13 @@ ERRORS = [
     ("AT(winner, n, c, i, j) == place", "place == 0", "the first place for the winner"),
     ("sum += scale * AT", "sum = scale * AT", "overlapping windows not summed"),
     ("return i < windows ? i : windows - 1", "return i < windows ? i : windows - 2", "last window left out"),
+    ("REAL sum = AT(out, n, c, r, w)", "REAL sum = 0", "what was there is lost"),
+    ("k < K && k * d <= w", "k < K && k * d < w", "first column left out"),
+    ("quotient(w - k * d, s)", "quotient(w - k, s)", "dilation forgotten"),
+    ("j < columns && j * s == w - k * d", "j < columns", "pixels between the kernels"),
+    ("((row + k) * columns + j)", "((row + K - 1 - k) * columns + j)", "kernel turned"),
+    ("(g * H + r) * channels", "r * channels", "group forgotten"),
+    ("(a | b) >> 32 ? a / b", "a >> 40 ? a / b", "divisors cut to 32 bits"),
     ("b[quotient(i, columns)]", "b[i % 5]", "bias by column"),
     ("(REAL)0.5 * tanh((REAL)0.5 * x) + (REAL)0.5", "tanh(x)", "tanh for sigmoid"),
     ("? p * tanh(q * x)", "? p * tanh(x)", "slope forgotten"),
@@ -529,7 +602,7 @@ def test_a_planted_error_is_found(planted, right, wrong, error):
 
 OUT_OF_BOUNDS = [
     ("i >= (size)", "i > (size)", "one thread too many"),
-    ("if (w >= 0 && w < W) sum +=", "if (w >= 0 && w <= W) sum +=", "a column beside the image"),
+    ("if (h >= 0 && h < H) column", "if (h >= 0 && h <= H) column", "a row beside the image"),
     ("t >= 0 && t < K", "t >= 0", "a logit that is not there"),
 ]
 

@@ -195,7 +195,8 @@ class ndarray:  # noqa: N801 (CuPy's name)
             return wrap(self._memory[(*index, *([] if Ellipsis in index else [Ellipsis]))], self)
         if any(array.dtype.kind == "b" for array in arrays):
             record("waits", "a masked selection, for the size of the result")
-        return compute(lambda: np.array(self._memory[inside(index)]), *_devices(key), self, name="take")
+        own = self._memory
+        return compute(lambda: np.array(own[inside(index)]), *_devices(key), self, name="take")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         check_operand("assignment", value)

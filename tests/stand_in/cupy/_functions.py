@@ -77,7 +77,8 @@ def _holds_device_arrays(obj: Any) -> bool:
 
 def ascontiguousarray(a: ndarray, dtype: Any = None) -> ndarray:
     _expect_array("ascontiguousarray", a)
-    return compute(lambda: np.asarray(a._memory, dtype, order="C"), a)
+    own = a._memory  # not the array: what a graph repeats keeps none alive
+    return compute(lambda: np.asarray(own, dtype, order="C"), a)
 
 
 def take(a: ndarray, indices: Any, axis: Any = None, out: Any = None) -> ndarray:
@@ -88,10 +89,8 @@ def take(a: ndarray, indices: Any, axis: Any = None, out: Any = None) -> ndarray
 def take_along_axis(a: ndarray, indices: ndarray, axis: int | None) -> ndarray:
     """Indices wrap into range, where NumPy raises IndexError."""
     _expect_array("take_along_axis", a, indices)
-    size = a.size if axis is None else a.shape[axis]
-    return compute(
-        lambda: np.take_along_axis(a._memory, indices._memory % size, axis), a, indices, name="take_along_axis"
-    )
+    own, places, size = a._memory, indices._memory, a.size if axis is None else a.shape[axis]
+    return compute(lambda: np.take_along_axis(own, places % size, axis), a, indices, name="take_along_axis")
 
 
 def where(condition: ndarray, x: Any = None, y: Any = None) -> Any:
@@ -101,7 +100,8 @@ def where(condition: ndarray, x: Any = None, y: Any = None) -> Any:
     for value in (x, y):
         if not isinstance(value, ndarray) and not is_scalar(value):
             raise TypeError(f"where: expected device arrays or numbers, got {type(value).__name__}")
-    return compute(lambda: np.where(condition._memory, memory(x), memory(y)), condition, x, y, name="where")
+    arguments = memory((condition, x, y))
+    return compute(lambda: np.where(*arguments), condition, x, y, name="where")
 
 
 def shape(a: Any) -> tuple[int, ...]:
