@@ -34,7 +34,7 @@ def add_product(out: Array, a: Array, b: Array) -> None:
     (m, k), n = a.shape, b.shape[1]
     (A, turn_a, lda), (B, turn_b, ldb) = matrices(a), matrices(b)
     turns = (_TURNS[turn_a], _TURNS[turn_b])
-    gemm(_ROW_MAJOR, *turns, m, n, k, 1.0, A.ctypes.data, lda, B.ctypes.data, ldb, 1.0, out.ctypes.data, n)
+    gemm(_ROW_MAJOR, *turns, m, n, k, 1.0, _address(A), lda, _address(B), ldb, 1.0, _address(out), n)
 
 
 def axpby(a: float, x: Array, b: float, y: Array) -> None:
@@ -49,7 +49,12 @@ def axpby(a: float, x: Array, b: float, y: Array) -> None:
         y *= b
         y += a * x
         return
-    function(y.size, a, x.ctypes.data, 1, b, y.ctypes.data, 1)
+    function(y.size, a, _address(x), 1, b, _address(y), 1)
+
+
+def _address(x: Array) -> int:
+    address: int = x.__array_interface__["data"][0]  # in a third of the time that x.ctypes takes
+    return address
 
 
 @functools.cache

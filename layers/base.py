@@ -157,12 +157,9 @@ class Layer:
                 f"{self}: expected an array of the {xp.__name__} backend, got {type(x).__module__}."
                 f"{type(x).__name__}: xpnn.asarray(x) makes one"
             )
-        leading = x.ndim - len(shape) + 1 if shape[:1] == ("...",) else 0
-        expected = ("N",) * leading + shape[1:] if leading else shape
-        fits = len(expected) == x.ndim and all(
-            isinstance(want, str) or want == got for want, got in zip(expected, x.shape, strict=True)
-        )
-        if not fits:
+        fits = x.ndim >= len(shape) if shape[0] == "..." else x.ndim == len(shape)
+        sizes = zip(reversed(shape), reversed(x.shape), strict=False)  # from the last axis, since "..." is the first
+        if not fits or any(want != got for want, got in sizes if not isinstance(want, str)):
             text = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
             raise ValueError(f"{self}: expected input of shape ({text}), got {x.shape}")
         if x.size == 0:
