@@ -36,7 +36,7 @@ Pair = tuple[int, int]
 Pooled = tuple[Array, Callable[[Array], Array]]
 
 
-def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
+def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair, needs_dx: bool = True) -> Pooled:
     """The largest value under each window and the place that it has there; each pixel gathers what it won."""
     shape, out, window = x.shape, _out(x, size, stride, padding), (*size, *stride, *padding)
     y, winner = _images(out, x.dtype), _images(out, "int32")

@@ -19,7 +19,7 @@ from .kernels import REAL, gather_columns
 from .memory import slices
 from .select import Array, on_device, xp
 
-WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 23
+WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 22
 """The most that one array of a tile takes, unless a single column takes more."""
 
 _STRETCH = (1 << 12, 1 << 40) if on_device else (256, 2048)

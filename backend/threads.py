@@ -1,8 +1,9 @@
 """Parts of a batch on several cores: NumPy lets go of the interpreter's lock in products, copies and ufuncs.
 
 As many threads as NumPy's BLAS has been given (all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS); meanwhile each of
-them has BLAS to itself, with one thread. How a batch is divided depends on its size and on that number alone, so that
-a run gives the same bits again. On a device there is nothing to divide.
+them has BLAS to itself, with one thread. A large batch has more parts than there are threads, so that what a part needs
+for a while is needed for a few samples at a time. How a batch is divided depends on its size and on the number of
+threads alone, so that a run gives the same bits again. On a device there is nothing to divide.
 """
 
 import contextvars
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from .blas import blas_threads, single_threaded_blas
+from .select import on_device
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LEAST = 96 * 1024  # numbers in a batch: with fewer, waking a thread costs more than it saves
+_MOST = 256 * 1024  # numbers in a part
 
 _part: contextvars.ContextVar[int] = contextvars.ContextVar("part", default=0)
 _divided: contextvars.ContextVar[bool] = contextvars.ContextVar("divided", default=False)
@@ -33,42 +36,52 @@ def parts(samples: int, numbers: int) -> list[slice]:
         samples: in the batch.
         numbers: in the batch.
     """
-    count = 1 if numbers < _LEAST or _divided.get() else min(samples, blas_threads())
+    count = 1
+    if not (on_device or numbers < _LEAST or _divided.get()):
+        count = min(samples, blas_threads() * -(-numbers // (blas_threads() * _MOST)))
     ends = [samples * (i + 1) // count for i in range(count)]
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def part() -> int:
-    """Which part the caller works on; 0 outside :func:`in_parallel`."""
+    """Which thread's share the caller works on; 0 outside :func:`in_parallel`."""
     return _part.get()
 
 
 def in_parallel(tasks: list[Callable[[], T]]) -> list[T]:
-    """The results of the tasks, one for each part, the first of which the calling thread does itself.
+    """The results of the tasks, in order; of n threads the calling one does the first and every n-th after it.
 
-    One caller at a time has the threads; for another the tasks run one after the other, with the same results.
+    One caller at a time has the threads; for another the shares run one after the other, with the same results.
     """
-    runs = [functools.partial(contextvars.copy_context().run, _run, index, task) for index, task in enumerate(tasks)]
-    if len(tasks) == 1 or not _alone.acquire(blocking=False):
-        return [run() for run in runs]
+    count = min(len(tasks), blas_threads())
+    shares = [
+        functools.partial(contextvars.copy_context().run, _run, index, tasks[index::count]) for index in range(count)
+    ]
+    if count == 1 or not _alone.acquire(blocking=False):
+        return _in_order([share() for share in shares])
     try:
         with single_threaded_blas():
-            others = [_pool(len(tasks) - 1).submit(run) for run in runs[1:]]
+            others = [_pool(count - 1).submit(share) for share in shares[1:]]
             try:
-                first = runs[0]()
+                first = shares[0]()
             finally:
                 done = [future.exception() for future in others]  # waits, so that no thread goes on unseen
             for error in filter(None, done):
                 raise error
-            return [first, *(future.result() for future in others)]
+            return _in_order([first, *(future.result() for future in others)])
     finally:
         _alone.release()
 
 
-def _run(index: int, task: Callable[[], T]) -> T:
+def _run(index: int, tasks: list[Callable[[], T]]) -> list[T]:
     _part.set(index)
     _divided.set(True)
-    return task()
+    return [task() for task in tasks]
+
+
+def _in_order(shares: list[list[T]]) -> list[T]:
+    """Each thread's results in turn, as the tasks were dealt out."""
+    return [share[turn] for turn in range(len(shares[0])) for share in shares if turn < len(share)]
 
 
 def _after_fork() -> None:

@@ -1,6 +1,6 @@
 """Pooling (the seed, section "CNN"): the largest or the mean value under a moving window, or the mean of all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
@@ -56,7 +56,7 @@ class MaxPool2D(_Pool2D):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_image(x)
-        return max_pool(x, self.size, self.stride, self.padding)
+        return max_pool(x, self.size, self.stride, self.padding, needs_dx)
 
 
 class AvgPool2D(_Pool2D):
@@ -107,28 +107,32 @@ Pair = tuple[int, int]
 
 
 @fused
-def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, Callable[[Array], Array]]:
+def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair, needs_dx: bool = True) -> tuple[Array, Backward]:
     """:class:`MaxPool2D`'s output and backward."""
     windows = _Windows(x.shape, size, stride, padding)
     image = rows_first(x, *padding, -xp.inf)
     y = windows.reduce(xp.maximum, image)
+    # found now, since for backward they take a quarter of the image's memory
+    winners = list(_winners(windows.taps(image), y)) if needs_dx else []
 
-    def backward(dy: Array) -> Array:
-        def won() -> Iterator[Array]:
-            free = xp.ones(y.shape, dtype=bool)  # windows whose maximum's place has not come yet
-            for tap in windows.taps(image):
-                first = tap == y
-                first &= free
-                free ^= first
-                yield first
-
-        return windows.gradient(rows_first(dy), won())
+    def backward(dy: Array) -> Array | None:
+        return windows.gradient(rows_first(dy), winners) if needs_dx else None
 
     return batch_first(y), backward
 
 
+def _winners(taps: Iterable[Array], y: Array) -> Iterator[Array]:
+    """For each place in the window where it has the maximum y first."""
+    free = xp.ones(y.shape, dtype=bool)
+    for tap in taps:
+        first = tap == y
+        first &= free
+        free ^= first
+        yield first
+
+
 @fused
-def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, Callable[[Array], Array]]:
+def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[Array, Backward]:
     """:class:`AvgPool2D`'s output and backward."""
     windows, scale = _Windows(x.shape, size, stride, padding), 1 / (size[0] * size[1])
     y = windows.reduce(xp.add, rows_first(x, *padding))
@@ -177,7 +181,7 @@ class _Windows:
             for n in range(self.size[1]):
                 yield image[self.rows(m), :, self.cols(n)]
 
-    def gradient(self, dy: Array, factors: Iterator[Array | float]) -> Array:
+    def gradient(self, dy: Array, factors: Iterable[Array | float]) -> Array:
         """For the images without their border, (N, C, H, W): each of the taps gets dy times its factor."""
         (H, W), (k1, k2) = self.out, self.size
         covered = self.stride == self.size and self.shape[::2] == (H * k1, W * k2)

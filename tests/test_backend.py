@@ -145,11 +145,14 @@ def test_parts_of_a_batch_are_the_whole_and_their_results_in_order(monkeypatch):
     assert parts(100, threads._LEAST - 1) == [slice(0, 100)]
     assert parts(100, threads._LEAST) == [slice(0, 33), slice(33, 66), slice(66, 100)]
     assert parts(2, threads._LEAST) == [slice(0, 1), slice(1, 2)]
+    assert len(parts(100, 3 * threads._MOST)) == 3
+    assert len(parts(100, 3 * threads._MOST + 1)) == 6
 
     def task(n):
         return lambda: (n, part(), parts(100, threads._LEAST))
 
-    assert in_parallel([task(n) for n in "abc"]) == [(n, i, [slice(0, 100)]) for i, n in enumerate("abc")]
+    for names in "ab", "abc", "abcdefgh":  # fewer tasks than threads, as many, and more
+        assert in_parallel([task(n) for n in names]) == [(n, i % 3, [slice(0, 100)]) for i, n in enumerate(names)]
     assert part() == 0
 
 
