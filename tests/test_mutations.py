@@ -144,13 +144,11 @@ MUTATIONS = [
     Mutation(nn.Softmax, "(dy - (dy * a).sum(-1, keepdims=True))", "dy", "missing term", "input"),
     Mutation(nn.RBF, "2 * (matmul(dy, w)", "(matmul(dy, w)", "missing factor", "input"),
     Mutation(nn.RBF, " - x * dy.sum(1, keepdims=True)", "", "missing term", "input"),
-    Mutation(
-        losses.softmax_cross_entropy, "total - onehot", "total + onehot", "wrong sign", "input", "SoftmaxCrossEntropy"
-    ),
+    Mutation(losses.softmax_cross_entropy, "dz -= t", "dz += t", "wrong sign", "input", "SoftmaxCrossEntropy"),
     Mutation(
         losses.softmax_cross_entropy,
-        "(1 / len(z))",
-        "(1 / len(logits))",
+        "dz *= scale",
+        "dz *= 1 / len(logits)",
         "samples for labels",
         "input",
         "SoftmaxCrossEntropy",
