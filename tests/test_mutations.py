@@ -98,6 +98,7 @@ MUTATIONS = [
     Mutation(nn.MappedConv2D, "return dx\n", "return dx if dx is None else -dx\n", "wrong sign", "input"),
     Mutation(pool._winners, "yield first", "yield 1.0", "to all, not to the largest", "input", "MaxPool2D"),
     Mutation(pool._winners, "tap == y", "tap < y", "to all but the largest", "input", "MaxPool2D"),
+    Mutation(pool.max_pool, "dy), winners)", "dy), winners[::-1])", "places in reverse", "input", "MaxPool2D"),
     Mutation(pool.mean_pool, "repeat(scale,", "repeat(1.0,", "not divided by the size", "input", "AvgPool2D"),
     Mutation(pool._Windows, "tap += dy", "tap[...] = dy", "overlapping windows not summed", "input", "AvgPool2D"),
     Mutation(
