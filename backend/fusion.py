@@ -33,16 +33,16 @@ def fused(equations: F) -> F:
 
 
 Pair = tuple[int, int]
-Pooled = tuple[Array, Callable[[Array], Array]]
+Pooled = tuple[Array, Callable[[Array], Array | None]]
 
 
 def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair, needs_dx: bool = True) -> Pooled:
     """The largest value under each window and the place that it has there; each pixel gathers what it won."""
     shape, out, window = x.shape, _out(x, size, stride, padding), (*size, *stride, *padding)
-    y, winner = _images(out, x.dtype), _images(out, "int32")
-    arrays = (*strided(x), *strided(y), *strided(winner))
+    y, winner = _images(out, x.dtype), _images(out, "int32") if needs_dx else None
+    arrays = (*strided(x), *strided(y), *_winners(winner))
     launch("max_pool", y.size, x.dtype, *arrays, *lengths(y), *shape[2:], *window)
-    return y, lambda dy: _pool_gradient(dy, winner, 1.0, shape, window)
+    return y, lambda dy: _pool_gradient(dy, winner, 1.0, shape, window) if winner is not None else None
 
 
 def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
@@ -57,10 +57,13 @@ def _pool_gradient(
     dy: Array, winner: Array | None, scale: float, shape: tuple[int, ...], window: tuple[int, ...]
 ) -> Array:
     dx = _images(shape, dy.dtype)
-    winners = (None, 0, 0, 0, 0) if winner is None else strided(winner)
-    arrays = (*strided(dy), *winners, scale, *strided(dx))
+    arrays = (*strided(dy), *_winners(winner), scale, *strided(dx))
     launch("pool_gradient", dx.size, dy.dtype, *arrays, *lengths(dx), *dy.shape[2:], *window)
     return dx
+
+
+def _winners(winner: Array | None) -> tuple[Any, ...]:
+    return (None, 0, 0, 0, 0) if winner is None else strided(winner)
 
 
 def _out(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:

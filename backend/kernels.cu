@@ -60,7 +60,7 @@ extern "C" __global__ void max_pool(
         }
     }
     AT(y, n, c, i, j) = largest;
-    AT(winner, n, c, i, j) = where;
+    if (winner) AT(winner, n, c, i, j) = where;
 }
 
 // y[c,i,j] = scale sum_{m,k} x[c, i*s1+m-p1, j*s2+k-p2], the border being 0.

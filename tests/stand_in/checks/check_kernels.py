@@ -133,6 +133,13 @@ def test_pooling(function, case, dtype):
     examine_pool(function, case, dtype)
 
 
+def test_max_pooling_without_backward_gives_the_same():
+    x = image(np.random.default_rng(0), (2, 3, 7, 5), "CHWN", "float32", ties=True)
+    y, backward = max_pool(x, (3, 3), (2, 2), (1, 1), False)
+    same(y, max_pool(x, (3, 3), (2, 2), (1, 1))[0])
+    assert backward(y) is None
+
+
 def test_nan_and_infinity_go_through_max_pooling_as_through_the_equations():
     x = cupy.asarray(np.array([[np.nan, 1], [2, 3], [4, np.nan], [-np.inf, -np.inf]], "float32").reshape(4, 1, 1, 2))
     y, backward = max_pool(x, (1, 2), (1, 2), (0, 1))
