@@ -27,6 +27,10 @@ _STRETCH = (1 << 12, 1 << 40) if on_device else (256, 2048)
 launches."""
 
 
+KERNELS_AT_ONCE = 1 if on_device else 24
+"""Fewer in a product do not pay back that a CPU's BLAS puts the columns into its own order first."""
+
+
 class Tile(NamedTuple):
     """A part of the output: output rows, output columns, samples."""
 

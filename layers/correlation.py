@@ -1,8 +1,18 @@
 """The convolution's three products, by im2col: the output, the kernels' gradient and the input's gradient."""
 
-from ..backend import Array, Tile, add_product, col2im, im2col, matmul, output_size, tiles, turned_windows, xp
-
-_TALL = 24  # kernels in a product: BLAS puts the columns into its own order first, which fewer do not pay back
+from ..backend import (
+    KERNELS_AT_ONCE,
+    Array,
+    Tile,
+    add_product,
+    col2im,
+    im2col,
+    matmul,
+    output_size,
+    tiles,
+    turned_windows,
+    xp,
+)
 
 
 class Correlation:
@@ -41,7 +51,7 @@ class Correlation:
         self.whole = kernel == (H, width) and groups == 1
         self.h = 1
         if groups == stride[0] == dilation[0] == 1:
-            self.h = next(h for h in (4, 3, 2, 1) if h == 1 or (self.rows % h == 0 and h * self.D <= _TALL))
+            self.h = next(h for h in (4, 3, 2, 1) if h == 1 or (self.rows % h == 0 and h * self.D <= KERNELS_AT_ONCE))
         self.out = (self.rows // self.h, groups, self.h * self.D, self.cols, N)
 
     def forward(self, o: Array, W: Array, b: Array) -> Array:

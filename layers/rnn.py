@@ -35,9 +35,8 @@ class RNN(Recurrent):
         turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop take half the time so
         with small_products(steps.N * W_h.size):
             for now, before in steps.slices:
-                a_now = a[now]
-                a_now += matmul(h[before], turned)
-                xp.tanh(a_now, out=h_rows[now])
+                add_product(a[now], h[before], turned)
+                xp.tanh(a[now], out=h_rows[now])
 
         def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:
             (dh,) = dstates
