@@ -113,26 +113,26 @@ class Layer:
     @property
     def flat_params(self) -> Array:
         """All parameters as one vector; the entries of ``params`` are views into it, in order."""
-        return self._flatten()[0]
+        return self.gather()[0]
 
     @property
     def flat_grads(self) -> Array:
         """All gradients as one vector, in the order of ``flat_params``."""
-        return self._flatten()[1]
+        return self.gather()[1]
 
     _flat: tuple[Array, Array] | None = None
 
-    def _flatten(self) -> tuple[Array, Array]:
-        """The flat vectors, laid out anew where a parameter is not (or no longer) a view into them.
+    def gather(self) -> tuple[Array, Array]:
+        """``flat_params`` and ``flat_grads``, laid out anew where a layer's arrays are not (or no longer) views into them.
 
-        A layer may also stand in a second network, or be deep-copied: whichever network is used gathers its own.
+        A layer may also stand in a second network, or be deep-copied: whichever network is used gathers its own. All
+        parameters of a layer move together, and so do its gradients: one of them tells where they are.
         """
-        leaves = [leaf for _, leaf in self.leaves()]
+        leaves = [leaf for _, leaf in self.leaves() if leaf.params]
         if self._flat is None or not all(
-            array.base is flat
-            for flat, group in zip(self._flat, ("params", "grads"), strict=True)
+            next(iter(group.values())).base is flat
             for leaf in leaves
-            for array in getattr(leaf, group).values()
+            for group, flat in zip((leaf.params, leaf.grads), self._flat, strict=True)
         ):
             self._flat = _gather([leaf.params for leaf in leaves]), _gather([leaf.grads for leaf in leaves])
         return self._flat

@@ -21,7 +21,8 @@ class Conv2D(Layer):
     (I * K)_ij = sum_{m,n} I(i-m, j-n) K(m,n). So the forward pass is rot180(W) * o, and a kernel meant for true
     convolution goes in as ``W[..., ::-1, ::-1]``.
 
-    With im2col each becomes matrix products, one for each output row i, over columns col_i[(m,c,n), j] = o[c,i+m,j+n],
+    With im2col (:class:`~xpnn.layers.correlation.Correlation`) each becomes matrix products, one for each output row i,
+    or for a few rows at once, over columns col_i[(m,c,n), j] = o[c,i+m,j+n],
     to which a 1 is added, so that b is one more weight::
 
         x_i = (W b) col_i,    dE/d(W b) = sum_i delta_i col_i^T
@@ -47,7 +48,7 @@ class Conv2D(Layer):
 
     Shapes:
         input (N, C, H, W), output (N, D, H', W') with H' = floor((H + 2 p1 - d1 (k1 - 1) - 1) / s1) + 1, W' likewise;
-        W (D, C/G, k1, k2), b (D,). In memory the output has the batch last, carried by its strides.
+        W (D, C/G, k1, k2), b (D,). In memory the output has its rows first and the batch last, carried by its strides.
 
     Raises:
         ValueError: a number is out of its range, or groups divides not both channel numbers.
@@ -86,10 +87,8 @@ class Conv2D(Layer):
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", self.in_channels, "H", "W")
         (_, _, H, width), (p1, p2), W = x.shape, self.padding, self.params["W"]
-        o = rows_first(x, p1, p2)
-        correlation = Correlation(
-            o.shape, self.out_channels, self.kernel_size, self.stride, self.dilation, self.groups
-        )  # fmt: skip
+        o, geometry = rows_first(x, p1, p2), (self.kernel_size, self.stride, self.dilation, self.groups)
+        correlation = Correlation(o.shape, self.out_channels, *geometry)
         if correlation.rows < 1 or correlation.cols < 1:
             raise ValueError(f"{self}: the kernel is larger than the padded input of shape {x.shape}")
 

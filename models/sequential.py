@@ -35,7 +35,7 @@ class Sequential(Composite):
                 raise TypeError(f"Sequential: expected layers, got {type(layer).__name__}")
         self.layers = list(layers)
         self.input_shape, self.input_dtype = input_shape, input_dtype
-        self._flatten()
+        self.gather()
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         sections = self._parts(x)

@@ -49,7 +49,7 @@ class Optimizer:
 
     def update(self, model: Layer, *scalars: Any) -> None:
         """What a step computes, without its count; the scalars as numbers or as 0-d arrays of the backend."""
-        params, grads = model.flat_params, model.flat_grads
+        params, grads = model.gather()
         if self._state is None:
             self._state = [xp.zeros_like(params) for _ in range(self._slots)]
         if self._state and self._state[0].shape != params.shape:
