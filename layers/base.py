@@ -123,7 +123,7 @@ class Layer:
     _flat: tuple[Array, Array] | None = None
 
     def gather(self) -> tuple[Array, Array]:
-        """``flat_params`` and ``flat_grads``, laid out anew where a layer's arrays are not, or no longer, views of them.
+        """``flat_params`` and ``flat_grads``, laid out anew where a layer's arrays are not views of them (any more).
 
         A layer may also stand in a second network, or be deep-copied: whichever network is used gathers its own. All
         parameters of a layer move together, and so do its gradients: one of them tells where they are.
