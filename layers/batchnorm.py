@@ -9,8 +9,8 @@ from .base import Backward, Layer, Parameters, brief, positive
 class _BatchNorm(Layer):
     """What the two share: all but the input's shape.
 
-    Every sum goes over the axes as they lie in memory: with the batch last it runs along one contiguous stretch a
-    channel, and the elementwise operations keep the input's order for the output.
+    Every sum goes over the axes as they lie in memory: with the batch last it runs along contiguous stretches, and the
+    elementwise operations keep the input's order for the output.
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: str = "float32") -> None:

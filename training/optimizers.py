@@ -183,41 +183,26 @@ def adam(
 
     rate and correction are Adam's scalars; shrink may be None. In parts that stay in a core's cache.
     """
-    for part in cache_blocks(params.size):
-        p, g, first, second = params[part], grads[part], m[part], v[part]
-        _adam(p, g, first, second, rate, correction, shrink, betas, eps, weight_decay)
-
-
-def _adam(
-    params: Array,
-    grads: Array,
-    m: Array,
-    v: Array,
-    rate: Any,
-    correction: Any,
-    shrink: Any,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-) -> None:
     beta1, beta2 = betas
-    if shrink is not None:
-        params *= shrink
-    if weight_decay:
-        grads += weight_decay * params
-    m *= beta1
-    m += (1 - beta1) * grads
-    v *= beta2
-    grads *= grads
-    grads *= 1 - beta2
-    v += grads
-    xp.sqrt(v, out=grads)  # grads has served; from here on it is scratch
-    grads *= correction
-    grads += eps
-    xp.divide(m, grads, out=grads)
-    grads *= rate
-    params -= grads
-    grads[...] = 0
+    for part in cache_blocks(params.size):
+        p, g, mean, square = params[part], grads[part], m[part], v[part]
+        if shrink is not None:
+            p *= shrink
+        if weight_decay:
+            g += weight_decay * p
+        mean *= beta1
+        mean += (1 - beta1) * g
+        square *= beta2
+        g *= g
+        g *= 1 - beta2
+        square += g
+        xp.sqrt(square, out=g)  # g has served; from here on it is scratch
+        g *= correction
+        g += eps
+        xp.divide(mean, g, out=g)
+        g *= rate
+        p -= g
+        g[...] = 0
 
 
 class AdamW(Adam):
