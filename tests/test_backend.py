@@ -142,6 +142,7 @@ def test_add_product_takes_a_field_of_packed_records():
 def test_parts_of_a_batch_are_the_whole_and_their_results_in_order(monkeypatch):
     threads = sys.modules["xpnn.backend.threads"]
     monkeypatch.setattr(threads, "blas_threads", lambda: 3)
+    monkeypatch.setattr(threads, "on_device", False)  # there nothing is divided
     assert parts(100, threads._LEAST - 1) == [slice(0, 100)]
     assert parts(100, threads._LEAST) == [slice(0, 33), slice(33, 66), slice(66, 100)]
     assert parts(2, threads._LEAST) == [slice(0, 1), slice(1, 2)]
