@@ -38,7 +38,8 @@ def parts(samples: int, numbers: int) -> list[slice]:
     """
     count = 1
     if not (on_device or numbers < _LEAST or _divided.get()):
-        count = min(samples, blas_threads() * -(-numbers // (blas_threads() * _MOST)))
+        threads = blas_threads()
+        count = min(samples, threads * -(-numbers // (threads * _MOST)))
     ends = [samples * (i + 1) // count for i in range(count)]
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 

@@ -43,7 +43,7 @@ class Correlation:
         dilation: tuple[int, int],
         groups: int,
     ) -> None:
-        self.shape, self.kernel, self.stride, self.dilation, self.G = shape, kernel, stride, dilation, groups
+        self.shape, self.stride, self.dilation, self.G = shape, stride, dilation, groups
         (H, C, width, N), self.D = shape, out_channels // groups
         self.C, self.k1, self.k2 = C // groups, *kernel
         self.rows = output_size(H, self.k1, stride[0], 0, dilation[0])
