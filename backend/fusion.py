@@ -169,13 +169,14 @@ def _is_packed(x: Array) -> bool:
 def sgd(
     params: Array,
     grads: Array,
+    zero_grad: Callable[[], None],
     velocity: Array | None,
     rate: Any,
     momentum: float,
     nesterov: bool,
     weight_decay: float,
 ) -> None:
-    """The whole step in one launch, each number being read and written once."""
+    """The whole step in one launch, each number being read and written once, and the gradients' zeros too."""
     dtype = params.dtype
     numbers = (*number(rate, dtype), momentum, nesterov, weight_decay)
     launch("sgd", params.size, dtype, params, grads, velocity, *numbers, params.size)
@@ -184,6 +185,7 @@ def sgd(
 def adam(
     params: Array,
     grads: Array,
+    zero_grad: Callable[[], None],
     m: Array,
     v: Array,
     rate: Any,

@@ -1,11 +1,11 @@
 """What every layer shares: its parameters, its gradients, and the checks at its border."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Array, asarray, part, xp
+from ..backend import Array, add_product, asarray, matmul, part, xp
 
 Backward = Callable[[Array], Any]
 """Takes dE/dy, adds to the layer's gradients, returns dE/dx (None where nobody asked for it)."""
@@ -29,24 +29,65 @@ class Parameters(dict[str, Array]):
 
 
 class Gradients(Parameters):
-    """The gradients of a layer's parameters. Parts of a batch that run at the same time add to arrays of their own.
+    """The gradients of a layer's parameters.
 
-    The first part has the layer's gradients themselves, the others start from 0 until :meth:`collect`.
+    Writing zeros takes time: after :meth:`clear` an array that nobody has seen keeps its numbers, but whoever asks for
+    it finds zeros, and :meth:`add_product`, if it comes first, overwrites them.
+
+    Parts of a batch that run at the same time add to arrays of their own: the first part has the layer's gradients
+    themselves, the others start from 0 until :meth:`collect`.
     """
 
     def __init__(self, arrays: dict[str, Array]) -> None:
         super().__init__(arrays)
+        self._seen: set[str] = set()  # whose array somebody may hold
+        self._spent: set[str] = set()  # whose array counts as 0
         self._others: dict[int, dict[str, Array]] = {}
 
     def __getitem__(self, key: str) -> Array:
-        array = super().__getitem__(key)
         index = part()
         if index == 0:
-            return array
+            self._seen.add(key)
+            return self._settled(key)
         own = self._others.setdefault(index, {})
         if key not in own:
-            own[key] = xp.zeros_like(array)
+            own[key] = xp.zeros_like(super().__getitem__(key))
         return own[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return super().__iter__()  # so that dict(grads) asks for each array, as these do:
+
+    items, values, get = Mapping.items, Mapping.values, Mapping.get  # type: ignore[assignment]
+
+    def add_product(self, key: str, a: Array, b: Array) -> None:
+        """grads[key] += a @ b for matrices."""
+        if part() != 0:
+            add_product(self[key], a, b)
+        elif key in self._spent:
+            self._spent.remove(key)
+            matmul(a, b, super().__getitem__(key))
+        else:
+            add_product(super().__getitem__(key), a, b)
+
+    def clear(self) -> None:
+        """Set the gradients to 0."""
+        for key in self:
+            if key in self._seen:
+                super().__getitem__(key)[...] = 0
+            else:
+                self._spent.add(key)
+
+    def settle(self) -> None:
+        """Write the zeros that are owed."""
+        for key in tuple(self._spent):
+            self._settled(key)
+
+    def _settled(self, key: str) -> Array:
+        array = super().__getitem__(key)
+        if key in self._spent:
+            self._spent.remove(key)
+            array[...] = 0
+        return array
 
     def collect(self) -> None:
         """Add up the parts, in their order."""
@@ -108,7 +149,9 @@ class Layer:
     @property
     def dtype(self) -> np.dtype | None:
         """Of the parameters; None for a layer without."""
-        return next((value.dtype for _, leaf in self.leaves() for value in leaf.params.values()), None)
+        for value in self.params.values():
+            return value.dtype
+        return None
 
     @property
     def flat_params(self) -> Array:
@@ -118,23 +161,33 @@ class Layer:
     @property
     def flat_grads(self) -> Array:
         """All gradients as one vector, in the order of ``flat_params``."""
+        for _, leaf in self.leaves():
+            dict(leaf.grads)  # they are seen from now on
         return self.gather()[1]
+
+    def zero_grad(self) -> None:
+        """Set the gradients to 0, as an optimiser does at the end of its step."""
+        for _, leaf in self.leaves():
+            leaf.grads.clear()
 
     _flat: tuple[Array, Array] | None = None
 
     def gather(self) -> tuple[Array, Array]:
-        """``flat_params`` and ``flat_grads``, laid out anew where a layer's arrays are not views of them (any more).
+        """``flat_params`` and ``flat_grads``, the latter to be used now and not kept.
+
+        They are laid out anew where a layer's arrays are not views of them (any more).
 
         A layer may also stand in a second network, or be deep-copied: whichever network is used gathers its own. All
         parameters of a layer move together, and so do its gradients: one of them tells where they are.
         """
         leaves = [leaf for _, leaf in self.leaves() if leaf.params]
-        if self._flat is None or not all(
-            next(iter(group.values())).base is flat
-            for leaf in leaves
-            for group, flat in zip((leaf.params, leaf.grads), self._flat, strict=True)
-        ):
-            self._flat = _gather([leaf.params for leaf in leaves]), _gather([leaf.grads for leaf in leaves])
+        for leaf in leaves:
+            leaf.grads.settle()
+        if self._flat is not None:
+            params, grads = self._flat
+            if all(_base(leaf.params) is params and _base(leaf.grads) is grads for leaf in leaves):
+                return self._flat
+        self._flat = _gather([leaf.params for leaf in leaves]), _gather([leaf.grads for leaf in leaves])
         return self._flat
 
     def __repr__(self) -> str:
@@ -158,17 +211,19 @@ class Layer:
                 f"{type(x).__name__}: xpnn.asarray(x) makes one"
             )
         fits = x.ndim >= len(shape) if shape[0] == "..." else x.ndim == len(shape)
-        sizes = zip(reversed(shape), reversed(x.shape), strict=False)  # from the last axis, since "..." is the first
-        if not fits or any(want != got for want, got in sizes if not isinstance(want, str)):
+        for want, got in zip(reversed(shape), reversed(x.shape), strict=False):  # from the last: "..." is the first
+            fits &= want == got or isinstance(want, str)
+        if not fits:
             text = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
             raise ValueError(f"{self}: expected input of shape ({text}), got {x.shape}")
         if x.size == 0:
             raise ValueError(f"{self}: got an empty input, of shape {x.shape}")
         dtype = dtype or self.dtype or "floating-point"
-        if (dtype == "integer" and x.dtype.kind in "iu") or (dtype == "floating-point" and x.dtype.kind == "f"):
-            return
-        if dtype in ("integer", "floating-point") or x.dtype != dtype:
+        if x.dtype.kind not in _KINDS[dtype] if isinstance(dtype, str) else x.dtype != dtype:
             raise TypeError(f"{self}: expected input of dtype {dtype}, got {x.dtype}: xpnn.asarray(x, dtype) converts")
+
+
+_KINDS = {"integer": "iu", "floating-point": "f"}
 
 
 class Composite(Layer):
@@ -196,6 +251,10 @@ class Composite(Layer):
                     yield f"{name}.{path}" if path else name, leaf
 
     @property
+    def dtype(self) -> np.dtype | None:
+        return next((leaf.dtype for _, leaf in self.leaves() if leaf.params), None)
+
+    @property
     def params(self) -> Parameters:  # type: ignore[override]
         """Every parameter by its dotted path."""
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.params.items()})
@@ -211,16 +270,21 @@ class Composite(Layer):
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
 
 
+def _base(group: Parameters) -> Array | None:
+    """The array that the first of a layer's arrays is a view of."""
+    return next(iter(dict.values(group))).base
+
+
 def _gather(groups: list[Parameters]) -> Array:
     """Copy the arrays of all groups into one new vector and make them views into it."""
-    arrays = [array for group in groups for array in group.values()]
+    arrays = [array for group in groups for array in dict.values(group)]
     dtypes = sorted({str(array.dtype) for array in arrays})
     if len(dtypes) > 1:
         raise ValueError(f"the layers of one network have different dtypes: {', '.join(dtypes)}")
     flat = xp.concatenate([array.ravel() for array in arrays]) if arrays else xp.zeros(0, dtype="float32")
     start = 0
     for group in groups:
-        for key, array in group.items():
+        for key, array in dict.items(group):
             dict.__setitem__(group, key, flat[start : start + array.size].reshape(array.shape))
             start += array.size
     return flat

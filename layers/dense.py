@@ -1,8 +1,8 @@
 """The seed's fully connected layer (section "DNN")."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from ..backend import Array, Rng, add_product, matmul
+from ..backend import Array, Rng, matmul
 from .activations import Activated, Activation, linear
 from .base import Backward, Layer, positive
 from .init import affine
@@ -49,7 +49,7 @@ class Dense(Layer):
 
         def backward(dy: Array) -> Array | None:
             delta = f_backward(dy.reshape(-1, self.out_features).T, self.grads["b"])  # adds dE/db
-            add_product(self.grads["W"], delta, a.T)
+            self.grads.add_product("W", delta, a.T)
             return matmul(W.T, delta).T.reshape(x.shape) if needs_dx else None
 
         return y.T.reshape(*x.shape[:-1], self.out_features), backward
@@ -64,10 +64,7 @@ class ActivatedDense(Layer):
     separable = True
 
     def __init__(self, dense: Dense, activation: Activation) -> None:
-        self.dense, self.activation = dense, activation
+        self.dense, self.activation, self.params = dense, activation, dense.params
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         return self.dense.activated(x, needs_dx, self.activation.activate)
-
-    def leaves(self) -> Iterator[tuple[str, Layer]]:
-        yield from self.dense.leaves()

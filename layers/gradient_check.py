@@ -248,7 +248,7 @@ def _in_float64(layer: Layer) -> Layer:
     for _, leaf in layer.leaves():
         for value in vars(leaf).values():
             if isinstance(value, Parameters):
-                memo[id(value)] = Parameters({key: v.astype("float64") for key, v in value.items()})
+                memo[id(value)] = type(value)({key: v.astype("float64") for key, v in value.items()})
             elif isinstance(value, xp.ndarray) and value.dtype.kind == "f":
                 memo[id(value)] = value.astype("float64")
     return deepcopy(layer, memo)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..backend import Array, add_product, matmul, xp
+from ..backend import Array, matmul, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -86,7 +86,7 @@ class GRU(Recurrent):
                 dn_now *= dh_now
                 dh_now *= z[now]
                 dh_now += matmul(d.reshape(size, 3 * H), W_h)
-            add_product(self.grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)
+            self.grads.add_product("W_h", delta.reshape(-1, 3 * H).T, h_before)
             self.grads["b_h"] += delta[:, 2].sum(0)
             delta[:, 2] = dn
             return delta.reshape(-1, 3 * H)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..backend import Array, Rng, add_product, matmul, xp
+from ..backend import Array, Rng, matmul, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -102,7 +102,7 @@ class LSTM(Recurrent):
                 dc_now *= f[now]
                 matmul(d.reshape(n, 4 * H), W_h, dh_now)
             delta = delta.reshape(-1, 4 * H)
-            add_product(self.grads["W_h"], delta.T, h[steps.before])
+            self.grads.add_product("W_h", delta.T, h[steps.before])
             return delta
 
         return backward

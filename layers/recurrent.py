@@ -201,7 +201,7 @@ class Recurrent(Layer):
             if not self.return_sequences:
                 dstates[0] += steps.sort(dy)
             delta = scan_backward(steps.rows(dy) if self.return_sequences else None, dstates)
-            add_product(self.grads["W_x"], delta.T, x_rows)
+            self.grads.add_product("W_x", delta.T, x_rows)
             self.grads["b"] += delta.sum(0)
             dx = steps.batch(matmul(delta, W_x)) if needs_dx else None
             return dx, self._state([steps.unsort(part) for part in dstates])

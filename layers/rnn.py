@@ -49,7 +49,7 @@ class RNN(Recurrent):
                         dh_now += dh_rows[now]
                     d *= dh_now
                     matmul(d, W_h, dh_now)
-            add_product(self.grads["W_h"], delta.T, h[steps.before])
+            self.grads.add_product("W_h", delta.T, h[steps.before])
             return delta
 
         return backward

@@ -80,20 +80,12 @@ class Sequential(Composite):
         return x
 
     def _order(self) -> list[Layer]:
-        """The layers as they are run: max-pooling before the ReLU in front of it, which then has less to do.
+        """The layers as they are run, which is put together anew where ``layers`` has changed."""
+        if self._ordered[0] != self.layers:
+            self._ordered = list(self.layers), _order(self.layers)
+        return self._ordered[1]
 
-        Both orders give the same values and gradients, since max(max(x, 0), max(y, 0)) = max(max(x, y), 0). And a fully
-        connected layer together with its activation.
-        """
-        order = list(self.layers)
-        for i in range(len(order) - 1):
-            if type(order[i]) is ReLU and type(order[i + 1]) is MaxPool2D:
-                order[i], order[i + 1] = order[i + 1], order[i]
-        for i in range(len(order) - 1, 0, -1):
-            dense, f = order[i - 1 : i + 1]
-            if type(dense) is Dense and isinstance(f, Activation) and type(f).forward is Activation.forward:
-                order[i - 1 : i + 1] = [ActivatedDense(dense, f)]
-        return order
+    _ordered: tuple[list[Layer], list[Layer]] = [], []
 
     def _parts(self, x: Array) -> list[slice]:
         """The parts of the batch that go through the network at the same time: images, whose operations last."""
@@ -136,3 +128,20 @@ class Sequential(Composite):
 
     def _arguments(self) -> str:
         return ", ".join(map(repr, self.layers))
+
+
+def _order(layers: list[Layer]) -> list[Layer]:
+    """Max-pooling before the ReLU in front of it, which then has less to do.
+
+    Both orders give the same values and gradients, since max(max(x, 0), max(y, 0)) = max(max(x, y), 0). And a fully
+    connected layer together with its activation.
+    """
+    order = list(layers)
+    for i in range(len(order) - 1):
+        if type(order[i]) is ReLU and type(order[i + 1]) is MaxPool2D:
+            order[i], order[i + 1] = order[i + 1], order[i]
+    for i in range(len(order) - 1, 0, -1):
+        dense, f = order[i - 1 : i + 1]
+        if type(dense) is Dense and isinstance(f, Activation) and type(f).forward is Activation.forward:
+            order[i - 1 : i + 1] = [ActivatedDense(dense, f)]
+    return order

@@ -1,6 +1,7 @@
 """What every layer and loss promises: gradients, memory orders, errors at the border."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -202,6 +203,78 @@ def test_sigmoid_and_softmax_do_not_overflow():
     x = dev(np.array([[-1e4, 0.0, 1e4]]), "float32")
     np.testing.assert_array_equal(host(nn.Sigmoid()(x)), [[0, 0.5, 1]])
     np.testing.assert_array_equal(host(nn.Softmax()(x)), [[0, 0, 1]])
+
+
+READERS = {
+    "by name": lambda model: [layer.grads[key] for layer in model for key in ("W", "b") if layer.params],
+    "get": lambda model: [model[0].grads.get("W"), model[2].grads.get("W")],
+    "values": lambda model: [*model[0].grads.values(), *model[2].grads.values()],
+    "items": lambda model: [value for layer in model for _, value in layer.grads.items()],
+    "dict": lambda model: [*dict(model[0].grads).values(), *{**model[2].grads}.values()],
+    "dotted": lambda model: list(model.grads.values()),
+    "vector": lambda model: [model.flat_grads],
+    "in another network": lambda model: [nn.Sequential(*model).flat_grads],
+    "deep copy": lambda model: list(copy.deepcopy(model).grads.values()),
+    "pickled": lambda model: [
+        value for layer in pickle.loads(pickle.dumps(list(model))) for value in layer.grads.values()
+    ],
+}
+
+
+class TestClearedGradients:
+    """A step leaves gradients of 0, whether or not it has written the zeros."""
+
+    @staticmethod
+    def after_a_step():
+        model = nn.MLP((160, 120, 2), rng=0, dtype="float64")  # the first weights are large enough for BLAS's own sum
+        TestClearedGradients.differentiate(model, 0)
+        nn.SGD(0.1).step(model)
+        return model
+
+    @staticmethod
+    def differentiate(model, seed):
+        x = np.random.default_rng(seed).standard_normal((7, 160))
+        y, backward = model.forward(dev(x))
+        backward(y)
+
+    @pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
+    def test_whoever_asks_finds_zeros(self, read):
+        found = read(self.after_a_step())
+        assert sum(value.size for value in found) >= 240
+        assert not any(host(value).any() for value in found)
+
+    @pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
+    def test_who_has_asked_before_sees_them_too(self, read):
+        model = self.after_a_step()
+        held = read(model)
+        own = [value for value in held if np.shares_memory(host(value), host(model.gather()[1]))]
+        for seed in (1, 2):
+            self.differentiate(model, seed)
+            assert all(host(value).any() for value in own)
+            nn.SGD(0.1).step(model)
+            assert not any(host(value).any() for value in own)
+
+    def test_passes_add_up_after_it(self):
+        model, fresh = self.after_a_step(), self.after_a_step()
+        fresh.flat_grads[...] = 0
+        for seed in (1, 2):
+            self.differentiate(model, seed)
+            self.differentiate(fresh, seed)
+        np.testing.assert_array_equal(host(model.flat_grads), host(fresh.flat_grads))
+
+    def test_a_layer_left_out_of_the_next_pass_stays_as_it_is(self):
+        model = self.after_a_step()
+        before = host(model[2].params["W"]).copy()
+        _, backward = model[0].forward(dev(np.ones((1, 160))))
+        backward(dev(np.ones((1, 120))))
+        nn.SGD(0.1).step(model)
+        np.testing.assert_array_equal(host(model[2].params["W"]), before)
+
+    def test_zero_grad(self):
+        model = nn.MLP((160, 120, 2), rng=0, dtype="float64")
+        self.differentiate(model, 0)
+        model.zero_grad()
+        assert not host(model.flat_grads).any()
 
 
 class TestParameters:

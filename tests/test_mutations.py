@@ -51,7 +51,7 @@ MUTATIONS = [
     Mutation(nn.Dense, "matmul(W.T, delta)", "matmul(W, delta)", "dropped transpose", "input"),
     Mutation(nn.Dense, "delta, a.T)", "delta, a.T[:, ::-1])", "features in reverse", "W"),
     Mutation(activations._add_rows, "delta.sum(1)", "delta.mean(1)", "mean for a sum", "b", "Dense"),
-    Mutation(nn.Dense, "add_product(", 'self.grads["W"][...] = 0; add_product(', "overwrites the gradient", "W"),
+    Mutation(nn.Dense, "self.grads.add", 'self.grads["W"][...] = 0; self.grads.add', "overwrites the gradient", "W"),
     Mutation(activations._add_rows, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
     Mutation(activations.linear, "_add_rows(dy, db)", "dy", "forgotten bias", "b", "Dense"),
     Mutation(nn.Conv2D, "[p1 : p1 + H, :, p2 :", "[:H, :, p2 :", "padding not cut off, shape kept", "input"),
