@@ -1,7 +1,7 @@
 """One differentiable function a file, each written forward and backward by hand."""
 
 from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
-from .base import Backward, Composite, Layer, Parameters
+from .base import Backward, Composite, Layer
 from .batchnorm import BatchNorm1D, BatchNorm2D
 from .conv import Conv2D
 from .dense import Dense
@@ -14,6 +14,7 @@ from .gru import GRU
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D
+from .parameters import Parameters
 from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from .rbf import RBF, RBFLoss
 from .recurrent import Recurrent

@@ -1,99 +1,15 @@
-"""What every layer shares: its parameters, its gradients, and the checks at its border."""
+"""What every layer shares: where its parameters and gradients are, and the checks at its border."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Array, add_product, asarray, matmul, part, xp
+from ..backend import Array, xp
+from .parameters import Gradients, Parameters, in_one_vector, vector_of
 
 Backward = Callable[[Array], Any]
 """Takes dE/dy, adds to the layer's gradients, returns dE/dx (None where nobody asked for it)."""
-
-
-class Parameters(dict[str, Array]):
-    """Named arrays of fixed shape. Assignment copies the values in, so that an array's place in memory stays."""
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if key not in self:
-            raise KeyError(f"no parameter {key!r}; there are {', '.join(self) or 'none'}")
-        if value is self[key]:
-            return  # what `grads[key] += gradient` assigns: the sum was made in place already
-        value = asarray(value, self[key].dtype)
-        if value.shape != self[key].shape:
-            raise ValueError(f"parameter {key!r}: expected shape {self[key].shape}, got {value.shape}")
-        self[key][...] = value
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),)  # a copy starts empty, and assignment adds no names
-
-
-class Gradients(Parameters):
-    """The gradients of a layer's parameters.
-
-    Writing zeros takes time: after :meth:`clear` an array that nobody has seen keeps its numbers, but whoever asks for
-    it finds zeros, and :meth:`add_product`, if it comes first, overwrites them.
-
-    Parts of a batch that run at the same time add to arrays of their own: the first part has the layer's gradients
-    themselves, the others start from 0 until :meth:`collect`.
-    """
-
-    def __init__(self, arrays: dict[str, Array]) -> None:
-        super().__init__(arrays)
-        self._seen: set[str] = set()  # whose array somebody may hold
-        self._spent: set[str] = set()  # whose array counts as 0
-        self._others: dict[int, dict[str, Array]] = {}
-
-    def __getitem__(self, key: str) -> Array:
-        index = part()
-        if index == 0:
-            self._seen.add(key)
-            return self._settled(key)
-        own = self._others.setdefault(index, {})
-        if key not in own:
-            own[key] = xp.zeros_like(super().__getitem__(key))
-        return own[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return super().__iter__()  # so that dict(grads) asks for each array, as these do:
-
-    items, values, get = Mapping.items, Mapping.values, Mapping.get  # type: ignore[assignment]
-
-    def add_product(self, key: str, a: Array, b: Array) -> None:
-        """grads[key] += a @ b for matrices."""
-        if part() != 0:
-            add_product(self[key], a, b)
-        elif key in self._spent:
-            self._spent.remove(key)
-            matmul(a, b, super().__getitem__(key))
-        else:
-            add_product(super().__getitem__(key), a, b)
-
-    def clear(self) -> None:
-        """Set the gradients to 0."""
-        for key in self:
-            if key in self._seen:
-                super().__getitem__(key)[...] = 0
-            else:
-                self._spent.add(key)
-
-    def settle(self) -> None:
-        """Write the zeros that are owed."""
-        for key in tuple(self._spent):
-            self._settled(key)
-
-    def _settled(self, key: str) -> Array:
-        array = super().__getitem__(key)
-        if key in self._spent:
-            self._spent.remove(key)
-            array[...] = 0
-        return array
-
-    def collect(self) -> None:
-        """Add up the parts, in their order."""
-        for index in sorted(self._others):
-            for key, array in self._others.pop(index).items():
-                self[key] += array
 
 
 class Layer:
@@ -185,9 +101,9 @@ class Layer:
             leaf.grads.settle()
         if self._flat is not None:
             params, grads = self._flat
-            if all(_base(leaf.params) is params and _base(leaf.grads) is grads for leaf in leaves):
+            if all(vector_of(leaf.params) is params and vector_of(leaf.grads) is grads for leaf in leaves):
                 return self._flat
-        self._flat = _gather([leaf.params for leaf in leaves]), _gather([leaf.grads for leaf in leaves])
+        self._flat = in_one_vector([leaf.params for leaf in leaves]), in_one_vector([leaf.grads for leaf in leaves])
         return self._flat
 
     def __repr__(self) -> str:
@@ -268,26 +184,6 @@ class Composite(Layer):
     def buffers(self) -> Parameters:  # type: ignore[override]
         """Every buffer by its dotted path."""
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
-
-
-def _base(group: Parameters) -> Array | None:
-    """The array that the first of a layer's arrays is a view of."""
-    return next(iter(dict.values(group))).base
-
-
-def _gather(groups: list[Parameters]) -> Array:
-    """Copy the arrays of all groups into one new vector and make them views into it."""
-    arrays = [array for group in groups for array in dict.values(group)]
-    dtypes = sorted({str(array.dtype) for array in arrays})
-    if len(dtypes) > 1:
-        raise ValueError(f"the layers of one network have different dtypes: {', '.join(dtypes)}")
-    flat = xp.concatenate([array.ravel() for array in arrays]) if arrays else xp.zeros(0, dtype="float32")
-    start = 0
-    for group in groups:
-        for key, array in dict.items(group):
-            dict.__setitem__(group, key, flat[start : start + array.size].reshape(array.shape))
-            start += array.size
-    return flat
 
 
 def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..backend import Array, xp
-from .base import Backward, Layer, Parameters, brief, positive
+from .base import Backward, Layer, brief, positive
+from .parameters import Parameters
 
 
 class _BatchNorm(Layer):

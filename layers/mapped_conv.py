@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..backend import Array, Rng, xp
-from .base import Backward, Gradients, Layer, Parameters, brief
+from .base import Backward, Layer, brief
 from .conv import Conv2D
 from .init import affine
+from .parameters import Gradients, Parameters
 
 
 class MappedConv2D(Layer):

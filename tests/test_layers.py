@@ -211,6 +211,7 @@ READERS = {
     "values": lambda model: [*model[0].grads.values(), *model[2].grads.values()],
     "items": lambda model: [value for layer in model for _, value in layer.grads.items()],
     "dict": lambda model: [*dict(model[0].grads).values(), *{**model[2].grads}.values()],
+    "copied": lambda model: [*model[0].grads.copy().values(), *(model[2].grads | {}).values()],
     "dotted": lambda model: list(model.grads.values()),
     "vector": lambda model: [model.flat_grads],
     "in another network": lambda model: [nn.Sequential(*model).flat_grads],
@@ -253,6 +254,15 @@ class TestClearedGradients:
             assert all(host(value).any() for value in own)
             nn.SGD(0.1).step(model)
             assert not any(host(value).any() for value in own)
+
+    def test_they_are_printed_as_zeros(self):
+        layer = nn.Dense(1, 1, rng=0)
+        _, backward = layer.forward(dev(np.ones((1, 1)), "float32"))
+        backward(dev(np.ones((1, 1)), "float32"))
+        layer.zero_grad()
+        assert str(layer.grads) == repr({"W": host(layer.grads["W"]), "b": host(layer.grads["b"])})
+        assert "0." in str(layer.grads)
+        assert "1." not in str(layer.grads)
 
     def test_passes_add_up_after_it(self):
         model, fresh = self.after_a_step(), self.after_a_step()
