@@ -169,23 +169,22 @@ def _is_packed(x: Array) -> bool:
 def sgd(
     params: Array,
     grads: Array,
-    zero_grad: Callable[[], None],
     velocity: Array | None,
     rate: Any,
     momentum: float,
     nesterov: bool,
     weight_decay: float,
-) -> None:
-    """The whole step in one launch, each number being read and written once, and the gradients' zeros too."""
+) -> bool:
+    """The whole step in one launch, each number being read and written once, and the gradient's 0."""
     dtype = params.dtype
     numbers = (*number(rate, dtype), momentum, nesterov, weight_decay)
     launch("sgd", params.size, dtype, params, grads, velocity, *numbers, params.size)
+    return True
 
 
 def adam(
     params: Array,
     grads: Array,
-    zero_grad: Callable[[], None],
     m: Array,
     v: Array,
     rate: Any,
@@ -194,12 +193,13 @@ def adam(
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
-) -> None:
-    """The whole step in one launch, each number being read and written once."""
+) -> bool:
+    """The whole step in one launch, each number being read and written once, and the gradient's 0."""
     dtype, (beta1, beta2) = params.dtype, betas
     scalars = (x for scalar in (rate, correction, 1.0 if shrink is None else shrink) for x in number(scalar, dtype))
     numbers = (*scalars, float(beta1), 1.0 - beta1, float(beta2), 1.0 - beta2, float(eps), weight_decay)
     launch("adam", params.size, dtype, params, grads, m, v, *numbers, params.size)
+    return True
 
 
 def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple[Array, Callable[[], Array]]:

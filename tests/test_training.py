@@ -153,6 +153,13 @@ class TestOptimizers:
         assert not host(layer.flat_grads).any()
         return path
 
+    def test_one_of_ones_own(self):
+        class Descent(nn.SGD):
+            def _update(self, params, grads, scalars, *state):
+                params -= scalars[0] * grads
+
+        assert self.run(Descent(0.1)) == pytest.approx(self.run(nn.SGD(0.1)))
+
     def test_sgd(self):
         assert self.run(nn.SGD(0.1)) == pytest.approx([2 * 0.9**k for k in (1, 2, 3, 4)])
 

@@ -1,6 +1,5 @@
 """Optimisers: a few operations on the model's flat parameter vector."""
 
-from collections.abc import Callable
 from typing import Any
 
 from ..backend import Array, axpby, cache_blocks, fused, xp
@@ -58,12 +57,11 @@ class Optimizer:
                 f"{type(self).__name__}: its state is for {self._state[0].size} parameters, the model has "
                 f"{params.size}: each model needs an optimiser of its own"
             )
-        self._update(params, grads, model.zero_grad, scalars, *self._state)
+        if not self._update(params, grads, scalars, *self._state):
+            model.zero_grad()
 
-    def _update(
-        self, params: Array, grads: Array, zero_grad: Callable[[], None], scalars: tuple[Any, ...], *state: Array
-    ) -> None:
-        """Update the parameters and the state, and set the gradients to 0, in which ``zero_grad()`` is quickest."""
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool | None:
+        """Update the parameters and the state; True where the gradients were set to 0 on the way."""
         raise NotImplementedError
 
 
@@ -98,25 +96,22 @@ class SGD(Optimizer):
         self.momentum, self.nesterov = float(momentum), nesterov
         self._slots = 1 if momentum else 0
 
-    def _update(
-        self, params: Array, grads: Array, zero_grad: Callable[[], None], scalars: tuple[Any, ...], *state: Array
-    ) -> None:
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
         (rate,), velocity = scalars, state[0] if state else None
-        sgd(params, grads, zero_grad, velocity, rate, self.momentum, self.nesterov, self.weight_decay)
+        return sgd(params, grads, velocity, rate, self.momentum, self.nesterov, self.weight_decay)
 
 
 @fused
 def sgd(
     params: Array,
     grads: Array,
-    zero_grad: Callable[[], None],
     velocity: Array | None,
     rate: Any,
     momentum: float,
     nesterov: bool,
     weight_decay: float,
-) -> None:
-    """:class:`SGD`'s update; the gradients may serve as scratch and are then cleared."""
+) -> bool:
+    """:class:`SGD`'s update, for which the gradients may serve as scratch; whether they were set to 0 then."""
     if weight_decay:
         axpby(weight_decay, params, 1, grads)  # g = dE/dp + weight_decay p
     direction = grads
@@ -127,7 +122,7 @@ def sgd(
         else:
             direction = velocity
     axpby(-rate, direction, 1, params)  # p = p - lr v
-    zero_grad()
+    return False
 
 
 class Adam(Optimizer):
@@ -167,18 +162,15 @@ class Adam(Optimizer):
         (beta1, beta2), t = self.betas, self.steps + 1
         return self.rate / (1 - beta1**t), (1 - beta2**t) ** -0.5
 
-    def _update(
-        self, params: Array, grads: Array, zero_grad: Callable[[], None], scalars: tuple[Any, ...], *state: Array
-    ) -> None:
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
         (rate, correction), (m, v) = scalars, state
-        adam(params, grads, zero_grad, m, v, rate, correction, None, self.betas, self.eps, self.weight_decay)
+        return adam(params, grads, m, v, rate, correction, None, self.betas, self.eps, self.weight_decay)
 
 
 @fused
 def adam(
     params: Array,
     grads: Array,
-    zero_grad: Callable[[], None],
     m: Array,
     v: Array,
     rate: Any,
@@ -187,7 +179,7 @@ def adam(
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
-) -> None:
+) -> bool:
     """:class:`Adam`'s update, after :class:`AdamW`'s p = shrink p; the gradients end as in :func:`sgd`.
 
     rate and correction are Adam's scalars; shrink may be None. In parts that stay in a core's cache.
@@ -211,7 +203,7 @@ def adam(
         xp.divide(mean, g, out=g)
         g *= rate
         p -= g
-    zero_grad()
+    return False
 
 
 class AdamW(Adam):
@@ -233,11 +225,9 @@ class AdamW(Adam):
         """Adam's two, and 1 - lr weight_decay."""
         return (*super().scalars(), 1 - self.rate * self.weight_decay)
 
-    def _update(
-        self, params: Array, grads: Array, zero_grad: Callable[[], None], scalars: tuple[Any, ...], *state: Array
-    ) -> None:
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
         (rate, correction, shrink), (m, v) = scalars, state
-        adam(params, grads, zero_grad, m, v, rate, correction, shrink, self.betas, self.eps, 0.0)
+        return adam(params, grads, m, v, rate, correction, shrink, self.betas, self.eps, 0.0)
 
 
 def clip_grad_norm(model: Layer, max_norm: float) -> Array:
