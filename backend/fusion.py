@@ -188,16 +188,15 @@ def adam(
     m: Array,
     v: Array,
     rate: Any,
-    correction: Any,
+    eps: Any,
     shrink: Any,
     betas: tuple[float, float],
-    eps: float,
     weight_decay: float,
 ) -> bool:
     """The whole step in one launch, each number being read and written once, and the gradient's 0."""
     dtype, (beta1, beta2) = params.dtype, betas
-    scalars = (x for scalar in (rate, correction, 1.0 if shrink is None else shrink) for x in number(scalar, dtype))
-    numbers = (*scalars, float(beta1), 1.0 - beta1, float(beta2), 1.0 - beta2, float(eps), weight_decay)
+    scalars = (x for scalar in (rate, eps, 1.0 if shrink is None else shrink) for x in number(scalar, dtype))
+    numbers = (*scalars, float(beta1), 1.0 - beta1, float(beta2), 1.0 - beta2, weight_decay)
     launch("adam", params.size, dtype, params, grads, m, v, *numbers, params.size)
     return True
 

@@ -187,11 +187,11 @@ extern "C" __global__ void sgd(
 }
 
 // p = shrink p; g = dE/dp + decay p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
-// p -= rate m / (sqrt(v) correction + eps). rest1 and rest2 are 1 - beta1 and 1 - beta2.
+// p -= rate m / (sqrt(v) + eps). rest1 and rest2 are 1 - beta1 and 1 - beta2.
 extern "C" __global__ void adam(
     REAL* params, REAL* grads, REAL* m, REAL* v, const REAL* rate_there, REAL rate_here,
-    const REAL* correction_there, REAL correction_here, const REAL* shrink_there, REAL shrink_here,
-    REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL eps, REAL decay, Index size)
+    const REAL* eps_there, REAL eps_here, const REAL* shrink_there, REAL shrink_here,
+    REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL decay, Index size)
 {
     THREAD_OR_RETURN(i, size);
     REAL p = params[i] * number(shrink_there, shrink_here), g = grads[i];
@@ -199,8 +199,7 @@ extern "C" __global__ void adam(
     REAL mean = m[i] * beta1 + rest1 * g, square = v[i] * beta2 + g * g * rest2;
     m[i] = mean;
     v[i] = square;
-    REAL scale = sqrt(square) * number(correction_there, correction_here) + eps;
-    params[i] = p - mean / scale * number(rate_there, rate_here);
+    params[i] = p - mean / (sqrt(square) + number(eps_there, eps_here)) * number(rate_there, rate_here);
     grads[i] = 0;
 }
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..backend import Array, axpby, cache_blocks, fused, xp
+from ..backend import Array, axpby, fused, xp
 from ..layers import Layer
 from .schedules import Schedule
 
@@ -158,13 +158,14 @@ class Adam(Optimizer):
         self.betas, self.eps = betas, eps
 
     def scalars(self) -> tuple[float, ...]:
-        """lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t)."""
+        """lr c / (1 - beta1^t) and eps c with c = sqrt(1 - beta2^t): the step's fraction, extended by c."""
         (beta1, beta2), t = self.betas, self.steps + 1
-        return self.rate / (1 - beta1**t), (1 - beta2**t) ** -0.5
+        c = (1 - beta2**t) ** 0.5
+        return self.rate * c / (1 - beta1**t), self.eps * c
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
-        (rate, correction), (m, v) = scalars, state
-        return adam(params, grads, m, v, rate, correction, None, self.betas, self.eps, self.weight_decay)
+        (rate, eps), (m, v) = scalars, state
+        return adam(params, grads, m, v, rate, eps, None, self.betas, self.weight_decay)
 
 
 @fused
@@ -174,35 +175,25 @@ def adam(
     m: Array,
     v: Array,
     rate: Any,
-    correction: Any,
+    eps: Any,
     shrink: Any,
     betas: tuple[float, float],
-    eps: float,
     weight_decay: float,
 ) -> bool:
-    """:class:`Adam`'s update, after :class:`AdamW`'s p = shrink p; the gradients end as in :func:`sgd`.
+    """:class:`Adam`'s update, from shrink p for :class:`AdamW`; the gradients end as in :func:`sgd`.
 
-    rate and correction are Adam's scalars; shrink may be None. In parts that stay in a core's cache.
+    rate and eps are Adam's scalars; shrink may be None, and is where weight_decay is not 0.
     """
     beta1, beta2 = betas
-    for part in cache_blocks(params.size):
-        p, g, mean, square = params[part], grads[part], m[part], v[part]
-        if shrink is not None:
-            p *= shrink
-        if weight_decay:
-            g += weight_decay * p
-        mean *= beta1
-        mean += (1 - beta1) * g
-        square *= beta2
-        g *= g
-        g *= 1 - beta2
-        square += g
-        xp.sqrt(square, out=g)  # g has served; from here on it is scratch
-        g *= correction
-        g += eps
-        xp.divide(mean, g, out=g)
-        g *= rate
-        p -= g
+    if weight_decay:
+        axpby(weight_decay, params, 1, grads)
+    axpby(1 - beta1, grads, beta1, m)
+    grads *= grads
+    axpby(1 - beta2, grads, beta2, v)
+    xp.sqrt(v, out=grads)  # they have served; from here on they are scratch
+    grads += eps
+    xp.divide(m, grads, out=grads)
+    axpby(-rate, grads, 1 if shrink is None else shrink, params)
     return False
 
 
@@ -226,8 +217,8 @@ class AdamW(Adam):
         return (*super().scalars(), 1 - self.rate * self.weight_decay)
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
-        (rate, correction, shrink), (m, v) = scalars, state
-        return adam(params, grads, m, v, rate, correction, shrink, self.betas, self.eps, 0.0)
+        (rate, eps, shrink), (m, v) = scalars, state
+        return adam(params, grads, m, v, rate, eps, shrink, self.betas, 0.0)
 
 
 def clip_grad_norm(model: Layer, max_norm: float) -> Array:
