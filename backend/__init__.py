@@ -6,7 +6,7 @@ from .errors import BackendError, explained
 from .fusion import fused
 from .gemm import matmul
 from .im2col import KERNELS_AT_ONCE, Tile, col2im, im2col, output_size, tiles, turned_windows
-from .memory import keep_freed_memory
+from .memory import cache_blocks, keep_freed_memory
 from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
 from .stream import prefetch
 from .threads import in_parallel, part, parts
@@ -22,6 +22,7 @@ __all__ = [
     "add_product",
     "asarray",
     "axpby",
+    "cache_blocks",
     "captured",
     "check",
     "col2im",

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .kernels import REAL, gather_columns
+from .memory import slices
 from .select import Array, on_device, xp
 
 WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 22
@@ -62,12 +63,7 @@ def tiles(shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int
     samples = max(1, min(N, stretch))
     cols = max(1, min(W, stretch // samples))
     rows = max(1, min(H, (positions // (cols * samples) - reach - 1) // stride + 1))
-    return [Tile(*tile) for tile in product(_slices(H, rows), _slices(W, cols), _slices(N, samples))]
-
-
-def _slices(size: int, step: int) -> list[slice]:
-    """Slices of ``step`` that cover ``range(size)``; the last may be shorter."""
-    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
+    return [Tile(*tile) for tile in product(slices(H, rows), slices(W, cols), slices(N, samples))]
 
 
 def im2col(

@@ -153,6 +153,17 @@ class TestOptimizers:
         assert not host(layer.flat_grads).any()
         return path
 
+    @pytest.mark.parametrize("optimizer", [nn.Adam, nn.AdamW])
+    def test_in_several_pieces_as_in_one(self, optimizer, monkeypatch):
+        models = [nn.MLP((5, 7, 3), rng=0, dtype="float64") for _ in range(2)]
+        for model, block in zip(models, (1 << 20, 10), strict=True):
+            monkeypatch.setitem(nn.backend.cache_blocks.__globals__, "_BLOCK", block)
+            adam = optimizer(0.1, weight_decay=0.1)
+            for seed in range(3):
+                model.flat_grads[...] = dev(np.random.default_rng(seed).standard_normal(66))
+                adam.step(model)
+        np.testing.assert_allclose(*(host(model.flat_params) for model in models), rtol=1e-14)
+
     def test_one_of_ones_own(self):
         class Descent(nn.SGD):
             def _update(self, params, grads, scalars, *state):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..backend import Array, axpby, fused, xp
+from ..backend import Array, axpby, cache_blocks, fused, xp
 from ..layers import Layer
 from .schedules import Schedule
 
@@ -182,18 +182,21 @@ def adam(
 ) -> bool:
     """:class:`Adam`'s update, from shrink p for :class:`AdamW`; the gradients end as in :func:`sgd`.
 
-    rate and eps are Adam's scalars; shrink may be None, and is where weight_decay is not 0.
+    rate and eps are Adam's scalars; shrink may be None, and is where weight_decay is not 0. In parts that stay in a
+    CPU's caches.
     """
     beta1, beta2 = betas
-    if weight_decay:
-        axpby(weight_decay, params, 1, grads)
-    axpby(1 - beta1, grads, beta1, m)
-    grads *= grads
-    axpby(1 - beta2, grads, beta2, v)
-    xp.sqrt(v, out=grads)  # they have served; from here on they are scratch
-    grads += eps
-    xp.divide(m, grads, out=grads)
-    axpby(-rate, grads, 1 if shrink is None else shrink, params)
+    for part in cache_blocks(params.size):
+        p, g, mean, square = params[part], grads[part], m[part], v[part]
+        if weight_decay:
+            axpby(weight_decay, p, 1, g)
+        axpby(1 - beta1, g, beta1, mean)
+        g *= g
+        axpby(1 - beta2, g, beta2, square)
+        xp.sqrt(square, out=g)  # g has served; from here on it is scratch
+        g += eps
+        xp.divide(mean, g, out=g)
+        axpby(-rate, g, 1 if shrink is None else shrink, p)
     return False
 
 
