@@ -22,6 +22,14 @@ def parameters(model) -> np.ndarray:
     return host(model.flat_params).copy()
 
 
+@pytest.fixture
+def sigint():
+    """Ctrl-C as in a terminal: a process in the background starts with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class TestFit:
     def test_learns_and_fills_the_history(self, blobs):
         model = nn.MLP((2, 16, 3), rng=0)
@@ -63,7 +71,7 @@ class TestFit:
             results.append(parameters(model))
         assert (results[0] != results[1]).any()
 
-    def test_ctrl_c_keeps_the_model_so_far_and_says_so(self, blobs, capsys):
+    def test_ctrl_c_keeps_the_model_so_far_and_says_so(self, blobs, capsys, sigint):
         model = nn.MLP((2, 8, 3), rng=0)
         start = parameters(model)
 
