@@ -91,7 +91,8 @@ class Gradients(Parameters):
         """Add up the parts, in their order."""
         for index in sorted(self._others):
             for key, array in self._others.pop(index).items():
-                self[key] += array
+                total = self._settled(key)  # not self[key], by which it would count as seen
+                total += array
 
 
 def vector_of(group: Parameters) -> Array | None:

@@ -82,10 +82,10 @@ class Sequential(Composite):
     def _order(self) -> list[Layer]:
         """The layers as they are run, which is put together anew where ``layers`` has changed."""
         if self._ordered[0] != self.layers:
-            self._ordered = list(self.layers), _order(self.layers)
+            self._ordered = list(self.layers), _arranged(self.layers)
         return self._ordered[1]
 
-    _ordered: tuple[list[Layer], list[Layer]] = [], []
+    _ordered: tuple[list[Layer], list[Layer]] = [], []  # the layers that it was made for, and their order
 
     def _parts(self, x: Array) -> list[slice]:
         """The parts of the batch that go through the network at the same time: images, whose operations last."""
@@ -130,7 +130,7 @@ class Sequential(Composite):
         return ", ".join(map(repr, self.layers))
 
 
-def _order(layers: list[Layer]) -> list[Layer]:
+def _arranged(layers: list[Layer]) -> list[Layer]:
     """Max-pooling before the ReLU in front of it, which then has less to do.
 
     Both orders give the same values and gradients, since max(max(x, 0), max(y, 0)) = max(max(x, y), 0). And a fully
