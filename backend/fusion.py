@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from .convolution import correlate
 from .im2col import output_size
-from .kernels import REAL, launch, lengths, number, strided
+from .kernels import REAL, add_row_sums, launch, lengths, number, row_sums, stretch, strided, together
 from .select import Array, flag, on_device, xp
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,8 +19,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def fused(equations: F) -> F:
     """The function itself on NumPy; on a device its form of the same name in this room.
 
-    The equations hold for a device too, where the first argument is of a dtype that there are no kernels for; and the
-    tests compare both. They are ``__wrapped__`` then.
+    The equations hold for a device too, where the first argument is of a dtype that there are no kernels for, or the
+    form gives ``NotImplemented``; and the tests compare both. They are ``__wrapped__`` then.
     """
     if not on_device:
         return equations
@@ -27,7 +28,8 @@ def fused(equations: F) -> F:
 
     @wraps(equations)
     def chosen(*args: Any) -> Any:
-        return (form if args[0].dtype.name in REAL else equations)(*args)
+        result = form(*args) if args[0].dtype.name in REAL else NotImplemented
+        return equations(*args) if result is NotImplemented else result
 
     return chosen  # type: ignore[return-value]
 
@@ -41,7 +43,7 @@ def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair, needs_dx: bool =
     shape, out, window = x.shape, _out(x, size, stride, padding), (*size, *stride, *padding)
     y, winner = _images(out, x.dtype), _images(out, "int32") if needs_dx else None
     arrays = (*strided(x), *strided(y), *_winners(winner))
-    launch("max_pool", y.size, x.dtype, *arrays, *lengths(y), *shape[2:], *window)
+    _launch_on(y, "max_pool", *arrays, *lengths(y), stretch(shape[0]), *shape[2:], *window)
     return y, lambda dy: _pool_gradient(dy, winner, 1.0, shape, window) if winner is not None else None
 
 
@@ -49,7 +51,8 @@ def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
     """The mean under each window; each pixel gathers its share of all that hold it."""
     y, window = _images(_out(x, size, stride, padding), x.dtype), (*size, *stride, *padding)
     scale, shape = 1 / (size[0] * size[1]), x.shape
-    launch("mean_pool", y.size, x.dtype, *strided(x), *strided(y), scale, *lengths(y), *shape[2:], *window)
+    arrays = (*strided(x), *strided(y), scale)
+    _launch_on(y, "mean_pool", *arrays, *lengths(y), stretch(shape[0]), *shape[2:], *window)
     return y, lambda dy: _pool_gradient(dy, None, scale, shape, window)
 
 
@@ -58,8 +61,13 @@ def _pool_gradient(
 ) -> Array:
     dx = _images(shape, dy.dtype)
     arrays = (*strided(dy), *_winners(winner), scale, *strided(dx))
-    launch("pool_gradient", dx.size, dy.dtype, *arrays, *lengths(dx), *dy.shape[2:], *window)
+    _launch_on(dx, "pool_gradient", *arrays, *lengths(dx), stretch(shape[0]), *dy.shape[2:], *window)
     return dx
+
+
+def _launch_on(images: Array, name: str, *args: Any) -> None:
+    """A kernel whose threads have the pixels of these images, and samples of them."""
+    launch(name, images.size // max(1, len(images)) * stretch(len(images)), images.dtype, *args)
 
 
 def _winners(winner: Array | None) -> tuple[Any, ...]:
@@ -121,10 +129,18 @@ def _activation(
         if _steps(dy) != _steps(kept):
             dy, other = _like(kept), dy
             dy[...] = other
-        launch("activation_gradient", kept.size, kept.dtype, f, kept, dy, delta, p, q, kept.size)
+        arrays = (f, kept, dy, delta, p, q)
+        if db is not None and kept.flags.c_contiguous and kept.shape[1] <= _SHORT:
+            rows, block = len(kept), together(kept.shape[1])
+            launch("activation_gradients", rows * block, kept.dtype, *arrays, db, kept.shape[1], block=block)
+            return delta
+        launch("activation_gradient", kept.size, kept.dtype, *arrays, kept.size)
         return _bias_gradient(delta, db)
 
     return y, backward
+
+
+_SHORT = 1 << 13  # numbers in a row that one block may take
 
 
 def _biased(z: Array, b: Array | None) -> Array:
@@ -134,14 +150,14 @@ def _biased(z: Array, b: Array | None) -> Array:
 
 
 def _bias_gradient(delta: Array, db: Array | None = None) -> Array:
-    if db is not None and delta.shape[1] <= _SHORT:
-        launch("bias_gradient", len(delta), delta.dtype, *strided(delta), db, *delta.shape)
-    elif db is not None:
-        db += delta.sum(1)
+    if db is not None:
+        add_row_sums(db, delta)
     return delta
 
 
-_SHORT = 512  # numbers in a row that one thread may add up; a guess, not measured yet
+def add_rows(out: Array, x: Array) -> None:
+    """In one launch, where CuPy takes two, one of them long."""
+    add_row_sums(out, x.T)
 
 
 def _steps(x: Array) -> list[tuple[int, int]]:
@@ -208,14 +224,39 @@ def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple
     N = len(z)
     losses, dz = xp.empty(N, dtype=z.dtype), xp.empty((K, N), dtype=z.dtype)
     launch("softmax_cross_entropy", N, z.dtype, *strided(z), t, losses, dz, flag(complaint), N, K, 1 / N)
-    return losses.mean(), lambda: dz.T.reshape(logits.shape)
+    mean = xp.empty((), dtype=z.dtype)
+    row_sums(losses[None], mean.reshape(1), scale=1 / N)
+    return mean, lambda: dz.T.reshape(logits.shape)
+
+
+_UNITS = {"float32": ((128, 32), (192, 48)), "float64": ((128, 32),)}
+"""How many units there may be at most, and how many numbers of W_h a thread then holds."""
+
+
+def elman(a: Array, h: Array, W_h: Array, slices: list[tuple[slice, slice]]) -> Any:
+    """Forward in one launch and backward in one, where all sequences have one length and W_h fits into registers."""
+    H, T, N = len(W_h), len(slices), len(h) - len(a)
+    share = next((share for most, share in _UNITS[h.dtype.name] if most >= H), None)
+    if share is None or len(a) != N * T:
+        return NotImplemented
+    block = H * -(-H // share)
+    sizes = (N, T, block // H)
+    launch(f"elman_{share}", N * block, h.dtype, a, h, xp.ascontiguousarray(W_h.T), *sizes, block=block)
+
+    def backward(dh_rows: Array | None, dh: Array) -> Array:
+        delta = xp.empty_like(a)
+        arrays = (h, dh_rows, dh, delta, xp.ascontiguousarray(W_h))
+        launch(f"elman_gradient_{share}", N * block, h.dtype, *arrays, *sizes, block=block)
+        return delta
+
+    return backward
 
 
 FORMS: dict[str, Callable[..., Any]] = {
     form.__name__: form
     for form in (
-        *(max_pool, mean_pool, linear, sigmoid, tanh, scaled_tanh, relu, leaky_relu),
-        *(sgd, adam, softmax_cross_entropy),
+        *(correlate, max_pool, mean_pool, linear, sigmoid, tanh, scaled_tanh, relu, leaky_relu),
+        *(add_rows, elman, sgd, adam, softmax_cross_entropy),
     )
 }
 """By the equations' names."""

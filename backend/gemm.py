@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .kernels import REAL, row_sums
 from .select import Array, on_device, xp
 
 _xp: Any = xp
@@ -53,18 +54,41 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
             out[...] = matmul(a, b)
         return out
     c = xp.empty(shape, dtype=a.dtype) if out is None else out
-    library.products(a, b, c)
+    if not _in_pieces(a, b, c, 0.0):
+        library.products(a, b, c)
     return c
 
 
 def accumulate(out: Array, a: Array, b: Array) -> None:
     """out += a @ b; on a device by cuBLAS itself where it can write to ``out``, which saves a launch and an array."""
     if on_device and out.dtype == a.dtype and _suits(a, b) and out.shape == _shape(a, b):
+        if _in_pieces(a, b, out, 1.0):
+            return
         for target, first, second in ((out, a, b), (out.mT, b.mT, a.mT)):  # (A B)^T = B^T A^T
             if _is_target(target) and (library := _library()) is not None:
                 library.products(first, second, target, add=True)
                 return
     out += matmul(a, b)
+
+
+_SMALL = 1 << 12  # numbers in a result, by which alone cuBLAS keeps few of a device's processors busy
+
+
+def _in_pieces(a: Array, b: Array, out: Array, keep: float) -> bool:
+    """out = keep out + a @ b by one batch of products for pieces of the sums, which are then added up.
+
+    For a small result of long sums, where cuBLAS itself can take ten times as long; False where it is none.
+    """
+    (M, K), N = a.shape[-2:], b.shape[-1]
+    piece = next((piece for piece in range(32, 15, -1) if K % piece == 0), 0)
+    small = a.ndim == b.ndim == 2 and M * N <= _SMALL and K >= 128 and out.flags.c_contiguous
+    if not small or not piece or a.dtype.name not in REAL:
+        return False
+    view = xp.lib.stride_tricks.as_strided
+    first = view(a, (K // piece, M, piece), (piece * a.strides[1], *a.strides))
+    second = view(b, (K // piece, piece, N), (piece * b.strides[0], *b.strides))
+    row_sums(matmul(first, second).reshape(-1, M * N).T, out.reshape(-1), keep)
+    return True
 
 
 def _suits(a: Array, b: Array) -> bool:

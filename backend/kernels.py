@@ -1,4 +1,4 @@
-"""kernels.cu, compiled at first use for the device that runs (CuPy keeps the result on disk), and launched."""
+"""The kernels of the folder cuda: compiled at first use for the device that runs (CuPy keeps the result), launched."""
 
 from functools import cache
 from pathlib import Path
@@ -9,30 +9,65 @@ import numpy as np
 from .select import Array, xp
 
 _xp: Any = xp
-_SOURCE = Path(__file__).with_name("kernels.cu")
-_BLOCK = 256  # threads, the usual choice; not measured yet
+_FOLDER = Path(__file__).with_name("cuda")
+_FILES = ("index.cu", "images.cu", "vectors.cu", "recurrence.cu")
+_BLOCK = 256  # threads
+_LONG = 1 << 30  # numbers; arrays that reach farther need indices of 64 bits, which a GPU takes longer for
 REAL = {"float32": "float", "float64": "double"}
 """The dtypes that there are kernels for, in CUDA's words."""
 
 
-def launch(name: str, threads: int, dtype: Any, *args: Array | float | None) -> None:
+def source() -> str:
+    """All kernels."""
+    return "".join((_FOLDER / name).read_text() for name in _FILES)
+
+
+def launch(name: str, threads: int, dtype: Any, *args: Array | float | None, block: int = _BLOCK) -> None:
     """Run a kernel on the current stream; nothing is awaited, so a capture can hold it.
 
     Args:
         name: the kernel's.
         threads: how many there must be at least.
         dtype: of its REAL.
-        args: its own. Arrays go by address, whole numbers as 64 bits, others as REAL, None as a null pointer.
+        args: its own. Arrays go by address, whole numbers as its INDEX, others as REAL, None as a null pointer.
+        block: threads that can wait for each other.
 
     Raises:
         TypeError: an array of floating-point numbers has another dtype than REAL.
     """
-    number = np.dtype(dtype).type
-    for arg in args:
-        if isinstance(arg, xp.ndarray) and arg.dtype.kind == "f" and arg.dtype != dtype:
-            raise TypeError(f"{name}: expected arrays of {dtype}, got one of {arg.dtype}")
-    grid = (max(1, -(-threads // _BLOCK)),)
-    _function(name, np.dtype(dtype).name)(grid, (_BLOCK,), tuple(_argument(arg, number) for arg in args))
+    arrays = [arg for arg in args if isinstance(arg, xp.ndarray)]
+    for array in arrays:
+        if array.dtype.kind == "f" and array.dtype != dtype:
+            raise TypeError(f"{name}: expected arrays of {dtype}, got one of {array.dtype}")
+    index = np.int32 if max(threads, *map(_reach, arrays)) < _LONG else np.int64
+    numbers = tuple(_argument(arg, np.dtype(dtype).type, index) for arg in args)
+    _function(name, np.dtype(dtype).name, index)((max(1, -(-threads // block)),), (block,), numbers)
+
+
+def _reach(x: Array) -> int:
+    """How far from its first number an array's last one may lie."""
+    if x.flags.c_contiguous:
+        return x.size
+    return sum(abs(stride) * (length - 1) for stride, length in zip(x.strides, x.shape, strict=True)) // x.itemsize
+
+
+def add_row_sums(out: Array, x: Array) -> None:
+    """out += x.sum(1)."""
+    row_sums(x, out, keep=1.0)
+
+
+def row_sums(x: Array, out: Array, keep: float = 0.0, scale: float = 1.0) -> None:
+    """out = keep out + scale x.sum(1) in one launch, for x (rows, columns) in any order and out (rows,), contiguous."""
+    rows, columns = x.shape
+    at_once = 4 if abs(x.strides[0]) < abs(x.strides[1]) and rows > 1 else 1  # neighbours in memory to neighbours
+    block = at_once * together(columns, 1024 // at_once)
+    numbers = (rows, columns, at_once, float(keep), float(scale))
+    launch("row_sums", -(-rows // at_once) * block, out.dtype, *strided(x), out, *numbers, block=block)
+
+
+def together(columns: int, most: int = 1024) -> int:
+    """Threads to add up so many numbers: a power of two from 32 on, with about four numbers for each."""
+    return min(most, max(32, 1 << (-(-columns // 4) - 1).bit_length()))
 
 
 def strided(x: Array) -> tuple[Any, ...]:
@@ -43,6 +78,11 @@ def strided(x: Array) -> tuple[Any, ...]:
 def lengths(x: Array) -> tuple[int, ...]:
     """C, H, W, N of images (N, C, H, W): in the order of the threads."""
     return *x.shape[1:], x.shape[0]
+
+
+def stretch(samples: int) -> int:
+    """How many threads share so many samples of a pixel: each takes about four where there are many."""
+    return samples if samples < 128 else -(-samples // 4)
 
 
 def gather_columns(lines: Array, image: Array, channels: int, columns: int, kernel: int, stride: int, dil: int) -> None:
@@ -57,22 +97,23 @@ def number(value: Any, dtype: Any) -> tuple[Array | None, float]:
     return (value.astype(dtype, copy=False), 0.0) if isinstance(value, xp.ndarray) else (None, float(value))
 
 
-def _argument(arg: Any, real: Any) -> Any:
+def _argument(arg: Any, real: Any, index: Any) -> Any:
     """As CuPy passes it on unchanged: a Python number's size is CuPy's choice, that of NumPy's is known."""
     if arg is None:
         return np.uint64(0)
     if isinstance(arg, bool):
         return np.bool_(arg)
     if isinstance(arg, int):
-        return np.int64(arg)
+        return index(arg)
     return real(arg) if isinstance(arg, float) else arg
 
 
 @cache
-def _function(name: str, dtype: str) -> Any:
-    return _module(dtype).get_function(name)
+def _function(name: str, dtype: str, index: Any) -> Any:
+    return _module(dtype, index).get_function(name)
 
 
 @cache
-def _module(dtype: str) -> Any:
-    return _xp.RawModule(code=_SOURCE.read_text(), options=(f"-DREAL={REAL[dtype]}",))
+def _module(dtype: str, index: Any) -> Any:
+    types = {np.int32: "int", np.int64: "long long"}
+    return _xp.RawModule(code=source(), options=(f"-DREAL={REAL[dtype]}", f"-DINDEX={types[index]}"))

@@ -2,7 +2,8 @@
 
 Training steps and inference of five networks in float32, from equal weights on equal data that lie on the device; an
 epoch of LeNet-5 on Fashion-MNIST, streamed and from the device; without TF32 and with it. Every contender has a process
-of its own on the same device; they take turns in shuffled order. Times are taken between two waits for the device.
+of its own on the same device; they take turns in shuffled order. Times are taken between two waits for the device. What
+a contender's process takes of the device's memory is read after its first network, VGG-like at batch 256.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from itertools import product
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -21,9 +24,13 @@ from typing import Any
 from gpu_contenders import LIBRARIES, installed, variables
 from nets import NETS, TASKS, Net, make_batches
 from report import TOLERANCE, table
+from tqdm import tqdm
 
 BATCHES = [64, 256, 1024, 4096]
-EPOCH_NET, EPOCH_BATCH = "lenet5-relu-max", 256
+EPOCH_NET, EPOCH_BATCH = "lenet5-relu-max", 128
+MEMORY_NET, MEMORY_BATCH = "vgg", 256
+SECTIONS = ["memory", "epoch", "steps"]
+PATIENCE_S = 60  # for an answer
 Cell = dict[str, Any]
 
 
@@ -34,11 +41,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--contenders", nargs="+", choices=LIBRARIES, default=list(LIBRARIES))
+    parser.add_argument("--tf32", nargs="+", choices=["off", "on"], default=["off", "on"])
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="3 rounds of shorter slices")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder for the results")
     options = parser.parse_args()
-    options.rounds, options.slice_s = (3, 0.1) if options.quick else (options.rounds, 0.3)
+    options.rounds, options.slice_s = (3, 0.05) if options.quick else (options.rounds, 0.3)
     return options
 
 
@@ -72,13 +81,25 @@ class Process:
         self.process = subprocess.Popen(command, pass_fds=(other.fileno(),), env=environment)
         other.close()
 
-    def ask(self, method: str, *arguments: Any) -> tuple[str | None, Any]:
-        """(None, the answer), or (why there is none, None)."""
-        try:
+    def send(self, method: str, *arguments: Any) -> None:
+        """Ask, and do not wait for the answer."""
+        with suppress(OSError):  # it has ended, which the next answer will say
             self.connection.send((method, arguments))
-            return self.connection.recv()
-        except (EOFError, ConnectionError):
+
+    def answer(self) -> tuple[str | None, Any]:
+        """(None, the answer), or (why there is none, None); one that takes too long is ended."""
+        try:
+            if self.connection.poll(PATIENCE_S):
+                return self.connection.recv()
+            self.process.kill()
+            return f"no answer in {PATIENCE_S} s", None
+        except (EOFError, OSError):
             return f"its process ended with code {self.process.wait()}", None
+
+    def ask(self, method: str, *arguments: Any) -> tuple[str | None, Any]:
+        """As :meth:`answer`, at once."""
+        self.send(method, *arguments)
+        return self.answer()
 
     def close(self) -> None:
         """Hang up, at which the process ends."""
@@ -86,21 +107,34 @@ class Process:
         self.process.wait()
 
 
-def measure(net: Net, batch: int, task: str, tf32: bool, options: argparse.Namespace) -> Cell:
-    """Seconds a step of every contender in every round, the first losses, and the memory that each holds alone."""
+Processes = dict[str, Process]
+
+
+def measure_memory(processes: Processes) -> dict[str, int]:
+    """MiB of the device's memory that each process takes, new as it is, for training MEMORY_NET."""
     from contenders.xpnn_ import initial_weights
 
-    cell: Cell = {"net": net.name, "batch": batch, "task": task, "tf32": tf32}
-    cell |= {"seconds": {}, "losses": {}, "memory": {}, "not_run": {}}
-    weights, batches = initial_weights(net), make_batches(net, batch)
-    processes: dict[str, Process] = {}
-    for name in options.contenders:
+    net, taken = NETS[MEMORY_NET], {}
+    for name, process in processes.items():
         before = int(smi("memory.used"))
-        processes[name] = Process(name, tf32)
-        reason, losses = processes[name].ask("build", net, task, weights, batches)
+        reason, _ = process.ask("build", net, "sgd", initial_weights(net), make_batches(net, MEMORY_BATCH))
+        if reason is None:
+            taken[name] = int(smi("memory.used")) - before
+    return taken
+
+
+def measure(processes: Processes, net: Net, batch: int, task: str, options: argparse.Namespace) -> Cell:
+    """Seconds a step of every contender in every round, and the first losses."""
+    from contenders.xpnn_ import initial_weights
+
+    cell: Cell = {"net": net.name, "batch": batch, "task": task, "seconds": {}, "losses": {}, "not_run": {}}
+    weights, batches = initial_weights(net), make_batches(net, batch)
+    for process in processes.values():  # at the same time, since some compile for long
+        process.send("build", net, task, weights, batches)
+    for name, process in processes.items():
+        reason, losses = process.answer()
         if reason is None:
             cell["losses"][name], cell["seconds"][name] = losses, []
-            cell["memory"][name] = int(smi("memory.used")) - before
         else:
             cell["not_run"][name] = reason
     rng = random.Random(0)
@@ -112,12 +146,10 @@ def measure(net: Net, batch: int, task: str, tf32: bool, options: argparse.Names
             else:
                 cell["not_run"][name] = reason
                 del cell["seconds"][name]
-    for process in processes.values():
-        process.close()
     return cell
 
 
-def measure_epoch(tf32: bool, options: argparse.Namespace) -> dict[str, dict[str, float]]:
+def measure_epoch(processes: Processes) -> dict[str, dict[str, float]]:
     """Median seconds of an epoch by contender, from the device and streamed."""
     import numpy as np
     from contenders.xpnn_ import initial_weights
@@ -127,27 +159,25 @@ def measure_epoch(tf32: bool, options: argparse.Namespace) -> dict[str, dict[str
     data = nn.data.load_images("fashion-mnist")
     x, y = data.x_train / np.float32(255), data.y_train
     net, seconds = NETS[EPOCH_NET], {}
-    for name in options.contenders:
-        process = Process(name, tf32)
+    for name, process in processes.items():
         reason, _ = process.ask("build", net, "sgd", initial_weights(net), make_batches(net, EPOCH_BATCH, 1))
         for where, on_device in (("on the device", True), ("streamed", False)):
             if reason is None:
                 reason, times = process.ask("epoch", x, y, EPOCH_BATCH, on_device, 3)
             if reason is None:
                 seconds.setdefault(name, {})[where] = statistics.median(times)
-        process.close()
     return seconds
 
 
 def steps_table(cells: list[Cell]) -> str:
-    """Milliseconds a step and MiB on the device."""
+    """Milliseconds a step."""
     names = [name for name in LIBRARIES if any(name in cell["seconds"] for cell in cells)]
     rows = []
     for cell in cells:
         row = [f"{cell['net']}, {cell['batch']}, {cell['task']}"]
         for name in names:
             times = cell["seconds"].get(name)
-            row.append(f"{1e3 * statistics.median(times):.3g} ({cell['memory'][name]})" if times else "")
+            row.append(f"{1e3 * statistics.median(times):.3g}" if times else "")
         rows.append(row)
     return table(["net, batch, task", *names], rows)
 
@@ -173,37 +203,55 @@ def not_run(cells: list[Cell]) -> str:
 
 def text_of(results: dict[str, Any]) -> str:
     """The report."""
-    parts = [f"{results['device']}; {results['date']}. Milliseconds a step (MiB on the device)."]
-    for tf32 in (False, True):
-        cells = [cell for cell in results["steps"] if cell["tf32"] == tf32]
-        parts += [f"### {'With' if tf32 else 'Without'} TF32", steps_table(cells)]
-        parts += ["Losses of the first steps, largest relative difference from xpnn's:", differences(cells)]
-        epochs = results["epochs"].get(str(tf32), {})
-        rows = [[name, *(f"{found.get(w, float('nan')):.3g}" for w in ("on the device", "streamed"))]
-                for name, found in epochs.items()]  # fmt: skip
-        title = f"Seconds for an epoch of {EPOCH_NET} on Fashion-MNIST, batch {EPOCH_BATCH}"
-        parts += [title, table(["", "data on the device", "streamed"], rows)]
-    return "\n\n".join(filter(None, [*parts, not_run(results["steps"])])) + "\n"
+    parts = [f"{results['device']}; {results['date']}."]
+    for part in results["parts"]:
+        parts += [f"### {'With' if part['tf32'] else 'Without'} TF32"]
+        if part.get("memory"):
+            shown = ", ".join(f"{name} {mib}" for name, mib in part["memory"].items())
+            parts += [f"MiB of a process on the device, training {MEMORY_NET} at batch {MEMORY_BATCH}: {shown}."]
+        if part["steps"]:
+            parts += ["Milliseconds a step:", steps_table(part["steps"])]
+            parts += ["Losses of the first steps, largest relative difference from xpnn's:", differences(part["steps"])]
+        if part.get("epoch"):
+            rows = [[name, *(f"{found.get(w, float('nan')):.3g}" for w in ("on the device", "streamed"))]
+                    for name, found in part["epoch"].items()]  # fmt: skip
+            title = f"Seconds for an epoch of {EPOCH_NET} on Fashion-MNIST, batch {EPOCH_BATCH}:"
+            parts += [title, table(["", "data on the device", "streamed"], rows)]
+        parts += [not_run(part["steps"])]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def main() -> None:
     """Measure, print, write."""
     options = arguments()
-    results: dict[str, Any] = {"device": device(), "date": time.strftime("%Y-%m-%d %H:%M"), "steps": [], "epochs": {}}
+    results: dict[str, Any] = {"device": device(), "date": time.strftime("%Y-%m-%d %H:%M"), "parts": []}
     found = installed()
     for name in (name for name in options.contenders if name not in found):
         print(f"{name} is left out: {LIBRARIES[name]} is not installed")
-    options.contenders = [name for name in options.contenders if name in found]
+    contenders = [name for name in options.contenders if name in found]
     options.out.mkdir(parents=True, exist_ok=True)
-    for tf32 in (False, True):
-        for net in options.nets:
-            for batch in options.batches:
-                for task in options.tasks:
-                    results["steps"].append(measure(NETS[net], batch, task, tf32, options))
-                    (options.out / "gpu.json").write_text(json.dumps(results, indent=1))  # a cut-off run keeps these
-        results["epochs"][str(tf32)] = measure_epoch(tf32, options)
-    (options.out / "gpu.json").write_text(json.dumps(results, indent=1))
-    (options.out / "gpu.md").write_text(text_of(results))
+
+    def write() -> None:  # after each figure, so that a run that is cut off keeps them
+        (options.out / "gpu.json").write_text(json.dumps(results, indent=1))
+        (options.out / "gpu.md").write_text(text_of(results))
+
+    for tf32 in (choice == "on" for choice in options.tf32):
+        processes = {name: Process(name, tf32) for name in contenders}
+        part: dict[str, Any] = {"tf32": tf32, "steps": []}
+        results["parts"].append(part)
+        if "memory" in options.sections:
+            part["memory"] = measure_memory(processes)
+            write()
+        if "epoch" in options.sections:
+            part["epoch"] = measure_epoch(processes)
+            write()
+        cells = list(product(options.tasks, options.batches, options.nets)) if "steps" in options.sections else []
+        for task, batch, net in tqdm(cells, f"steps, TF32 {'on' if tf32 else 'off'}", unit="case"):
+            part["steps"].append(measure(processes, NETS[net], batch, task, options))
+            write()
+        for process in processes.values():
+            process.close()
+        write()
     print(text_of(results))
 
 

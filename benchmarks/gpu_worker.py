@@ -11,13 +11,13 @@ from gpu_contenders import build
 from nets import CHECK_STEPS, Batches, Net, Task, Weights
 from worker import serve
 
-WARM_UP_S, LEAST_STEPS = 0.2, 10
+LEAST_STEPS = 10
 
 
 def timed(run: Any, seconds: float) -> float:
-    """Seconds a step, over about so many seconds, between two waits for the device."""
+    """Seconds a step, over about so many seconds and after as many, between two waits for the device."""
     began, warm = time.perf_counter(), 0
-    while time.perf_counter() < began + WARM_UP_S or warm < LEAST_STEPS:
+    while time.perf_counter() < began + seconds or warm < LEAST_STEPS:
         run.step()
         warm += 1
     run.finish()
@@ -64,4 +64,5 @@ class Worker:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    serve(Connection(int(sys.argv[2])), Worker(sys.argv[1]))  # type: ignore[arg-type]
+    # it need not rest, since it leaves the device alone while others run
+    serve(Connection(int(sys.argv[2])), Worker(sys.argv[1]), lambda: None)  # type: ignore[arg-type]

@@ -112,8 +112,8 @@ def settle() -> None:
             return
 
 
-def serve(connection: Connection, worker: Worker) -> None:
-    """Answer (method, arguments) with (None, result) or (reason, None), until the parent hangs up."""
+def serve(connection: Connection, worker: Worker, rest: Callable[[], None] = settle) -> None:
+    """Answer (method, arguments) with (None, result) or (reason, None) after a rest, until the parent hangs up."""
     while True:
         try:
             method, arguments = connection.recv()
@@ -128,7 +128,7 @@ def serve(connection: Connection, worker: Worker) -> None:
         except Exception as error:  # whatever a library raises is a line in the report, not the end of the run
             text = str(error).strip() or "no message"
             reason = f"{type(error).__name__}: {text.splitlines()[0][:200]}"
-        settle()
+        rest()
         connection.send((reason, result))
 
 

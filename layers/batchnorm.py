@@ -31,13 +31,13 @@ class _BatchNorm(Layer):
             raise ValueError(f"{self}: expected two values per channel at the least in training, got shape {x.shape}")
         axes = (0, *range(2, x.ndim))
         mean = x.mean(axes, keepdims=True)
-        xhat = x - mean
+        xhat = xp.subtract(x, mean, out=xp.empty_like(x))  # in x's order: a result of CuPy's own has rows of samples
         var = (xhat * xhat).mean(axes, keepdims=True)  # of the differences, since mean(x^2) - mean(x)^2 cancels
         invstd = 1 / xp.sqrt(var + self.eps)
         xhat *= invstd
         self._track(running_mean=mean, running_var=var * (M / (M - 1)))
         gamma, beta = self._per_channel(x, self.params["gamma"], self.params["beta"])
-        y = gamma * xhat
+        y = xp.multiply(gamma, xhat, out=xp.empty_like(x))
         y += beta
 
         def backward(dy: Array) -> Array | None:
@@ -47,7 +47,7 @@ class _BatchNorm(Layer):
             self.grads["beta"] += dbeta.ravel()
             if not needs_dx:
                 return None
-            dx: Array = xhat * (dgamma / -M)
+            dx: Array = xp.multiply(xhat, dgamma / -M, out=xp.empty_like(x))
             dx += dy
             dx -= dbeta / M
             dx *= gamma * invstd
@@ -58,7 +58,7 @@ class _BatchNorm(Layer):
     def __call__(self, x: Array) -> Array:
         self._check_input(x)
         gamma, beta, mean, var = self._per_channel(x, *self.params.values(), *self.buffers.values())
-        y: Array = x - mean
+        y: Array = xp.subtract(x, mean, out=xp.empty_like(x))
         y *= gamma / xp.sqrt(var + self.eps)
         y += beta
         return y

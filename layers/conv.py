@@ -1,9 +1,13 @@
 """The seed's convolution (section "CNN"), as im2col and matrix multiplication."""
 
-from ..backend import Array, Rng
+from collections.abc import Callable
+
+from ..backend import Array, Rng, fused, output_size
 from .base import Backward, Layer, brief, pair, positive
 from .correlation import Correlation, batch_first, rows_first
 from .init import affine
+
+Pair = tuple[int, int]
 
 
 class Conv2D(Layer):
@@ -86,24 +90,35 @@ class Conv2D(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", self.in_channels, "H", "W")
-        (_, _, H, width), (p1, p2), W = x.shape, self.padding, self.params["W"]
-        o, geometry = rows_first(x, p1, p2), (self.kernel_size, self.stride, self.dilation, self.groups)
-        correlation = Correlation(o.shape, self.out_channels, *geometry)
-        if correlation.rows < 1 or correlation.cols < 1:
+        geometry = (self.kernel_size, self.stride, self.padding, self.dilation)
+        if min(map(output_size, x.shape[2:], *geometry)) < 1:
             raise ValueError(f"{self}: the kernel is larger than the padded input of shape {x.shape}")
-
-        def backward(dy: Array) -> Array | None:
-            delta = rows_first(dy)
-            # the padded input is made anew: cheaper than to keep it since the forward pass
-            correlation.add_gradients(rows_first(x, p1, p2), delta, self.grads["W"], self.grads["b"])
-            if not needs_dx:
-                return None
-            do = correlation.input_gradient(delta, W)
-            return batch_first(do[p1 : p1 + H, :, p2 : p2 + width])
-
-        return batch_first(correlation.forward(o, W, self.params["b"])), backward
+        W, b = self.params["W"], self.params["b"]
+        y, add_gradients = correlate(x, W, b, self.stride, self.padding, self.dilation, self.groups, needs_dx)
+        return y, lambda dy: add_gradients(dy, self.grads["W"], self.grads["b"])
 
     def _arguments(self) -> str:
         usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
         options = brief(usual, **{key: getattr(self, key) for key in ("kernel_size", *usual)})
         return f"{self.in_channels}, {self.out_channels}, {options}"
+
+
+@fused
+def correlate(
+    x: Array, W: Array, b: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int, needs_dx: bool
+) -> tuple[Array, Callable[[Array, Array, Array], Array | None]]:
+    """:class:`Conv2D`'s output and ``backward(dy, dW, db) -> dx``, which adds dE/dW to dW and dE/db to db."""
+    (_, _, H, width), (p1, p2) = x.shape, padding
+    o = rows_first(x, p1, p2)
+    correlation = Correlation(o.shape, len(W), W.shape[2:], stride, dilation, groups)
+
+    def backward(dy: Array, dW: Array, db: Array) -> Array | None:
+        delta = rows_first(dy)
+        # the padded input is made anew: cheaper than to keep it since the forward pass
+        correlation.add_gradients(rows_first(x, p1, p2), delta, dW, db)
+        if not needs_dx:
+            return None
+        do = correlation.input_gradient(delta, W)
+        return batch_first(do[p1 : p1 + H, :, p2 : p2 + width])
+
+    return batch_first(correlation.forward(o, W, b)), backward

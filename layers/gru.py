@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from ..backend import Array, matmul, xp
-from .recurrent import Recurrent, ScanBackward, Steps
+from .recurrent import Recurrent, ScanBackward, Steps, add_rows
 
 
 class GRU(Recurrent):
@@ -87,7 +87,7 @@ class GRU(Recurrent):
                 dh_now *= z[now]
                 dh_now += matmul(d.reshape(size, 3 * H), W_h)
             self.grads.add_product("W_h", delta.reshape(-1, 3 * H).T, h_before)
-            self.grads["b_h"] += delta[:, 2].sum(0)
+            add_rows(self.grads["b_h"], delta[:, 2])
             delta[:, 2] = dn
             return delta.reshape(-1, 3 * H)
 

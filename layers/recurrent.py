@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, Rng, add_product, asarray, matmul, xp
+from ..backend import Array, Rng, add_product, asarray, fused, matmul, xp
 from .base import Backward, Layer, positive
 from .init import glorot_uniform, orthogonal
 
@@ -202,7 +202,7 @@ class Recurrent(Layer):
                 dstates[0] += steps.sort(dy)
             delta = scan_backward(steps.rows(dy) if self.return_sequences else None, dstates)
             self.grads.add_product("W_x", delta.T, x_rows)
-            self.grads["b"] += delta.sum(0)
+            add_rows(self.grads["b"], delta)
             dx = steps.batch(matmul(delta, W_x)) if needs_dx else None
             return dx, self._state([steps.unsort(part) for part in dstates])
 
@@ -254,3 +254,9 @@ class Recurrent(Layer):
 
     def _arguments(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + (", return_sequences=True" if self.return_sequences else "")
+
+
+@fused
+def add_rows(out: Array, x: Array) -> None:
+    """out += the sum of x's rows."""
+    out += x.sum(0)

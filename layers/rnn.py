@@ -1,6 +1,8 @@
 """The simple recurrent layer (Elman)."""
 
-from ..backend import Array, add_product, matmul, small_products, xp
+from collections.abc import Callable
+
+from ..backend import Array, add_product, fused, matmul, small_products, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -30,26 +32,41 @@ class RNN(Recurrent):
     """
 
     def _scan(self, a: Array, states: list[Array], steps: Steps) -> ScanBackward:
-        W_h, (h,) = self.params["W_h"], states
-        h_rows = h[steps.N :]
-        turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop take half the time so
-        with small_products(steps.N * W_h.size):
-            for now, before in steps.slices:
-                add_product(a[now], h[before], turned)
-                xp.tanh(a[now], out=h_rows[now])
+        (h,) = states
+        elman_backward = elman(a, h, self.params["W_h"], steps.slices)
 
         def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:
-            (dh,) = dstates
-            delta: Array = h_rows * h_rows
-            xp.subtract(1, delta, out=delta)
-            with small_products(steps.N * W_h.size):
-                for now, _ in reversed(steps.slices):
-                    d, dh_now = delta[now], dh[: now.stop - now.start]
-                    if dh_rows is not None:
-                        dh_now += dh_rows[now]
-                    d *= dh_now
-                    matmul(d, W_h, dh_now)
+            delta = elman_backward(dh_rows, *dstates)
             self.grads.add_product("W_h", delta.T, h[steps.before])
             return delta
 
         return backward
+
+
+@fused
+def elman(a: Array, h: Array, W_h: Array, slices: list[tuple[slice, slice]]) -> Callable[[Array | None, Array], Array]:
+    """Fill in the states h_t = tanh(a_t + W_h h_{t-1}), and their backward(dE/dh_t, dE/dh_T) -> delta.
+
+    Shapes and arguments as for :meth:`Recurrent._scan`; backward turns dE/dh_T in place into dE/dh_0.
+    """
+    N = len(h) - len(a)
+    h_rows = h[N:]
+    turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop take half the time so
+    with small_products(N * W_h.size):
+        for now, before in slices:
+            add_product(a[now], h[before], turned)
+            xp.tanh(a[now], out=h_rows[now])
+
+    def backward(dh_rows: Array | None, dh: Array) -> Array:
+        delta: Array = h_rows * h_rows
+        xp.subtract(1, delta, out=delta)
+        with small_products(N * W_h.size):
+            for now, _ in reversed(slices):
+                d, dh_now = delta[now], dh[: now.stop - now.start]
+                if dh_rows is not None:
+                    dh_now += dh_rows[now]
+                d *= dh_now
+                matmul(d, W_h, dh_now)
+        return delta
+
+    return backward

@@ -19,14 +19,14 @@ def gpu(monkeypatch):
 
 def cell(**seconds: list[float]) -> dict:
     losses = {"xpnn": [2.0, 1.0], "torch": [2.0, 1.0001], "jax": [2.0, 1.5]}
-    cell = {"net": "mlp", "batch": 64, "task": "sgd", "tf32": False, "seconds": seconds, "losses": losses}
-    return cell | {"memory": dict.fromkeys(seconds, 300), "not_run": {"torch graph": "no device"}}
+    cell = {"net": "mlp", "batch": 64, "task": "sgd", "seconds": seconds, "losses": losses}
+    return cell | {"not_run": {"torch graph": "no device"}}
 
 
-def test_table_has_medians_and_memory(gpu):
+def test_table_has_medians(gpu):
     table = gpu.steps_table([cell(xpnn=[1e-3, 2e-3, 9e-3], jax=[4e-3])])
     assert table.splitlines()[0] == "| net, batch, task | xpnn | jax |"
-    assert table.splitlines()[2] == "| mlp, 64, sgd | 2 (300) | 4 (300) |"
+    assert table.splitlines()[2] == "| mlp, 64, sgd | 2 | 4 |"
 
 
 def test_other_work_is_loud(gpu):
@@ -36,12 +36,36 @@ def test_other_work_is_loud(gpu):
 
 
 def test_report_holds_both_precisions_and_who_did_not_run(gpu):
-    epochs = {"False": {"xpnn": {"on the device": 0.5, "streamed": 0.6}}}
-    text = gpu.text_of({"device": "H", "date": "D", "steps": [cell(xpnn=[1e-3])], "epochs": epochs})
+    first = {"tf32": False, "steps": [cell(xpnn=[1e-3])], "epoch": {"xpnn": {"on the device": 0.5, "streamed": 0.6}}}
+    second = {"tf32": True, "steps": [], "memory": {"xpnn": 300}}
+    text = gpu.text_of({"device": "H", "date": "D", "parts": [first, second]})
     assert "Without TF32" in text
-    assert "With TF32" in text
+    assert "With TF32\n\nMiB of a process on the device, training vgg at batch 256: xpnn 300." in text
     assert "| xpnn | 0.5 | 0.6 |" in text
     assert "Not run:\n- torch graph: no device" in text
+
+
+def test_processes_answer_in_turn_and_one_that_ends_or_hangs_says_so(gpu, monkeypatch, tmp_path):
+    """Workers that need no library in place of the real ones."""
+    (tmp_path / "gpu_worker.py").write_text(
+        f"import sys, time\nsys.path.insert(0, {str(BENCHMARKS)!r})\nfrom multiprocessing.connection import Connection\n"
+        "connection = Connection(int(sys.argv[2]))\n"
+        "while True:\n"
+        "    method, arguments = connection.recv()\n"
+        "    if method == 'slice' and sys.argv[1] == 'torch': sys.exit(3)\n"
+        "    if sys.argv[1] == 'jax': time.sleep(60)\n"
+        "    connection.send((None, 0.5 if method == 'slice' else [2.0]))\n"
+    )
+    monkeypatch.setattr(gpu, "__file__", str(tmp_path / "gpu.py"))
+    monkeypatch.setattr(gpu, "PATIENCE_S", 3)
+    processes = {name: gpu.Process(name, False) for name in ("xpnn", "torch", "jax")}
+    options = gpu.argparse.Namespace(rounds=2, slice_s=0.1)
+    found = gpu.measure(processes, gpu.NETS["mlp"], 2, "sgd", options)
+    assert found["seconds"] == {"xpnn": [0.5, 0.5]}
+    assert found["not_run"] == {"torch": "its process ended with code 3", "jax": "no answer in 3 s"}
+    assert processes["jax"].ask("slice", 0.1) == ("its process ended with code -9", None)
+    for process in processes.values():
+        process.close()
 
 
 def test_an_epoch_is_full_batches_of_every_sample_but_the_rest(gpu):

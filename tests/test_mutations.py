@@ -19,7 +19,7 @@ from xpnn.backend import col2im, turned_windows
 from xpnn.backend.fusion import FORMS
 from xpnn.backend.kernels import REAL
 from xpnn.cli import gradcheck as command
-from xpnn.layers import activations, batchnorm, losses, pool
+from xpnn.layers import activations, batchnorm, conv, losses, pool, recurrent, rnn
 from xpnn.layers.correlation import Correlation
 from xpnn.layers.recurrent import RaggedSteps, Recurrent
 
@@ -47,6 +47,7 @@ class Mutation(NamedTuple):
         return f"{self.target.__name__}: {self.plants}"
 
 
+ALL = "W_x W_h b input"
 MUTATIONS = [
     Mutation(nn.Dense, "matmul(W.T, delta)", "matmul(W, delta)", "dropped transpose", "input"),
     Mutation(nn.Dense, "delta, a.T)", "delta, a.T[:, ::-1])", "features in reverse", "W"),
@@ -54,7 +55,10 @@ MUTATIONS = [
     Mutation(nn.Dense, "self.grads.add", 'self.grads["W"][...] = 0; self.grads.add', "overwrites the gradient", "W"),
     Mutation(activations._add_rows, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
     Mutation(activations.linear, "_add_rows(dy, db)", "dy", "forgotten bias", "b", "Dense"),
-    Mutation(nn.Conv2D, "[p1 : p1 + H, :, p2 :", "[:H, :, p2 :", "padding not cut off, shape kept", "input"),
+    Mutation(conv.correlate, "[p1 : p1 + H, :, p2 :", "[:H, :, p2 :", "padding not cut off", "input", "Conv2D"),
+    Mutation(
+        nn.Conv2D, 'self.grads["W"], self.grads["b"])', 'self.grads["W"], 0 * self.grads["b"])', "forgotten bias", "b"
+    ),
     Mutation(Correlation, "W[..., ::-1, :]", "W", "kernel's rows not turned", "input", "Conv2D"),
     Mutation(Correlation, "dW += rows", "dW[...] = rows", "only the last tile", "W", "Conv2D"),
     Mutation(Correlation, "dK[:, j, -1, j]", "dK[:, j, 0, j]", "a pixel for the bias", "b", "Conv2D"),
@@ -167,7 +171,8 @@ MUTATIONS = [
         "body.0.W body.0.b body.W body.b shortcut.W shortcut.b",
     ),
     Mutation(Recurrent, "delta.T, x_rows)", "delta.T, x_rows[::-1])", "time reversed", "W_x", "RNN"),
-    Mutation(Recurrent, "+= delta.sum(0)", "+= delta[-N:].sum(0)", "last step only", "b", "LSTM"),
+    Mutation(Recurrent, '["b"], delta)', '["b"], delta[-N:])', "last step only", "b", "LSTM"),
+    Mutation(recurrent.add_rows, "x.sum(0)", "x.mean(0)", "mean for a sum", "b", "RNN"),
     Mutation(Recurrent, "matmul(delta, W_x)", "matmul(delta, W_x.T)", "dropped transpose", "input", "RNN"),
     Mutation(Recurrent, "+= steps.sort(dy)", "+= dy", "not sorted by length", "W_x W_h b input", "RNN"),
     Mutation(
@@ -194,10 +199,10 @@ MUTATIONS = [
         "input",
         "GRU from a state",
     ),
-    Mutation(nn.RNN, "xp.subtract(1, delta, out=delta)", "delta[...] = 1", "1 - h^2 forgotten", "W_x W_h b input"),
-    Mutation(nn.RNN, "matmul(d, W_h, ", "matmul(d, W_h.T, ", "dropped transpose", "W_x W_h b input"),
-    Mutation(nn.RNN, "dh_now += dh_rows[now]", "dh_now[...] = dh_rows[now]", "later steps lost", "W_x W_h b input"),
-    Mutation(nn.RNN, "delta.T, h[steps.before])", "delta.T, h_rows)", "h_t for h_{t-1}", "W_h"),
+    Mutation(rnn.elman, "xp.subtract(1, delta, out=delta)", "delta[...] = 1", "1 - h^2 forgotten", ALL, "RNN"),
+    Mutation(rnn.elman, "matmul(d, W_h, ", "matmul(d, W_h.T, ", "dropped transpose", ALL, "RNN"),
+    Mutation(rnn.elman, "dh_now += dh_rows[now]", "dh_now[...] = dh_rows[now]", "later steps lost", ALL, "RNN"),
+    Mutation(nn.RNN, "delta.T, h[steps.before])", "delta.T, h[steps.N :])", "h_t for h_{t-1}", "W_h"),
     Mutation(nn.LSTM, "g * (i * (1 - i))", "g * i", "input gate's slope", "W_x W_h b input"),
     Mutation(nn.LSTM, "c[steps.before] * (f", "c_rows * (f", "c_t for c_{t-1}", "W_x W_h b input"),
     Mutation(nn.LSTM, "i * (1 - g * g)", "i * (1 - g)", "square forgotten", "W_x W_h b input"),
@@ -209,7 +214,7 @@ MUTATIONS = [
     Mutation(nn.GRU, "(h_before - n)", "(n - h_before)", "wrong sign", "W_x W_h b b_h input"),
     Mutation(nn.GRU, "delta[:, 2] = dn * r", "delta[:, 2] = dn", "reset gate forgotten", "W_x W_h b b_h input"),
     Mutation(nn.GRU, "dh_now *= z[now]", "dh_now *= 0", "the state's own way lost", "W_x W_h b b_h input"),
-    Mutation(nn.GRU, "delta[:, 2].sum(0)", "dn.sum(0)", "b's gradient for b_h's", "b_h"),
+    Mutation(nn.GRU, '["b_h"], delta[:, 2])', '["b_h"], dn)', "b's gradient for b_h's", "b_h"),
     Mutation(nn.GRU, "            delta[:, 2] = dn\n", "", "b_h's gradient for b's", "W_x b input"),
 ]
 

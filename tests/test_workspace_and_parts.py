@@ -57,8 +57,8 @@ def test_the_workspace_has_a_cap_whatever_the_image_kernel_or_batch(shape, kerne
     assert backward(loss_backward()).shape == shape
     nn.SGD(0.1).step(model)
     assert (host(model.flat_params) != before).any()
-    assert sizes
-    assert max(sizes) <= CAP
+    assert bool(sizes) == (ON_CPU or "stride" in options)  # elsewhere a device writes no columns
+    assert max(sizes, default=0) <= CAP
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from xpnn.backend import kernels
+
 STAND_IN = Path(__file__).parents[1] / "stand_in"
 PACKAGE = Path(importlib.util.find_spec("xpnn").origin).parent
 ROOMS = ("backend", "layers", "models", "training", "interop", "cli")
@@ -221,6 +223,9 @@ def from_docstring(doc: str) -> inspect.Signature | None:
 ARCHITECTURES = ("75", "80", "90", "100", "120")
 
 
+KERNEL = re.compile(r"__global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(")
+
+
 def compile_kernels(source: str) -> list[tuple[str, str, list[str], str]]:
     """For each architecture and type the kernels found in the machine code, and what the compiler had to say.
 
@@ -228,10 +233,10 @@ def compile_kernels(source: str) -> list[tuple[str, str, list[str], str]]:
     """
     from cupy.cuda import compiler
 
-    names, compiled = re.findall(r"__global__ void (\w+)", source), []
+    names, compiled = KERNEL.findall(source), []
     for architecture in ARCHITECTURES:
-        for real in ("float", "double"):
-            options = (f"-DREAL={real}", "-std=c++17", "-ftz=true", f"-arch=sm_{architecture}")
+        for real, index in (("float", "int"), ("double", "long long")):
+            options = (f"-DREAL={real}", f"-DINDEX={index}", "-std=c++17", "-ftz=true", f"-arch=sm_{architecture}")
             program, log = compiler._NVRTCProgram(source, "kernels.cu", method="cubin"), io.StringIO()
             try:
                 code, _ = program.compile((*options, "--device-as-default-execution-space"), log)
@@ -419,9 +424,9 @@ def nvrtc() -> Callable[[str], Any]:
 
 
 def test_kernels_compile_for_every_architecture(nvrtc):
-    source = (PACKAGE / "backend" / "kernels.cu").read_text()
-    names = re.findall(r"__global__ void (\w+)", source)
-    assert len(names) > 5
+    source = kernels.source()
+    names = KERNEL.findall(source)
+    assert len(names) > 15
     wanted = [[architecture, real, names, ""] for architecture in ARCHITECTURES for real in ("float", "double")]
     assert nvrtc(source) == wanted
 
@@ -435,7 +440,7 @@ def test_kernels_compile_for_every_architecture(nvrtc):
     ],
 )
 def test_the_compiler_tells_what_is_wrong(nvrtc, right, wrong, told):
-    source = (PACKAGE / "backend" / "kernels.cu").read_text()
+    source = kernels.source()
     assert source.count(right) == 1
     for _, _, found, log in nvrtc(source.replace(right, wrong)):
         assert told in log

@@ -21,7 +21,7 @@ from ._array import allocations, ndarray
 from .stand_in import launched
 
 _HEADER = Path(__file__).with_name("kernels.h")
-_KERNEL = re.compile(r"__global__\s+void\s+(\w+)\s*\(")
+_KERNEL = re.compile(r"__global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(")
 
 COMPILER = os.environ.get("CXX", "g++")
 
@@ -71,6 +71,8 @@ class RawKernel:
         names = (ctypes.c_char_p * len(types))(*(name.encode() for name in types))
         status = self._launch(ctypes.c_longlong(blocks), ctypes.c_longlong(threads), ctypes.c_bool(backwards),
                               addresses, names, len(cells))  # fmt: skip
+        if status == -2:
+            raise RuntimeError(f"{self.name}: some threads wait for others that have ended")
         if status < 0:
             raise TypeError(f"{self.name}: {len(cells)} arguments, which is not the kernel's number of parameters")
         if status:

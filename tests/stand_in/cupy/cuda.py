@@ -36,7 +36,7 @@ runtime = SimpleNamespace(
     CUDARuntimeError=CUDARuntimeError,
     driverGetVersion=lambda: 12040,
     getDeviceCount=lambda: 1,
-    getDeviceProperties=lambda device: {"name": b"CPU stand-in"},
+    getDeviceProperties=lambda device: {"name": b"CPU stand-in", "multiProcessorCount": 1},
     memGetInfo=lambda: (1 << 29, 1 << 30),
     runtimeGetVersion=lambda: 13000,
 )

@@ -1,13 +1,22 @@
-// As much of CUDA as a kernel without shared memory needs, for a CPU's compiler: one thread after the other.
+// As much of CUDA as the kernels need, for a CPU's compiler: one thread after the other, each up to where it waits for
+// the others of its block.
 
+#undef _FORTIFY_SOURCE  // it takes another thread's stack for a broken one
 #include <math.h>
+#include <setjmp.h>
 #include <string.h>
+#include <ucontext.h>
 
+#include <functional>
 #include <initializer_list>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #define __device__
 #define __global__
+#define __shared__ static
+#define __launch_bounds__(threads)
 
 struct Place {
     unsigned x, y, z;
@@ -30,23 +39,87 @@ template <class T> struct Parameter<T*> {
 };
 template <class T> struct Parameter<const T*> : Parameter<T*> {};
 
+// The threads of a block, each on a stack of its own.
+struct Block {
+    struct Thread {
+        ucontext_t start;
+        jmp_buf there;
+        std::unique_ptr<char[]> stack{new char[1 << 16]};
+        bool started, ended;
+    };
+    std::vector<Thread> threads{1024};
+    std::function<void()> kernel;
+    Thread* running = nullptr;
+    jmp_buf outside;
+    bool waited = false;
+
+    // False if some threads waited for others that had ended.
+    bool run(unsigned count, bool backwards) {
+        for (unsigned i = 0; i < count; ++i) threads[i].started = threads[i].ended = false;
+        for (unsigned ended = 0; ended < count;) {
+            if (ended) return false;
+            for (unsigned step = 0; step < count; ++step) {
+                unsigned i = backwards ? count - 1 - step : step;
+                threadIdx = {i, 0, 0};
+                running = &threads[i];
+                go_on();
+                ended += running->ended;
+            }
+        }
+        running = nullptr;
+        return true;
+    }
+    // The running thread up to where it waits or ends. Jumps, since a change of context asks the system twice.
+    void __attribute__((noinline)) go_on() {
+        if (_setjmp(outside)) return;
+        if (running->started) _longjmp(running->there, 1);
+        running->started = true;
+        getcontext(&running->start);
+        running->start.uc_stack.ss_sp = running->stack.get();
+        running->start.uc_stack.ss_size = 1 << 16;
+        makecontext(&running->start, begin, 0);
+        setcontext(&running->start);
+    }
+    static void begin();
+};
+static Block block;
+void Block::begin() {
+    block.kernel();
+    block.running->ended = true;
+    _longjmp(block.outside, 1);
+}
+static void __attribute__((noinline)) __syncthreads() {
+    if (!block.running) __builtin_trap();  // a kernel that waits now and did not at its first launch
+    block.waited = true;
+    if (!_setjmp(block.running->there)) _longjmp(block.outside, 1);
+}
+
 // Run a kernel as cuLaunchKernel does: each of the arguments is the address of a value. Backwards, from the last thread
-// to the first. Gives 0, or -1 for a wrong number of arguments, or the place from 1 of one that is of a wrong type.
+// to the first. Gives 0, or -1 for a wrong number of arguments, -2 for threads that wait for ever, or the place from 1
+// of an argument that is of a wrong type.
 template <class... A, size_t... I>
 int launch(void (*kernel)(A...), long long blocks, long long threads, bool backwards, void** arguments,
-           const char** types, int count, std::index_sequence<I...>)
+           const char** types, int count, bool& waits, std::index_sequence<I...>)
 {
     if (count != sizeof...(A)) return -1;
     for (int wrong : {0, (Parameter<A>::fits(types[I]) ? 0 : (int)I + 1)...})
         if (wrong) return wrong;
     blockDim = {(unsigned)threads, 1, 1};
     gridDim = {(unsigned)blocks, 1, 1};
-    for (long long step = 0; step < blocks * threads; ++step) {
-        long long i = backwards ? blocks * threads - 1 - step : step;
-        blockIdx = {(unsigned)(i / threads), 0, 0};
-        threadIdx = {(unsigned)(i % threads), 0, 0};
-        kernel(*(A*)arguments[I]...);
+    block.kernel = [&] { kernel(*(A*)arguments[I]...); };
+    block.waited = false;
+    for (long long step = 0; step < blocks; ++step) {
+        blockIdx = {(unsigned)(backwards ? blocks - 1 - step : step), 0, 0};
+        if (waits) {
+            if (!block.run((unsigned)threads, backwards)) return -2;
+            continue;
+        }
+        for (long long i = 0; i < threads; ++i) {
+            threadIdx = {(unsigned)(backwards ? threads - 1 - i : i), 0, 0};
+            kernel(*(A*)arguments[I]...);
+        }
     }
+    waits = block.waited;  // one that has no need to takes less time without
     return 0;
 }
 
@@ -54,8 +127,9 @@ int launch(void (*kernel)(A...), long long blocks, long long threads, bool backw
     extern "C" int name(long long blocks, long long threads, bool backwards, void** arguments,                 \
                         const char** types, int count)                                                         \
     {                                                                                                          \
+        static bool waits = true;                                                                              \
         return [&]<class... A>(void (*f)(A...)) {                                                              \
-            return launch(f, blocks, threads, backwards, arguments, types, count,                              \
+            return launch(f, blocks, threads, backwards, arguments, types, count, waits,                       \
                           std::make_index_sequence<sizeof...(A)>());                                           \
         }(kernel);                                                                                             \
     }

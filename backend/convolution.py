@@ -1,0 +1,120 @@
+"""A device's convolution without im2col's copies.
+
+Since the batch is last in memory, what im2col copies for one place under the kernel is a stretch of the image. So few
+channels go through kernels whose threads read the columns where they lie. And many go through cuBLAS, which is quicker
+there, once for each column k of the kernels, whose rows (c, m) are a matrix that only begins k columns later::
+
+    x_i  =  b + sum_k W_k o_ik,    dE/dW_k  =  sum_i delta_i o_ik^T,    o_ik[(m,c), j] = o[i + m, c, j + k]
+
+This holds for stride 1 and one group; others go by way of im2col itself.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from .gemm import accumulate
+from .kernels import add_row_sums, launch, stretch
+from .select import Array, xp
+
+_xp: Any = xp
+Pair = tuple[int, int]
+Backward = Callable[[Array, Array, Array], Array | None]
+
+_WIDE = 1 << 30  # multiplications from which a block's threads had better read together
+
+
+def correlate(
+    x: Array, W: Array, b: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int, needs_dx: bool
+) -> tuple[Array, Backward]:
+    """:class:`~xpnn.Conv2D`'s output and backward."""
+    (N, C, H, width), (D, _, k1, k2), (p1, p2), (d1, d2) = x.shape, W.shape, padding, dilation
+    rows, cols = H + 2 * p1 - (k1 - 1) * d1, width + 2 * p2 - (k2 - 1) * d2
+    if stride != (1, 1) or groups > 1 or rows * cols == 1:
+        return NotImplemented
+    o = _padded(_rows_first(x), (H + 2 * p1, C, width + 2 * p2, N), p1, p2)
+
+    def backward(dy: Array, dW: Array, db: Array) -> Array | None:
+        delta = _padded(_rows_first(dy), (rows, D, cols, N))
+        _add_kernel_gradient(o, delta, dW, db, dilation)
+        if not needs_dx:
+            return None
+        m1, m2 = (k1 - 1) * d1, (k2 - 1) * d2  # at each place of the image, delta under the turned kernel
+        around = _padded(delta, (H + m1, D, width + m2, N), m1 - p1, m2 - p2)
+        return _batch_first(_products(around, W[:, :, ::-1, ::-1].swapaxes(0, 1), None, (H, C, width, N), dilation))
+
+    return _batch_first(_products(o, W, b, (rows, D, cols, N), dilation)), backward
+
+
+def _rows_first(x: Array) -> Array:
+    """Images (N, C, H, W) as (H, C, W, N)."""
+    return x.transpose(2, 1, 3, 0)
+
+
+def _batch_first(x: Array) -> Array:
+    """Images (H, C, W, N) as (N, C, H, W)."""
+    return x.transpose(3, 1, 0, 2)
+
+
+def _padded(x: Array, shape: tuple[int, ...], above: int = 0, left: int = 0) -> Array:
+    """x (A, B, C, D) in a contiguous array of 0 of another A and C, or itself where it fills that."""
+    if x.shape == shape and x.flags.c_contiguous:
+        return x
+    y, step = xp.empty(shape, dtype=x.dtype), stretch(shape[3])
+    strides = (along // x.itemsize for along in x.strides)
+    threads = y.size // shape[3] * step
+    launch("pad", threads, x.dtype, x, *strides, *x.shape, above, left, y, shape[0], shape[2], step)
+    return y
+
+
+def _products(o: Array, K: Array, b: Array | None, shape: tuple[int, ...], dilation: Pair) -> Array:
+    """x of a shape (H', D, W', N) from o (H, C, W, N), kernels K (D, C, k1, k2) in any order, and b (D,)."""
+    (rows, D, cols, N), (_, C, k1, k2) = shape, K.shape
+    if D >= 32 and C * k1 >= 64 and dilation[0] == 1:
+        columns = xp.ascontiguousarray(K.transpose(3, 0, 2, 1)).reshape(k2, D, k1 * C)
+        x = xp.zeros(shape, dtype=o.dtype) if b is None else _padded(xp.broadcast_to(b[:, None, None], shape), shape)
+        for k in range(k2):
+            accumulate(x.reshape(rows, D, -1), columns[k], _under(o, k * dilation[1], k1, rows, cols))
+        return x
+    x = xp.empty(shape, dtype=o.dtype)
+    groups = -(-D // 8)
+    places, block = (4, 128) if rows * cols * N * groups >= 64 * _warps() else (1, 512)  # these share an output
+    threads = -(-rows * cols * N // (places * 128)) * groups * block
+    order = (stride // K.itemsize for stride in K.strides)
+    numbers = (C, o.shape[2], N, k1, k2, *dilation, D, rows, cols)
+    launch(f"correlate_{places}", threads, o.dtype, o, K, *order, b, x, *numbers, block=block)
+    return x
+
+
+def _under(o: Array, k: int, k1: int, rows: int, cols: int) -> Array:
+    """o_ik, (rows, (m,c), (columns, samples)): a view whose rows overlap."""
+    _, C, width, N = o.shape
+    line = width * N * o.itemsize
+    shape, strides = (rows, k1 * C, cols * N), (C * line, line, o.itemsize)
+    return xp.lib.stride_tricks.as_strided(o.reshape(-1)[k * N :], shape, strides)
+
+
+def _add_kernel_gradient(o: Array, delta: Array, dW: Array, db: Array, dilation: Pair) -> None:
+    """Add dE/dW and dE/db from o (H, C, W, N) and delta (H', D, W', N): parts of the sums, and then these."""
+    (rows, _, cols, N), (D, C, k1, k2) = delta.shape, dW.shape
+    terms = C * k1 * k2
+    wide = D >= 32 and D * terms * rows * cols * N >= _WIDE
+    if wide:
+        name, tiles, threads, warps = "wide_kernel_gradient", -(-D // 32) * (terms // 64 + 1), 128, 4 * _warps()
+    else:
+        name, tiles, threads, warps = "kernel_gradient", -(-D // 8) * (terms // 8 + 1), 32, _warps()
+    wanted = max(1, warps * 32 // (tiles * threads))  # parts
+    pieces = max(1, min(wanted // rows, cols * N // 64))  # of a row
+    units = rows * pieces
+    S = -(-units // -(-units // min(wanted, units)))
+    parts = xp.empty((D * (terms + 1), S), dtype=o.dtype)
+    numbers: tuple[Any, ...] = (o, delta, parts, C, o.shape[2], N, k1, k2, *dilation, D, rows, cols, pieces, S)
+    launch(name, threads * tiles * S, o.dtype, *numbers, block=128)
+    add_row_sums(dW.reshape(-1), parts[: D * terms])
+    add_row_sums(db, parts[D * terms :])
+
+
+@cache
+def _warps() -> int:
+    """Enough of them to keep the device busy."""
+    return 16 * _xp.cuda.runtime.getDeviceProperties(_xp.cuda.Device().id)["multiProcessorCount"]
