@@ -1,4 +1,4 @@
-"""The kernels of the folder cuda: compiled at first use for the device that runs (CuPy keeps the result), launched."""
+"""The kernels in CUDA beside this file: compiled at first use for the device that runs, and launched."""
 
 from functools import cache
 from pathlib import Path
@@ -9,8 +9,8 @@ import numpy as np
 from .select import Array, xp
 
 _xp: Any = xp
-_FOLDER = Path(__file__).with_name("cuda")
-_FILES = ("index.cu", "images.cu", "vectors.cu", "recurrence.cu")
+_FOLDER = Path(__file__).parent
+_FILES = ("index.cu", "pooling.cu", "convolution.cu", "vectors.cu", "recurrence.cu")
 _BLOCK = 256  # threads
 _LONG = 1 << 30  # numbers; arrays that reach farther need indices of 64 bits, which a GPU takes longer for
 REAL = {"float32": "float", "float64": "double"}

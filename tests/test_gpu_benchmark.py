@@ -48,7 +48,8 @@ def test_report_holds_both_precisions_and_who_did_not_run(gpu):
 def test_processes_answer_in_turn_and_one_that_ends_or_hangs_says_so(gpu, monkeypatch, tmp_path):
     """Workers that need no library in place of the real ones."""
     (tmp_path / "gpu_worker.py").write_text(
-        f"import sys, time\nsys.path.insert(0, {str(BENCHMARKS)!r})\nfrom multiprocessing.connection import Connection\n"
+        f"import sys, time\nsys.path.insert(0, {str(BENCHMARKS)!r})\n"
+        "from multiprocessing.connection import Connection\n"
         "connection = Connection(int(sys.argv[2]))\n"
         "while True:\n"
         "    method, arguments = connection.recv()\n"

@@ -1,4 +1,4 @@
-"""The kernels of backend/cuda, run on a CPU: against references of loops over single numbers, and against the equations
+"""The kernels of backend/*.cu, run on a CPU: against references of loops over single numbers, and against the equations
 that they stand for, bit for bit where both add up in the same order. As a program, the same without pytest, for the
 compiler's sanitizers: ``python check_kernels.py [RIGHT WRONG]``."""
 
