@@ -1,7 +1,7 @@
 """Chains of operations that a device does in one kernel, since there each operation costs a launch.
 
 The equations stand where they belong, in a layer, a loss or an optimiser, as a function of NumPy's operations that is
-marked :func:`fused`. Here are their forms for a device, under the same names; kernels.cu holds what they launch.
+marked :func:`fused`. Here are their forms for a device, under the same names; the .cu files hold what they launch.
 """
 
 from collections.abc import Callable
