@@ -93,7 +93,7 @@ def linear(z: Array, b: Array | None) -> Activated:
 
 
 def sigmoid(z: Array, b: Array | None) -> Activated:
-    """f(z + b) in one launch, delta in one, db in one; so are those below."""
+    """f(z + b) in one launch, delta and db in one; so are those below."""
     return _activation(0, z, b)
 
 

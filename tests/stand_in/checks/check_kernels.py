@@ -663,6 +663,10 @@ def test_the_loss_takes_one_launch_and_one_for_the_mean():
 
 
 def examine_all(dtype: str) -> None:
+    test_indices_of_more_than_32_bits((1 << 32) + 7, 3)
+    test_nan_goes_through_every_activation()
+    test_logits_too_large_for_exp()
+    test_a_wrong_label_is_told_at_the_next_synchronisation(3)
     for function, case in itertools.product((max_pool, mean_pool), POOLS):
         examine_pool(function, case, dtype)
     for case in COLUMNS:
@@ -683,10 +687,6 @@ def examine_all(dtype: str) -> None:
         examine_adam(shrink, decay, 257, dtype, on_device)
     for shape, memory in itertools.product([(1, 7), (300, 3), (2, 3, 5)], LOGITS):
         examine_loss(shape, memory, dtype, "int64")
-    test_indices_of_more_than_32_bits((1 << 32) + 7, 3)
-    test_nan_goes_through_every_activation()
-    test_logits_too_large_for_exp()
-    test_a_wrong_label_is_told_at_the_next_synchronisation(3)
 
 
 @pytest.mark.parametrize("a", [0, 1, 7, (1 << 31) + 5, (1 << 32) - 1, 1 << 32, (1 << 40) + 123])

@@ -4,14 +4,12 @@
 #undef _FORTIFY_SOURCE  // it takes another thread's stack for a broken one
 #include <math.h>
 #include <setjmp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
 
-#include <functional>
 #include <initializer_list>
-#include <memory>
 #include <utility>
-#include <vector>
 
 #define __device__
 #define __global__
@@ -44,11 +42,11 @@ struct Block {
     struct Thread {
         ucontext_t start;
         jmp_buf there;
-        std::unique_ptr<char[]> stack{new char[1 << 16]};
+        char* stack;
         bool started, ended;
-    };
-    std::vector<Thread> threads{1024};
-    std::function<void()> kernel;
+    } threads[1024];
+    void (*kernel)(void*);
+    void* arguments;
     Thread* running = nullptr;
     jmp_buf outside;
     bool waited = false;
@@ -75,7 +73,8 @@ struct Block {
         if (running->started) _longjmp(running->there, 1);
         running->started = true;
         getcontext(&running->start);
-        running->start.uc_stack.ss_sp = running->stack.get();
+        if (!running->stack) running->stack = (char*)malloc(1 << 16);
+        running->start.uc_stack.ss_sp = running->stack;
         running->start.uc_stack.ss_size = 1 << 16;
         makecontext(&running->start, begin, 0);
         setcontext(&running->start);
@@ -84,7 +83,7 @@ struct Block {
 };
 static Block block;
 void Block::begin() {
-    block.kernel();
+    block.kernel(block.arguments);
     block.running->ended = true;
     _longjmp(block.outside, 1);
 }
@@ -106,7 +105,9 @@ int launch(void (*kernel)(A...), long long blocks, long long threads, bool backw
         if (wrong) return wrong;
     blockDim = {(unsigned)threads, 1, 1};
     gridDim = {(unsigned)blocks, 1, 1};
-    block.kernel = [&] { kernel(*(A*)arguments[I]...); };
+    auto call = [&] { kernel(*(A*)arguments[I]...); };
+    block.kernel = [](void* it) { (*(decltype(&call))it)(); };
+    block.arguments = &call;
     block.waited = false;
     for (long long step = 0; step < blocks; ++step) {
         blockIdx = {(unsigned)(backwards ? blocks - 1 - step : step), 0, 0};
@@ -116,7 +117,7 @@ int launch(void (*kernel)(A...), long long blocks, long long threads, bool backw
         }
         for (long long i = 0; i < threads; ++i) {
             threadIdx = {(unsigned)(backwards ? threads - 1 - i : i), 0, 0};
-            kernel(*(A*)arguments[I]...);
+            call();
         }
     }
     waits = block.waited;  // one that has no need to takes less time without
