@@ -36,6 +36,8 @@ class Conv2D(Layer):
 
         line_r[(c,n), j] = sum_{d,m} W[d,c,m,n] delta[d,r-m,j],    dE/do[c,r,j] = sum_n line_r[(c,n), j-n]
 
+    A device adds up the same products without copying the columns out, where the stride is 1 and G = 1.
+
     With dilation the kernel's place (m, n) reads o[c, i + d1 m, j + d2 n]. With G groups, group g's D/G kernels see its
     C/G channels only: the same products, one for each group, over the group's rows of col.
 
