@@ -5,7 +5,7 @@ from .capture import captured
 from .errors import BackendError, explained
 from .fusion import fused
 from .gemm import matmul
-from .im2col import KERNELS_AT_ONCE, Tile, col2im, im2col, output_size, tiles, turned_windows
+from .im2col import KERNELS_AT_ONCE, Pair, Tile, batch_first, col2im, im2col, output_size, tiles, turned_windows
 from .memory import cache_blocks, keep_freed_memory
 from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
 from .stream import prefetch
@@ -17,11 +17,13 @@ __all__ = [
     "KERNELS_AT_ONCE",
     "Array",
     "BackendError",
+    "Pair",
     "Rng",
     "Tile",
     "add_product",
     "asarray",
     "axpby",
+    "batch_first",
     "cache_blocks",
     "captured",
     "check",

@@ -238,4 +238,3 @@ extern "C" __global__ void col2im(
     }
     AT(out, n, c, r, w) = sum;
 }
-

@@ -1,10 +1,10 @@
 """A device's convolution without im2col's copies.
 
-Since the batch is last in memory, what im2col copies for one place under the kernel is a stretch of the image. So few
-channels go through kernels whose threads read the columns where they lie. And many go through cuBLAS, which is quicker
-there, once for each column k of the kernels, whose rows (c, m) are a matrix that only begins k columns later::
+Since the batch is last in memory, what im2col copies for one place under the kernel is a stretch of the image. So
+kernels in CUDA read the columns where they lie. Only the output and the input's gradient of many channels go through
+cuBLAS, which is quicker there, once for each column k of W: its pixels are a matrix that begins k columns later::
 
-    x_i  =  b + sum_k W_k o_ik,    dE/dW_k  =  sum_i delta_i o_ik^T,    o_ik[(m,c), j] = o[i + m, c, j + k]
+    x_i  =  b + sum_k W_k o_ik,    o_ik[(m,c), j] = o[i + m, c, j + k]
 
 This holds for stride 1 and one group; others go by way of im2col itself.
 """
@@ -14,11 +14,11 @@ from functools import cache
 from typing import Any
 
 from .gemm import accumulate
-from .kernels import add_row_sums, launch, stretch
+from .im2col import Pair, batch_first
+from .kernels import launch, row_sums, stretch
 from .select import Array, xp
 
 _xp: Any = xp
-Pair = tuple[int, int]
 Backward = Callable[[Array, Array, Array], Array | None]
 
 _WIDE = 1 << 30  # multiplications from which a block's threads had better read together
@@ -41,19 +41,14 @@ def correlate(
             return None
         m1, m2 = (k1 - 1) * d1, (k2 - 1) * d2  # at each place of the image, delta under the turned kernel
         around = _padded(delta, (H + m1, D, width + m2, N), m1 - p1, m2 - p2)
-        return _batch_first(_products(around, W[:, :, ::-1, ::-1].swapaxes(0, 1), None, (H, C, width, N), dilation))
+        return batch_first(_products(around, W[:, :, ::-1, ::-1].swapaxes(0, 1), None, (H, C, width, N), dilation))
 
-    return _batch_first(_products(o, W, b, (rows, D, cols, N), dilation)), backward
+    return batch_first(_products(o, W, b, (rows, D, cols, N), dilation)), backward
 
 
 def _rows_first(x: Array) -> Array:
     """Images (N, C, H, W) as (H, C, W, N)."""
     return x.transpose(2, 1, 3, 0)
-
-
-def _batch_first(x: Array) -> Array:
-    """Images (H, C, W, N) as (N, C, H, W)."""
-    return x.transpose(3, 1, 0, 2)
 
 
 def _padded(x: Array, shape: tuple[int, ...], above: int = 0, left: int = 0) -> Array:
@@ -110,8 +105,8 @@ def _add_kernel_gradient(o: Array, delta: Array, dW: Array, db: Array, dilation:
     parts = xp.empty((D * (terms + 1), S), dtype=o.dtype)
     numbers: tuple[Any, ...] = (o, delta, parts, C, o.shape[2], N, k1, k2, *dilation, D, rows, cols, pieces, S)
     launch(name, threads * tiles * S, o.dtype, *numbers, block=128)
-    add_row_sums(dW.reshape(-1), parts[: D * terms])
-    add_row_sums(db, parts[D * terms :])
+    row_sums(dW.reshape(-1), parts[: D * terms])
+    row_sums(db, parts[D * terms :])
 
 
 @cache

@@ -9,8 +9,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from .convolution import correlate
-from .im2col import output_size
-from .kernels import REAL, add_row_sums, launch, lengths, number, row_sums, stretch, strided, together
+from .im2col import Pair, batch_first, output_size
+from .kernels import REAL, launch, lengths, number, row_sums, stretch, strided, together
 from .select import Array, flag, on_device, xp
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,7 +34,6 @@ def fused(equations: F) -> F:
     return chosen  # type: ignore[return-value]
 
 
-Pair = tuple[int, int]
 Pooled = tuple[Array, Callable[[Array], Array | None]]
 
 
@@ -43,7 +42,7 @@ def max_pool(x: Array, size: Pair, stride: Pair, padding: Pair, needs_dx: bool =
     shape, out, window = x.shape, _out(x, size, stride, padding), (*size, *stride, *padding)
     y, winner = _images(out, x.dtype), _images(out, "int32") if needs_dx else None
     arrays = (*strided(x), *strided(y), *_winners(winner))
-    _launch_on(y, "max_pool", *arrays, *lengths(y), stretch(shape[0]), *shape[2:], *window)
+    _launch_on(y, "max_pool", arrays, *shape[2:], *window)
     return y, lambda dy: _pool_gradient(dy, winner, 1.0, shape, window) if winner is not None else None
 
 
@@ -51,8 +50,7 @@ def mean_pool(x: Array, size: Pair, stride: Pair, padding: Pair) -> Pooled:
     """The mean under each window; each pixel gathers its share of all that hold it."""
     y, window = _images(_out(x, size, stride, padding), x.dtype), (*size, *stride, *padding)
     scale, shape = 1 / (size[0] * size[1]), x.shape
-    arrays = (*strided(x), *strided(y), scale)
-    _launch_on(y, "mean_pool", *arrays, *lengths(y), stretch(shape[0]), *shape[2:], *window)
+    _launch_on(y, "mean_pool", (*strided(x), *strided(y), scale), *shape[2:], *window)
     return y, lambda dy: _pool_gradient(dy, None, scale, shape, window)
 
 
@@ -61,13 +59,14 @@ def _pool_gradient(
 ) -> Array:
     dx = _images(shape, dy.dtype)
     arrays = (*strided(dy), *_winners(winner), scale, *strided(dx))
-    _launch_on(dx, "pool_gradient", *arrays, *lengths(dx), stretch(shape[0]), *dy.shape[2:], *window)
+    _launch_on(dx, "pool_gradient", arrays, *dy.shape[2:], *window)
     return dx
 
 
-def _launch_on(images: Array, name: str, *args: Any) -> None:
-    """A kernel whose threads have the pixels of these images, and samples of them."""
-    launch(name, images.size // max(1, len(images)) * stretch(len(images)), images.dtype, *args)
+def _launch_on(images: Array, name: str, first: tuple[Any, ...], *rest: Any) -> None:
+    """A kernel whose threads have the pixels of these images and samples of them, which it is told in between."""
+    N, step = len(images), stretch(len(images))
+    launch(name, images.size // max(1, N) * step, images.dtype, *first, *lengths(images), step, *rest)
 
 
 def _winners(winner: Array | None) -> tuple[Any, ...]:
@@ -81,7 +80,7 @@ def _out(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
 def _images(shape: tuple[int, ...], dtype: Any) -> Array:
     """An array of the shape (N, C, H, W), in memory as the layers have it: rows first and the batch last."""
     N, C, H, W = shape
-    return xp.empty((H, C, W, N), dtype=dtype).transpose(3, 1, 0, 2)
+    return batch_first(xp.empty((H, C, W, N), dtype=dtype))
 
 
 Activated = tuple[Array, Callable[..., Array]]
@@ -151,13 +150,13 @@ def _biased(z: Array, b: Array | None) -> Array:
 
 def _bias_gradient(delta: Array, db: Array | None = None) -> Array:
     if db is not None:
-        add_row_sums(db, delta)
+        row_sums(db, delta)
     return delta
 
 
 def add_rows(out: Array, x: Array) -> None:
     """In one launch, where CuPy takes two, one of them long."""
-    add_row_sums(out, x.T)
+    row_sums(out, x.T)
 
 
 def _steps(x: Array) -> list[tuple[int, int]]:
@@ -225,7 +224,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple
     losses, dz = xp.empty(N, dtype=z.dtype), xp.empty((K, N), dtype=z.dtype)
     launch("softmax_cross_entropy", N, z.dtype, *strided(z), t, losses, dz, flag(complaint), N, K, 1 / N)
     mean = xp.empty((), dtype=z.dtype)
-    row_sums(losses[None], mean.reshape(1), scale=1 / N)
+    row_sums(mean.reshape(1), losses[None], keep=0.0, scale=1 / N)
     return mean, lambda: dz.T.reshape(logits.shape)
 
 

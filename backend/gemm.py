@@ -80,14 +80,14 @@ def _in_pieces(a: Array, b: Array, out: Array, keep: float) -> bool:
     For a small result of long sums, where cuBLAS itself can take ten times as long; False where it is none.
     """
     (M, K), N = a.shape[-2:], b.shape[-1]
-    piece = next((piece for piece in range(32, 15, -1) if K % piece == 0), 0)
     small = a.ndim == b.ndim == 2 and M * N <= _SMALL and K >= 128 and out.flags.c_contiguous
-    if not small or not piece or a.dtype.name not in REAL:
+    piece = next((piece for piece in range(32, 15, -1) if K % piece == 0), 0) if small else 0
+    if not piece or a.dtype.name not in REAL:
         return False
     view = xp.lib.stride_tricks.as_strided
     first = view(a, (K // piece, M, piece), (piece * a.strides[1], *a.strides))
     second = view(b, (K // piece, piece, N), (piece * b.strides[0], *b.strides))
-    row_sums(matmul(first, second).reshape(-1, M * N).T, out.reshape(-1), keep)
+    row_sums(out.reshape(-1), matmul(first, second).reshape(-1, M * N).T, keep)
     return True
 
 

@@ -31,6 +31,14 @@ KERNELS_AT_ONCE = 1 if on_device else 24
 """Fewer in a product do not pay back that a CPU's BLAS puts the columns into its own order first."""
 
 
+Pair = tuple[int, int]
+
+
+def batch_first(x: Array) -> Array:
+    """The view (N, C, H, W) of x (H, C, W, N)."""
+    return x.transpose(3, 1, 0, 2)
+
+
 class Tile(NamedTuple):
     """A part of the output: output rows, output columns, samples."""
 

@@ -19,7 +19,7 @@ REAL = {"float32": "float", "float64": "double"}
 
 def source() -> str:
     """All kernels."""
-    return "".join((_FOLDER / name).read_text() for name in _FILES)
+    return "\n".join((_FOLDER / name).read_text() for name in _FILES)
 
 
 def launch(name: str, threads: int, dtype: Any, *args: Array | float | None, block: int = _BLOCK) -> None:
@@ -51,13 +51,8 @@ def _reach(x: Array) -> int:
     return sum(abs(stride) * (length - 1) for stride, length in zip(x.strides, x.shape, strict=True)) // x.itemsize
 
 
-def add_row_sums(out: Array, x: Array) -> None:
-    """out += x.sum(1)."""
-    row_sums(x, out, keep=1.0)
-
-
-def row_sums(x: Array, out: Array, keep: float = 0.0, scale: float = 1.0) -> None:
-    """out = keep out + scale x.sum(1) in one launch, for x (rows, columns) in any order and out (rows,), contiguous."""
+def row_sums(out: Array, x: Array, keep: float = 1.0, scale: float = 1.0) -> None:
+    """out = keep out + scale x.sum(1) in one launch: out (rows,) is contiguous, x (rows, columns) in any order."""
     rows, columns = x.shape
     at_once = 4 if abs(x.strides[0]) < abs(x.strides[1]) and rows > 1 else 1  # neighbours in memory to neighbours
     block = at_once * together(columns, 1024 // at_once)

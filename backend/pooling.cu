@@ -86,4 +86,3 @@ extern "C" __global__ void pool_gradient(
         AT(dx, n, c, h, w) = sum;
     }
 }
-

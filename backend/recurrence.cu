@@ -1,4 +1,3 @@
-
 // -- Elman's recurrence: a block takes a sample through time, its threads holding W_h in their registers
 
 #define MOST_UNITS 192

@@ -97,7 +97,7 @@ class Process:
             return f"its process ended with code {self.process.wait()}", None
 
     def ask(self, method: str, *arguments: Any) -> tuple[str | None, Any]:
-        """As :meth:`answer`, at once."""
+        """Send, and wait for the answer."""
         self.send(method, *arguments)
         return self.answer()
 
@@ -115,9 +115,10 @@ def measure_memory(processes: Processes) -> dict[str, int]:
     from contenders.xpnn_ import initial_weights
 
     net, taken = NETS[MEMORY_NET], {}
+    weights, batches = initial_weights(net), make_batches(net, MEMORY_BATCH)
     for name, process in processes.items():
         before = int(smi("memory.used"))
-        reason, _ = process.ask("build", net, "sgd", initial_weights(net), make_batches(net, MEMORY_BATCH))
+        reason, _ = process.ask("build", net, "sgd", weights, batches)
         if reason is None:
             taken[name] = int(smi("memory.used")) - before
     return taken
@@ -159,8 +160,9 @@ def measure_epoch(processes: Processes) -> dict[str, dict[str, float]]:
     data = nn.data.load_images("fashion-mnist")
     x, y = data.x_train / np.float32(255), data.y_train
     net, seconds = NETS[EPOCH_NET], {}
+    weights, batches = initial_weights(net), make_batches(net, EPOCH_BATCH, 1)
     for name, process in processes.items():
-        reason, _ = process.ask("build", net, "sgd", initial_weights(net), make_batches(net, EPOCH_BATCH, 1))
+        reason, _ = process.ask("build", net, "sgd", weights, batches)
         for where, on_device in (("on the device", True), ("streamed", False)):
             if reason is None:
                 reason, times = process.ask("epoch", x, y, EPOCH_BATCH, on_device, 3)
@@ -251,7 +253,6 @@ def main() -> None:
             write()
         for process in processes.values():
             process.close()
-        write()
     print(text_of(results))
 
 

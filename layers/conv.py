@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-from ..backend import Array, Rng, fused, output_size
+from ..backend import Array, Pair, Rng, batch_first, fused, output_size
 from .base import Backward, Layer, brief, pair, positive
-from .correlation import Correlation, batch_first, rows_first
+from .correlation import Correlation, rows_first
 from .init import affine
-
-Pair = tuple[int, int]
 
 
 class Conv2D(Layer):

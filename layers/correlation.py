@@ -31,7 +31,7 @@ class Correlation:
         kernel, stride, dilation, groups: as for :class:`~xpnn.Conv2D`.
 
     Attributes:
-        rows, cols: H' and W'; below 1 where the kernel is larger than the image.
+        rows, cols: H' and W'.
     """
 
     def __init__(
@@ -138,8 +138,3 @@ def rows_first(x: Array, p1: int = 0, p2: int = 0, value: float = 0.0) -> Array:
     out = xp.full((H + 2 * p1, C, W + 2 * p2, N), value, dtype=x.dtype)
     out[p1 : p1 + H, :, p2 : p2 + W] = x
     return out
-
-
-def batch_first(x: Array) -> Array:
-    """The view (N, C, H, W) of x (H, C, W, N)."""
-    return x.transpose(3, 1, 0, 2)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
-from ..backend import Array, fused, output_size, xp
+from ..backend import Array, Pair, batch_first, fused, output_size, xp
 from .base import Backward, Layer, brief, pair
-from .correlation import batch_first, rows_first
+from .correlation import rows_first
 
 
 class _Pool2D(Layer):
@@ -101,9 +101,6 @@ class GlobalAvgPool2D(Layer):
             return batch_first(dx)
 
         return x.mean((2, 3)), backward
-
-
-Pair = tuple[int, int]
 
 
 @fused
