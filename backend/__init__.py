@@ -1,12 +1,13 @@
 """The only rooms that know which array library runs: NumPy, or CuPy where ``NN_BACKEND=cupy``."""
 
-from .blas import add_product, axpby, small_products
+from .blas import add_product, axpby
 from .capture import captured
 from .errors import BackendError, explained
 from .fusion import fused
 from .gemm import matmul
-from .im2col import KERNELS_AT_ONCE, Pair, Tile, batch_first, col2im, im2col, output_size, tiles, turned_windows
+from .im2col import Pair, Tile, batch_first, col2im, im2col, output_size, tiles, turned_windows
 from .memory import cache_blocks, keep_freed_memory
+from .numpy_blas import kernels_at_once, small_products
 from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
 from .stream import prefetch
 from .threads import in_parallel, part, parts
@@ -14,7 +15,6 @@ from .threads import in_parallel, part, parts
 keep_freed_memory()
 
 __all__ = [
-    "KERNELS_AT_ONCE",
     "Array",
     "BackendError",
     "Pair",
@@ -33,6 +33,7 @@ __all__ = [
     "fused",
     "im2col",
     "in_parallel",
+    "kernels_at_once",
     "matmul",
     "name",
     "output_size",

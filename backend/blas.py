@@ -1,20 +1,18 @@
-"""What NumPy leaves out of BLAS: adding a product or a vector to an array in place, and the number of threads.
+"""What NumPy leaves out of its BLAS: adding a product or a vector to an array in place.
 
-The BLAS is the one that NumPy has loaded. Where its entry points are not found (Apple's Accelerate, say), and on a
-device, plain NumPy or CuPy does the same.
+Where BLAS's functions are not found, and on a device, plain NumPy or CuPy does the same.
 """
 
-import contextlib
 import ctypes
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 from .gemm import accumulate, matrices
-from .select import Array, on_device
+from .numpy_blas import blas_function
+from .select import Array
 
-_AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
 _WORTH = 1 << 14  # numbers in the result: for fewer, the call costs more than the temporary array
+_I, _P = ctypes.c_int64, ctypes.c_void_p
 _ROW_MAJOR, _TURNS = 101, {False: 111, True: 112}  # cblas.h: whether a matrix is transposed
 
 
@@ -54,68 +52,10 @@ def axpby(a: float, x: Array, b: float, y: Array) -> None:
 @functools.cache
 def _gemm(dtype: str) -> Callable[..., None] | None:
     """cblas_sgemm or cblas_dgemm."""
-    return _function("gemm", dtype, [*[ctypes.c_int] * 3, *[_I] * 3, "real", _P, _I, _P, _I, "real", _P, _I])
+    return blas_function("gemm", dtype, [*[ctypes.c_int] * 3, *[_I] * 3, "real", _P, _I, _P, _I, "real", _P, _I])
 
 
 @functools.cache
 def _axpby(dtype: str) -> Callable[..., None] | None:
     """cblas_saxpby or cblas_daxpby, which OpenBLAS has beyond the standard."""
-    return _function("axpby", dtype, [_I, "real", _P, _I, "real", _P, _I])
-
-
-_I, _P = ctypes.c_int64, ctypes.c_void_p
-
-
-def _function(name: str, dtype: str, types: list[Any]) -> Callable[..., None] | None:
-    """A function of BLAS's with 64-bit integers; None where there is none."""
-    if on_device or dtype not in "fd":
-        return None
-    letter, real = {"f": ("s", ctypes.c_float), "d": ("d", ctypes.c_double)}[dtype]
-    for library in blas_libraries():
-        for prefix in ("scipy_cblas_", "cblas_"):
-            function = getattr(library.dynlib, f"{prefix}{letter}{name}64_", None)
-            if function is not None:
-                function.restype, function.argtypes = None, [real if kind == "real" else kind for kind in types]
-                return function
-    return None
-
-
-@functools.cache
-def blas_libraries() -> list[Any]:
-    """threadpoolctl's handles of the BLAS libraries in the process."""
-    import threadpoolctl  # here, since importing it takes a while
-
-    return list(threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers)
-
-
-def blas_threads() -> int:
-    """How many threads BLAS has been given: all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS."""
-    return 1 if on_device else max((library.num_threads for library in blas_libraries()), default=1)
-
-
-@contextlib.contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """One thread for each call of BLAS meanwhile: for products too small to be divided, or divided already."""
-    before = [] if on_device else [library.num_threads for library in blas_libraries()]
-    if max(before, default=1) == 1:
-        yield
-        return
-    try:
-        for library in blas_libraries():
-            library.set_num_threads(1)
-        yield
-    finally:
-        for library, threads in zip(blas_libraries(), before, strict=True):
-            library.set_num_threads(threads)
-
-
-def small_products(multiplications: int) -> contextlib.AbstractContextManager[None]:
-    """For a loop over products of this size: BLAS uses one thread meanwhile if they are too small to be divided."""
-    return single_threaded_blas() if multiplications < _small() else contextlib.nullcontext()
-
-
-@functools.cache
-def _small() -> int:
-    """Multiplications that two threads finish no sooner than one, as measured with AVX-512 and with AVX2."""
-    avx512 = any(getattr(library, "architecture", None) in _AVX512 for library in blas_libraries())
-    return 1 << 21 if avx512 else 1 << 19
+    return blas_function("axpby", dtype, [_I, "real", _P, _I, "real", _P, _I])

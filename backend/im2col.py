@@ -26,11 +26,6 @@ _STRETCH = (1 << 12, 1 << 40) if on_device else (256, 2048)
 """Positions along width and batch: fewer make a product inefficient, more leave a CPU's cache; a device wants few
 launches."""
 
-
-KERNELS_AT_ONCE = 1 if on_device else 24
-"""Fewer in a product do not pay back that a CPU's BLAS puts the columns into its own order first."""
-
-
 Pair = tuple[int, int]
 
 

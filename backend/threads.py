@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from .blas import blas_threads, single_threaded_blas
+from .numpy_blas import blas_threads, single_threaded_blas
 from .select import on_device
 
 if TYPE_CHECKING:

@@ -1,12 +1,12 @@
 """The convolution's three products, by im2col: the output, the kernels' gradient and the input's gradient."""
 
 from ..backend import (
-    KERNELS_AT_ONCE,
     Array,
     Tile,
     add_product,
     col2im,
     im2col,
+    kernels_at_once,
     matmul,
     output_size,
     tiles,
@@ -51,7 +51,8 @@ class Correlation:
         self.whole = kernel == (H, width) and groups == 1
         self.h = 1
         if groups == stride[0] == dilation[0] == 1:
-            self.h = next(h for h in (4, 3, 2, 1) if h == 1 or (self.rows % h == 0 and h * self.D <= KERNELS_AT_ONCE))
+            most = kernels_at_once(self.D * self.C * self.k1 * self.k2)
+            self.h = next(h for h in (4, 3, 2, 1) if h == 1 or (self.rows % h == 0 and h * self.D <= most))
         self.out = (self.rows // self.h, groups, self.h * self.D, self.cols, N)
 
     def forward(self, o: Array, W: Array, b: Array) -> Array:

@@ -223,7 +223,7 @@ MUTATIONS = [
 def many_blocks(monkeypatch):
     """A row of the output to a block, or several at once: what is added up between them in a convolution counts too."""
     monkeypatch.setattr(sys.modules["xpnn.backend.im2col"], "WORKSPACE_BYTES", 1)
-    monkeypatch.setattr(sys.modules["xpnn.layers.correlation"], "KERNELS_AT_ONCE", 24)  # on a device too
+    monkeypatch.setattr(sys.modules["xpnn.layers.correlation"], "kernels_at_once", lambda _: 24)  # on a device too
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,9 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
+from xpnn.backend import matmul
 
+numpy_blas = sys.modules["xpnn.backend.numpy_blas"]
 correlation, threads = sys.modules["xpnn.layers.correlation"], sys.modules["xpnn.backend.threads"]
 ON_CPU = nn.xp.__name__ == "numpy"
 CAP = sys.modules["xpnn.backend.im2col"].WORKSPACE_BYTES
@@ -154,6 +156,46 @@ def test_what_is_separable():
     assert coupled == {"Layer", "BatchNorm1D", "BatchNorm2D", "Dropout"}
     assert nn.LeNet5(rng=0).separable
     assert not nn.Sequential(nn.Dense(2, 2, rng=0), nn.Sequential(nn.Dropout(0.5, rng=0))).separable
+
+
+@pytest.fixture
+def avx512(monkeypatch):
+    """As on a processor where OpenBLAS does small products without copying their factors."""
+    if ON_CPU:
+        monkeypatch.setattr(numpy_blas, "_avx512", lambda: True)
+        numpy_blas.pieces.cache_clear()
+        yield
+        numpy_blas.pieces.cache_clear()
+    else:
+        yield
+
+
+@pytest.mark.parametrize("columns", [500, 640, 1792, 641, 200])
+def test_a_product_in_pieces_is_the_product(columns, avx512, rng):
+    a, b = rng.standard_normal((2, 1, 16, 155)), rng.standard_normal((2, 3, 155, columns))
+    count, expected = numpy_blas.pieces(16 * 155, columns), a @ b
+    if ON_CPU:
+        assert (count > 1) == (columns in (500, 640, 1792))
+        assert columns % count == 0
+        assert count == 1 or 16 * 155 * columns // count <= 1_000_000
+    out = nn.xp.empty((3, 2, 16, columns)).swapaxes(0, 1)  # rows of blocks, as a convolution has them
+    assert matmul(dev(a), dev(b), out) is out
+    np.testing.assert_allclose(host(out), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(host(matmul(dev(a), dev(b))), host(out))
+
+
+def test_a_convolution_in_pieces_and_by_single_rows_gives_the_same(avx512, rng):
+    conv, x = nn.Conv2D(6, 16, 5, rng=0, dtype="float64"), rng.standard_normal((64, 6, 14, 14))
+    y, backward = conv.forward(dev(x))
+    dy = rng.standard_normal(y.shape)
+    results = host(y), host(backward(dev(dy))), *(host(conv.grads[key]) for key in "Wb")
+    conv.zero_grad()
+    plain = [conv.forward(dev(x[i : i + 1])) for i in range(len(x))]  # too small to be divided
+    np.testing.assert_allclose(results[0], np.concatenate([host(one) for one, _ in plain]), rtol=1e-11, atol=1e-11)
+    dx = [host(step(dev(dy[i : i + 1]))) for i, (_, step) in enumerate(plain)]
+    np.testing.assert_allclose(results[1], np.concatenate(dx), rtol=1e-11, atol=1e-11)
+    for key, result in zip("Wb", results[2:], strict=True):
+        np.testing.assert_allclose(result, host(conv.grads[key]), rtol=1e-10, atol=1e-10)
 
 
 if ON_CPU:  # a device forks no process, and tracemalloc does not see its memory
