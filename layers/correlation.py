@@ -2,8 +2,10 @@
 
 from ..backend import (
     Array,
+    Pair,
     Tile,
     add_product,
+    batch_first,
     col2im,
     im2col,
     kernels_at_once,
@@ -87,15 +89,32 @@ class Correlation:
                 rows = dK[:, j : j + self.k1, :-1, j].reshape(self.G, self.k1, self.C, self.k2, self.D)
                 dW += rows.transpose(0, 4, 2, 1, 3).reshape(dW.shape)
 
-    def input_gradient(self, delta: Array, W: Array) -> Array:
-        """dE/do, (H, C, W, N), from delta and W."""
-        H, _, width, N = self.shape
+    def input_gradient(self, delta: Array, W: Array, padding: Pair) -> Array:
+        """dE/do without o's border, (H - 2 p1, C, W - 2 p2, N), from delta and W."""
+        (H, _, width, N), (p1, p2), (d1, d2) = self.shape, padding, self.dilation
+        border = (self.k1 - 1) * d1 - p1, (self.k2 - 1) * d2 - p2
         if self.whole:
-            return matmul(W.reshape(self.D, -1).T, delta.reshape(self.D, N)).reshape(-1, H, width, N).swapaxes(0, 1)
+            do = matmul(W.reshape(self.D, -1).T, delta.reshape(self.D, N)).reshape(-1, H, width, N).swapaxes(0, 1)
+        elif self.stride == (1, 1) and self.D <= self.C and min(border) >= 0:
+            return self._turned(rows_first(batch_first(delta), *border), W)
+        else:
+            do = self._spread(delta, W)
+        return do[p1 : H - p1, :, p2 : width - p2]
+
+    def _turned(self, delta: Array, W: Array) -> Array:
+        """delta * W, from delta with its border: the quicker way where there are no more kernels than channels."""
+        W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)[..., ::-1, ::-1].swapaxes(1, 2)  # g, c, d, m, n
+        kernels = W.reshape(-1, *W.shape[2:])
+        back = Correlation(delta.shape, len(kernels), (self.k1, self.k2), self.stride, self.dilation, self.G)
+        return back.forward(delta, kernels, xp.zeros(len(kernels), dtype=delta.dtype))
+
+    def _spread(self, delta: Array, W: Array) -> Array:
+        """delta * W along the height, and along the width the sum of what reaches each pixel."""
+        (H, _, _, N), (s1, s2), (d1, d2) = self.shape, self.stride, self.dilation
         do = xp.zeros(self.shape, dtype=delta.dtype)
         W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)
         turned = W[..., ::-1, :].transpose(0, 2, 4, 3, 1).reshape(self.G, 1, self.C * self.k2, -1)  # g, 1, (c,n), (m,d)
-        (s1, s2), (d1, d2), line = self.stride, self.dilation, self.G * max(self.C * self.k2, self.D)
+        line = self.G * max(self.C * self.k2, self.D)
         for tile in tiles((H, self.cols, N), line * delta.itemsize, self.k1, 1, d1):
             lines = matmul(turned, turned_windows(delta, self.k1, s1, tile, d1, self.G))
             col2im(lines, do, self.k2, s2, tile, d2)

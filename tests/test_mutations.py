@@ -55,7 +55,17 @@ MUTATIONS = [
     Mutation(nn.Dense, "self.grads.add", 'self.grads["W"][...] = 0; self.grads.add', "overwrites the gradient", "W"),
     Mutation(activations._add_rows, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
     Mutation(activations.linear, "_add_rows(dy, db)", "dy", "forgotten bias", "b", "Dense"),
-    Mutation(conv.correlate, "[p1 : p1 + H, :, p2 :", "[:H, :, p2 :", "padding not cut off", "input", "Conv2D"),
+    Mutation(Correlation, "do[p1 : H - p1, :", "do[: H - 2 * p1, :", "padding not cut off", "input", "Conv2D"),
+    Mutation(conv.correlate, "*padding), delta", "*padding, 1), delta", "a border of ones", "W", "Conv2D"),
+    Mutation(Correlation, "[..., ::-1, ::-1]", "[..., ::-1]", "kernel turned by half", "input", "Conv2D"),
+    Mutation(
+        Correlation,
+        "self.stride, self.dilation, self.G)",
+        "self.stride, (1, 1), self.G)",
+        "dilation forgotten",
+        "input",
+        "Conv2D",
+    ),
     Mutation(
         nn.Conv2D, 'self.grads["W"], self.grads["b"])', 'self.grads["W"], 0 * self.grads["b"])', "forgotten bias", "b"
     ),
