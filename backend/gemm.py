@@ -44,7 +44,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         ValueError: the shapes do not match.
     """
     if not on_device:
-        return _on_cpu(a, b, out)
+        return np.matmul(a, b, out=out) if b.ndim < 3 else _batch_on_cpu(a, b, out)
     if not _suits(a, b) or (library := _library()) is None:
         return xp.matmul(a, b, out=out)
     shape = _shape(a, b)
@@ -62,9 +62,9 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     return c
 
 
-def _on_cpu(a: Array, b: Array, out: Array | None) -> Array:
-    """numpy.matmul; a batch's columns are divided where BLAS is quicker so, all in one call."""
-    count = pieces(a.shape[-2] * a.shape[-1], b.shape[-1]) if a.ndim > 1 and b.ndim > 2 else 1
+def _batch_on_cpu(a: Array, b: Array, out: Array | None) -> Array:
+    """numpy.matmul, with the columns divided where BLAS is quicker so, all in one call."""
+    count = pieces(a.shape[-2] * a.shape[-1], b.shape[-1]) if a.ndim > 1 else 1
     if count == 1:
         return np.matmul(a, b, out=out)
     out = np.empty(_shape(a, b), dtype=np.result_type(a, b)) if out is None else out

@@ -17,6 +17,7 @@ import numpy as np
 
 from .kernels import REAL, gather_columns
 from .memory import slices
+from .numpy_blas import aligned_empty
 from .select import Array, on_device, xp
 
 WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 22
@@ -98,7 +99,7 @@ def im2col(
     h, c, w, n = x.strides
     start = tile.rows.start * s1 * h + tile.cols.start * s2 * w + tile.samples.start * n
     places = _view(x, start, (G, height, C, k2, cols, samples), (C * c, h, c, w * d2, w * s2, n))
-    lines = xp.empty((G, height, C * k2 + 1, cols * samples), dtype=x.dtype)
+    lines = aligned_empty((G, height, C * k2 + 1, cols * samples), x.dtype)
     lines[:, :, :-1].reshape(places.shape)[...] = places
     lines[:, :, -1] = 1
     return windows(lines, k1, rows, s1, d1)
@@ -142,7 +143,8 @@ def turned_windows(delta: Array, kernel: int, stride: int, tile: Tile, dilation:
     length = (cols.stop - cols.start) * (samples.stop - samples.start)
     first, end = max(0, -(-top // stride)), min(H, -(-rows.stop // stride))  # rows i that meet any r
     count, start = max(0, end - first), first * stride - top
-    spread = xp.zeros((groups, size, D // groups, length), dtype=delta.dtype)
+    spread = aligned_empty((groups, size, D // groups, length), delta.dtype)
+    spread[...] = 0
     part = delta[first : first + count, :, cols, samples].reshape(count, groups, D // groups, length)
     spread[:, start : start + count * stride : stride] = part.swapaxes(0, 1)
     return windows(spread, kernel, size - margin, 1, dilation)
