@@ -32,7 +32,7 @@ def linear(z: Array, b: Array | None) -> Activated:
     """z + b: a layer without an activation."""
 
     def backward(dy: Array, db: Array | None = None) -> Array:
-        return _add_rows(dy, db)
+        return _bias_gradient(dy, db)
 
     return _biased(z, b), backward
 
@@ -43,7 +43,7 @@ def _biased(z: Array, b: Array | None) -> Array:
     return z
 
 
-def _add_rows(delta: Array, db: Array | None) -> Array:
+def _bias_gradient(delta: Array, db: Array | None) -> Array:
     if db is not None:
         db += delta.sum(1)
     return delta
@@ -64,7 +64,7 @@ def sigmoid(z: Array, b: Array | None) -> Activated:
     a = 0.5 * xp.tanh(0.5 * _biased(z, b)) + 0.5
 
     def backward(dy: Array, db: Array | None = None) -> Array:
-        return _add_rows(dy * (a * (1 - a)), db)
+        return _bias_gradient(dy * (a * (1 - a)), db)
 
     return a, backward
 
@@ -84,7 +84,7 @@ def tanh(z: Array, b: Array | None) -> Activated:
         slope = a * a
         xp.subtract(1, slope, out=slope)
         slope *= dy
-        return _add_rows(slope, db)
+        return _bias_gradient(slope, db)
 
     return a, backward
 
@@ -116,7 +116,7 @@ def scaled_tanh(z: Array, b: Array | None, amplitude: float, slope: float) -> Ac
     a = amplitude * xp.tanh(slope * _biased(z, b))
 
     def backward(dy: Array, db: Array | None = None) -> Array:
-        return _add_rows(dy * (slope * (amplitude - a * a / amplitude)), db)
+        return _bias_gradient(dy * (slope * (amplitude - a * a / amplitude)), db)
 
     return a, backward
 
@@ -134,7 +134,7 @@ def relu(z: Array, b: Array | None) -> Activated:
     a = z.clip(0, xp.inf, out=None if b is None else z)  # max(z, 0), which takes NumPy twice as long
 
     def backward(dy: Array, db: Array | None = None) -> Array:
-        return _add_rows(dy * (a > 0), db)
+        return _bias_gradient(dy * (a > 0), db)
 
     return a, backward
 
@@ -164,7 +164,7 @@ def leaky_relu(z: Array, b: Array | None, slope: float) -> Activated:
     z = _biased(z, b)
 
     def backward(dy: Array, db: Array | None = None) -> Array:
-        return _add_rows(xp.where(z > 0, dy, slope * dy), db)
+        return _bias_gradient(xp.where(z > 0, dy, slope * dy), db)
 
     return xp.where(z > 0, z, slope * z), backward
 

@@ -51,10 +51,10 @@ ALL = "W_x W_h b input"
 MUTATIONS = [
     Mutation(nn.Dense, "matmul(W.T, delta)", "matmul(W, delta)", "dropped transpose", "input"),
     Mutation(nn.Dense, "delta, a.T)", "delta, a.T[:, ::-1])", "features in reverse", "W"),
-    Mutation(activations._add_rows, "delta.sum(1)", "delta.mean(1)", "mean for a sum", "b", "Dense"),
+    Mutation(activations._bias_gradient, "delta.sum(1)", "delta.mean(1)", "mean for a sum", "b", "Dense"),
     Mutation(nn.Dense, "self.grads.add", 'self.grads["W"][...] = 0; self.grads.add', "overwrites the gradient", "W"),
-    Mutation(activations._add_rows, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
-    Mutation(activations.linear, "_add_rows(dy, db)", "dy", "forgotten bias", "b", "Dense"),
+    Mutation(activations._bias_gradient, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
+    Mutation(activations.linear, "_bias_gradient(dy, db)", "dy", "forgotten bias", "b", "Dense"),
     Mutation(Correlation, "do[p1 : H - p1, :", "do[: H - 2 * p1, :", "padding not cut off", "input", "Conv2D"),
     Mutation(conv.correlate, "*padding), delta", "*padding, 1), delta", "a border of ones", "W", "Conv2D"),
     Mutation(Correlation, "[..., ::-1, ::-1]", "[..., ::-1]", "kernel turned by half", "input", "Conv2D"),
