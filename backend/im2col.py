@@ -27,6 +27,9 @@ _STRETCH = (1 << 12, 1 << 40) if on_device else (256, 2048)
 """Positions along width and batch: fewer make a product inefficient, more leave a CPU's cache; a device wants few
 launches."""
 
+_BUFFER = 256
+"""Numbers in NumPy's buffers, into which it copies shorter runs (by itself 8192) to work on several at once."""
+
 Pair = tuple[int, int]
 
 
@@ -168,6 +171,8 @@ def col2im(lines: Array, out: Array, kernel: int, stride: int, tile: Tile, dilat
         return
     image = out.reshape(H, G, C // G, W, N)[tile.rows, ..., tile.samples]
     lines = lines.reshape(G, rows, C // G, kernel, cols, samples).swapaxes(0, 1)
-    for n in range(kernel):
-        j = left + n * dilation
-        image[:, :, :, j : j + cols * stride : stride] += lines[:, :, :, n]
+    with np.errstate():  # within which the buffers' size holds
+        np.setbufsize(_BUFFER)
+        for n in range(kernel):
+            j = left + n * dilation
+            image[:, :, :, j : j + cols * stride : stride] += lines[:, :, :, n]
