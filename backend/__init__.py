@@ -7,7 +7,7 @@ from .fusion import fused
 from .gemm import matmul
 from .im2col import Pair, Tile, batch_first, col2im, im2col, output_size, tiles, turned_windows
 from .memory import cache_blocks, keep_freed_memory
-from .numpy_blas import aligned_copy, kernels_at_once, small_products
+from .numpy_blas import aligned, kernels_at_once, small_products
 from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
 from .stream import prefetch
 from .threads import in_parallel, part, parts
@@ -21,7 +21,7 @@ __all__ = [
     "Rng",
     "Tile",
     "add_product",
-    "aligned_copy",
+    "aligned",
     "asarray",
     "axpby",
     "batch_first",

@@ -99,7 +99,6 @@ def kernels_at_once(numbers: int) -> int:
     return 4 if _avx512() and numbers <= _FEW else 24
 
 
-@functools.lru_cache(1 << 12)
 def pieces(numbers: int, columns: int) -> int:
     """Into how many products of equally many columns to divide one, so that each is small; 1 where that does not pay.
 
@@ -124,8 +123,10 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     return np.ndarray(shape, dtype, memory, -memory.ctypes.data % _LINE)
 
 
-def aligned_copy(x: Array) -> Array:
-    """A contiguous copy, in memory as :func:`aligned_empty` has it."""
+def aligned(x: Array) -> Array:
+    """x, contiguous, and where it matters a copy in memory as :func:`aligned_empty` has it."""
+    if not _avx512():
+        return xp.ascontiguousarray(x)
     copy = aligned_empty(x.shape, x.dtype)
     copy[...] = x
     return copy

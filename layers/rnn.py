@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..backend import Array, add_product, aligned_copy, fused, matmul, small_products, xp
+from ..backend import Array, add_product, aligned, fused, matmul, small_products, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -51,7 +51,7 @@ def elman(a: Array, h: Array, W_h: Array, slices: list[tuple[slice, slice]]) -> 
     """
     N = len(h) - len(a)
     h_rows = h[N:]
-    turned = aligned_copy(W_h.T)  # the small products of the loop take half the time so
+    turned = aligned(W_h.T)  # the small products of the loop take half the time so
     with small_products(N * W_h.size):
         for now, before in slices:
             add_product(a[now], h[before], turned)
@@ -60,7 +60,7 @@ def elman(a: Array, h: Array, W_h: Array, slices: list[tuple[slice, slice]]) -> 
     def backward(dh_rows: Array | None, dh: Array) -> Array:
         delta: Array = h_rows * h_rows
         xp.subtract(1, delta, out=delta)
-        straight = aligned_copy(W_h)
+        straight = aligned(W_h)
         with small_products(N * W_h.size):
             for now, _ in reversed(slices):
                 d, dh_now = delta[now], dh[: now.stop - now.start]

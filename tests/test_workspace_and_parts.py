@@ -161,13 +161,7 @@ def test_what_is_separable():
 @pytest.fixture
 def avx512(monkeypatch):
     """As on a processor where OpenBLAS does small products without copying their factors."""
-    if ON_CPU:
-        monkeypatch.setattr(numpy_blas, "_avx512", lambda: True)
-        numpy_blas.pieces.cache_clear()
-        yield
-        numpy_blas.pieces.cache_clear()
-    else:
-        yield
+    monkeypatch.setattr(numpy_blas, "_avx512", lambda: ON_CPU)
 
 
 @pytest.mark.parametrize("columns", [500, 640, 1792, 641, 200])
