@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .kernels import REAL, row_sums
-from .numpy_blas import pieces
+from .numpy_blas import aligned_empty, products, sum_pieces
 from .select import Array, on_device, xp
 
 _xp: Any = xp
@@ -44,7 +44,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         ValueError: the shapes do not match.
     """
     if not on_device:
-        return np.matmul(a, b, out=out) if b.ndim < 3 else _batch_on_cpu(a, b, out)
+        return np.matmul(a, b, out=out) if b.ndim < 3 else products(a, b, out)
     if not _suits(a, b) or (library := _library()) is None:
         return xp.matmul(a, b, out=out)
     shape = _shape(a, b)
@@ -62,17 +62,6 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     return c
 
 
-def _batch_on_cpu(a: Array, b: Array, out: Array | None) -> Array:
-    """numpy.matmul, with the columns divided where BLAS is quicker so, all in one call."""
-    count = pieces(a.shape[-2] * a.shape[-1], b.shape[-1]) if a.ndim > 1 else 1
-    if count == 1:
-        return np.matmul(a, b, out=out)
-    out = np.empty(_shape(a, b), dtype=np.result_type(a, b)) if out is None else out
-    parts, targets = (x.reshape(*x.shape[:-1], count, -1).swapaxes(-2, -3) for x in (b, out))  # views
-    np.matmul(a[..., None, :, :], parts, out=targets)
-    return out
-
-
 def accumulate(out: Array, a: Array, b: Array) -> None:
     """out += a @ b; on a device by cuBLAS itself where it can write to ``out``, which saves a launch and an array."""
     if on_device and out.dtype == a.dtype and _suits(a, b) and out.shape == _shape(a, b):
@@ -83,6 +72,19 @@ def accumulate(out: Array, a: Array, b: Array) -> None:
                 library.products(first, second, target, add=True)
                 return
     out += matmul(a, b)
+
+
+def sum_of_products(a: Array, b: Array) -> Array:
+    """sum_{p,i} a_pi b_pi^T, (G, K, D), from a (G, P, n, K, L) and b (G, P, n, D, L)."""
+    (G, P, n, K, L), D = a.shape, b.shape[3]
+    pieces = sum_pieces(K, L, D)
+    if pieces is None:
+        return matmul(a, b.swapaxes(3, 4)).reshape(G, P * n, K, D).sum(1)
+    height, length = pieces
+    rows = a.reshape(G, P, n, -1, height, L // length, length).transpose(0, 1, 2, 5, 3, 4, 6)  # a view
+    turned = aligned_empty((G, P, n, L // length, 1, length, D), a.dtype)
+    turned[..., 0, :, :] = b.reshape(G, P, n, D, -1, length).transpose(0, 1, 2, 4, 5, 3)
+    return xp.matmul(rows, turned).reshape(G, -1, K, D).sum(1)
 
 
 _SMALL = 1 << 12  # numbers in a result, by which alone cuBLAS keeps few of a device's processors busy

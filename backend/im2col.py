@@ -69,6 +69,7 @@ def tiles(shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int
     stretch = min(positions // (reach + 1), max(_STRETCH[0], min(full, _STRETCH[1])))
     samples = max(1, min(N, stretch))
     cols = max(1, min(W, stretch // samples))
+    cols = -(-W // -(-W // cols))  # all of about the same width
     rows = max(1, min(H, (positions // (cols * samples) - reach - 1) // stride + 1))
     return [Tile(*tile) for tile in product(slices(H, rows), slices(W, cols), slices(N, samples))]
 
@@ -80,11 +81,12 @@ def im2col(
     tile: Tile,
     dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
+    parts: int = 1,
 ) -> Array:
-    """Columns for a tile of the output: (H, C, W, N), padded already, to (G, rows, k1*(C/G*k2 + 1), cols*samples).
+    """Columns for a tile of the output: (H, C, W, N), padded already, to (G, parts, rows, k1*(C/G*k2 + 1), L).
 
-    ``columns[g, i, (m,c,n), (j,sample)] = x[i*s1 + m*d1, g*C/G + c, j*s2 + n*d2, sample]``, and after the pixels of
-    each m a 1, so that a bias is one more weight.
+    ``columns[g, p, i, (m,c,n), (j,sample)] = x[i*s1 + m*d1, g*C/G + c, (p*cols/parts + j)*s2 + n*d2, sample]``, and
+    after the pixels of each m a 1, so that a bias is one more weight. L is cols/parts*samples.
 
     Not to be written to: the rows overlap in memory, except where dilated.
 
@@ -95,17 +97,21 @@ def im2col(
         tile: the part of the output.
         dilation: (d1, d2), the distance between the pixels under neighbouring places of the kernel.
         groups: G.
+        parts: into which the tile's columns are divided, each side by side in memory.
     """
     (k1, k2), (s1, s2), (d1, d2), G, C = kernel, stride, dilation, groups, x.shape[1] // groups
     rows, cols, samples = (part.stop - part.start for part in tile)
+    cols //= parts
     height = (rows - 1) * s1 + (k1 - 1) * d1 + 1
     h, c, w, n = x.strides
     start = tile.rows.start * s1 * h + tile.cols.start * s2 * w + tile.samples.start * n
-    places = _view(x, start, (G, height, C, k2, cols, samples), (C * c, h, c, w * d2, w * s2, n))
-    lines = aligned_empty((G, height, C * k2 + 1, cols * samples), x.dtype)
+    strides = (C * c, cols * s2 * w, h, c, w * d2, w * s2, n)
+    places = _view(x, start, (G, parts, height, C, k2, cols, samples), strides)
+    lines = aligned_empty((G * parts, height, C * k2 + 1, cols * samples), x.dtype)
     lines[:, :, :-1].reshape(places.shape)[...] = places
     lines[:, :, -1] = 1
-    return windows(lines, k1, rows, s1, d1)
+    columns = windows(lines, k1, rows, s1, d1)
+    return columns.reshape(G, parts, *columns.shape[1:])
 
 
 def windows(lines: Array, kernel: int, count: int, stride: int = 1, dilation: int = 1) -> Array:

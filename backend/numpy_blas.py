@@ -17,9 +17,10 @@ from .select import Array, on_device, xp
 
 _AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
 _DIRECT = 1_000_000  # multiplications: up to here these read both factors where they lie
-_FEW = 4000  # numbers in the first factor: with more they are slower than those that copy
+_FEW = 4000  # numbers in the first factor: with more they are slower than those that copy, but for narrow second ones
+_CACHED = 9500  # numbers that a first factor may have before a narrow second one
 _LINE = 64  # bytes of a cache line, and of an AVX-512 register
-_NARROW = 64  # columns: fewer would make many calls
+_NARROW = 128  # columns
 
 
 def blas_function(name: str, dtype: str, types: list[Any]) -> Callable[..., None] | None:
@@ -99,17 +100,67 @@ def kernels_at_once(numbers: int) -> int:
     return 4 if _avx512() and numbers <= _FEW else 24
 
 
-def pieces(numbers: int, columns: int) -> int:
-    """Into how many products of equally many columns to divide one, so that each is small; 1 where that does not pay.
+def narrow_parts(kernels: int, numbers: int, cols: int, samples: int) -> int:
+    """Into how many parts to divide a convolution's columns, each side by side in memory; 1 where that does not pay.
+
+    What is narrow can be read as it lies by a product with few kernels at a time, without a line of the cache being
+    needed for two of its rows.
 
     Args:
-        numbers: in the first factor.
-        columns: of the second.
+        kernels: how many there are.
+        numbers: in each of them.
+        cols, samples: of the output, all of whose pairs are columns.
     """
-    least = -(-numbers * columns // _DIRECT)
-    if least < 2 or numbers > _FEW or not _avx512():
+    if not _avx512() or 8 * numbers > _CACHED:
         return 1
-    return next((count for count in range(least, columns // _NARROW + 1) if columns % count == 0), 1)
+    most = max(_NARROW, _DIRECT // (kernels * numbers))
+    width = max((width for width in _divisors(cols) if width * samples <= most), default=1)
+    return cols // width if width * samples >= 32 else 1
+
+
+def _divisors(number: int) -> list[int]:
+    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+
+
+def products(a: Array, b: Array, out: Array | None) -> Array:
+    """numpy.matmul for batches, with rows or columns divided where BLAS is quicker so, all in one call."""
+    rows, columns = _pieces(*a.shape[-2:], b.shape[-1]) if a.ndim > 1 and b.strides[-1] == b.itemsize else (1, 1)
+    if rows == columns == 1:
+        return np.matmul(a, b, out=out)
+    if out is None:
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        out = np.empty((*batch, a.shape[-2], b.shape[-1]), dtype=np.result_type(a, b))
+    # views all of them: (..., rows, columns) in front of the matrices
+    first = a.reshape(*a.shape[:-2], rows, 1, -1, a.shape[-1])
+    second = b.reshape(*b.shape[:-1], columns, -1).swapaxes(-2, -3)[..., None, :, :, :]
+    target = out.reshape(*out.shape[:-2], rows, a.shape[-2] // rows, columns, -1).swapaxes(-2, -3)
+    np.matmul(first, second, out=target)
+    return out
+
+
+def _pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
+    """Into how many parts to divide a product's rows and its columns, so that each is small; 1 if that does not pay."""
+    if not _avx512():
+        return 1, 1
+    if columns <= _NARROW:
+        most = min(_CACHED, _DIRECT // columns) // inner  # rows
+        return next((count for count in _divisors(rows) if 8 <= rows // count <= most), 1), 1
+    least = -(-rows * inner * columns // _DIRECT)
+    if least < 2 or rows * inner > _FEW:
+        return 1, 1
+    return 1, next((count for count in range(least, columns // 64 + 1) if columns % count == 0), 1)
+
+
+def sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
+    """For sum_i a_i b_i^T the rows of a and the numbers in a row that one product had better have; None for all.
+
+    It is worth turning b where its columns fill a register or two and many rows of a meet them.
+    """
+    if columns not in (16, 32) or rows < 128 or not _avx512():
+        return None
+    length = max(length for length in _divisors(inner) if length * columns <= _CACHED)
+    height = max(height for height in _divisors(rows) if height * length * columns <= _DIRECT)
+    return (height, length) if height >= 8 and length >= 64 else None
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:

@@ -49,6 +49,11 @@ def part() -> int:
     return _part.get()
 
 
+def divided() -> bool:
+    """Whether the caller runs in :func:`in_parallel`."""
+    return _divided.get()
+
+
 def in_parallel(tasks: list[Callable[[], T]]) -> list[T]:
     """The results of the tasks, in order; of n threads the calling one does the first and every n-th after it.
 

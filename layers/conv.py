@@ -117,7 +117,8 @@ def correlate(
     def backward(dy: Array, dW: Array, db: Array) -> Array | None:
         delta = rows_first(dy)
         # the padded input is made anew: cheaper than to keep it since the forward pass
-        correlation.add_gradients(rows_first(x, *padding), delta, dW, db)
+        padded = rows_first(x, *padding) if correlation.columns is None else None
+        correlation.add_gradients(padded, delta, dW, db)
         return batch_first(correlation.input_gradient(delta, W, padding)) if needs_dx else None
 
     return batch_first(correlation.forward(o, W, b)), backward

@@ -10,11 +10,23 @@ from ..backend import (
     im2col,
     kernels_at_once,
     matmul,
+    narrow_parts,
     output_size,
+    sum_of_products,
     tiles,
     turned_windows,
     xp,
 )
+
+_KEPT_BYTES = 1 << 22
+"""The most that a network keeps of each convolution's columns between its forward and its backward pass."""
+
+_FEW_ROWS = 80
+"""Rows of kernels: with more, the products take so long that columns made anew cost less than their way out of the
+cache and back."""
+
+_LONG = 256
+"""Numbers in a row of columns: with fewer, the kernels' gradient is quicker from other columns."""
 
 
 class Correlation:
@@ -34,7 +46,10 @@ class Correlation:
 
     Attributes:
         rows, cols: H' and W'.
+        columns: what :meth:`forward` leaves for :meth:`add_gradients` where few numbers are all columns.
     """
+
+    columns: Array | None = None
 
     def __init__(
         self,
@@ -63,26 +78,33 @@ class Correlation:
             x = matmul(W.reshape(self.D, -1), self._column(o))
             x += b[:, None]
             return x.reshape(1, self.D, 1, -1)
-        kernels, x = self._kernels(W, b), xp.empty(self.out, dtype=o.dtype)
-        for tile in self._tiles(o):
-            out = self._part(x, tile)
-            if out.shape[-1] == x.shape[-1]:
-                matmul(kernels, self._columns(o, tile), out.reshape(*out.shape[:3], -1))
+        kernels, x, places = self._kernels(W, b), xp.empty(self.out, dtype=o.dtype), self._tiles(o.itemsize)
+        for tile in places:
+            _, cols, samples = (part.stop - part.start for part in tile)
+            parts = narrow_parts(*kernels.shape[-2:], cols, samples)
+            out, columns = self._part(x, tile, parts), self._columns(o, tile, parts)
+            if out.shape[-1] == x.shape[-1] or parts == cols:
+                matmul(kernels, columns, out.reshape(*out.shape[:4], -1))
             else:
-                out[...] = matmul(kernels, self._columns(o, tile)).reshape(out.shape)
+                out[...] = matmul(kernels, columns).reshape(out.shape)
+            if len(places) == 1 and columns.shape[-1] >= _LONG and self._worth_keeping(o):
+                self.columns = columns
+            del columns  # so that the next tile's have the same memory, which is in the cache
         return x.reshape(self.rows, self.G * self.D, *x.shape[3:])
 
-    def add_gradients(self, o: Array, delta: Array, dW: Array, db: Array) -> None:
-        """Add dE/dW and dE/db to dW and db, from o and delta = dE/dx, (H', D, W', N)."""
+    def add_gradients(self, o: Array | None, delta: Array, dW: Array, db: Array) -> None:
+        """Add dE/dW and dE/db to dW and db, from delta = dE/dx, (H', D, W', N), and o unless there are ``columns``."""
         if self.whole:
             delta = delta.reshape(self.D, -1)
             add_product(dW.reshape(self.D, -1), delta, self._column(o).T)
             db += delta.sum(1)
             return
         delta = delta.reshape(self.out)
-        for tile in self._tiles(o):
-            part = self._part(delta, tile)
-            dK = matmul(self._columns(o, tile), part.reshape(*part.shape[:3], -1).swapaxes(2, 3)).sum(1)
+        for tile in self._tiles(delta.itemsize):
+            columns = self._columns(o, tile) if self.columns is None else self.columns
+            part = self._part(delta, tile, columns.shape[1])
+            dK = sum_of_products(columns, part.reshape(*part.shape[:4], -1))
+            del columns
             dK = dK.reshape(self.G, -1, self.C * self.k2 + 1, self.h, self.D)  # g, m, (c,n), j, d
             for j in range(self.h):
                 db += dK[:, j, -1, j].ravel()
@@ -120,33 +142,37 @@ class Correlation:
             col2im(lines, do, self.k2, s2, tile, d2)
         return do
 
+    def _worth_keeping(self, o: Array) -> bool:
+        return self.dilation[0] == 1 and self.D * self.k1 <= _FEW_ROWS and o.nbytes * self.k2 <= _KEPT_BYTES
+
     def _column(self, o: Array) -> Array:
         """The only column, (c,m,n), of each sample."""
         return o.swapaxes(0, 1).reshape(-1, o.shape[3])
 
-    def _tiles(self, o: Array) -> list[Tile]:
+    def _tiles(self, itemsize: int) -> list[Tile]:
         """Of the output, in blocks of h rows."""
-        line = self.G * max(self.C * self.k2 + 1, self.h * self.D) * o.itemsize
+        line = self.G * max(self.C * self.k2 + 1, self.h * self.D) * itemsize
         return tiles(
             (self.out[0], *self.out[3:]), line, self.k1 + self.h - 1, self.h * self.stride[0], self.dilation[0]
         )
 
-    def _columns(self, o: Array, tile: Tile) -> Array:
+    def _columns(self, o: Array, tile: Tile, parts: int = 1) -> Array:
         (s1, s2), kernel = self.stride, (self.k1 + self.h - 1, self.k2)
-        return im2col(o, kernel, (self.h * s1, s2), tile, self.dilation, self.G)
+        return im2col(o, kernel, (self.h * s1, s2), tile, self.dilation, self.G, parts)
 
-    def _part(self, x: Array, tile: Tile) -> Array:
-        """Of x (blocks, G, h*D, W', N): g, block, (j,d), column, sample."""
-        return x[tile.rows, :, :, tile.cols, tile.samples].swapaxes(0, 1)
+    def _part(self, x: Array, tile: Tile, parts: int = 1) -> Array:
+        """Of x (blocks, G, h*D, W', N): g, part of the columns, block, (j,d), column, sample."""
+        part = x[tile.rows, :, :, tile.cols, tile.samples]
+        return part.reshape(*part.shape[:3], parts, -1, part.shape[-1]).transpose(1, 3, 0, 2, 4, 5)
 
     def _kernels(self, W: Array, b: Array) -> Array:
-        """K in the order of im2col's columns, with b where they have row j's first 1: g, 1, (j,d), (m,(c,n),1)."""
+        """K in the order of im2col's columns, with b where they have row j's first 1: g, 1, 1, (j,d), (m,(c,n),1)."""
         ordered, b = W.reshape(self.G, self.D, self.C, self.k1, self.k2).swapaxes(2, 3), b.reshape(self.G, self.D)
         K = xp.zeros((self.G, self.h, self.D, self.k1 + self.h - 1, self.C * self.k2 + 1), dtype=W.dtype)
         for j in range(self.h):
             K[:, j, :, j : j + self.k1, :-1].reshape(ordered.shape)[...] = ordered
             K[:, j, :, j, -1] = b
-        return K.reshape(self.G, 1, self.h * self.D, -1)
+        return K.reshape(self.G, 1, 1, self.h * self.D, -1)
 
 
 def rows_first(x: Array, p1: int = 0, p2: int = 0, value: float = 0.0) -> Array:
@@ -155,6 +181,9 @@ def rows_first(x: Array, p1: int = 0, p2: int = 0, value: float = 0.0) -> Array:
     if p1 == p2 == 0:
         return xp.ascontiguousarray(x)
     H, C, W, N = x.shape
-    out = xp.full((H + 2 * p1, C, W + 2 * p2, N), value, dtype=x.dtype)
-    out[p1 : p1 + H, :, p2 : p2 + W] = x
+    out = xp.empty((H + 2 * p1, C, W + 2 * p2, N), dtype=x.dtype)
+    inside = out[p1 : p1 + H]
+    for border in (out[:p1], out[p1 + H :], inside[:, :, :p2], inside[:, :, p2 + W :]):
+        border[...] = value
+    inside[:, :, p2 : p2 + W] = x
     return out

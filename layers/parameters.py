@@ -1,9 +1,10 @@
 """A layer's parameters and gradients by name, and all of a network's in one vector."""
 
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
-from ..backend import Array, add_product, asarray, matmul, part, xp
+from ..backend import Array, add_product, asarray, divided, matmul, part, single_threaded_blas, xp
 
 
 class Parameters(dict[str, Array]):
@@ -30,7 +31,7 @@ class Gradients(Parameters):
     it finds zeros, and :meth:`add_product`, if it comes first, overwrites them.
 
     Parts of a batch that run at the same time add to arrays of their own: the first part has the layer's gradients
-    themselves, the others start from 0 until :meth:`collect`.
+    themselves, the others start from 0. Products wait for :meth:`collect`, where those of all parts are one.
     """
 
     def __init__(self, arrays: dict[str, Array]) -> None:
@@ -38,6 +39,7 @@ class Gradients(Parameters):
         self._seen: set[str] = set()  # whose array somebody may hold
         self._spent: set[str] = set()  # whose array counts as 0
         self._others: dict[int, dict[str, Array]] = {}
+        self._factors: dict[str, list[tuple[int, Array, Array]]] = {}
 
     def __getitem__(self, key: str) -> Array:
         index = part()
@@ -58,10 +60,14 @@ class Gradients(Parameters):
         return repr(dict(self))
 
     def add_product(self, key: str, a: Array, b: Array) -> None:
-        """grads[key] += a @ b for matrices."""
-        if part() != 0:
-            add_product(self[key], a, b)
-        elif key in self._spent:
+        """grads[key] += a @ b for matrices; nobody is to write to them afterwards."""
+        if divided():
+            self._factors.setdefault(key, []).append((part(), a, b))
+        else:
+            self._add(key, a, b)
+
+    def _add(self, key: str, a: Array, b: Array) -> None:
+        if key in self._spent:
             self._spent.remove(key)
             matmul(a, b, super().__getitem__(key))
         else:
@@ -93,6 +99,12 @@ class Gradients(Parameters):
             for key, array in self._others.pop(index).items():
                 total = self._settled(key)  # not self[key], by which it would count as seen
                 total += array
+        for key, products in self._factors.items():
+            products.sort(key=itemgetter(0))  # each part's stay in their order
+            _, first, second = zip(*products, strict=True)
+            with single_threaded_blas():  # others would spin on the core that the next parts need
+                self._add(key, xp.concatenate(first, axis=1), xp.concatenate(second))
+        self._factors.clear()
 
 
 def vector_of(group: Parameters) -> Array | None:

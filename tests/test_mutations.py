@@ -56,7 +56,7 @@ MUTATIONS = [
     Mutation(activations._bias_gradient, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
     Mutation(activations.linear, "_bias_gradient(dy, db)", "dy", "forgotten bias", "b", "Dense"),
     Mutation(Correlation, "do[p1 : H - p1, :", "do[: H - 2 * p1, :", "padding not cut off", "input", "Conv2D"),
-    Mutation(conv.correlate, "*padding), delta", "*padding, 1), delta", "a border of ones", "W", "Conv2D"),
+    Mutation(conv.correlate, "*padding) if", "*padding, 1) if", "a border of ones", "W", "Conv2D"),
     Mutation(Correlation, "[..., ::-1, ::-1]", "[..., ::-1]", "kernel turned by half", "input", "Conv2D"),
     Mutation(
         Correlation,

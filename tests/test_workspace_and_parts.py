@@ -11,7 +11,7 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import matmul
+from xpnn.backend import matmul, sum_of_products
 
 numpy_blas = sys.modules["xpnn.backend.numpy_blas"]
 correlation, threads = sys.modules["xpnn.layers.correlation"], sys.modules["xpnn.backend.threads"]
@@ -164,22 +164,51 @@ def avx512(monkeypatch):
     monkeypatch.setattr(numpy_blas, "_avx512", lambda: ON_CPU)
 
 
-@pytest.mark.parametrize("columns", [500, 640, 1792, 641, 200])
-def test_a_product_in_pieces_is_the_product(columns, avx512, rng):
-    a, b = rng.standard_normal((2, 1, 16, 155)), rng.standard_normal((2, 3, 155, columns))
-    count, expected = numpy_blas.pieces(16 * 155, columns), a @ b
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns", "divided"),
+    [
+        *((16, 155, 500, 1), (16, 155, 640, 1), (16, 155, 1792, 1), (16, 155, 641, None), (16, 155, 200, None)),
+        *((64, 579, 64, 0), (32, 291, 128, 0), (32, 291, 64, None), (30, 2000, 64, None), (31, 579, 64, None)),
+    ],
+)
+def test_a_product_in_pieces_is_the_product(rows, inner, columns, divided, avx512, rng):
+    a, b = rng.standard_normal((2, 1, rows, inner)), rng.standard_normal((2, 3, inner, columns))
+    pieces, expected = numpy_blas._pieces(rows, inner, columns), a @ b
     if ON_CPU:
-        assert (count > 1) == (columns in (500, 640, 1792))
-        assert columns % count == 0
-        assert count == 1 or 16 * 155 * columns // count <= 1_000_000
-    out = nn.xp.empty((3, 2, 16, columns)).swapaxes(0, 1)  # rows of blocks, as a convolution has them
+        assert [count > 1 for count in pieces] == [divided == 0, divided == 1]
+        assert rows % pieces[0] == columns % pieces[1] == 0
+        assert divided is None or rows * inner * columns <= 1_000_000 * pieces[0] * pieces[1]
+    out = nn.xp.empty((3, 2, rows, columns)).swapaxes(0, 1)  # rows of blocks, as a convolution has them
     assert matmul(dev(a), dev(b), out) is out
     np.testing.assert_allclose(host(out), expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(host(matmul(dev(a), dev(b))), host(out))
 
 
-def test_a_convolution_in_pieces_and_by_single_rows_gives_the_same(avx512, rng):
-    conv, x = nn.Conv2D(6, 16, 5, rng=0, dtype="float64"), rng.standard_normal((64, 6, 14, 14))
+@pytest.mark.parametrize(
+    ("rows", "length", "columns", "pieces"),
+    [(155, 640, 16, (155, 320)), (291, 256, 32, (97, 256)), (291, 256, 24, None), (30, 512, 32, None)],
+)
+def test_a_sum_of_products_by_pieces_is_the_sum(rows, length, columns, pieces, avx512, rng):
+    a, b = rng.standard_normal((2, 3, 4, rows, length)), rng.standard_normal((2, 3, columns, 4, length)).swapaxes(2, 3)
+    if ON_CPU:
+        assert numpy_blas.sum_pieces(rows, length, columns) == pieces
+    expected = np.einsum("gpikl,gpidl->gkd", a, b)
+    np.testing.assert_allclose(host(sum_of_products(dev(a), dev(b))), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("conv", "shape"),
+    [
+        (nn.Conv2D(6, 16, 5, rng=0, dtype="float64"), (64, 6, 14, 14)),
+        (nn.Conv2D(32, 32, 3, padding=1, rng=0, dtype="float64"), (40, 32, 8, 8)),
+        (nn.Conv2D(16, 32, 3, stride=(1, 2), dilation=2, groups=2, rng=0, dtype="float64"), (48, 16, 7, 20)),
+    ],
+    ids=repr,
+)
+def test_a_convolution_in_pieces_and_by_single_rows_gives_the_same(conv, shape, avx512, monkeypatch, rng):
+    monkeypatch.setattr(sys.modules["xpnn.backend.im2col"], "WORKSPACE_BYTES", 1 << 20)  # several tiles of the larger
+    conv.zero_grad()
+    x = rng.standard_normal(shape)
     y, backward = conv.forward(dev(x))
     dy = rng.standard_normal(y.shape)
     results = host(y), host(backward(dev(dy))), *(host(conv.grads[key]) for key in "Wb")
