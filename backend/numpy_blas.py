@@ -124,7 +124,8 @@ def _divisors(number: int) -> list[int]:
 
 def products(a: Array, b: Array, out: Array | None) -> Array:
     """numpy.matmul for batches, with rows or columns divided where BLAS is quicker so, all in one call."""
-    rows, columns = _pieces(*a.shape[-2:], b.shape[-1]) if a.ndim > 1 and b.strides[-1] == b.itemsize else (1, 1)
+    in_order = a.ndim > 1 and b.strides[-1] == b.itemsize
+    rows, columns = _pieces(a.shape[-2], a.shape[-1], b.shape[-1]) if in_order else (1, 1)
     if rows == columns == 1:
         return np.matmul(a, b, out=out)
     if out is None:

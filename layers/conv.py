@@ -111,14 +111,11 @@ def correlate(
     x: Array, W: Array, b: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int, needs_dx: bool
 ) -> tuple[Array, Callable[[Array, Array, Array], Array | None]]:
     """:class:`Conv2D`'s output and ``backward(dy, dW, db) -> dx``, which adds dE/dW to dW and dE/db to db."""
-    o = rows_first(x, *padding)
-    correlation = Correlation(o.shape, len(W), W.shape[2:], stride, dilation, groups)
+    correlation = Correlation(x.shape, len(W), W.shape[2:], stride, padding, dilation, groups)
 
     def backward(dy: Array, dW: Array, db: Array) -> Array | None:
         delta = rows_first(dy)
-        # the padded input is made anew: cheaper than to keep it since the forward pass
-        padded = rows_first(x, *padding) if correlation.columns is None else None
-        correlation.add_gradients(padded, delta, dW, db)
-        return batch_first(correlation.input_gradient(delta, W, padding)) if needs_dx else None
+        correlation.add_gradients(x, delta, dW, db)
+        return batch_first(correlation.input_gradient(delta, W)) if needs_dx else None
 
-    return batch_first(correlation.forward(o, W, b)), backward
+    return batch_first(correlation.forward(x, W, b)), backward

@@ -1,5 +1,7 @@
 """The convolution's three products, by im2col: the output, the kernels' gradient and the input's gradient."""
 
+from collections.abc import Iterator
+
 from ..backend import (
     Array,
     Pair,
@@ -30,19 +32,21 @@ _LONG = 256
 
 
 class Correlation:
-    """D kernels at every place of an image: o (H, C, W, N), rows first and the batch last, to x (H', D, W', N).
+    """D kernels at every place of the images x (N, C, H, W) with their border, o in the equations.
+
+    In memory rows come first and the batch last: o (H + 2 p1, C, W + 2 p2, N), and the output (H', D, W', N).
 
     Few kernels compute h output rows at once, as h D taller ones would, of which those for row j stand j rows lower::
 
-        x[h i + j, d]  =  sum_{m,c,n} K[j,d,m,c,n] o[h i + m, c, . + n],    K[j,d,j+m,c,n] = W[d,c,m,n], else 0
+        y[h i + j, d]  =  sum_{m,c,n} K[j,d,m,c,n] o[h i + m, c, . + n],    K[j,d,j+m,c,n] = W[d,c,m,n], else 0
 
     The products with these zeros cost less than what they save. Kernels as large as the image have one place only: one
     product with W (D, C k1 k2) does it.
 
     Args:
-        shape: of o, padded already.
+        shape: of x.
         out_channels: D.
-        kernel, stride, dilation, groups: as for :class:`~xpnn.Conv2D`.
+        kernel, stride, padding, dilation, groups: as for :class:`~xpnn.Conv2D`.
 
     Attributes:
         rows, cols: H' and W'.
@@ -55,13 +59,16 @@ class Correlation:
         self,
         shape: tuple[int, ...],
         out_channels: int,
-        kernel: tuple[int, int],
-        stride: tuple[int, int],
-        dilation: tuple[int, int],
+        kernel: Pair,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
         groups: int,
     ) -> None:
-        self.shape, self.stride, self.dilation, self.G = shape, stride, dilation, groups
-        (H, C, width, N), self.D = shape, out_channels // groups
+        self.stride, self.padding, self.dilation, self.G = stride, padding, dilation, groups
+        (N, C, H, width), (p1, p2), self.D = shape, padding, out_channels // groups
+        H, width = H + 2 * p1, width + 2 * p2
+        self.shape = H, C, width, N
         self.C, self.k1, self.k2 = C // groups, *kernel
         self.rows = output_size(H, self.k1, stride[0], 0, dilation[0])
         self.cols = output_size(width, self.k2, stride[1], 0, dilation[1])
@@ -72,36 +79,36 @@ class Correlation:
             self.h = next(h for h in (4, 3, 2, 1) if h == 1 or (self.rows % h == 0 and h * self.D <= most))
         self.out = (self.rows // self.h, groups, self.h * self.D, self.cols, N)
 
-    def forward(self, o: Array, W: Array, b: Array) -> Array:
-        """x, (H', D, W', N), from o, W (D, C/G, k1, k2) and b (D,)."""
+    def forward(self, x: Array, W: Array, b: Array) -> Array:
+        """The output, (H', D, W', N), from x, W (D, C/G, k1, k2) and b (D,)."""
+        o = rows_first(x, *self.padding)
         if self.whole:
-            x = matmul(W.reshape(self.D, -1), self._column(o))
-            x += b[:, None]
-            return x.reshape(1, self.D, 1, -1)
-        kernels, x, places = self._kernels(W, b), xp.empty(self.out, dtype=o.dtype), self._tiles(o.itemsize)
+            y = matmul(W.reshape(self.D, -1), self._column(o))
+            y += b[:, None]
+            return y.reshape(1, self.D, 1, -1)
+        kernels, y, places = self._kernels(W, b), xp.empty(self.out, dtype=o.dtype), self._tiles(o.itemsize)
         for tile in places:
             _, cols, samples = (part.stop - part.start for part in tile)
-            parts = narrow_parts(*kernels.shape[-2:], cols, samples)
-            out, columns = self._part(x, tile, parts), self._columns(o, tile, parts)
-            if out.shape[-1] == x.shape[-1] or parts == cols:
+            parts = narrow_parts(kernels.shape[-2], kernels.shape[-1], cols, samples)
+            out, columns = self._part(y, tile, parts), self._columns(o, tile, parts)
+            if out.shape[-1] == y.shape[-1] or parts == cols:
                 matmul(kernels, columns, out.reshape(*out.shape[:4], -1))
             else:
                 out[...] = matmul(kernels, columns).reshape(out.shape)
             if len(places) == 1 and columns.shape[-1] >= _LONG and self._worth_keeping(o):
                 self.columns = columns
             del columns  # so that the next tile's have the same memory, which is in the cache
-        return x.reshape(self.rows, self.G * self.D, *x.shape[3:])
+        return y.reshape(self.rows, self.G * self.D, *y.shape[3:])
 
-    def add_gradients(self, o: Array | None, delta: Array, dW: Array, db: Array) -> None:
-        """Add dE/dW and dE/db to dW and db, from delta = dE/dx, (H', D, W', N), and o unless there are ``columns``."""
+    def add_gradients(self, x: Array, delta: Array, dW: Array, db: Array) -> None:
+        """Add dE/dW and dE/db to dW and db, from x and delta = dE/dy, (H', D, W', N)."""
         if self.whole:
             delta = delta.reshape(self.D, -1)
-            add_product(dW.reshape(self.D, -1), delta, self._column(o).T)
+            add_product(dW.reshape(self.D, -1), delta, self._column(rows_first(x, *self.padding)).T)
             db += delta.sum(1)
             return
         delta = delta.reshape(self.out)
-        for tile in self._tiles(delta.itemsize):
-            columns = self._columns(o, tile) if self.columns is None else self.columns
+        for tile, columns in self._columns_again(x):
             part = self._part(delta, tile, columns.shape[1])
             dK = sum_of_products(columns, part.reshape(*part.shape[:4], -1))
             del columns
@@ -111,23 +118,34 @@ class Correlation:
                 rows = dK[:, j : j + self.k1, :-1, j].reshape(self.G, self.k1, self.C, self.k2, self.D)
                 dW += rows.transpose(0, 4, 2, 1, 3).reshape(dW.shape)
 
-    def input_gradient(self, delta: Array, W: Array, padding: Pair) -> Array:
-        """dE/do without o's border, (H - 2 p1, C, W - 2 p2, N), from delta and W."""
-        (H, _, width, N), (p1, p2), (d1, d2) = self.shape, padding, self.dilation
+    def _columns_again(self, x: Array) -> Iterator[tuple[Tile, Array]]:
+        """The tiles and their columns, from x where forward has left none."""
+        places = self._tiles(x.itemsize)
+        if self.columns is not None:
+            yield places[0], self.columns
+            return
+        o = rows_first(x, *self.padding)  # made anew: cheaper than to keep it since the forward pass
+        for tile in places:
+            yield tile, self._columns(o, tile)
+
+    def input_gradient(self, delta: Array, W: Array) -> Array:
+        """dE/dx, (H, C, W, N), from delta and W."""
+        (H, _, width, N), (p1, p2), (d1, d2) = self.shape, self.padding, self.dilation
         border = (self.k1 - 1) * d1 - p1, (self.k2 - 1) * d2 - p2
         if self.whole:
             do = matmul(W.reshape(self.D, -1).T, delta.reshape(self.D, N)).reshape(-1, H, width, N).swapaxes(0, 1)
         elif self.stride == (1, 1) and self.D <= self.C and min(border) >= 0:
-            return self._turned(rows_first(batch_first(delta), *border), W)
+            return self._turned(batch_first(delta), W, border)
         else:
             do = self._spread(delta, W)
         return do[p1 : H - p1, :, p2 : width - p2]
 
-    def _turned(self, delta: Array, W: Array) -> Array:
-        """delta * W, from delta with its border: the quicker way where there are no more kernels than channels."""
+    def _turned(self, delta: Array, W: Array, border: Pair) -> Array:
+        """delta * W, the quicker way where there are no more kernels than channels."""
         W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)[..., ::-1, ::-1].swapaxes(1, 2)  # g, c, d, m, n
         kernels = W.reshape(-1, *W.shape[2:])
-        back = Correlation(delta.shape, len(kernels), (self.k1, self.k2), self.stride, self.dilation, self.G)
+        kernel = self.k1, self.k2
+        back = Correlation(delta.shape, len(kernels), kernel, self.stride, border, self.dilation, self.G)
         return back.forward(delta, kernels, xp.zeros(len(kernels), dtype=delta.dtype))
 
     def _spread(self, delta: Array, W: Array) -> Array:
