@@ -56,7 +56,9 @@ MUTATIONS = [
     Mutation(activations._bias_gradient, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
     Mutation(activations.linear, "_bias_gradient(dy, db)", "dy", "forgotten bias", "b", "Dense"),
     Mutation(Correlation, "do[p1 : H - p1, :", "do[: H - 2 * p1, :", "padding not cut off", "input", "Conv2D"),
-    Mutation(conv.correlate, "rows_first(dy)", "rows_first(dy[::-1])", "another sample's gradient", "W input", "Conv2D"),
+    Mutation(
+        conv.correlate, "rows_first(dy)", "rows_first(dy[::-1])", "another sample's gradient", "W input", "Conv2D"
+    ),
     Mutation(Correlation, "padding)  # made", "padding, 1)  # made", "a border of ones", "W", "Conv2D"),
     Mutation(Correlation, "[..., ::-1, ::-1]", "[..., ::-1]", "kernel turned by half", "input", "Conv2D"),
     Mutation(
