@@ -134,14 +134,14 @@ class Correlation:
         border = (self.k1 - 1) * d1 - p1, (self.k2 - 1) * d2 - p2
         if self.whole:
             do = matmul(W.reshape(self.D, -1).T, delta.reshape(self.D, N)).reshape(-1, H, width, N).swapaxes(0, 1)
-        elif self.stride == (1, 1) and self.D <= self.C and min(border) >= 0:
+        elif self.stride == (1, 1) and (self.D <= self.C or self.k2 == 1) and min(border) >= 0:
             return self._turned(batch_first(delta), W, border)
         else:
             do = self._spread(delta, W)
         return do[p1 : H - p1, :, p2 : width - p2]
 
     def _turned(self, delta: Array, W: Array, border: Pair) -> Array:
-        """delta * W, the quicker way where there are no more kernels than channels."""
+        """delta * W, the quicker way where there are no more kernels than channels, or nothing to add up in a row."""
         W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)[..., ::-1, ::-1].swapaxes(1, 2)  # g, c, d, m, n
         kernels = W.reshape(-1, *W.shape[2:])
         kernel = self.k1, self.k2
@@ -161,6 +161,7 @@ class Correlation:
         return do
 
     def _worth_keeping(self, o: Array) -> bool:
+        """Whether columns made of o are few numbers, and of weight beside the products."""
         return self.dilation[0] == 1 and self.D * self.k1 <= _FEW_ROWS and o.nbytes * self.k2 <= _KEPT_BYTES
 
     def _column(self, o: Array) -> Array:
