@@ -8,17 +8,25 @@ matrix of columns, and no element moves. Sources: NVIDIA, "cuBLAS", sections 2.1
 (cublasGemmStridedBatchedEx).
 """
 
+import contextlib
 import ctypes
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .kernels import REAL, row_sums
-from .numpy_blas import aligned_empty, products, sum_pieces
+from .numpy_blas import (
+    aligned_empty,
+    better_in_halves,
+    products,
+    single_threaded_blas,
+    sum_pieces,
+    too_small_to_divide,
+)
 from .select import Array, on_device, xp
 
 _xp: Any = xp
@@ -72,6 +80,24 @@ def accumulate(out: Array, a: Array, b: Array) -> None:
                 library.products(first, second, target, add=True)
                 return
     out += matmul(a, b)
+
+
+@contextlib.contextmanager
+def small_products(rows: int, W: Array) -> Iterator[Callable[[Array, Array, Array], Array]]:
+    """For a loop over products ``x @ W`` with x of so many rows or fewer: what does them, as ``matmul(x, W, out)``.
+
+    BLAS uses one thread meanwhile where they are too small to be divided.
+    """
+    size = rows * W.size
+    with single_threaded_blas() if too_small_to_divide(size) else contextlib.nullcontext():
+        yield _by_halves if better_in_halves(size) else matmul
+
+
+def _by_halves(a: Array, b: Array, out: Array) -> Array:
+    if len(a) % 2:
+        return matmul(a, b, out)
+    np.matmul(a.reshape(2, -1, a.shape[1]), b, out=out.reshape(2, -1, out.shape[1]))
+    return out
 
 
 def sum_of_products(a: Array, b: Array) -> Array:

@@ -72,13 +72,14 @@ def single_threaded_blas() -> Iterator[None]:
             library.set_num_threads(threads)
 
 
-def small_products(multiplications: int) -> contextlib.AbstractContextManager[None]:
-    """For a loop over products of this size: BLAS uses one thread meanwhile if they are too small to be divided.
+def too_small_to_divide(multiplications: int) -> bool:
+    """Whether two threads finish a product no sooner than one: up to 2^21 with AVX-512, 2^19 with AVX2, as measured."""
+    return multiplications < (1 << 21 if _avx512() else 1 << 19)
 
-    Two threads finish no sooner than one up to 2^21 multiplications with AVX-512, 2^19 with AVX2, as measured.
-    """
-    small = multiplications < (1 << 21 if _avx512() else 1 << 19)
-    return single_threaded_blas() if small else contextlib.nullcontext()
+
+def better_in_halves(multiplications: int) -> bool:
+    """Whether a product by one thread takes longer than one for each half of the rows, which are small enough then."""
+    return _avx512() and _DIRECT < multiplications <= 1.6 * _DIRECT
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..backend import Array, add_product, aligned, fused, matmul, small_products, xp
+from ..backend import Array, aligned, fused, small_products, xp
 from .recurrent import Recurrent, ScanBackward, Steps
 
 
@@ -52,22 +52,23 @@ def elman(a: Array, h: Array, W_h: Array, slices: list[tuple[slice, slice]]) -> 
     N = len(h) - len(a)
     h_rows = h[N:]
     turned = aligned(W_h.T)  # the small products of the loop take half the time so
-    with small_products(N * W_h.size):
+    with small_products(N, turned) as product:
         for now, before in slices:
-            add_product(a[now], h[before], turned)
-            xp.tanh(a[now], out=h_rows[now])
+            h_now = product(h[before], turned, h_rows[now])
+            h_now += a[now]
+            xp.tanh(h_now, out=h_now)
 
     def backward(dh_rows: Array | None, dh: Array) -> Array:
         delta: Array = h_rows * h_rows
         xp.subtract(1, delta, out=delta)
         straight = aligned(W_h)
-        with small_products(N * W_h.size):
+        with small_products(N, straight) as product:
             for now, _ in reversed(slices):
                 d, dh_now = delta[now], dh[: now.stop - now.start]
                 if dh_rows is not None:
                     dh_now += dh_rows[now]
                 d *= dh_now
-                matmul(d, straight, dh_now)
+                product(d, straight, dh_now)
         return delta
 
     return backward

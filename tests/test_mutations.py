@@ -213,7 +213,7 @@ MUTATIONS = [
         "GRU from a state",
     ),
     Mutation(rnn.elman, "xp.subtract(1, delta, out=delta)", "delta[...] = 1", "1 - h^2 forgotten", ALL, "RNN"),
-    Mutation(rnn.elman, "matmul(d, straight, ", "matmul(d, straight.T, ", "dropped transpose", ALL, "RNN"),
+    Mutation(rnn.elman, "product(d, straight, ", "product(d, straight.T, ", "dropped transpose", ALL, "RNN"),
     Mutation(rnn.elman, "dh_now += dh_rows[now]", "dh_now[...] = dh_rows[now]", "later steps lost", ALL, "RNN"),
     Mutation(nn.RNN, "delta.T, h[steps.before])", "delta.T, h[steps.N :])", "h_t for h_{t-1}", "W_h"),
     Mutation(nn.LSTM, "g * (i * (1 - i))", "g * i", "input gate's slope", "W_x W_h b input"),
