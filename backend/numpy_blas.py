@@ -20,7 +20,7 @@ _DIRECT = 1_000_000  # multiplications: up to here these read both factors where
 _FEW = 4000  # numbers in the first factor: with more they are slower than those that copy, but for narrow second ones
 _CACHED = 9500  # numbers that a first factor may have before a narrow second one
 _LINE = 64  # bytes of a cache line, and of an AVX-512 register
-_NARROW = 128  # columns
+_NARROW = 128  # columns; a quarter are enough to be worth it
 
 
 def blas_function(name: str, dtype: str, types: list[Any]) -> Callable[..., None] | None:
@@ -116,7 +116,7 @@ def narrow_parts(kernels: int, numbers: int, cols: int, samples: int) -> int:
         return 1
     most = max(_NARROW, _DIRECT // (kernels * numbers))
     width = max((width for width in _divisors(cols) if width * samples <= most), default=1)
-    return cols // width if width * samples >= 32 else 1
+    return cols // width if width * samples >= _NARROW // 4 else 1
 
 
 def _divisors(number: int) -> list[int]:
@@ -142,7 +142,7 @@ def products(a: Array, b: Array, out: Array | None) -> Array:
 
 def _pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
     """Into how many parts to divide a product's rows and its columns, so that each is small; 1 if that does not pay."""
-    if not _avx512():
+    if not (_avx512() and rows and inner and columns):
         return 1, 1
     if columns <= _NARROW:
         most = min(_CACHED, _DIRECT // columns) // inner  # rows
@@ -162,7 +162,7 @@ def sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
         return None
     length = max(length for length in _divisors(inner) if length * columns <= _CACHED)
     height = max(height for height in _divisors(rows) if height * length * columns <= _DIRECT)
-    return (height, length) if height >= 8 and length >= 64 else None
+    return (height, length) if height >= 8 and length >= min(inner, _NARROW) else None
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..backend import Array, matmul, xp
+from ..backend import Array, add_product, matmul, xp
 from .recurrent import Recurrent, ScanBackward, Steps, add_rows
 
 
@@ -86,7 +86,7 @@ class GRU(Recurrent):
                 dn_now *= dh_now
                 dh_now *= z[now]
                 dh_now += matmul(d.reshape(size, 3 * H), W_h)
-            self.grads.add_product("W_h", delta.reshape(-1, 3 * H).T, h_before)
+            add_product(self.grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)  # at once: below delta changes
             add_rows(self.grads["b_h"], delta[:, 2])
             delta[:, 2] = dn
             return delta.reshape(-1, 3 * H)

@@ -60,7 +60,7 @@ class Gradients(Parameters):
         return repr(dict(self))
 
     def add_product(self, key: str, a: Array, b: Array) -> None:
-        """grads[key] += a @ b for matrices; nobody is to write to them afterwards."""
+        """grads[key] += a @ b for matrices, to which nobody is to write afterwards."""
         if divided():
             self._factors.setdefault(key, []).append((part(), a, b))
         else:
@@ -99,12 +99,12 @@ class Gradients(Parameters):
             for key, array in self._others.pop(index).items():
                 total = self._settled(key)  # not self[key], by which it would count as seen
                 total += array
-        for key, products in self._factors.items():
+        factors, self._factors = self._factors, {}
+        for key, products in factors.items():
             products.sort(key=itemgetter(0))  # each part's stay in their order
             _, first, second = zip(*products, strict=True)
             with single_threaded_blas():  # others would spin on the core that the next parts need
                 self._add(key, xp.concatenate(first, axis=1), xp.concatenate(second))
-        self._factors.clear()
 
 
 def vector_of(group: Parameters) -> Array | None:

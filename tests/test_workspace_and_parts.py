@@ -115,6 +115,22 @@ def test_gradients_of_a_divided_batch_are_added_to_what_is_there(three_parts, rn
     np.testing.assert_allclose(host(model.flat_grads), 2 * once, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_recurrent_layers_in_a_divided_batch(kind, request, rng):
+    class Rows(nn.Layer):
+        separable = True
+
+        def forward(self, x, needs_dx=True):
+            return x.reshape(len(x), x.shape[2], -1), lambda dy: dy.reshape(x.shape)
+
+    model = nn.Sequential(Rows(), kind(9, 4, rng=0, dtype="float64"), nn.Dense(4, 5, rng=1, dtype="float64"))
+    x, dy = rng.standard_normal((7, 1, 6, 9)), rng.standard_normal((7, 5))
+    whole = passes(model, x, dy)
+    request.getfixturevalue("three_parts")
+    for one, other in zip(whole, passes(model, x, dy), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-11, atol=1e-13)
+
+
 def test_an_error_in_one_part_leaves_no_gradient_behind_for_the_next_pass(three_parts, rng):
     model, x, dy = network(dtype="float64"), rng.standard_normal((7, 2, 9, 9)), rng.standard_normal((7, 5))
     expected = passes(model, x, dy)[2]
@@ -169,6 +185,7 @@ def avx512(monkeypatch):
     [
         *((16, 155, 500, 1), (16, 155, 640, 1), (16, 155, 1792, 1), (16, 155, 641, None), (16, 155, 200, None)),
         *((64, 579, 64, 0), (32, 291, 128, 0), (32, 291, 64, None), (30, 2000, 64, None), (31, 579, 64, None)),
+        *((3, 0, 64, None), (3, 4, 0, None)),
     ],
 )
 def test_a_product_in_pieces_is_the_product(rows, inner, columns, divided, avx512, rng):
