@@ -4,10 +4,11 @@ from .blas import add_product, axpby
 from .capture import captured
 from .errors import BackendError, explained
 from .fusion import fused
-from .gemm import matmul, small_products, sum_of_products
+from .gemm import matmul
 from .im2col import Pair, Tile, batch_first, col2im, im2col, output_size, tiles, turned_windows
 from .memory import cache_blocks, keep_freed_memory
 from .numpy_blas import aligned, kernels_at_once, narrow_parts, single_threaded_blas
+from .products import small_products, sum_of_products
 from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
 from .stream import prefetch
 from .threads import divided, in_parallel, part, parts

@@ -8,25 +8,17 @@ matrix of columns, and no element moves. Sources: NVIDIA, "cuBLAS", sections 2.1
 (cublasGemmStridedBatchedEx).
 """
 
-import contextlib
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .kernels import REAL, row_sums
-from .numpy_blas import (
-    aligned_empty,
-    better_in_halves,
-    products,
-    single_threaded_blas,
-    sum_pieces,
-    too_small_to_divide,
-)
+from .numpy_blas import pieces
 from .select import Array, on_device, xp
 
 _xp: Any = xp
@@ -52,7 +44,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         ValueError: the shapes do not match.
     """
     if not on_device:
-        return np.matmul(a, b, out=out) if b.ndim < 3 else products(a, b, out)
+        return np.matmul(a, b, out=out) if b.ndim < 3 else _batch_on_cpu(a, b, out)
     if not _suits(a, b) or (library := _library()) is None:
         return xp.matmul(a, b, out=out)
     shape = _shape(a, b)
@@ -70,6 +62,21 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     return c
 
 
+def _batch_on_cpu(a: Array, b: Array, out: Array | None) -> Array:
+    """numpy.matmul, with rows or columns divided where BLAS is quicker so, all in one call."""
+    in_order = a.ndim > 1 and b.strides[-1] == b.itemsize
+    rows, columns = pieces(a.shape[-2], a.shape[-1], b.shape[-1]) if in_order else (1, 1)
+    if rows == columns == 1:
+        return np.matmul(a, b, out=out)
+    out = np.empty(_shape(a, b), dtype=np.result_type(a, b)) if out is None else out
+    # views all of them: (..., rows, columns) in front of the matrices
+    first = a.reshape(*a.shape[:-2], rows, 1, -1, a.shape[-1])
+    second = b.reshape(*b.shape[:-1], columns, -1).swapaxes(-2, -3)[..., None, :, :, :]
+    target = out.reshape(*out.shape[:-2], rows, a.shape[-2] // rows, columns, -1).swapaxes(-2, -3)
+    np.matmul(first, second, out=target)
+    return out
+
+
 def accumulate(out: Array, a: Array, b: Array) -> None:
     """out += a @ b; on a device by cuBLAS itself where it can write to ``out``, which saves a launch and an array."""
     if on_device and out.dtype == a.dtype and _suits(a, b) and out.shape == _shape(a, b):
@@ -80,37 +87,6 @@ def accumulate(out: Array, a: Array, b: Array) -> None:
                 library.products(first, second, target, add=True)
                 return
     out += matmul(a, b)
-
-
-@contextlib.contextmanager
-def small_products(rows: int, W: Array) -> Iterator[Callable[[Array, Array, Array], Array]]:
-    """For a loop over products ``x @ W`` with x of so many rows or fewer: what does them, as ``matmul(x, W, out)``.
-
-    BLAS uses one thread meanwhile where they are too small to be divided.
-    """
-    size = rows * W.size
-    with single_threaded_blas() if too_small_to_divide(size) else contextlib.nullcontext():
-        yield _by_halves if better_in_halves(size) else matmul
-
-
-def _by_halves(a: Array, b: Array, out: Array) -> Array:
-    if len(a) % 2:
-        return matmul(a, b, out)
-    np.matmul(a.reshape(2, -1, a.shape[1]), b, out=out.reshape(2, -1, out.shape[1]))
-    return out
-
-
-def sum_of_products(a: Array, b: Array) -> Array:
-    """sum_{p,i} a_pi b_pi^T, (G, K, D), from a (G, P, n, K, L) and b (G, P, n, D, L)."""
-    (G, P, n, K, L), D = a.shape, b.shape[3]
-    pieces = sum_pieces(K, L, D)
-    if pieces is None:
-        return matmul(a, b.swapaxes(3, 4)).reshape(G, P * n, K, D).sum(1)
-    height, length = pieces
-    rows = a.reshape(G, P, n, -1, height, L // length, length).transpose(0, 1, 2, 5, 3, 4, 6)  # a view
-    turned = aligned_empty((G, P, n, L // length, 1, length, D), a.dtype)
-    turned[..., 0, :, :] = b.reshape(G, P, n, D, -1, length).transpose(0, 1, 2, 4, 5, 3)
-    return xp.matmul(rows, turned).reshape(G, -1, K, D).sum(1)
 
 
 _SMALL = 1 << 12  # numbers in a result, by which alone cuBLAS keeps few of a device's processors busy

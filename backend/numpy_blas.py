@@ -21,6 +21,7 @@ _FEW = 4000  # numbers in the first factor: with more they are slower than those
 _CACHED = 9500  # numbers that a first factor may have before a narrow second one
 _LINE = 64  # bytes of a cache line, and of an AVX-512 register
 _NARROW = 128  # columns; a quarter are enough to be worth it
+_FEWEST = 8, 64  # rows and columns of a piece
 
 
 def blas_function(name: str, dtype: str, types: list[Any]) -> Callable[..., None] | None:
@@ -112,7 +113,7 @@ def narrow_parts(kernels: int, numbers: int, cols: int, samples: int) -> int:
         numbers: in each of them.
         cols, samples: of the output, all of whose pairs are columns.
     """
-    if not _avx512() or 8 * numbers > _CACHED:
+    if not _avx512() or _FEWEST[0] * numbers > _CACHED:
         return 1
     most = max(_NARROW, _DIRECT // (kernels * numbers))
     width = max((width for width in _divisors(cols) if width * samples <= most), default=1)
@@ -123,34 +124,17 @@ def _divisors(number: int) -> list[int]:
     return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
 
 
-def products(a: Array, b: Array, out: Array | None) -> Array:
-    """numpy.matmul for batches, with rows or columns divided where BLAS is quicker so, all in one call."""
-    in_order = a.ndim > 1 and b.strides[-1] == b.itemsize
-    rows, columns = _pieces(a.shape[-2], a.shape[-1], b.shape[-1]) if in_order else (1, 1)
-    if rows == columns == 1:
-        return np.matmul(a, b, out=out)
-    if out is None:
-        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-        out = np.empty((*batch, a.shape[-2], b.shape[-1]), dtype=np.result_type(a, b))
-    # views all of them: (..., rows, columns) in front of the matrices
-    first = a.reshape(*a.shape[:-2], rows, 1, -1, a.shape[-1])
-    second = b.reshape(*b.shape[:-1], columns, -1).swapaxes(-2, -3)[..., None, :, :, :]
-    target = out.reshape(*out.shape[:-2], rows, a.shape[-2] // rows, columns, -1).swapaxes(-2, -3)
-    np.matmul(first, second, out=target)
-    return out
-
-
-def _pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
+def pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
     """Into how many parts to divide a product's rows and its columns, so that each is small; 1 if that does not pay."""
     if not (_avx512() and rows and inner and columns):
         return 1, 1
     if columns <= _NARROW:
         most = min(_CACHED, _DIRECT // columns) // inner  # rows
-        return next((count for count in _divisors(rows) if 8 <= rows // count <= most), 1), 1
+        return next((count for count in _divisors(rows) if _FEWEST[0] <= rows // count <= most), 1), 1
     least = -(-rows * inner * columns // _DIRECT)
     if least < 2 or rows * inner > _FEW:
         return 1, 1
-    return 1, next((count for count in range(least, columns // 64 + 1) if columns % count == 0), 1)
+    return 1, next((count for count in range(least, columns // _FEWEST[1] + 1) if columns % count == 0), 1)
 
 
 def sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
@@ -162,7 +146,7 @@ def sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
         return None
     length = max(length for length in _divisors(inner) if length * columns <= _CACHED)
     height = max(height for height in _divisors(rows) if height * length * columns <= _DIRECT)
-    return (height, length) if height >= 8 and length >= min(inner, _NARROW) else None
+    return (height, length) if height >= _FEWEST[0] and length >= min(inner, _NARROW) else None
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:

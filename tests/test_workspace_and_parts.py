@@ -11,7 +11,7 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import matmul, sum_of_products
+from xpnn.backend import matmul, small_products, sum_of_products
 
 numpy_blas = sys.modules["xpnn.backend.numpy_blas"]
 correlation, threads = sys.modules["xpnn.layers.correlation"], sys.modules["xpnn.backend.threads"]
@@ -190,7 +190,7 @@ def avx512(monkeypatch):
 )
 def test_a_product_in_pieces_is_the_product(rows, inner, columns, divided, avx512, rng):
     a, b = rng.standard_normal((2, 1, rows, inner)), rng.standard_normal((2, 3, inner, columns))
-    pieces, expected = numpy_blas._pieces(rows, inner, columns), a @ b
+    pieces, expected = numpy_blas.pieces(rows, inner, columns), a @ b
     if ON_CPU:
         assert [count > 1 for count in pieces] == [divided == 0, divided == 1]
         assert rows % pieces[0] == columns % pieces[1] == 0
@@ -199,6 +199,16 @@ def test_a_product_in_pieces_is_the_product(rows, inner, columns, divided, avx51
     assert matmul(dev(a), dev(b), out) is out
     np.testing.assert_allclose(host(out), expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(host(matmul(dev(a), dev(b))), host(out))
+
+
+@pytest.mark.parametrize("rows", [64, 63, 8])
+def test_products_of_a_loop_by_halves_are_the_products(rows, avx512, rng):
+    W, x = rng.standard_normal((128, 128)), rng.standard_normal((rows, 128))
+    out = nn.xp.empty((rows, 128))
+    with small_products(64, dev(W)) as product:  # 64 rows are just too many for the direct kernels
+        assert (product is not matmul) == ON_CPU
+        assert product(dev(x), dev(W), out) is out
+    np.testing.assert_allclose(host(out), x @ W, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize(
