@@ -1,0 +1,60 @@
+"""What streaming hides: ``NN_BACKEND=cupy python benchmarks/streaming.py``.
+
+Milliseconds of a training step on batches that lie on the device, on batches that travel while the step before computes
+(``prefetch``), and on batches copied when their step begins: medians of rounds in turn, each timed between two waits
+for the device.
+"""
+
+import statistics
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from contenders.xpnn_ import initial_weights
+from gpu_xpnn import Training
+from nets import NETS, make_batches
+from report import table
+
+import xpnn as nn
+from xpnn.backend import prefetch
+
+CASES = [("lenet5-relu-max", 128), ("lenet5-relu-max", 4096), ("vgg", 256), ("vgg", 4096)]
+STEPS, ROUNDS = 40, 7
+
+
+def seconds(run: Training, batches: Iterable[tuple[Any, Any]]) -> float:
+    """Seconds a step over these batches."""
+    run.finish()
+    began, steps = time.perf_counter(), 0
+    for x, y in batches:
+        run.feed(x, y)
+        steps += 1
+    run.finish()
+    return (time.perf_counter() - began) / steps
+
+
+def measure(name: str, batch: int) -> list[float]:
+    """Median milliseconds a step: on the device, streamed, copied at once."""
+    net = NETS[name]
+    host = make_batches(net, batch, 8)
+    run = Training(net, "sgd", initial_weights(net), host)
+    run.start()
+    feeds = (
+        lambda: (run.batches[i % 8] for i in range(STEPS)),
+        lambda: prefetch(host[i % 8] for i in range(STEPS)),
+        lambda: (tuple(map(nn.asarray, host[i % 8])) for i in range(STEPS)),
+    )
+    rounds = [[seconds(run, feed()) for feed in feeds] for _ in range(ROUNDS + 1)][1:]  # the first warms up
+    return [1e3 * statistics.median(times) for times in zip(*rounds, strict=True)]
+
+
+def main() -> None:
+    """Measure and print."""
+    if nn.xp.__name__ == "numpy":
+        raise SystemExit("benchmarks/streaming.py: set NN_BACKEND=cupy: on NumPy nothing travels")
+    rows = [[f"{name}, {batch}", *(f"{ms:.3g}" for ms in measure(name, batch))] for name, batch in CASES]
+    print(table(["net, batch", "on the device", "streamed", "copied when needed"], rows))
+
+
+if __name__ == "__main__":
+    main()
