@@ -3,10 +3,6 @@
 import copy
 import inspect
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -489,35 +485,6 @@ def test_the_three_share_one_interface():
         for kind in (nn.RNN, nn.LSTM, nn.GRU)
     }
     assert len(signatures) == 1
-
-
-TRAFFIC = """
-from cupy.stand_in import watch
-import numpy as np
-import xpnn as nn
-
-x, dy = (nn.asarray(np.ones((5, 6, size), "float32")) for size in (3, 4))
-for kind in (nn.RNN, nn.LSTM, nn.GRU):
-    layer = kind(3, 4, return_sequences=True, rng=0)
-    for lengths, copies in ((None, 0), ([3, 6, 1, 6, 2], 1)):
-        with watch() as traffic:
-            _, last, backward = layer.forward_from(x, None, True, lengths)
-            backward(dy, last)
-        print(kind.__name__, traffic)
-        assert (traffic.uploads, traffic.synchronisations) == (copies, 0)
-"""
-
-
-def test_lengths_are_one_copy_to_the_device_and_nothing_waits_for_it():
-    stand_in = str(Path(__file__).with_name("stand_in"))
-    done = subprocess.run(
-        [sys.executable, "-c", TRAFFIC],
-        env=os.environ | {"PYTHONPATH": stand_in, "NN_BACKEND": "cupy"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("size", [1, 2])

@@ -16,6 +16,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
         pytester.makeconftest(source + f"\nPEERS['test_torch_'] = ({module!r},)\n")
         pytester.makepyfile(test_torch_nothing="def test_nothing(): pass", test_other="def test_other(): pass")
         monkeypatch.setenv("XPNN_REQUIRE_PEERS", required)
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # some end a run within a parallel one
         return pytester.runpytest_inprocess()
 
     return run

@@ -116,12 +116,14 @@ def test_loss_of_1998():
     assert_copies_only_batches(build(), x, y, loss=nn.RBFLoss())
 
 
-def test_lengths_upload_one_table():
-    layer, x = nn.LSTM(6, 8, rng=0), nn.asarray(floats(5, 6))
+@pytest.mark.parametrize(("lengths", "uploads"), [(None, 0), ([1 + n % 5 for n in range(N)], 1)])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_lengths_upload_one_table(kind, lengths, uploads):
+    layer, x = kind(6, 8, return_sequences=True, rng=0), nn.asarray(floats(5, 6))
     with watch() as seen:
-        y, backward = layer.forward(x, lengths=[1 + n % 5 for n in range(N)])
-        backward(y)
-    assert (seen.uploads, seen.synchronisations) == (1, 0), str(seen)
+        y, last, backward = layer.forward_from(x, None, True, lengths)
+        backward(y, last)
+    assert (seen.uploads, seen.synchronisations) == (uploads, 0), str(seen)
 
 
 def test_a_step_by_hand_waits_for_nothing(task):
