@@ -2,18 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from functools import cache, partial
-from itertools import pairwise
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .select import Array, asarray, dtype_of, on_device, xp
-from .threads import in_parallel
 
 _xp: Any = xp
-_THREADS = 4  # that fill pinned memory
-_LEAST = 256 * 1024  # numbers that one of them copies: with fewer, waking it costs more than it saves
 
 Batch = tuple[np.ndarray, ...]
 
@@ -87,17 +83,8 @@ def _pinned(part: np.ndarray, dtype: Any) -> np.ndarray:
     """A copy in memory that the device can read while the host does something else."""
     size = part.size * np.dtype(dtype).itemsize
     pinned = np.frombuffer(_xp.cuda.alloc_pinned_memory(size), dtype, part.size).reshape(part.shape)
-    count = min(_THREADS, part.size // _LEAST)
-    if count < 2:
-        pinned[...] = part
-    else:
-        ends = [len(part) * i // count for i in range(count + 1)]
-        in_parallel([partial(_copy, pinned[i:j], part[i:j]) for i, j in pairwise(ends)])
+    pinned[...] = part
     return pinned
-
-
-def _copy(to: np.ndarray, part: np.ndarray) -> None:
-    to[...] = part
 
 
 def _dtype(part: np.ndarray, dtype: Any) -> Any:

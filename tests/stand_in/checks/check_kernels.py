@@ -6,6 +6,7 @@ import inspect
 import itertools
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -717,6 +718,16 @@ def test_other_dtypes_take_the_equations():
     y, _ = max_pool(x, (2, 2), (2, 2), (0, 0))
     assert nn.to_numpy(y).ravel().tolist() == [5, 7, 13, 15]
     assert y.dtype == "float16"
+
+
+def test_a_program_for_a_gpus_checks_launches_every_kernel():
+    from every_kernel import main
+
+    names = set(re.findall(r"__global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(", kernels.source()))
+    with watch() as seen:
+        main()
+    assert "wide_kernel_gradient" in names
+    assert names <= seen.launches.keys()
 
 
 SOURCE = kernels.source()

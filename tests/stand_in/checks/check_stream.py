@@ -24,17 +24,6 @@ def test_every_batch_in_order(count):
         np.testing.assert_array_equal(y.get(), y_host)
 
 
-@pytest.mark.parametrize("shape", [(1 << 20,), (3, 1 << 18), (1000, 5, 211)])
-def test_a_large_batch_is_copied_in_parts(shape):
-    """By as many threads as it has room for, which may be more than it has samples."""
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((2, *shape)), rng.integers(0, 9, shape)
-    host = [(x[0], y), (x[1].T, y.T)]
-    for there, here in zip(list(prefetch(host)), host, strict=True):
-        np.testing.assert_array_equal(there[0].get(), here[0].astype("float32"))
-        np.testing.assert_array_equal(there[1].get(), here[1])
-
-
 def test_dtypes_are_asarrays():
     ((x, y),) = prefetch(batches(1))
     assert (x.dtype, y.dtype) == ("float32", "int64")
