@@ -5,9 +5,9 @@ from .capture import captured
 from .errors import BackendError, explained
 from .fusion import fused
 from .gemm import matmul
-from .im2col import Pair, Tile, batch_first, col2im, im2col, output_size, tiles, turned_windows
+from .im2col import Pair, Tile, batch_first, col2im, im2col, output_size, output_sizes, tiles, turned_windows
 from .memory import cache_blocks, keep_freed_memory
-from .numpy_blas import aligned, kernels_at_once, narrow_parts, single_threaded_blas
+from .numpy_blas import aligned, aligned_empty, kernels_at_once, narrow_parts, single_threaded_blas
 from .products import small_products, sum_of_products
 from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
 from .stream import prefetch
@@ -23,6 +23,7 @@ __all__ = [
     "Tile",
     "add_product",
     "aligned",
+    "aligned_empty",
     "asarray",
     "axpby",
     "batch_first",
@@ -41,6 +42,7 @@ __all__ = [
     "name",
     "narrow_parts",
     "output_size",
+    "output_sizes",
     "part",
     "parts",
     "prefetch",

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable
 
 from .gemm import accumulate, matrices
-from .numpy_blas import blas_function
+from .numpy_blas import address, blas_function
 from .select import Array
 
 _WORTH = 1 << 14  # numbers in the result: for fewer, the call costs more than the temporary array
@@ -31,7 +31,8 @@ def add_product(out: Array, a: Array, b: Array) -> None:
     (m, k), n = a.shape, b.shape[1]
     (A, turn_a, lda), (B, turn_b, ldb) = matrices(a), matrices(b)
     turns = (_TURNS[turn_a], _TURNS[turn_b])
-    gemm(_ROW_MAJOR, *turns, m, n, k, 1.0, A.ctypes.data, lda, B.ctypes.data, ldb, 1.0, out.ctypes.data, n)
+    first, second = address(A.T if turn_a else A), address(B.T if turn_b else B)
+    gemm(_ROW_MAJOR, *turns, m, n, k, 1.0, first, lda, second, ldb, 1.0, address(out), n)
 
 
 def axpby(a: float, x: Array, b: float, y: Array) -> None:
@@ -46,7 +47,7 @@ def axpby(a: float, x: Array, b: float, y: Array) -> None:
         y *= b
         y += a * x
         return
-    function(y.size, a, x.ctypes.data, 1, b, y.ctypes.data, 1)
+    function(y.size, a, address(x), 1, b, address(y), 1)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from .convolution import correlate
-from .im2col import Pair, batch_first, output_size
+from .im2col import Pair, batch_first, output_sizes
 from .kernels import REAL, launch, lengths, number, row_sums, stretch, strided, together
 from .select import Array, flag, on_device, xp
 
@@ -74,7 +74,7 @@ def _winners(winner: Array | None) -> tuple[Any, ...]:
 
 
 def _out(x: Array, size: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
-    return (*x.shape[:2], *map(output_size, x.shape[2:], size, stride, padding))
+    return (*x.shape[:2], *output_sizes(x.shape[2:], size, stride, padding))
 
 
 def _images(shape: tuple[int, ...], dtype: Any) -> Array:

@@ -10,6 +10,7 @@ the first, so that the columns of several output rows are a view too, those of a
 stays in the cache is read back far faster than it is from main memory, and the workspace has a bound.
 """
 
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -45,13 +46,28 @@ class Tile(NamedTuple):
     cols: slice
     samples: slice
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """How many of each."""
+        rows, cols, samples = self
+        return rows.stop - rows.start, cols.stop - cols.start, samples.stop - samples.start
+
 
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
     """Positions of a window along one axis: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1."""
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def tiles(shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int = 1, dilation: int = 1) -> list[Tile]:
+@lru_cache(1024)  # a step asks for the same sizes again
+def output_sizes(image: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> Pair:
+    """:func:`output_size` along the height and along the width."""
+    rows, cols = map(output_size, image, kernel, stride, padding, dilation)
+    return rows, cols
+
+
+def tiles(
+    shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int = 1, dilation: int = 1
+) -> tuple[Tile, ...]:
     """Tiles that cover an output (H', W', N) once, none of whose arrays takes more than WORKSPACE_BYTES.
 
     Tall rather than wide, since neighbours in height share rows of the input and neighbours in width share nothing.
@@ -62,16 +78,21 @@ def tiles(shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int
         kernel, stride, dilation: along the height: k1, s1, d1.
     """
     copies = kernel if on_device or dilation > 1 else 1  # of each row under the kernel; CuPy's matmul copies views
-    line_bytes, reach = line_bytes * copies, 2 * (kernel - 1) * dilation
+    return _tiles(shape, WORKSPACE_BYTES // (line_bytes * copies), 2 * (kernel - 1) * dilation, stride, _STRETCH)
+
+
+@lru_cache(1024)
+def _tiles(
+    shape: tuple[int, int, int], positions: int, reach: int, stride: int, stretches: tuple[int, int]
+) -> tuple[Tile, ...]:
     H, W, N = shape
-    positions = WORKSPACE_BYTES // line_bytes
     full = positions // ((H - 1) * stride + 1 + reach)  # positions in width and batch where all rows are to fit
-    stretch = min(positions // (reach + 1), max(_STRETCH[0], min(full, _STRETCH[1])))
+    stretch = min(positions // (reach + 1), max(stretches[0], min(full, stretches[1])))
     samples = max(1, min(N, stretch))
     cols = max(1, min(W, stretch // samples))
     cols = -(-W // -(-W // cols))  # all of about the same width
     rows = max(1, min(H, (positions // (cols * samples) - reach - 1) // stride + 1))
-    return [Tile(*tile) for tile in product(slices(H, rows), slices(W, cols), slices(N, samples))]
+    return tuple(Tile(*tile) for tile in product(slices(H, rows), slices(W, cols), slices(N, samples)))
 
 
 def im2col(
@@ -100,7 +121,7 @@ def im2col(
         parts: into which the tile's columns are divided, each side by side in memory.
     """
     (k1, k2), (s1, s2), (d1, d2), G, C = kernel, stride, dilation, groups, x.shape[1] // groups
-    rows, cols, samples = (part.stop - part.start for part in tile)
+    rows, cols, samples = tile.shape
     cols //= parts
     height = (rows - 1) * s1 + (k1 - 1) * d1 + 1
     h, c, w, n = x.strides
@@ -148,8 +169,7 @@ def turned_windows(delta: Array, kernel: int, stride: int, tile: Tile, dilation:
     """
     (H, D, _, _), (rows, cols, samples) = delta.shape, tile
     margin = (kernel - 1) * dilation
-    size, top = rows.stop - rows.start + margin, rows.start - margin
-    length = (cols.stop - cols.start) * (samples.stop - samples.start)
+    size, top, length = tile.shape[0] + margin, rows.start - margin, tile.shape[1] * tile.shape[2]
     first, end = max(0, -(-top // stride)), min(H, -(-rows.stop // stride))  # rows i that meet any r
     count, start = max(0, end - first), first * stride - top
     spread = aligned_empty((groups, size, D // groups, length), delta.dtype)
@@ -169,7 +189,7 @@ def col2im(lines: Array, out: Array, kernel: int, stride: int, tile: Tile, dilat
         tile: rows of the input; columns and samples of the output.
     """
     (G, rows, _, _), (H, C, W, N) = lines.shape, out.shape
-    cols, samples = (part.stop - part.start for part in tile[1:])
+    _, cols, samples = tile.shape
     left, reach = tile.cols.start * stride, (cols - 1) * stride + (kernel - 1) * dilation + 1
     if on_device and out.dtype.name in REAL:
         image = out[tile.rows, :, left : left + reach, tile.samples].transpose(3, 1, 0, 2)

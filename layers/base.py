@@ -1,6 +1,7 @@
 """What every layer shares: where its parameters and gradients are, and the checks at its border."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -126,20 +127,31 @@ class Layer:
                 f"{self}: expected an array of the {xp.__name__} backend, got {type(x).__module__}."
                 f"{type(x).__name__}: xpnn.asarray(x) makes one"
             )
-        fits = x.ndim >= len(shape) if shape[0] == "..." else x.ndim == len(shape)
-        for want, got in zip(reversed(shape), reversed(x.shape), strict=False):  # from the last: "..." is the first
-            fits &= want == got or isinstance(want, str)
-        if not fits:
-            text = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
-            raise ValueError(f"{self}: expected input of shape ({text}), got {x.shape}")
-        if x.size == 0:
-            raise ValueError(f"{self}: got an empty input, of shape {x.shape}")
-        dtype = dtype or self.dtype or "floating-point"
-        if x.dtype.kind not in _KINDS[dtype] if isinstance(dtype, str) else x.dtype != dtype:
-            raise TypeError(f"{self}: expected input of dtype {dtype}, got {x.dtype}: xpnn.asarray(x, dtype) converts")
+        wrong = _mismatch(shape, x.shape, dtype or self.dtype or "floating-point", x.dtype)
+        if wrong:
+            error, text = wrong
+            raise error(f"{self}: {text}")
 
 
 _KINDS = {"integer": "iu", "floating-point": "f"}
+
+
+@lru_cache(1024)  # every step asks the same
+def _mismatch(
+    shape: tuple[int | str, ...], got: tuple[int, ...], dtype: Any, got_dtype: np.dtype
+) -> tuple[type[Exception], str] | None:
+    """The error that an input is worth to a layer that expects this shape and dtype."""
+    fits = len(got) >= len(shape) if shape[0] == "..." else len(got) == len(shape)
+    for want, length in zip(reversed(shape), reversed(got), strict=False):  # from the last: "..." is the first
+        fits &= want == length or isinstance(want, str)
+    if not fits:
+        text = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+        return ValueError, f"expected input of shape ({text}), got {got}"
+    if 0 in got:
+        return ValueError, f"got an empty input, of shape {got}"
+    if got_dtype.kind not in _KINDS[dtype] if isinstance(dtype, str) else got_dtype != dtype:
+        return TypeError, f"expected input of dtype {dtype}, got {got_dtype}: xpnn.asarray(x, dtype) converts"
+    return None
 
 
 class Composite(Layer):

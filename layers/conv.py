@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from ..backend import Array, Pair, Rng, batch_first, fused, output_size
+from ..backend import Array, Pair, Rng, batch_first, fused, output_sizes
 from .base import Backward, Layer, brief, pair, positive
-from .correlation import Correlation, rows_first
+from .correlation import correlation_of, rows_first
 from .init import affine
 
 
@@ -94,7 +94,7 @@ class Conv2D(Layer):
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", self.in_channels, "H", "W")
         geometry = (self.kernel_size, self.stride, self.padding, self.dilation)
-        if min(map(output_size, x.shape[2:], *geometry)) < 1:
+        if min(output_sizes(x.shape[2:], *geometry)) < 1:
             raise ValueError(f"{self}: the kernel is larger than the padded input of shape {x.shape}")
         W, b = self.params["W"], self.params["b"]
         y, add_gradients = correlate(x, W, b, self.stride, self.padding, self.dilation, self.groups, needs_dx)
@@ -111,11 +111,12 @@ def correlate(
     x: Array, W: Array, b: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int, needs_dx: bool
 ) -> tuple[Array, Callable[[Array, Array, Array], Array | None]]:
     """:class:`Conv2D`'s output and ``backward(dy, dW, db) -> dx``, which adds dE/dW to dW and dE/db to db."""
-    correlation = Correlation(x.shape, len(W), W.shape[2:], stride, padding, dilation, groups)
+    correlation = correlation_of(x.shape, len(W), W.shape[2:], stride, padding, dilation, groups)
+    y, kept = correlation.forward(x, W, b)
 
     def backward(dy: Array, dW: Array, db: Array) -> Array | None:
         delta = rows_first(dy)
-        correlation.add_gradients(x, delta, dW, db)
+        correlation.add_gradients(x, kept, delta, dW, db)
         return batch_first(correlation.input_gradient(delta, W)) if needs_dx else None
 
-    return batch_first(correlation.forward(x, W, b)), backward
+    return batch_first(y), backward

@@ -1,6 +1,7 @@
 """The convolution's three products, by im2col: the output, the kernels' gradient and the input's gradient."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ..backend import (
     Array,
@@ -13,7 +14,7 @@ from ..backend import (
     kernels_at_once,
     matmul,
     narrow_parts,
-    output_size,
+    output_sizes,
     sum_of_products,
     tiles,
     turned_windows,
@@ -50,10 +51,7 @@ class Correlation:
 
     Attributes:
         rows, cols: H' and W'.
-        columns: what :meth:`forward` leaves for :meth:`add_gradients` where few numbers are all columns.
     """
-
-    columns: Array | None = None
 
     def __init__(
         self,
@@ -70,8 +68,7 @@ class Correlation:
         H, width = H + 2 * p1, width + 2 * p2
         self.shape = H, C, width, N
         self.C, self.k1, self.k2 = C // groups, *kernel
-        self.rows = output_size(H, self.k1, stride[0], 0, dilation[0])
-        self.cols = output_size(width, self.k2, stride[1], 0, dilation[1])
+        self.rows, self.cols = output_sizes(shape[2:], kernel, stride, padding, dilation)
         self.whole = kernel == (H, width) and groups == 1
         self.h = 1
         if groups == stride[0] == dilation[0] == 1:
@@ -79,36 +76,36 @@ class Correlation:
             self.h = next(h for h in (4, 3, 2, 1) if h == 1 or (self.rows % h == 0 and h * self.D <= most))
         self.out = (self.rows // self.h, groups, self.h * self.D, self.cols, N)
 
-    def forward(self, x: Array, W: Array, b: Array) -> Array:
-        """The output, (H', D, W', N), from x, W (D, C/G, k1, k2) and b (D,)."""
+    def forward(self, x: Array, W: Array, b: Array) -> tuple[Array, Array | None]:
+        """The output, (H', D, W', N), from x, W (D, C/G, k1, k2) and b (D,); and the columns, where they are few."""
         o = rows_first(x, *self.padding)
         if self.whole:
             y = matmul(W.reshape(self.D, -1), self._column(o))
             y += b[:, None]
-            return y.reshape(1, self.D, 1, -1)
-        kernels, y, places = self._kernels(W, b), xp.empty(self.out, dtype=o.dtype), self._tiles(o.itemsize)
+            return y.reshape(1, self.D, 1, -1), None
+        kernels, y, kept = self._kernels(W, b), xp.empty(self.out, dtype=o.dtype), None
+        places = self._tiles(o.itemsize)
         for tile in places:
-            _, cols, samples = (part.stop - part.start for part in tile)
-            parts = narrow_parts(kernels.shape[-2], kernels.shape[-1], cols, samples)
+            parts = narrow_parts(kernels.shape[-2], kernels.shape[-1], *tile.shape[1:])
             out, columns = self._part(y, tile, parts), self._columns(o, tile, parts)
-            if out.shape[-1] == y.shape[-1] or parts == cols:
+            if out.shape[-1] == y.shape[-1] or out.shape[-2] == 1:
                 matmul(kernels, columns, out.reshape(*out.shape[:4], -1))
             else:
                 out[...] = matmul(kernels, columns).reshape(out.shape)
             if len(places) == 1 and columns.shape[-1] >= _LONG and self._worth_keeping(o):
-                self.columns = columns
+                kept = columns
             del columns  # so that the next tile's have the same memory, which is in the cache
-        return y.reshape(self.rows, self.G * self.D, *y.shape[3:])
+        return y.reshape(self.rows, self.G * self.D, *y.shape[3:]), kept
 
-    def add_gradients(self, x: Array, delta: Array, dW: Array, db: Array) -> None:
-        """Add dE/dW and dE/db to dW and db, from x and delta = dE/dy, (H', D, W', N)."""
+    def add_gradients(self, x: Array, kept: Array | None, delta: Array, dW: Array, db: Array) -> None:
+        """Add dE/dW and dE/db to dW and db, from x, the columns kept of it and delta = dE/dy, (H', D, W', N)."""
         if self.whole:
             delta = delta.reshape(self.D, -1)
             add_product(dW.reshape(self.D, -1), delta, self._column(rows_first(x, *self.padding)).T)
             db += delta.sum(1)
             return
         delta = delta.reshape(self.out)
-        for tile, columns in self._columns_again(x):
+        for tile, columns in self._columns_again(x, kept):
             part = self._part(delta, tile, columns.shape[1])
             dK = sum_of_products(columns, part.reshape(*part.shape[:4], -1))
             del columns
@@ -118,11 +115,11 @@ class Correlation:
                 rows = dK[:, j : j + self.k1, :-1, j].reshape(self.G, self.k1, self.C, self.k2, self.D)
                 dW += rows.transpose(0, 4, 2, 1, 3).reshape(dW.shape)
 
-    def _columns_again(self, x: Array) -> Iterator[tuple[Tile, Array]]:
-        """The tiles and their columns, from x where forward has left none."""
+    def _columns_again(self, x: Array, kept: Array | None) -> Iterator[tuple[Tile, Array]]:
+        """The tiles and their columns, from x where none are kept."""
         places = self._tiles(x.itemsize)
-        if self.columns is not None:
-            yield places[0], self.columns
+        if kept is not None:
+            yield places[0], kept
             return
         o = rows_first(x, *self.padding)  # made anew: cheaper than to keep it since the forward pass
         for tile in places:
@@ -145,8 +142,8 @@ class Correlation:
         W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)[..., ::-1, ::-1].swapaxes(1, 2)  # g, c, d, m, n
         kernels = W.reshape(-1, *W.shape[2:])
         kernel = self.k1, self.k2
-        back = Correlation(delta.shape, len(kernels), kernel, self.stride, border, self.dilation, self.G)
-        return back.forward(delta, kernels, xp.zeros(len(kernels), dtype=delta.dtype))
+        back = correlation_of(delta.shape, len(kernels), kernel, self.stride, border, self.dilation, self.G)
+        return back.forward(delta, kernels, xp.zeros(len(kernels), dtype=delta.dtype))[0]
 
     def _spread(self, delta: Array, W: Array) -> Array:
         """delta * W along the height, and along the width the sum of what reaches each pixel."""
@@ -168,7 +165,7 @@ class Correlation:
         """The only column, (c,m,n), of each sample."""
         return o.swapaxes(0, 1).reshape(-1, o.shape[3])
 
-    def _tiles(self, itemsize: int) -> list[Tile]:
+    def _tiles(self, itemsize: int) -> tuple[Tile, ...]:
         """Of the output, in blocks of h rows."""
         line = self.G * max(self.C * self.k2 + 1, self.h * self.D) * itemsize
         return tiles(
@@ -192,6 +189,14 @@ class Correlation:
             K[:, j, :, j : j + self.k1, :-1].reshape(ordered.shape)[...] = ordered
             K[:, j, :, j, -1] = b
         return K.reshape(self.G, 1, 1, self.h * self.D, -1)
+
+
+@lru_cache(1024)
+def correlation_of(
+    shape: tuple[int, ...], out_channels: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Correlation:
+    """The :class:`Correlation` of these sizes, for which a step asks again and again."""
+    return Correlation(shape, out_channels, kernel, stride, padding, dilation, groups)
 
 
 def rows_first(x: Array, p1: int = 0, p2: int = 0, value: float = 0.0) -> Array:

@@ -75,9 +75,9 @@ class Gradients(Parameters):
 
     def clear(self) -> None:
         """Set the gradients to 0."""
-        for key in self:
+        for key, array in dict.items(self):
             if key in self._seen:
-                super().__getitem__(key)[...] = 0
+                array.fill(0)
             else:
                 self._spent.add(key)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
-from ..backend import Array, Pair, batch_first, fused, output_size, xp
+from ..backend import Array, Pair, aligned_empty, batch_first, fused, output_sizes, xp
 from .base import Backward, Layer, brief, pair
 from .correlation import rows_first
 
@@ -29,7 +29,7 @@ class _Pool2D(Layer):
 
     def _check_image(self, x: Array) -> None:
         self._check(x, "N", "C", "H", "W")
-        if min(map(output_size, x.shape[2:], self.size, self.stride, self.padding)) < 1:
+        if min(output_sizes(x.shape[2:], self.size, self.stride, self.padding)) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
 
     def _arguments(self) -> str:
@@ -149,7 +149,7 @@ class _Windows:
         self.size, self.stride = size, stride
         self.shape = (H + 2 * p1, C, W + 2 * p2, N)
         self.inside = slice(p1, p1 + H), slice(None), slice(p2, p2 + W)
-        self.out = output_size(H, size[0], stride[0], p1), output_size(W, size[1], stride[1], p2)
+        self.out = output_sizes(shape[2:], size, stride, padding)
 
     def rows(self, m: int) -> slice:
         """Those that are row m of a window."""
@@ -166,7 +166,8 @@ class _Windows:
             if size == 1:
                 image = image[lines(0)].copy()
                 continue
-            total = function(image[lines(0)], image[lines(1)])
+            first, second = image[lines(0)], image[lines(1)]
+            total = function(first, second, out=aligned_empty(first.shape, first.dtype))
             for place in range(2, size):
                 function(total, image[lines(place)], out=total)
             image = total
@@ -182,7 +183,7 @@ class _Windows:
         """For the images without their border, (N, C, H, W): each of the taps gets dy times its factor."""
         (H, W), (k1, k2) = self.out, self.size
         covered = self.stride == self.size and self.shape[::2] == (H * k1, W * k2)
-        dx = (xp.empty if covered else xp.zeros)(self.shape, dtype=dy.dtype)
+        dx = (aligned_empty if covered else xp.zeros)(self.shape, dy.dtype)
         for tap, factor in zip(self.taps(dx), factors, strict=True):
             if covered:  # once: the windows lie side by side
                 xp.multiply(dy, factor, out=tap)

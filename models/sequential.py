@@ -89,8 +89,8 @@ class Sequential(Composite):
 
     def _parts(self, x: Array) -> list[slice]:
         """The parts of the batch that go through the network at the same time: images, whose operations last."""
-        apart = isinstance(x, xp.ndarray) and x.ndim == 4 and self.separable
-        return parts(len(x), x.size) if apart else [slice(None)]
+        sections = parts(len(x), x.size) if isinstance(x, xp.ndarray) and x.ndim == 4 else []
+        return sections if len(sections) > 1 and self.separable else [slice(None)]
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         for index, layer in enumerate(self.layers):

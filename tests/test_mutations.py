@@ -20,7 +20,7 @@ from xpnn.backend.fusion import FORMS
 from xpnn.backend.kernels import REAL
 from xpnn.cli import gradcheck as command
 from xpnn.layers import activations, batchnorm, conv, losses, pool, recurrent, rnn
-from xpnn.layers.correlation import Correlation
+from xpnn.layers.correlation import Correlation, correlation_of
 from xpnn.layers.recurrent import RaggedSteps, Recurrent
 
 
@@ -94,8 +94,8 @@ MUTATIONS = [
     Mutation(Correlation, "db += delta.sum(1)", "db += delta.mean(1)", "mean for a sum", "b", "Conv2D"),
     Mutation(
         turned_windows,
-        "size, top = rows.stop - rows.start + margin, rows.start - margin",
-        "size, top = rows.stop - rows.start + margin, rows.start - (kernel - 1)",
+        "rows.start - margin, tile.shape[1]",
+        "rows.start - (kernel - 1), tile.shape[1]",
         "one margin",
         "input",
         "Conv2D",
@@ -155,7 +155,7 @@ MUTATIONS = [
     Mutation(nn.Dropout, "return mask * dy", "return dy", "mask forgotten", "input"),
     Mutation(nn.Dropout, "return mask * dy", "return (mask > 0) * dy", "scale forgotten", "input"),
     Mutation(activations.sigmoid, "(a * (1 - a))", "(1 - a)", "missing factor", "input", "Sigmoid"),
-    Mutation(activations.tanh, "slope = a * a", "slope = a.copy()", "square forgotten", "input", "Tanh"),
+    Mutation(activations.tanh, "slope = xp.square(a)", "slope = a.copy()", "square forgotten", "input", "Tanh"),
     Mutation(activations.scaled_tanh, "(slope * (amplitude", "((amplitude", "slope forgotten", "input", "ScaledTanh"),
     Mutation(activations.relu, "(a > 0)", "(dy > 0)", "sign of the gradient, not of the input", "input", "ReLU"),
     Mutation(activations.leaky_relu, "dy, slope * dy)", "dy, 0 * dy)", "slope forgotten", "input", "LeakyReLU"),
@@ -237,6 +237,9 @@ def many_blocks(monkeypatch):
     """A row of the output to a block, or several at once: what is added up between them in a convolution counts too."""
     monkeypatch.setattr(sys.modules["xpnn.backend.im2col"], "WORKSPACE_BYTES", 1)
     monkeypatch.setattr(sys.modules["xpnn.layers.correlation"], "kernels_at_once", lambda _: 24)  # on a device too
+    correlation_of.cache_clear()
+    yield
+    correlation_of.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -312,6 +315,7 @@ def plant(monkeypatch, target, right, wrong):
     for module, name, value in in_package():
         if (original := inspect.unwrap(value)) in replaced:
             monkeypatch.setattr(module, name, replaced[original])
+    correlation_of.cache_clear()
 
 
 def execute(original, source, replaced):

@@ -178,6 +178,9 @@ def test_what_is_separable():
 def avx512(monkeypatch):
     """As on a processor where OpenBLAS does small products without copying their factors."""
     monkeypatch.setattr(numpy_blas, "_avx512", lambda: ON_CPU)
+    correlation.correlation_of.cache_clear()
+    yield
+    correlation.correlation_of.cache_clear()
 
 
 @pytest.mark.parametrize(
