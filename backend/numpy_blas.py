@@ -102,6 +102,7 @@ def kernels_at_once(numbers: int) -> int:
     return 4 if _avx512() and numbers <= _FEW else 24
 
 
+@functools.lru_cache(1024)  # a step asks for the same sizes again
 def narrow_parts(kernels: int, numbers: int, cols: int, samples: int) -> int:
     """Into how many parts to divide a convolution's columns, each side by side in memory; 1 where that does not pay.
 
@@ -113,12 +114,7 @@ def narrow_parts(kernels: int, numbers: int, cols: int, samples: int) -> int:
         numbers: in each of them.
         cols, samples: of the output, all of whose pairs are columns.
     """
-    return _narrow_parts(kernels, numbers, cols, samples) if _avx512() else 1
-
-
-@functools.lru_cache(1024)  # a step asks for the same sizes again
-def _narrow_parts(kernels: int, numbers: int, cols: int, samples: int) -> int:
-    if _FEWEST[0] * numbers > _CACHED:
+    if not _avx512() or _FEWEST[0] * numbers > _CACHED:
         return 1
     most = max(_NARROW, _DIRECT // (kernels * numbers))
     width = max((width for width in _divisors(cols) if width * samples <= most), default=1)
@@ -129,13 +125,11 @@ def _divisors(number: int) -> list[int]:
     return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
 
 
+@functools.lru_cache(1024)
 def pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
     """Into how many parts to divide a product's rows and its columns, so that each is small; 1 if that does not pay."""
-    return _pieces(rows, inner, columns) if _avx512() and rows and inner and columns else (1, 1)
-
-
-@functools.lru_cache(1024)
-def _pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
+    if not (_avx512() and rows and inner and columns):
+        return 1, 1
     if columns <= _NARROW:
         most = min(_CACHED, _DIRECT // columns) // inner  # rows
         return next((count for count in _divisors(rows) if _FEWEST[0] <= rows // count <= most), 1), 1
@@ -145,16 +139,14 @@ def _pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
     return 1, next((count for count in range(least, columns // _FEWEST[1] + 1) if columns % count == 0), 1)
 
 
+@functools.lru_cache(1024)
 def sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
     """For sum_i a_i b_i^T the rows of a and the numbers in a row that one product had better have; None for all.
 
     It is worth turning b where its columns fill a register or two and many rows of a meet them.
     """
-    return _sum_pieces(rows, inner, columns) if columns in (16, 32) and rows >= 128 and _avx512() else None
-
-
-@functools.lru_cache(1024)
-def _sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
+    if columns not in (16, 32) or rows < 128 or not _avx512():
+        return None
     length = max(length for length in _divisors(inner) if length * columns <= _CACHED)
     height = max(height for height in _divisors(rows) if height * length * columns <= _DIRECT)
     return (height, length) if height >= _FEWEST[0] and length >= min(inner, _NARROW) else None

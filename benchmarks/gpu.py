@@ -166,9 +166,9 @@ def measure_epoch(processes: Processes, times: int) -> dict[str, dict[str, float
         reason, _ = process.ask("build", net, "sgd", weights, batches)
         for where, on_device in (("on the device", True), ("streamed", False)):
             if reason is None:
-                reason, times = process.ask("epoch", x, y, EPOCH_BATCH, on_device, times)
+                reason, taken = process.ask("epoch", x, y, EPOCH_BATCH, on_device, times)
             if reason is None:
-                seconds.setdefault(name, {})[where] = statistics.median(times)
+                seconds.setdefault(name, {})[where] = statistics.median(taken)
     return seconds
 
 

@@ -4,6 +4,7 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,6 +68,17 @@ def test_processes_answer_in_turn_and_one_that_ends_or_hangs_says_so(gpu, monkey
     assert processes["jax"].ask("slice", 0.1) == ("its process ended with code -9", None)
     for process in processes.values():
         process.close()
+
+
+def test_epochs_are_asked_for_as_often_as_told(gpu, monkeypatch):
+    class Process:
+        def ask(self, method, *arguments):
+            return None, [1.0, 2.0, 9.0][: arguments[-1]] if method == "epoch" else [2.3]
+
+    data = SimpleNamespace(x_train=np.zeros((1, 1, 28, 28), "uint8"), y_train=np.zeros(1, int))
+    monkeypatch.setattr("xpnn.data.load_images", lambda name: data)
+    found = gpu.measure_epoch({"xpnn": Process(), "torch": Process()}, 3)
+    assert found == {name: {"on the device": 2.0, "streamed": 2.0} for name in ("xpnn", "torch")}
 
 
 def test_an_epoch_is_full_batches_of_every_sample_but_the_rest(gpu):

@@ -178,9 +178,12 @@ def test_what_is_separable():
 def avx512(monkeypatch):
     """As on a processor where OpenBLAS does small products without copying their factors."""
     monkeypatch.setattr(numpy_blas, "_avx512", lambda: ON_CPU)
-    correlation.correlation_of.cache_clear()
+    by_size = correlation.correlation_of, numpy_blas.narrow_parts, numpy_blas.pieces, numpy_blas.sum_pieces
+    for kept in by_size:
+        kept.cache_clear()
     yield
-    correlation.correlation_of.cache_clear()
+    for kept in by_size:
+        kept.cache_clear()
 
 
 @pytest.mark.parametrize(
