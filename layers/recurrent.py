@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, Rng, add_product, asarray, fused, matmul, xp
+from ..backend import Array, Rng, asarray, fused, matmul, xp
 from .base import Backward, Layer, positive
 from .init import glorot_uniform, orthogonal
 
@@ -50,12 +50,16 @@ class Steps:
         self.slices = list(zip(steps, steps, strict=True))  # N states stand in front, so row r starts from state r
         self.before = slice(0, N * T)
 
-    def rows(self, batch: Array) -> Array:
-        """(N, T, features) -> (rows, features)."""
-        return xp.ascontiguousarray(batch.transpose(1, 0, 2)).reshape(-1, batch.shape[2])
+    def rows(self, batch: Array, ones: int = 0) -> Array:
+        """(N, T, features) -> (rows, features + ones), of which the last are 1."""
+        features = batch.shape[2]
+        rows = xp.empty((self.T, self.N, features + ones), dtype=batch.dtype)
+        rows[..., :features] = batch.transpose(1, 0, 2)
+        rows[..., features:] = 1
+        return rows.reshape(-1, features + ones)
 
     def batch(self, rows: Array) -> Array:
-        """(rows, features) -> (N, T, features), 0 in the padding; the transpose of :meth:`rows`."""
+        """(rows, features) -> (N, T, features), 0 in the padding; the transpose of :meth:`rows` without ones."""
         return rows.reshape(self.T, self.N, -1).transpose(1, 0, 2)
 
     def last(self, rows: Array) -> Array:
@@ -95,8 +99,12 @@ class RaggedSteps(Steps):
         self._sample, self._step, self.before = (indices[i * rows : (i + 1) * rows] for i in range(3))
         self._order, self._ends = self._sample[:N], indices[3 * rows :]
 
-    def rows(self, batch: Array) -> Array:
-        return xp.ascontiguousarray(batch[self._sample, self._step])
+    def rows(self, batch: Array, ones: int = 0) -> Array:
+        features = batch.shape[2]
+        rows = xp.empty((len(self._sample), features + ones), dtype=batch.dtype)
+        rows[:, :features] = batch[self._sample, self._step]
+        rows[:, features:] = 1
+        return rows
 
     def batch(self, rows: Array) -> Array:
         batch = xp.zeros((self.N, self.T, rows.shape[1]), dtype=rows.dtype)
@@ -181,12 +189,12 @@ class Recurrent(Layer):
             ValueError: x, state or lengths have another shape than said above; a length is not in 1 to T.
         """
         self._check(x, "N", "T", self.input_size)
-        N, T, _ = x.shape
+        N, T, I = x.shape
         steps = Steps(N, T) if lengths is None else RaggedSteps(N, T, self._check_lengths(lengths, N, T))
-        x_rows, W_x = steps.rows(x), self.params["W_x"]
-        a = xp.empty((len(x_rows), len(W_x)), dtype=x.dtype)
-        a[...] = self.params["b"]
-        add_product(a, x_rows, W_x.T)
+        W_x, x_rows = self.params["W_x"], steps.rows(x, ones=1)  # b is one more weight of W
+        W = xp.empty((len(W_x), I + 1), dtype=x.dtype)
+        W[:, :I], W[:, I] = W_x, self.params["b"]
+        a = matmul(x_rows, W.T)
         states = []
         for part in self._parts(state, N):
             states.append(xp.empty((N + len(a), self.hidden_size), dtype=x.dtype))
@@ -201,8 +209,9 @@ class Recurrent(Layer):
             if not self.return_sequences:
                 dstates[0] += steps.sort(dy)
             delta = scan_backward(steps.rows(dy) if self.return_sequences else None, dstates)
-            self.grads.add_product("W_x", delta.T, x_rows)
-            add_rows(self.grads["b"], delta)
+            dW = matmul(delta.T, x_rows)
+            self.grads["W_x"] += dW[:, :I]
+            self.grads["b"] += dW[:, I]
             dx = steps.batch(matmul(delta, W_x)) if needs_dx else None
             return dx, self._state([steps.unsort(part) for part in dstates])
 

@@ -184,8 +184,8 @@ MUTATIONS = [
         "body.0.W body.0.b body.W body.b shortcut.W shortcut.b",
     ),
     Mutation(Recurrent, "delta.T, x_rows)", "delta.T, x_rows[::-1])", "time reversed", "W_x", "RNN"),
-    Mutation(Recurrent, '["b"], delta)', '["b"], delta[-N:])', "last step only", "b", "LSTM"),
-    Mutation(recurrent.add_rows, "x.sum(0)", "x.mean(0)", "mean for a sum", "b", "RNN"),
+    Mutation(Recurrent, "dW[:, I]", "delta[-N:].sum(0)", "last step only", "b", "LSTM"),
+    Mutation(recurrent.add_rows, "x.sum(0)", "x.mean(0)", "mean for a sum", "b_h", "GRU"),
     Mutation(Recurrent, "matmul(delta, W_x)", "matmul(delta, W_x.T)", "dropped transpose", "input", "RNN"),
     Mutation(Recurrent, "+= steps.sort(dy)", "+= dy", "not sorted by length", "W_x W_h b input", "RNN"),
     Mutation(
