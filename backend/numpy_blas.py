@@ -16,7 +16,7 @@ import numpy as np
 from .select import Array, on_device, xp
 
 _AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
-_DIRECT = 1_000_000  # multiplications: up to here these read both factors where they lie
+_DIRECT = 1_000_000  # multiplications: up to here these, by one thread, read both factors where they lie
 _FEW = 4000  # numbers in the first factor: with more they are slower than those that copy, but for narrow second ones
 _CACHED = 9500  # numbers that a first factor may have before a narrow second one
 _LINE = 64  # bytes of a cache line, and of an AVX-512 register
@@ -74,13 +74,13 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 def too_small_to_divide(multiplications: int) -> bool:
-    """Whether two threads finish a product no sooner than one: up to 2^21 with AVX-512, 2^19 with AVX2, as measured."""
-    return multiplications < (1 << 21 if _avx512() else 1 << 19)
+    """Whether BLAS divides a product among its threads though one finishes it no later: with AVX2 up to 2^19."""
+    return not _avx512() and multiplications < 1 << 19
 
 
 def better_in_halves(multiplications: int) -> bool:
-    """Whether a product by one thread takes longer than one for each half of the rows, which are small enough then."""
-    return _avx512() and _DIRECT < multiplications <= 1.6 * _DIRECT
+    """Whether half of a product's rows are few enough to be multiplied as they lie, but not all of them."""
+    return _avx512() and _DIRECT < multiplications <= 2 * _DIRECT
 
 
 @functools.cache

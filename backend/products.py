@@ -23,7 +23,10 @@ def small_products(rows: int, W: Array) -> Iterator[Callable[[Array, Array, Arra
 
 def _by_halves(a: Array, b: Array, out: Array) -> Array:
     if len(a) % 2:
-        return matmul(a, b, out)
+        half = len(a) // 2
+        matmul(a[:half], b, out[:half])
+        matmul(a[half:], b, out[half:])
+        return out
     np.matmul(a.reshape(2, -1, a.shape[1]), b, out=out.reshape(2, -1, out.shape[1]))
     return out
 
