@@ -7,7 +7,9 @@ function is found.
 import contextlib
 import ctypes
 import functools
+import itertools
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -53,24 +55,72 @@ def blas_libraries() -> list[Any]:
 
 
 def blas_threads() -> int:
-    """How many threads BLAS has been given: all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS."""
-    return 1 if on_device else max((library.num_threads for library in blas_libraries()), default=1)
+    """How many threads BLAS has been given: all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS.
+
+    It counts what :func:`single_threaded_blas`, in whichever thread, has taken away for a while.
+    """
+    return 1 if on_device else max(_taken or _current_threads(), default=1)
 
 
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """One thread for each call of BLAS meanwhile: for products too small to be divided, or divided already."""
-    before = [] if on_device else [library.num_threads for library in blas_libraries()]
-    if max(before, default=1) == 1:
+    """One thread for each call of BLAS meanwhile: for products too small to be divided, or divided already.
+
+    BLAS has one number of threads for the whole process: it gets its own back when the last caller leaves.
+    """
+    global _taken, _users
+    if on_device:
         yield
         return
+    with _counting:
+        if not _users and max(before := _current_threads(), default=1) > 1:
+            _taken = before
+            _set_threads([1] * len(before))
+        _users += 1
     try:
-        for library in blas_libraries():
-            library.set_num_threads(1)
         yield
     finally:
-        for library, threads in zip(blas_libraries(), before, strict=True):
-            library.set_num_threads(threads)
+        with _counting:
+            _users -= 1
+            if not _users and _taken:
+                _set_threads(_taken)
+                _taken = []
+
+
+_counting = threading.Lock()
+_users = 0  # how many callers are within single_threaded_blas
+_taken: list[int] = []  # each library's threads before, if one had more than 1
+
+
+def _current_threads() -> list[int]:
+    return [library.num_threads for library in blas_libraries()]
+
+
+def _set_threads(numbers: list[int]) -> None:
+    for set_threads, number in zip(_setters(), numbers, strict=True):
+        set_threads(number)
+
+
+@functools.cache
+def _setters() -> list[Callable[[int], None]]:
+    """For each library what sets its number of threads.
+
+    From version 3.8 on threadpoolctl does so for OpenBLAS in one Python thread alone, and nothing in others.
+    """
+    setters = []
+    for library in blas_libraries():
+        openmp = getattr(library, "threading_layer", "") == "openmp"  # which has a number for each Python thread
+        affixes = () if openmp else itertools.product(("", "scipy_"), ("", "64_", "_64"))
+        names = (f"{prefix}openblas_set_num_threads{suffix}" for prefix, suffix in affixes)
+        found = (getattr(library.dynlib, name, None) for name in names)
+        setters.append(next(filter(None, found), library.set_num_threads))
+    return setters
+
+
+def after_fork() -> None:
+    """A forked process has none of its parent's threads, and whoever held the lock is not there to let go of it."""
+    global _counting
+    _counting = threading.Lock()
 
 
 def too_small_to_divide(multiplications: int) -> bool:

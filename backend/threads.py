@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from .numpy_blas import blas_threads, single_threaded_blas
+from .numpy_blas import after_fork, blas_threads, single_threaded_blas
 from .select import on_device
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def _after_fork() -> None:
     global _alone
     _alone = threading.Lock()
     _pool.cache_clear()
+    after_fork()
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """What is done for speed and memory changes no result: tiles, parts of a batch on threads, the layers' order."""
 
+import concurrent.futures
 import os
 import signal
 import sys
@@ -134,7 +135,7 @@ def test_recurrent_layers_in_a_divided_batch(kind, request, rng):
 def test_an_error_in_one_part_leaves_no_gradient_behind_for_the_next_pass(three_parts, rng):
     model, x, dy = network(dtype="float64"), rng.standard_normal((7, 2, 9, 9)), rng.standard_normal((7, 5))
     expected = passes(model, x, dy)[2]
-    _, backward = model.forward(dev(x))
+    _, backward = model._forward_in_parts(dev(x), True)  # without the check of dE/dy
     with pytest.raises(ValueError, match="reshape"):
         backward(dev(dy[:, :4]))
     np.testing.assert_array_equal(passes(model, x, dy)[2], expected)
@@ -269,6 +270,30 @@ if ON_CPU:  # a device forks no process, and tracemalloc does not see its memory
             tracemalloc.stop()
         padded = 2 * 3 * 518 * 518 * 4
         assert peak <= dy.nbytes + 2 * padded + 4 * CAP  # output, padded input and its gradient, four arrays of a tile
+
+    def test_blas_has_one_thread_whichever_of_python_s_asks_and_the_count_stays():
+        """threadpoolctl 3.8 sets OpenBLAS's threads in the first Python thread that asks, and nothing in others."""
+        before = numpy_blas._current_threads()
+        seen = []
+
+        def other():
+            with numpy_blas.single_threaded_blas():
+                seen.append((numpy_blas._current_threads(), numpy_blas.blas_threads()))
+
+        try:
+            numpy_blas._set_threads([2] * len(before))
+            for library in numpy_blas.blas_libraries():
+                library.set_num_threads(2)  # from now on threadpoolctl heeds this thread alone
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                pool.submit(other).result()
+                assert numpy_blas._current_threads() == [2] * len(before)
+                with numpy_blas.single_threaded_blas():
+                    pool.submit(other).result()
+                    assert numpy_blas._current_threads() == [1] * len(before)
+            assert numpy_blas._current_threads() == [2] * len(before)
+            assert seen == [([1] * len(before), 2 if before else 1)] * 2
+        finally:
+            numpy_blas._set_threads(before)
 
     def test_a_forked_process_has_threads_of_its_own(three_parts, rng):
         model, x = network(), rng.standard_normal((9, 2, 9, 9)).astype("float32")
