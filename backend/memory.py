@@ -11,7 +11,7 @@ import os
 from .select import on_device
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-_KEPT = 1 << 30  # bytes: what is larger still goes back
+_KEPT = 1 << 30, 1 << 25  # bytes: what is larger still goes back; older versions refuse the first
 
 _BLOCK = 1 << 18  # numbers: a few float32 arrays of this length fit into a CPU's caches
 
@@ -24,8 +24,8 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # not glibc; on Windows CDLL(None) itself is an error
         return
-    for parameter in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-        mallopt(parameter, _KEPT)
+    if any(mallopt(_M_MMAP_THRESHOLD, kept) for kept in _KEPT):  # else the other alone would make it worse
+        mallopt(_M_TRIM_THRESHOLD, _KEPT[0])
 
 
 def cache_blocks(size: int) -> list[slice]:
