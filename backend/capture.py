@@ -23,7 +23,9 @@ _xp: Any = xp
 _REHEARSALS = 2  # the first makes what is made at first use; the second is what the recording will be
 
 
-def captured(step: Callable[..., Any], dtype: Any = "float32") -> Callable[..., Any]:
+def captured(
+    step: Callable[..., Any], dtype: Any = "float32", undo: Callable[[], None] = lambda: None
+) -> Callable[..., Any]:
     """The step itself on NumPy; on a device one that is recorded at its third call and replayed from then on.
 
     Only calls with the first call's shapes and dtypes are replayed, so one graph's memory is all that is held; others
@@ -33,6 +35,8 @@ def captured(step: Callable[..., Any], dtype: Any = "float32") -> Callable[..., 
         step: takes arrays of the backend and numbers, all by position. It computes on the device alone, makes its
             products with :func:`matmul`, and reads no other number of the host's that changes.
         dtype: of the 0-d arrays that a device's step gets in place of numbers.
+        undo: takes back what a step leaves on the host by which the next would differ, where a recording has failed:
+            its operations were not carried out.
 
     Returns:
         A function of the same arguments. The arrays that it returns are overwritten by its next call.
@@ -42,7 +46,7 @@ def captured(step: Callable[..., Any], dtype: Any = "float32") -> Callable[..., 
         >>> for x in data:
         ...     step(x, schedule(i))
     """
-    return Captured(step, dtype) if on_device else step
+    return Captured(step, dtype, undo) if on_device else step
 
 
 class Captured:
@@ -53,10 +57,10 @@ class Captured:
         graph: what is replayed, once it is recorded.
     """
 
-    def __init__(self, step: Callable[..., Any], dtype: Any) -> None:
+    def __init__(self, step: Callable[..., Any], dtype: Any, undo: Callable[[], None]) -> None:
         self.eager = ""
         self.graph: Any = None
-        self._step, self._dtype = step, dtype
+        self._step, self._dtype, self._undo = step, dtype, undo
         self._stream = _xp.cuda.Stream(non_blocking=True)  # the default one cannot be captured
         self._pool = _xp.cuda.MemoryPool()
         self._rehearsals = 0
@@ -81,6 +85,7 @@ class Captured:
                 self.graph, self._result = self._record()
         except Exception as error:  # whatever it was: an eager step tells it, if it was the step's own fault
             self._give_up(f"{type(error).__name__}: {error}")
+            self._undo()
             return self._step(*args)
         return self._launch()
 

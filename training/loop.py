@@ -9,6 +9,7 @@ import numpy as np
 from ..backend import Array, Rng, captured, explained, prefetch, to_numpy, xp
 from ..data import batches
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
+from ..layers.base import positive
 from .history import History, format_row
 from .optimizers import Adam, Optimizer, clip_grad_norm
 
@@ -65,14 +66,18 @@ def fit(
         RuntimeError: the device was lost.
     """
     x, y = _check_data("fit", model, x, y)
-    if epochs < 1:
-        raise ValueError(f"fit: expected epochs >= 1, got {epochs}")
+    if validation is not None:
+        _check_data("fit: validation", model, *validation)
+    positive(epochs=epochs, batch_size=batch_size)
     loss = loss or _default_loss(y)
     optimizer = optimizer or Adam()
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"fit: expected an optimiser, such as SGD(0.1), got {optimizer!r}")
     rng = np.random.default_rng(rng)
     history = History()
     sums = _Sums()
     step = _training_step(model, loss, optimizer, max_norm, sums)
+    model.zero_grad()  # an interrupted step may have left some
     try:
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
@@ -81,8 +86,7 @@ def fit(
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
                 raise FloatingPointError(
-                    f"fit: the loss is {score.loss} in epoch {epoch}: a lower learning rate (now {optimizer.rate:g}) "
-                    "or max_norm may help"
+                    f"fit: the loss is {score.loss} in epoch {epoch}: a lower learning rate or max_norm may help"
                 )
             if validation is not None:
                 row |= _row(evaluate(model, *validation, loss=loss), "val_")
@@ -112,7 +116,7 @@ def _training_step(
             optimizer.update(model, *scalars)
         sums.add(len(x), value, loss.accuracy(outputs, y))
 
-    run = captured(compute, model.dtype or "float32")
+    run = captured(compute, model.dtype or "float32", model.zero_grad)
 
     def step(x: Array, y: Array) -> None:
         if whole:

@@ -309,6 +309,17 @@ def test_an_optimiser_with_a_step_of_its_own_stays_outside(monkeypatch):
     assert step.graph is not None
 
 
+def test_a_recording_that_fails_leaves_no_gradient_behind(monkeypatch):
+    class Asking(nn.SGD):
+        def _update(self, params, grads, scalars, *state):
+            float(abs(grads).max())
+            params -= scalars[0] * grads  # and leaves the gradients to be cleared
+
+    step = compare(monkeypatch, "MLP", lambda: Asking(0.1), epochs=5)
+    assert step.graph is None
+    assert step.eager
+
+
 @pytest.mark.parametrize("wrong", [4, -1])
 def test_fit_tells_wrong_labels_from_a_replayed_step(wrong):
     rng = np.random.default_rng(0)
