@@ -47,7 +47,7 @@ class _BatchNorm(Layer):
             self.grads["beta"] += dbeta.ravel()
             if not needs_dx:
                 return None
-            dx: Array = xp.multiply(xhat, dgamma / -M, out=xp.empty_like(x))
+            dx: Array = xp.multiply(xhat, dgamma / -M, out=xp.empty_like(xhat))
             dx += dy
             dx -= dbeta / M
             dx *= gamma * invstd

@@ -11,8 +11,9 @@ class Flatten(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...", "features")
+        shape = x.shape
 
         def backward(dy: Array) -> Array:
-            return dy.reshape(x.shape)
+            return dy.reshape(shape)
 
         return x.reshape(len(x), -1), backward

@@ -203,7 +203,7 @@ class Recurrent(Layer):
 
         def backward(dy: Array, dlast: State | None = None) -> tuple[Array | None, State]:
             dstates = [
-                xp.zeros((N, self.hidden_size), dtype=x.dtype) if part is None else steps.sort(part)
+                xp.zeros((N, self.hidden_size), dtype=W_x.dtype) if part is None else steps.sort(part)
                 for part in self._parts(dlast, N)
             ]
             if not self.return_sequences:
