@@ -98,7 +98,7 @@ def _argument(arg: Any, real: Any, index: Any) -> Any:
         return np.uint64(0)
     if isinstance(arg, bool):
         return np.bool_(arg)
-    if isinstance(arg, int):
+    if isinstance(arg, (int, np.integer)):
         return index(arg)
     return real(arg) if isinstance(arg, float) else arg
 

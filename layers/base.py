@@ -1,6 +1,6 @@
 """What every layer shares: where its parameters and gradients are, and the checks at its border."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -38,6 +38,9 @@ class Layer:
     """Whether each sample's output depends on that sample alone, so that parts of a batch may go separately."""
 
     def __init__(self, **params: np.ndarray) -> None:
+        for value in params.values():
+            if value.dtype.kind != "f":
+                raise TypeError(f"{type(self).__name__}: expected a floating-point dtype, got {value.dtype}")
         self.params = Parameters({key: xp.asarray(value) for key, value in params.items()})
         self.grads = Gradients({key: xp.zeros_like(value) for key, value in self.params.items()})
         self.buffers = Parameters()
@@ -88,23 +91,25 @@ class Layer:
             leaf.grads.clear()
 
     _flat: tuple[Array, Array] | None = None
+    _gathered: tuple["Layer", ...] = ()  # whose arrays they hold
 
     def gather(self) -> tuple[Array, Array]:
         """``flat_params`` and ``flat_grads``, the latter to be used now and not kept.
 
-        They are laid out anew where a layer's arrays are not views of them (any more).
+        They are laid out anew where a layer's arrays are not views of them (any more), or the layers are others.
 
         A layer may also stand in a second network, or be deep-copied: whichever network is used gathers its own. All
         parameters of a layer move together, and so do its gradients: one of them tells where they are.
         """
-        leaves = [leaf for _, leaf in self.leaves() if leaf.params]
+        leaves = tuple(leaf for _, leaf in self.leaves() if leaf.params)
         for leaf in leaves:
             leaf.grads.settle()
-        if self._flat is not None:
+        if self._flat is not None and leaves == self._gathered:
             params, grads = self._flat
             if all(vector_of(leaf.params) is params and vector_of(leaf.grads) is grads for leaf in leaves):
                 return self._flat
         self._flat = in_one_vector([leaf.params for leaf in leaves]), in_one_vector([leaf.grads for leaf in leaves])
+        self._gathered = leaves
         return self._flat
 
     def __repr__(self) -> str:
@@ -190,12 +195,17 @@ class Composite(Layer):
     @property
     def grads(self) -> Gradients:  # type: ignore[override]
         """Every gradient under its parameter's path."""
-        return Gradients({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
+        grads = Gradients({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
+        dict(grads)  # all of them count as seen: to clear them is to write zeros
+        return grads
 
     @property
     def buffers(self) -> Parameters:  # type: ignore[override]
         """Every buffer by its dotted path."""
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
+
+
+WHOLE = int, np.integer
 
 
 def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]:
@@ -204,10 +214,10 @@ def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]
     Raises:
         ValueError: not one or two whole numbers of at least ``least``.
     """
-    values = (value, value) if isinstance(value, int) else tuple(value)
-    if len(values) != 2 or not all(isinstance(v, int) and v >= least for v in values):
+    values = tuple(value) if isinstance(value, Sequence) else (value, value)
+    if len(values) != 2 or not all(isinstance(v, WHOLE) and v >= least for v in values):
         raise ValueError(f"{what}: expected one or two whole numbers of at least {least}, got {value!r}")
-    return values
+    return int(values[0]), int(values[1])
 
 
 def brief(usual: dict[str, object], **options: object) -> str:
@@ -223,5 +233,5 @@ def brief(usual: dict[str, object], **options: object) -> str:
 def positive(**sizes: int) -> None:
     """Raise ValueError unless each named size is a whole number of at least 1."""
     for what, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
+        if not isinstance(size, WHOLE) or size < 1:
             raise ValueError(f"{what}: expected a whole number of at least 1, got {size!r}")

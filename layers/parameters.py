@@ -1,6 +1,6 @@
 """A layer's parameters and gradients by name, and all of a network's in one vector."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from operator import itemgetter
 from typing import Any
 
@@ -19,6 +19,12 @@ class Parameters(dict[str, Array]):
         if value.shape != self[key].shape:
             raise ValueError(f"parameter {key!r}: expected shape {self[key].shape}, got {value.shape}")
         self[key][...] = value
+
+    def __ior__(self, others: Any) -> "Parameters":  # type: ignore[override, misc]
+        self.update(others)
+        return self
+
+    update = MutableMapping.update  # by assignment, each of them
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self),)  # a copy starts empty, and assignment adds no names

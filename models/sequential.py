@@ -38,6 +38,18 @@ class Sequential(Composite):
         self.gather()
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        y, backward = self._forward_in_parts(x, needs_dx)
+        shape, dtype = y.shape, y.dtype
+
+        def checked(dy: Array) -> Array | None:
+            if dy.shape != shape or dy.dtype != dtype:
+                got = f"{dy.shape} and {dy.dtype}"
+                raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {shape} and {dtype}, got {got}")
+            return backward(dy)
+
+        return y, checked
+
+    def _forward_in_parts(self, x: Array, needs_dx: bool) -> tuple[Array, Backward]:
         sections = self._parts(x)
         if len(sections) == 1:
             return self._forward(x, needs_dx)
@@ -142,6 +154,7 @@ def _arranged(layers: list[Layer]) -> list[Layer]:
             order[i], order[i + 1] = order[i + 1], order[i]
     for i in range(len(order) - 1, 0, -1):
         dense, f = order[i - 1 : i + 1]
-        if type(dense) is Dense and isinstance(f, Activation) and type(f).forward is Activation.forward:
+        own = type(f).forward is Activation.forward and type(f).__call__ is Activation.__call__
+        if type(dense) is Dense and isinstance(f, Activation) and own:
             order[i - 1 : i + 1] = [ActivatedDense(dense, f)]
     return order

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -139,6 +140,7 @@ def test_wrong_input_is_named_at_the_border(layer, shape):
     [
         (lambda: nn.Dense(0, 3), "in_features: expected a whole number of at least 1, got 0"),
         (lambda: nn.Dense(3, 2.5), "out_features"),
+        (lambda: nn.Conv2D(1, 1, 3.0), "kernel_size"),
         (lambda: nn.Conv2D(1, 1, 0), "kernel_size"),
         (lambda: nn.Conv2D(1, 1, (3, 3, 3)), "kernel_size"),
         (lambda: nn.Conv2D(1, 1, 3, stride=0), "stride"),
@@ -156,6 +158,50 @@ def test_wrong_input_is_named_at_the_border(layer, shape):
 def test_wrong_sizes_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_sizes_may_be_numpy_s_whole_numbers():
+    one = np.int64(3)
+    conv = nn.Conv2D(one, 2 * one, one, stride=one, groups=one, rng=0)
+    assert str(conv) == str(nn.Conv2D(3, 6, 3, stride=3, groups=3))
+    y, backward = nn.Sequential(conv, nn.Flatten(), nn.Dense(np.int32(6), one)).forward(nn.xp.ones((2, 3, 3, 3), "f4"))
+    assert backward(y).shape == (2, 3, 3, 3)
+
+
+def test_whole_numbers_are_no_dtype_of_parameters():
+    with pytest.raises(TypeError, match="Dense: expected a floating-point dtype, got int32"):
+        nn.Dense(2, 3, dtype="int32")
+
+
+@pytest.mark.parametrize("dy", [np.zeros((3, 2)), np.zeros((1, 3)), np.zeros((2, 3), "float32")])
+def test_a_network_refuses_another_gradient_than_its_output_s(dy):
+    model = nn.Sequential(nn.Dense(4, 3, **F64), nn.Tanh())
+    _, backward = model.forward(dev(np.ones((2, 4))))
+    with pytest.raises(ValueError, match=r"Sequential: expected dE/dy of y's shape \(2, 3\) and float64, got \("):
+        backward(nn.xp.asarray(dy))
+    assert not host(model.flat_grads).any()
+
+
+if nn.xp.__name__ == "numpy":  # whose arrays can be watched
+
+    @pytest.mark.parametrize(
+        ("layer", "shape"),
+        [
+            (nn.Flatten(), (3, 2, 4)),
+            (nn.BatchNorm1D(4), (9, 4)),
+            (nn.RNN(5, 4), (3, 6, 5)),
+            (nn.LSTM(5, 4), (3, 6, 5)),
+            (nn.GRU(5, 4), (3, 6, 5)),
+        ],
+        ids=str,
+    )
+    def test_backward_does_not_keep_an_input_that_it_does_not_need(layer, shape):
+        x = np.ones(shape, "float32")
+        seen = weakref.ref(x)
+        y, backward = layer.forward(x)
+        del x, y
+        assert seen() is None
+        assert backward is not None
 
 
 def test_kernel_larger_than_the_image():
@@ -286,6 +332,12 @@ class TestClearedGradients:
         model.zero_grad()
         assert not host(model.flat_grads).any()
 
+    def test_those_of_a_network_are_cleared_at_once(self):
+        model = nn.MLP((160, 120, 2), rng=0, dtype="float64")
+        self.differentiate(model, 0)
+        model.grads.clear()
+        assert not host(model.flat_grads).any()
+
 
 class TestParameters:
     def test_assignment_copies_into_the_place(self):
@@ -300,6 +352,24 @@ class TestParameters:
             layer.params["W"] = np.zeros((3, 2))
         with pytest.raises(KeyError, match="there are W, b"):
             layer.params["w"] = np.zeros((2, 3))
+
+    def test_several_are_assigned_like_one(self):
+        layer = nn.Dense(3, 2)
+        W, b = layer.params["W"], layer.params["b"]
+        layer.params.update(W=np.ones((2, 3)))
+        layer.params |= {"b": [5, 6]}
+        np.testing.assert_array_equal(host(W), np.ones((2, 3)))
+        np.testing.assert_array_equal(host(b), [5, 6])
+        with pytest.raises(ValueError, match="expected shape"):
+            layer.params.update(W=np.zeros((5, 7)))
+
+    def test_the_flat_vector_follows_a_network_whose_layers_change(self):
+        model = nn.Sequential(nn.Dense(4, 4, rng=0), nn.Dense(4, 4, rng=1), nn.Dense(4, 2, rng=2))
+        removed = model.layers.pop(1)
+        assert model.flat_params.size == 30 == model.flat_grads.size
+        model.layers[:0] = [removed]
+        expected = np.concatenate([host(value).ravel() for value in model.params.values()])
+        np.testing.assert_array_equal(host(model.flat_params), expected)
 
     def test_they_are_views_into_the_flat_vector_in_order(self):
         model = nn.MLP((3, 4, 2), rng=0)
