@@ -25,7 +25,8 @@ def _refuse(message: str) -> NoReturn:
 
     The command's own code runs only after this package is imported, so it cannot catch the error itself.
     """
-    if (sys.argv[0] == "-m" and "xpnn" in sys.orig_argv) or os.path.basename(sys.argv[0]) == "xpnn":
+    program = sys.argv[0] if sys.argv else ""
+    if (program == "-m" and "xpnn" in sys.orig_argv) or os.path.basename(program) in ("xpnn", "xpnn.exe"):
         print(f"xpnn: error: {message}", file=sys.stderr)
         raise SystemExit(2)
     raise BackendError(message)

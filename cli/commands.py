@@ -1,6 +1,7 @@
 """The commands. Each takes the parsed arguments and prints."""
 
 import argparse
+import os
 import platform
 from pathlib import Path
 
@@ -23,8 +24,10 @@ _MAX_NORM = {"rnn": 1.0, "charrnn": 1.0}
 def train(args: argparse.Namespace) -> None:
     """Train a network and leave parameters, history and curves in the output folder."""
     recipe, data = _load_data(args.model, args.data)
-    out = args.out or Path("runs") / f"{args.model}-{Path(recipe.data).stem}"
+    out = args.out or Path("runs") / f"{args.model}-{Path(recipe.data).resolve().name}"
     out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise PermissionError(f"cannot write to {out}")
     model = recipe.build(args.seed)
     x, y, validation = _arrays(recipe, data)
     print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {recipe.data}")

@@ -84,9 +84,10 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
         saved = json.loads(read_metadata(path)["xpnn"])
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
         recipe = Recipe(**fields)
-        assert recipe.model in MODELS
+        if recipe.model not in MODELS:
+            raise KeyError(recipe.model)
         model = recipe.build()
-    except (KeyError, TypeError, AttributeError, AssertionError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
     load(model, path)
     return recipe, model

@@ -6,21 +6,21 @@ import numpy as np
 
 
 def batches(
-    x: np.ndarray, y: np.ndarray, batch_size: int, rng: "np.random.Generator | None" = None
+    x: np.ndarray, y: np.ndarray, batch_size: int, rng: "np.random.Generator | int | None" = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every sample once, ``batch_size`` at a time; the last batch may be smaller.
 
     Args:
         x, y: of equal length.
         batch_size: at least 1.
-        rng: shuffles the samples; without it they keep their order.
+        rng: seed or generator that shuffles the samples; without it they keep their order.
 
     Raises:
         ValueError: a batch size below 1.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-    order = None if rng is None else rng.permutation(len(x))
+    order = None if rng is None else np.random.default_rng(rng).permutation(len(x))
     return (
         (x[part], y[part])
         for start in range(0, len(x), batch_size)

@@ -33,8 +33,11 @@ def load_text(name: str | Path = "topics", vocabulary: str | None = None, held_o
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not UTF-8, has fewer than 1,000 characters, or has one outside the vocabulary.
+        ValueError: it is not UTF-8, has fewer than 1,000 characters, or has one outside the vocabulary; held_out is
+            not between 0 and 1.
     """
+    if not 0 < held_out < 1:
+        raise ValueError(f"held_out: expected a share between 0 and 1, got {held_out}")
     if name == "topics":
         from pydoc_data.topics import topics
 

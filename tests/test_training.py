@@ -71,6 +71,26 @@ class TestFit:
             results.append(parameters(model))
         assert (results[0] != results[1]).any()
 
+    def test_gradients_left_by_another_pass_count_for_nothing(self, blobs):
+        results = []
+        for left in (False, True):
+            model = nn.MLP((2, 8, 3), rng=0)
+            if left:
+                y, backward = model.forward(dev(blobs[0], "float32"))
+                backward(y)
+            nn.fit(model, *blobs, epochs=1, optimizer=nn.SGD(0.1), verbose=False)
+            results.append(parameters(model))
+        np.testing.assert_array_equal(*results)
+
+    def test_an_optimiser_s_class_is_none(self, blobs):
+        with pytest.raises(TypeError, match=r"expected an optimiser, such as SGD\(0.1\)"):
+            nn.fit(nn.MLP((2, 3)), *blobs, optimizer=nn.SGD)
+
+    def test_wrong_validation_data_are_met_before_the_first_epoch(self, blobs, capsys):
+        with pytest.raises(ValueError, match="fit: validation: x has 90 samples, y has 3"):
+            nn.fit(nn.MLP((2, 3)), *blobs, validation=(blobs[0], blobs[1][:3]))
+        assert capsys.readouterr().out == ""
+
     def test_ctrl_c_keeps_the_model_so_far_and_says_so(self, blobs, capsys, sigint):
         model = nn.MLP((2, 8, 3), rng=0)
         start = parameters(model)
@@ -122,7 +142,12 @@ class TestFit:
 
     @pytest.mark.parametrize(
         ("settings", "message"),
-        [({"epochs": 0}, "epochs >= 1"), ({"batch_size": 0}, "batch_size"), ({"max_norm": -1.0}, "max_norm > 0")],
+        [
+            ({"epochs": 0}, "epochs: expected a whole number"),
+            ({"epochs": 2.5}, "epochs"),
+            ({"batch_size": 0}, "batch_size"),
+            ({"max_norm": -1.0}, "max_norm > 0"),
+        ],
     )
     def test_wrong_settings(self, blobs, settings, message):
         with pytest.raises(ValueError, match=message):
@@ -231,11 +256,15 @@ class TestOptimizers:
         "make",
         [
             lambda: nn.SGD(0),
+            lambda: nn.SGD(np.nan),
+            lambda: nn.Adam(np.inf),
+            lambda: nn.Adam(eps=np.nan),
             lambda: nn.SGD(0.1, momentum=1.0),
             lambda: nn.SGD(0.1, nesterov=True),
             lambda: nn.SGD(0.1, weight_decay=-1),
             lambda: nn.Adam(0.1, betas=(1.0, 0.9)),
             lambda: nn.CosineDecay(0.1, 0),
+            lambda: nn.CosineDecay(np.nan, 5),
             lambda: nn.StepDecay(0.1, 0),
             lambda: nn.clip_grad_norm(nn.Dense(1, 1), 0),
         ],
@@ -272,6 +301,10 @@ class TestCheckpoint:
         with pytest.raises(ValueError, match="2.b is not in the model"):
             nn.load(nn.MLP((2, 3)), tmp_path / "m.safetensors")
         assert (parameters(model) == before).all()
+
+    def test_no_folder_to_write_to(self, tmp_path):
+        with pytest.raises(OSError, match="cannot write"):
+            nn.save(nn.MLP((2, 3)), tmp_path / "none" / "model.safetensors")
 
     def test_no_file(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="there is no file"):

@@ -15,12 +15,19 @@ def save(model: Layer, path: str | Path, metadata: dict[str, str] | None = None)
         model: its ``params`` and ``buffers`` are written.
         path: of the file, replaced if it is there.
         metadata: text to go with them.
+
+    Raises:
+        OSError: the file cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file  # here, so that importing xpnn costs little more than NumPy
 
     # contiguous, since safetensors writes other memory orders wrongly without a word
     tensors = {key: np.ascontiguousarray(to_numpy(value)) for key, value in _state(model).items()}
-    save_file(tensors, path, metadata)
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        raise OSError(f"cannot write {path} ({error})") from error
 
 
 def load(model: Layer, path: str | Path) -> None:
@@ -62,5 +69,10 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     try:
         with safe_open(path, "numpy") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not iterable itself
-    except (SafetensorError, OSError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        TypeError,
+        AttributeError,
+    ) as error:  # these two for dtypes that NumPy has not
         raise ValueError(f"{path} is not a readable safetensors file ({error})") from error

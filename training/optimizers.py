@@ -1,5 +1,6 @@
 """Optimisers: a few operations on the model's flat parameter vector."""
 
+import math
 from typing import Any
 
 from ..backend import Array, axpby, cache_blocks, fused, xp
@@ -21,8 +22,8 @@ class Optimizer:
     _slots = 0  # how many vectors of the model's length the state has
 
     def __init__(self, lr: float | Schedule, weight_decay: float = 0.0) -> None:
-        if not callable(lr) and lr <= 0:
-            raise ValueError(f"{type(self).__name__}: expected lr > 0, got {lr}")
+        if not (callable(lr) or 0 < lr < math.inf):
+            raise ValueError(f"{type(self).__name__}: expected a finite lr > 0, got {lr}")
         if weight_decay < 0:
             raise ValueError(f"{type(self).__name__}: expected weight_decay >= 0, got {weight_decay}")
         self.lr, self.weight_decay = lr, float(weight_decay)
@@ -66,7 +67,7 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Gradient descent, the seed's W = W - u/N sum_i dE_i/dW, with momentum where wanted.
+    """Gradient descent, the seed's W = W - u/N sum_i dE_i/dW (the 1/N is the loss's), with momentum where wanted.
 
     ::
 
@@ -153,7 +154,7 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr, weight_decay)
-        if not all(0 <= beta < 1 for beta in betas) or eps <= 0:
+        if not (all(0 <= beta < 1 for beta in betas) and 0 < eps < math.inf):
             raise ValueError(f"{type(self).__name__}: expected 0 <= betas < 1 and eps > 0, got {betas}, {eps}")
         self.betas, self.eps = betas, eps
 

@@ -19,7 +19,7 @@ class CosineDecay:
     """
 
     def __init__(self, lr: float, steps: int, warmup: int = 0) -> None:
-        if lr <= 0 or steps < 1 or not 0 <= warmup < steps:
+        if not 0 < lr < math.inf or steps < 1 or not 0 <= warmup < steps:
             raise ValueError(f"CosineDecay: expected lr > 0 and 0 <= warmup < steps, got {lr}, {warmup}, {steps}")
         self.lr, self.steps, self.warmup = lr, steps, warmup
 
@@ -34,7 +34,7 @@ class StepDecay:
     """``lr`` times ``factor`` for every ``every`` steps done: lr factor^floor(step/every)."""
 
     def __init__(self, lr: float, every: int, factor: float = 0.1) -> None:
-        if lr <= 0 or every < 1 or factor <= 0:
+        if not 0 < lr < math.inf or every < 1 or not 0 < factor < math.inf:
             raise ValueError(f"StepDecay: expected lr > 0, every >= 1, factor > 0, got {lr}, {every}, {factor}")
         self.lr, self.every, self.factor = lr, every, factor
 
