@@ -60,7 +60,7 @@ class LeNet5(Sequential):
     Raises:
         ValueError: another image_size or variant; or, for "1998", too many classes, an activation or a pool.
 
-    Source: the seed, "CNN"; LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
+    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
     recognition", Proceedings of the IEEE 86(11), 1998.
     """
 

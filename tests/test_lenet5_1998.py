@@ -374,6 +374,17 @@ class TestLeNet5:
         with pytest.raises(ValueError, match="variant"):
             nn.LeNet5(variant="1989")
 
+    def test_squashing_stands_where_the_paper_has_it(self, lenet):
+        kinds = [type(layer).__name__ for layer in lenet]
+        squashed = [kinds[i - 1] for i, kind in enumerate(kinds) if kind == "ScaledTanh"]
+        assert squashed == ["Conv2D", "Subsample2D", "MappedConv2D", "Subsample2D", "Conv2D", "Dense"]
+        assert {str(layer) for layer in lenet if isinstance(layer, nn.ScaledTanh)} == {str(nn.ScaledTanh())}
+
+    def test_the_modern_variant_s_activation_comes_before_its_pooling(self):
+        f, S = nn.Tanh(), nn.AvgPool2D(2)
+        kinds = [type(layer).__name__ for layer in nn.LeNet5(activation=f, pool=S)]
+        assert kinds[:7] == ["Conv2D", "Tanh", "AvgPool2D", "Conv2D", "Tanh", "AvgPool2D", "Conv2D"]
+
     def test_modern_variant_stays_as_it_was(self):
         """The layers one by one, drawn from one generator, have the names and weights that saved files rely on."""
         rng, model = np.random.default_rng(3), nn.LeNet5(rng=3)
