@@ -34,8 +34,8 @@ class Conv2D(Layer):
 
         line_r[(c,n), j] = sum_{d,m} W[d,c,m,n] delta[d,r-m,j],    dE/do[c,r,j] = sum_n line_r[(c,n), j-n]
 
-    Where D <= C and the stride is 1, delta * W as it stands takes less time: the cross-correlation of rot180(W) and
-    delta with a border of zeros.
+    Where there are no more kernels than channels, or k2 = 1, and the stride is 1, delta * W as it stands takes less
+    time: the cross-correlation of rot180(W) and delta with a border of zeros.
 
     A device adds up the same products without copying the columns out, where the stride is 1 and G = 1.
 
