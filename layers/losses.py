@@ -104,13 +104,18 @@ class HalfSquaredError(Loss):
 
     Raises:
         ValueError: the shapes differ (they are never broadcast).
-        TypeError: not floating-point.
+        TypeError: not floating-point, or the dtypes differ.
 
     Source: the seed, "误差反向传播".
     """
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
         self._check(outputs, targets, "f", "floating-point targets")
+        if targets.dtype != outputs.dtype:
+            raise TypeError(
+                f"{self}: expected targets of the outputs' dtype {outputs.dtype}, got {targets.dtype}: "
+                "xpnn.asarray(y, dtype) converts"
+            )
         difference = outputs - targets
         scale = 1 / len(outputs)
         value = (difference * difference).sum() * (0.5 * scale)

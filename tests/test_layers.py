@@ -461,6 +461,10 @@ class TestLosses:
         with pytest.raises(error, match=message):
             loss.forward(dev(outputs), dev(targets))
 
+    def test_targets_of_another_dtype_are_not_promoted(self):
+        with pytest.raises(TypeError, match="expected targets of the outputs' dtype float32, got float64"):
+            nn.HalfSquaredError().forward(dev(np.zeros((2, 1)), "float32"), dev(np.zeros((2, 1))))
+
     def test_no_array(self):
         with pytest.raises(TypeError, match="xpnn.asarray"):
             nn.HalfSquaredError().forward([[1.0]], [[1.0]])

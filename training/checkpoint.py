@@ -69,10 +69,5 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     try:
         with safe_open(path, "numpy") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not iterable itself
-    except (
-        SafetensorError,
-        OSError,
-        TypeError,
-        AttributeError,
-    ) as error:  # these two for dtypes that NumPy has not
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # the last two: dtypes that NumPy has not
         raise ValueError(f"{path} is not a readable safetensors file ({error})") from error

@@ -59,7 +59,7 @@ def fit(
         One row an epoch.
 
     Raises:
-        TypeError: the data are no numbers.
+        TypeError: the data are no numbers, or the optimizer is none.
         ValueError: x and y do not match, are empty or hold NaN or infinity; or a setting is out of its range.
         FloatingPointError: the loss is no longer finite.
         MemoryError: the device's memory ran out.
