@@ -10,7 +10,7 @@ from ..backend import Array, xp
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
 
 Backward = Callable[[Array], Any]
-"""Takes dE/dy, adds to the layer's gradients, returns dE/dx (None where nobody asked for it)."""
+"""Takes dE/dy, adds to the layer's gradients, returns dE/dx (it may be None where nobody asked for it)."""
 
 
 class Layer:
@@ -35,7 +35,10 @@ class Layer:
     buffers: Parameters
 
     separable: ClassVar[bool] = False
-    """Whether each sample's output depends on that sample alone, so that parts of a batch may go separately."""
+    """Whether each sample's output depends on that sample alone, so that parts of a batch may go separately.
+
+    A subclass has its base's; one whose forward couples samples says False.
+    """
 
     def __init__(self, **params: np.ndarray) -> None:
         for value in params.values():
@@ -50,7 +53,8 @@ class Layer:
 
         Args:
             x: the input, batch first.
-            needs_dx: False where nobody asks for dE/dx (the first layer of a network); backward then returns None.
+            needs_dx: False where nobody asks for dE/dx (the first layer of a network); backward may then return None,
+                and does where that saves anything.
 
         Raises:
             TypeError: the input is no array of the backend, or of another dtype than the layer's.

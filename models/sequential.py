@@ -76,7 +76,7 @@ class Sequential(Composite):
         def backward(dy: Array) -> Array | None:
             for step in reversed(steps):
                 dy = step(dy)
-            return dy
+            return dy if steps else None
 
         return x, backward
 

@@ -93,6 +93,11 @@ def test_without_need_for_dx_only_the_parameters_gradients_are_made(layer, shape
         assert dx is None
 
 
+def test_a_network_without_parameters_has_no_gradient_that_nobody_asked_for():
+    y, backward = nn.Sequential(nn.Flatten(), nn.Tanh()).forward(dev(np.ones((2, 3, 4))), needs_dx=False)
+    assert backward(y) is None
+
+
 @CASES
 def test_inference_is_the_forward_pass_alone(layer, shape, rng):
     x = dev(rng.standard_normal(shape))
