@@ -209,7 +209,7 @@ class Composite(Layer):
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
 
 
-WHOLE = int, np.integer
+_WHOLE = int, np.integer
 
 
 def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]:
@@ -219,7 +219,7 @@ def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]
         ValueError: not one or two whole numbers of at least ``least``.
     """
     values = tuple(value) if isinstance(value, Sequence) else (value, value)
-    if len(values) != 2 or not all(isinstance(v, WHOLE) and v >= least for v in values):
+    if len(values) != 2 or not all(isinstance(v, _WHOLE) and v >= least for v in values):
         raise ValueError(f"{what}: expected one or two whole numbers of at least {least}, got {value!r}")
     return int(values[0]), int(values[1])
 
@@ -237,5 +237,5 @@ def brief(usual: dict[str, object], **options: object) -> str:
 def positive(**sizes: int) -> None:
     """Raise ValueError unless each named size is a whole number of at least 1."""
     for what, size in sizes.items():
-        if not isinstance(size, WHOLE) or size < 1:
+        if not isinstance(size, _WHOLE) or size < 1:
             raise ValueError(f"{what}: expected a whole number of at least 1, got {size!r}")

@@ -52,11 +52,15 @@ class Steps:
 
     def rows(self, batch: Array, ones: int = 0) -> Array:
         """(N, T, features) -> (rows, features + ones), of which the last are 1."""
-        features = batch.shape[2]
-        rows = xp.empty((self.T, self.N, features + ones), dtype=batch.dtype)
-        rows[..., :features] = batch.transpose(1, 0, 2)
+        ordered, features = self._ordered(batch), batch.shape[2]
+        rows = xp.empty((*ordered.shape[:-1], features + ones), dtype=batch.dtype)
+        rows[..., :features] = ordered
         rows[..., features:] = 1
         return rows.reshape(-1, features + ones)
+
+    def _ordered(self, batch: Array) -> Array:
+        """The batch's samples and steps in the rows' order, along one axis or several."""
+        return batch.transpose(1, 0, 2)
 
     def batch(self, rows: Array) -> Array:
         """(rows, features) -> (N, T, features), 0 in the padding; the transpose of :meth:`rows` without ones."""
@@ -99,12 +103,8 @@ class RaggedSteps(Steps):
         self._sample, self._step, self.before = (indices[i * rows : (i + 1) * rows] for i in range(3))
         self._order, self._ends = self._sample[:N], indices[3 * rows :]
 
-    def rows(self, batch: Array, ones: int = 0) -> Array:
-        features = batch.shape[2]
-        rows = xp.empty((len(self._sample), features + ones), dtype=batch.dtype)
-        rows[:, :features] = batch[self._sample, self._step]
-        rows[:, features:] = 1
-        return rows
+    def _ordered(self, batch: Array) -> Array:
+        return batch[self._sample, self._step]
 
     def batch(self, rows: Array) -> Array:
         batch = xp.zeros((self.N, self.T, rows.shape[1]), dtype=rows.dtype)

@@ -146,3 +146,12 @@ def test_an_activation_of_ones_own_is_asked_itself(rng):
 
     dense, x = nn.Dense(3, 4, rng=0), dev(rng.standard_normal((2, 3)), "float32")
     np.testing.assert_allclose(host(nn.Sequential(dense, Doubled())(x)), 2 * np.tanh(host(dense(x))), rtol=1e-6)
+
+
+def test_an_activation_s_own_inference_is_asked_too():
+    class Silent(nn.Tanh):
+        def __call__(self, x):
+            return 0 * x
+
+    model = nn.Sequential(nn.Dense(3, 4, rng=0), Silent())
+    assert not host(model(dev(np.ones((2, 3)), "float32"))).any()
