@@ -1,9 +1,11 @@
 """Batches on their way to the device while the one before is computed with."""
 
+import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,31 +13,35 @@ from .select import Array, asarray, dtype_of, on_device, xp
 
 _xp: Any = xp
 
-Batch = tuple[np.ndarray, ...]
+Indices: TypeAlias = "slice | np.ndarray"
 
 
-def prefetch(batches: Iterable[Batch], dtype: Any = None) -> Iterator[tuple[Array, ...]]:
+def prefetch(
+    arrays: Sequence[np.ndarray], batches: Iterable[Indices], dtype: Any = None
+) -> Iterator[tuple[Array, ...]]:
     """Each batch as arrays of the backend; on a device the next one travels while this one is computed with.
 
     So data need no room on the device but for two batches, and copying takes no time where a step takes longer than
     its batch's copy. The host runs ahead by two batches at most.
 
     Args:
-        batches: tuples of host arrays.
+        arrays: of the host, with the samples along the first axis.
+        batches: the samples of each, as a slice or as indices of at least 0.
         dtype: of floating-point arrays; float32 by default. Integers stay as they are.
 
     Raises:
         TypeError: an array holds no numbers.
     """
+    dtypes = [dtype_of(array, dtype if array.dtype.kind == "f" else None) for array in arrays]
     if not on_device:
         for batch in batches:
-            yield tuple(asarray(part, _dtype(part, dtype)) for part in batch)
+            yield tuple(asarray(array[batch], kind) for array, kind in zip(arrays, dtypes, strict=True))
         return
     underway: deque[_Sent] = deque()
     try:
         for batch in batches:
             # before the one ahead is handed out: what the copy must wait for are the steps up to now, not that one's
-            underway.append(_send(batch, dtype))
+            underway.append(_send(arrays, batch, dtypes))
             if len(underway) == 3:
                 underway.popleft().arrived.synchronize()  # then its pinned memory may serve again
             if len(underway) == 2:
@@ -43,15 +49,16 @@ def prefetch(batches: Iterable[Batch], dtype: Any = None) -> Iterator[tuple[Arra
         if underway:
             yield _receive(underway[-1])
     finally:
-        for sent in underway:
-            sent.arrived.synchronize()
+        with suppress(Exception):  # a lost device fails here too: whoever uses it next is told, or was already
+            for sent in underway:
+                sent.arrived.synchronize()
 
 
 class _Sent(NamedTuple):
     """A batch on its way: where it will be, where it comes from, and the event at its arrival."""
 
     arrays: tuple[Array, ...]
-    pinned: Batch
+    pinned: tuple[np.ndarray, ...]
     arrived: Any
 
 
@@ -61,16 +68,16 @@ def _copying() -> Any:
     return _xp.cuda.Stream(non_blocking=True)
 
 
-def _send(batch: Batch, dtype: Any) -> _Sent:
+def _send(arrays: Sequence[np.ndarray], batch: Indices, dtypes: list[Any]) -> _Sent:
     """Start to copy a batch."""
     stream = _copying()
-    pinned = tuple(_pinned(part, _dtype(part, dtype)) for part in batch)
+    pinned = tuple(_pinned(array, batch, dtype) for array, dtype in zip(arrays, dtypes, strict=True))
     stream.wait_event(_xp.cuda.get_current_stream().record())  # which may still read what is given out here again
     with stream:
-        arrays = tuple(xp.empty(part.shape, dtype=part.dtype) for part in pinned)
-        for array, part in zip(arrays, pinned, strict=True):
+        sent = tuple(xp.empty(part.shape, dtype=part.dtype) for part in pinned)
+        for array, part in zip(sent, pinned, strict=True):
             array.set(part)  # type: ignore[attr-defined]
-        return _Sent(arrays, pinned, stream.record())
+        return _Sent(sent, pinned, stream.record())
 
 
 def _receive(sent: _Sent) -> tuple[Array, ...]:
@@ -79,13 +86,14 @@ def _receive(sent: _Sent) -> tuple[Array, ...]:
     return sent.arrays
 
 
-def _pinned(part: np.ndarray, dtype: Any) -> np.ndarray:
-    """A copy in memory that the device can read while the host does something else."""
-    size = part.size * np.dtype(dtype).itemsize
-    pinned = np.frombuffer(_xp.cuda.alloc_pinned_memory(size), dtype, part.size).reshape(part.shape)
-    pinned[...] = part
+def _pinned(array: np.ndarray, batch: Indices, dtype: Any) -> np.ndarray:
+    """A batch's samples in memory that the device can read while the host does something else."""
+    count = len(batch) if isinstance(batch, np.ndarray) else len(range(len(array))[batch])
+    shape = count, *array.shape[1:]
+    size = math.prod(shape)
+    pinned = np.frombuffer(_xp.cuda.alloc_pinned_memory(size * np.dtype(dtype).itemsize), dtype, size).reshape(shape)
+    if isinstance(batch, np.ndarray) and array.dtype == dtype and array.flags.c_contiguous:
+        array.take(batch, 0, pinned, "clip")  # array[batch] would be a copy more, and so is what "raise" makes
+    else:
+        pinned[...] = array[batch]
     return pinned
-
-
-def _dtype(part: np.ndarray, dtype: Any) -> Any:
-    return dtype_of(part, dtype if part.dtype.kind == "f" else None)

@@ -42,9 +42,7 @@ def build(contender: str, net: Net, task: Task, weights: Weights, batches: Batch
     return module.build(contender, net, task, weights, batches)
 
 
-def epoch_batches(x: np.ndarray, y: np.ndarray, batch: int, rng: np.random.Generator) -> Iterator[tuple[Any, Any]]:
-    """Full batches in random order: all contenders have fixed shapes."""
-    order = rng.permutation(len(x))
-    for start in range(0, len(x) - batch + 1, batch):
-        part = order[start : start + batch]
-        yield x[part], y[part]
+def epoch_batches(samples: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """The samples of full batches in random order: all contenders have fixed shapes."""
+    order = rng.permutation(samples)
+    return (order[start : start + batch] for start in range(0, samples - batch + 1, batch))

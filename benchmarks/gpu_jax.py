@@ -34,8 +34,8 @@ class Training(jax_.Training):
                 self.feed(self._data[0][part], self._data[1][part])
         else:
             ahead = None  # device_put returns before its copy is made: the next batch travels meanwhile
-            for pair in epoch_batches(x, y, batch, rng):
-                ahead, now = jax.device_put(pair), ahead
+            for part in epoch_batches(len(x), batch, rng):
+                ahead, now = jax.device_put((x[part], y[part])), ahead
                 if now is not None:
                     self.feed(*now)
             if ahead is not None:

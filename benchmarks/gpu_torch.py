@@ -42,9 +42,9 @@ class Training(torch_.Training):
                 part = order[start : start + batch]
                 self.feed(self._data[0][part], self._data[1][part])
         else:
-            for pair in epoch_batches(x, y, batch, rng):
-                pinned = [torch.from_numpy(part).pin_memory() for part in pair]
-                self.feed(*(part.to("cuda", non_blocking=True) for part in pinned))
+            for part in epoch_batches(len(x), batch, rng):
+                pinned = [torch.from_numpy(host[part]).pin_memory() for host in (x, y)]
+                self.feed(*(host.to("cuda", non_blocking=True) for host in pinned))
         self.finish()
 
     _data: tuple[torch.Tensor, torch.Tensor] | None = None

@@ -44,7 +44,7 @@ class Training(xpnn_.Training):
     def epoch(self, x: np.ndarray, y: np.ndarray, batch: int, on_device: bool) -> None:
         """Full batches in random order."""
         rng = np.random.default_rng(0)
-        data = self._chosen(x, y, batch, rng) if on_device else prefetch(epoch_batches(x, y, batch, rng))
+        data = self._chosen(x, y, batch, rng) if on_device else prefetch((x, y), epoch_batches(len(x), batch, rng))
         for pair in data:
             self.feed(*pair)
         self.finish()

@@ -1,8 +1,8 @@
 """What streaming hides: ``NN_BACKEND=cupy python benchmarks/streaming.py``.
 
-Milliseconds of a training step on batches that lie on the device, on batches that travel while the step before computes
-(``prefetch``), and on batches copied when their step begins: medians of rounds in turn, each timed between two waits
-for the device.
+Milliseconds of a training step on batches that lie on the device, on shuffled ones of the host that travel while the
+step before computes (``prefetch``), and on such that are copied when their step begins: medians of rounds in turn, each
+timed between two waits for the device.
 """
 
 import statistics
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import cycle, islice
 from typing import Any
 
+import numpy as np
 from contenders.xpnn_ import initial_weights
 from gpu_xpnn import Training
 from nets import NETS, make_batches
@@ -39,10 +40,12 @@ def measure(name: str, batch: int) -> list[float]:
     host = make_batches(net, batch, 8)
     run = Training(net, "sgd", initial_weights(net), host)
     run.start()
+    x, y = map(np.concatenate, zip(*host, strict=True))
+    chosen = np.random.default_rng(0).permutation(len(x)).reshape(-1, batch)
     feeds = (
         lambda: islice(cycle(run.batches), STEPS),
-        lambda: prefetch(islice(cycle(host), STEPS)),
-        lambda: (map(nn.asarray, pair) for pair in islice(cycle(host), STEPS)),
+        lambda: prefetch((x, y), islice(cycle(chosen), STEPS)),
+        lambda: ((nn.asarray(x[part]), nn.asarray(y[part])) for part in islice(cycle(chosen), STEPS)),
     )
     rounds = [[seconds(run, feed()) for feed in feeds] for _ in range(ROUNDS + 1)][1:]  # the first warms up
     return [1e3 * statistics.median(times) for times in zip(*rounds, strict=True)]

@@ -18,11 +18,15 @@ def batches(
     Raises:
         ValueError: a batch size below 1.
     """
+    return ((x[batch], y[batch]) for batch in batch_indices(len(x), batch_size, rng))
+
+
+def batch_indices(
+    samples: int, batch_size: int, rng: "np.random.Generator | int | None" = None
+) -> "Iterator[slice | np.ndarray]":
+    """Which of so many samples each of :func:`batches` takes; its arguments and errors."""
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-    order = None if rng is None else np.random.default_rng(rng).permutation(len(x))
-    return (
-        (x[part], y[part])
-        for start in range(0, len(x), batch_size)
-        for part in [slice(start, start + batch_size) if order is None else order[start : start + batch_size]]
-    )
+    order = None if rng is None else np.random.default_rng(rng).permutation(samples)
+    parts = (slice(start, start + batch_size) for start in range(0, samples, batch_size))
+    return parts if order is None else (order[part] for part in parts)

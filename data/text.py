@@ -32,7 +32,7 @@ def load_text(name: str | Path = "topics", vocabulary: str | None = None, held_o
         held_out: the share at the end that is kept for the test.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: there is no such file, or it cannot be read.
         ValueError: it is not UTF-8, has fewer than 1,000 characters, or has one outside the vocabulary; held_out is
             not between 0 and 1.
     """
@@ -45,6 +45,8 @@ def load_text(name: str | Path = "topics", vocabulary: str | None = None, held_o
     else:
         try:
             text = Path(name).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"no text {str(name)!r}: expected topics, or the path of a text file") from error
         except UnicodeDecodeError as error:
             raise ValueError(f"{name}: not a text in UTF-8 ({error})") from error
     if len(text) < 1000:

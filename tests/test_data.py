@@ -178,8 +178,8 @@ class TestText:
         (tmp_path / "latin").write_bytes("ä".encode("latin-1") * 2000)
         with pytest.raises(ValueError, match="not a text in UTF-8"):
             nn.load_text(tmp_path / "latin")
-        with pytest.raises(FileNotFoundError):
-            nn.load_text(tmp_path / "none")
+        with pytest.raises(FileNotFoundError, match="no text 'mnist': expected topics, or the path of a text file"):
+            nn.load_text("mnist")
 
     def test_characters_outside_the_vocabulary(self):
         with pytest.raises(ValueError, match="'xy' is not in the vocabulary"):

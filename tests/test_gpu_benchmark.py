@@ -84,11 +84,9 @@ def test_epochs_are_asked_for_as_often_as_told(gpu, monkeypatch):
 def test_an_epoch_is_full_batches_of_every_sample_but_the_rest(gpu):
     from gpu_contenders import epoch_batches
 
-    x, y = np.arange(10)[:, None], np.arange(10)
-    parts = list(epoch_batches(x, y, 4, np.random.default_rng(0)))
-    assert [len(part) for part, _ in parts] == [4, 4]
-    assert len({int(i) for _, part in parts for i in part}) == 8
-    assert all((a[:, 0] == b).all() for a, b in parts)
+    parts = list(epoch_batches(10, 4, np.random.default_rng(0)))
+    assert [len(part) for part in parts] == [4, 4]
+    assert len({int(i) for part in parts for i in part}) == 8
 
 
 def test_environment_of_a_contender(gpu):

@@ -262,6 +262,7 @@ class TestOptimizers:
             lambda: nn.SGD(0.1, momentum=1.0),
             lambda: nn.SGD(0.1, nesterov=True),
             lambda: nn.SGD(0.1, weight_decay=-1),
+            lambda: nn.AdamW(0.1, weight_decay=np.nan),
             lambda: nn.Adam(0.1, betas=(1.0, 0.9)),
             lambda: nn.CosineDecay(0.1, 0),
             lambda: nn.CosineDecay(np.nan, 5),

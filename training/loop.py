@@ -1,17 +1,19 @@
 """The training loop, and its two companions for a trained model."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array, Rng, captured, explained, prefetch, to_numpy, xp
-from ..data import batches
+from ..data import batch_indices
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
 from ..layers.base import positive
 from .history import History, format_row
 from .optimizers import Adam, Optimizer, clip_grad_norm
+
+_BATCH = 256  # samples of an inference, where nothing is kept for a backward pass
 
 
 class Score(NamedTuple):
@@ -39,7 +41,7 @@ def fit(
     """Train the model on shuffled batches of host data: forward, backward, optimiser, and nothing else.
 
     Loss and accuracy are summed on the device and fetched once an epoch. There the next batch travels while one is
-    computed with, and the steps of full batches are captured (:func:`captured`) where their layers allow it; the
+    computed with, and what is done with full batches is captured (:func:`captured`) where the layers allow it; the
     numbers stay the same. Ctrl-C ends the run and keeps the model as it then is.
 
     Args:
@@ -67,7 +69,7 @@ def fit(
     """
     x, y = _check_data("fit", model, x, y)
     if validation is not None:
-        _check_data("fit: validation", model, *validation)
+        validation = _check_data("fit: validation", model, *validation)
     positive(epochs=epochs, batch_size=batch_size)
     loss = loss or _default_loss(y)
     optimizer = optimizer or Adam()
@@ -77,19 +79,21 @@ def fit(
     history = History()
     sums = _Sums()
     step = _training_step(model, loss, optimizer, max_norm, sums)
+    scoring = _scoring_step(model, loss, sums)
     model.zero_grad()  # an interrupted step may have left some
     try:
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
-            data = _progress(batches(x, y, batch_size, rng), len(x), batch_size, f"epoch {epoch}/{epochs}", verbose)
-            score = _train_epoch(model, data, step, sums)
+            title = f"epoch {epoch}/{epochs}"
+            shuffled = _progress(batch_indices(len(x), batch_size, rng), len(x), batch_size, title, verbose)
+            score = _pass(prefetch((x, y), shuffled, model.dtype), step, sums)
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
                 raise FloatingPointError(
                     f"fit: the loss is {score.loss} in epoch {epoch}: a lower learning rate or max_norm may help"
                 )
             if validation is not None:
-                row |= _row(evaluate(model, *validation, loss=loss), "val_")
+                row |= _row(_pass(_in_order(model, validation, _BATCH), scoring, sums), "val_")
             row |= {"lr": optimizer.rate, "seconds": time.perf_counter() - start}
             history.append(row)
             if verbose:
@@ -129,36 +133,41 @@ def _training_step(
     return step
 
 
-def _train_epoch(
-    model: Layer,
-    data: Iterable[tuple[np.ndarray, np.ndarray]],
-    step: Callable[[Array, Array], None],
-    sums: "_Sums",
-) -> Score:
+def _scoring_step(model: Layer, loss: Loss, sums: "_Sums") -> Callable[[Array, Array], None]:
+    """Inference on a batch, captured where the backend can."""
+
+    def compute(x: Array, y: Array) -> None:
+        outputs = model(x)
+        sums.add(len(x), loss(outputs, y), loss.accuracy(outputs, y))
+
+    return captured(compute)
+
+
+def _pass(data: Iterable[tuple[Array, ...]], step: Callable[[Array, Array], None], sums: "_Sums") -> Score:
+    """The step with every batch, and the means of what it summed up."""
     samples = 0
-    for x, y in prefetch(data, model.dtype):
+    for x, y in data:
         step(x, y)
         samples += len(x)
     return sums.fetch(samples)
 
 
 @explained
-def evaluate(model: Layer, x: np.ndarray, y: np.ndarray, *, loss: Loss | None = None, batch_size: int = 256) -> Score:
+def evaluate(
+    model: Layer, x: np.ndarray, y: np.ndarray, *, loss: Loss | None = None, batch_size: int = _BATCH
+) -> Score:
     """Mean loss and accuracy over a data set, by inference.
 
     Arguments and errors as for :func:`fit`.
     """
     x, y = _check_data("evaluate", model, x, y)
-    loss = loss or _default_loss(y)
     sums = _Sums()
-    for inputs, targets in prefetch(batches(x, y, batch_size), model.dtype):
-        outputs = model(inputs)
-        sums.add(len(inputs), loss(outputs, targets), loss.accuracy(outputs, targets))
-    return sums.fetch(len(x))
+    step = _scoring_step(model, loss or _default_loss(y), sums)
+    return _pass(_in_order(model, (x, y), batch_size), step, sums)
 
 
 @explained
-def predict(model: Layer, x: np.ndarray, *, batch_size: int = 256) -> np.ndarray:
+def predict(model: Layer, x: np.ndarray, *, batch_size: int = _BATCH) -> np.ndarray:
     """The model's outputs (for a classifier the logits) for host data, on the host.
 
     Example:
@@ -167,9 +176,11 @@ def predict(model: Layer, x: np.ndarray, *, batch_size: int = 256) -> np.ndarray
     Arguments and errors as for :func:`fit`.
     """
     x, _ = _check_data("predict", model, x, None)
-    parts = ((part,) for part, _ in batches(x, x, batch_size))
-    outputs = [to_numpy(model(inputs)) for (inputs,) in prefetch(parts, model.dtype)]
-    return np.concatenate(outputs)
+    return np.concatenate([to_numpy(model(inputs)) for (inputs,) in _in_order(model, (x,), batch_size)])
+
+
+def _in_order(model: Layer, arrays: tuple[np.ndarray, ...], batch_size: int) -> Iterator[tuple[Array, ...]]:
+    return prefetch(arrays, batch_indices(len(arrays[0]), batch_size), model.dtype)
 
 
 class _Sums:

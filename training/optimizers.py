@@ -24,8 +24,8 @@ class Optimizer:
     def __init__(self, lr: float | Schedule, weight_decay: float = 0.0) -> None:
         if not (callable(lr) or 0 < lr < math.inf):
             raise ValueError(f"{type(self).__name__}: expected a finite lr > 0, got {lr}")
-        if weight_decay < 0:
-            raise ValueError(f"{type(self).__name__}: expected weight_decay >= 0, got {weight_decay}")
+        if not 0 <= weight_decay < math.inf:
+            raise ValueError(f"{type(self).__name__}: expected a finite weight_decay >= 0, got {weight_decay}")
         self.lr, self.weight_decay = lr, float(weight_decay)
         self.steps = 0
         self._state: list[Array] | None = None

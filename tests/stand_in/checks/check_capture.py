@@ -257,8 +257,8 @@ def fitted(monkeypatch, wrap: Any, task: str, optimizer: nn.Optimizer, **options
     return rows, nn.to_numpy(model.flat_params)
 
 
-def compare(monkeypatch, task: str, make: Callable[[], nn.Optimizer], **options: Any) -> Any:
-    """The captured step of a run that gives the numbers of an eager one."""
+def compare(monkeypatch, task: str, make: Callable[[], nn.Optimizer], **options: Any) -> list[Captured]:
+    """The captured steps, of training and of validation, of a run that gives the numbers of an eager one."""
     made: list[Captured] = []
 
     def keep(*arguments: Any) -> Captured:
@@ -269,14 +269,14 @@ def compare(monkeypatch, task: str, make: Callable[[], nn.Optimizer], **options:
     eager_history, eager_weights = fitted(monkeypatch, lambda step, *_: step, task, make(), **options)
     assert history == eager_history
     np.testing.assert_array_equal(weights, eager_weights)
-    return made[0]
+    return made
 
 
 @pytest.mark.parametrize("task", NETWORKS)
 def test_every_network_is_captured_by_fit_with_the_same_numbers(monkeypatch, task):
-    step = compare(monkeypatch, task, lambda: nn.Adam(nn.CosineDecay(0.01, 12)), epochs=4, max_norm=0.5)
-    assert step.eager == ""
-    assert step.graph is not None
+    made = compare(monkeypatch, task, lambda: nn.Adam(nn.CosineDecay(0.01, 12)), epochs=4, max_norm=0.5)
+    assert [step.eager for step in made] == ["", ""]
+    assert None not in [step.graph for step in made]
 
 
 OPTIMIZERS: dict[str, Callable[[], nn.Optimizer]] = {
@@ -289,14 +289,15 @@ OPTIMIZERS: dict[str, Callable[[], nn.Optimizer]] = {
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimiser_over_20_steps_and_more(monkeypatch, name):
-    step = compare(monkeypatch, "MLP", OPTIMIZERS[name], epochs=10)
+    step, _ = compare(monkeypatch, "MLP", OPTIMIZERS[name], epochs=10)
     assert step.graph is not None
 
 
 def test_dropout_falls_back_and_draws_the_same_masks(monkeypatch):
-    step = compare(monkeypatch, "dropout", lambda: nn.Adam(), epochs=4)
+    step, validation = compare(monkeypatch, "dropout", lambda: nn.Adam(), epochs=4)
     assert step.graph is None
     assert "copies to or from the device" in step.eager
+    assert validation.graph is not None
 
 
 def test_an_optimiser_with_a_step_of_its_own_stays_outside(monkeypatch):
@@ -305,7 +306,7 @@ def test_an_optimiser_with_a_step_of_its_own_stays_outside(monkeypatch):
             super().step(model)
             self.lr *= 0.5
 
-    step = compare(monkeypatch, "MLP", lambda: Halving(0.1), epochs=5)
+    step, _ = compare(monkeypatch, "MLP", lambda: Halving(0.1), epochs=5)
     assert step.graph is not None
 
 
@@ -315,7 +316,7 @@ def test_a_recording_that_fails_leaves_no_gradient_behind(monkeypatch):
             float(abs(grads).max())
             params -= scalars[0] * grads  # and leaves the gradients to be cleared
 
-    step = compare(monkeypatch, "MLP", lambda: Asking(0.1), epochs=5)
+    step, _ = compare(monkeypatch, "MLP", lambda: Asking(0.1), epochs=5)
     assert step.graph is None
     assert step.eager
 

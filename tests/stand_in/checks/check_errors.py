@@ -1,6 +1,7 @@
 """What goes wrong on a device is told in words, where users call."""
 
 import gc
+import sys
 
 import cupy
 import numpy as np
@@ -65,6 +66,19 @@ def test_when_the_host_waits(monkeypatch):
     monkeypatch.setattr(cupy.cuda.Stream, "synchronize", failing(LOST))
     with pytest.raises(RuntimeError, match="the device was lost"):
         nn.synchronize()
+
+
+def test_a_lost_device_is_told_once(monkeypatch):
+    """Batches that are under way are waited for in vain, by which the interpreter would show one more stack."""
+    shown: list[object] = []
+    model = nn.MLP((4, 2), rng=0)
+    monkeypatch.setattr(model, "forward", failing(LOST))
+    monkeypatch.setattr(cupy.cuda.Event, "synchronize", failing(LOST))
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    with pytest.raises(RuntimeError, match="the device was lost"):
+        nn.fit(model, X, Y, batch_size=2, verbose=False)
+    gc.collect()
+    assert shown == []
 
 
 @pytest.mark.parametrize("call", ["fit", "evaluate", "predict"])

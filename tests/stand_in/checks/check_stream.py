@@ -9,26 +9,49 @@ import xpnn as nn
 from xpnn.backend import prefetch
 from xpnn.backend.stream import _copying
 
-
-def batches(count: int, last: int = 8) -> list[tuple[np.ndarray, np.ndarray]]:
-    sizes = ([8] * (count - 1) + [last])[-count:] if count else []
-    return [(np.full((n, 3), i, dtype="float64"), np.full(n, i)) for i, n in enumerate(sizes)]
+DATA = np.arange(168, dtype="float64").reshape(56, 3), np.arange(56)
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
-def test_every_batch_in_order(count):
-    seen = [(x, y) for x, y in prefetch(iter(batches(count, last=5)), "float64")]
-    assert len(seen) == count
-    for (x, y), (x_host, y_host) in zip(seen, batches(count, last=5), strict=True):  # also those of long ago
-        np.testing.assert_array_equal(x.get(), x_host)
-        np.testing.assert_array_equal(y.get(), y_host)
+def parts(count: int) -> list[slice]:
+    """Batches of 8 samples each."""
+    return [slice(8 * i, 8 * i + 8) for i in range(count)]
+
+
+ORDERS = {
+    "in order": lambda samples: np.arange(samples),
+    "shuffled": lambda samples: np.random.default_rng(0).permutation(samples),
+}
+ARRAYS = {
+    "as they are": DATA,
+    "converted": (DATA[0].astype("float32"), DATA[1]),
+    "big-endian": (DATA[0].astype(">f8"), DATA[1]),
+    "turned": (np.asfortranarray(DATA[0]), DATA[1][::-1]),
+}
+
+
+@pytest.mark.parametrize("samples", [0, 5, 8, 13, 21, 53])
+@pytest.mark.parametrize("arrays", ARRAYS)
+@pytest.mark.parametrize("order", [*ORDERS, "slices"])
+def test_every_batch_in_order(samples, arrays, order):
+    whole = ORDERS.get(order, np.arange)(samples)
+    chosen = [whole[i : i + 8] for i in range(0, samples, 8)]
+    batches = [slice(i, min(i + 8, samples)) for i in range(0, samples, 8)] if order == "slices" else chosen
+    seen = list(prefetch(ARRAYS[arrays], iter(batches), "float64"))
+    assert len(seen) == len(chosen)
+    for found, places in zip(seen, chosen, strict=True):  # also those of long ago
+        for array, host in zip(found, ARRAYS[arrays], strict=True):
+            np.testing.assert_array_equal(array.get(), host[places])
+
+
+def test_the_last_slice_may_reach_beyond_the_end():
+    assert [len(x) for x, _ in prefetch(DATA, [slice(40, 50), slice(50, 60)])] == [10, 6]
 
 
 def test_dtypes_are_asarrays():
-    ((x, y),) = prefetch(batches(1))
+    ((x, y),) = prefetch(DATA, parts(1))
     assert (x.dtype, y.dtype) == ("float32", "int64")
     with pytest.raises(TypeError, match="expected numbers"):
-        next(prefetch([(np.array(["a"]),)]))
+        next(prefetch([np.array(["a"])], [slice(1)]))
 
 
 def test_the_next_batch_is_on_its_way_before_the_step_is_given_out():
@@ -36,7 +59,7 @@ def test_the_next_batch_is_on_its_way_before_the_step_is_given_out():
     compute, copying = cupy.cuda.Stream.null, _copying()
     send, receive = [("wait", copying, compute), ("copy", copying), ("copy", copying)], [("wait", compute, copying)]
     with watch() as seen:
-        for x, _ in prefetch(batches(4)):
+        for x, _ in prefetch(DATA, parts(4)):
             seen.order.append(("step", int(x.shape[0])))
     step = [("step", 8)]
     assert seen.order == [
@@ -50,7 +73,7 @@ def test_the_next_batch_is_on_its_way_before_the_step_is_given_out():
 def test_the_host_waits_for_old_copies_alone():
     """Two batches back, so that pinned memory may serve again; the device is never left without work."""
     with watch() as seen:
-        for _ in prefetch(batches(6)):
+        for _ in prefetch(DATA, parts(6)):
             pass
     assert (seen.uploads, seen.synchronisations, seen.holds) == (12, 0, 6), str(seen)
 
@@ -73,17 +96,17 @@ def test_source_is_read_one_batch_ahead():
     pulled = []
 
     def source():
-        for i, batch in enumerate(batches(4)):
+        for i, batch in enumerate(parts(4)):
             pulled.append(i)
             yield batch
 
-    ahead = [len(pulled) for _ in prefetch(source())]
+    ahead = [len(pulled) for _ in prefetch(DATA, source())]
     assert ahead == [2, 3, 4, 4]
 
 
 def test_left_early_it_waits_for_what_is_under_way():
     with watch() as seen:
-        stream = prefetch(batches(5))
+        stream = prefetch(DATA, parts(5))
         next(stream)
         stream.close()
     assert seen.holds == 2
@@ -92,8 +115,8 @@ def test_left_early_it_waits_for_what_is_under_way():
 def test_device_memory_of_three_batches_at_most():
     pool = cupy.get_default_memory_pool()
     before, most = pool.used_bytes(), 0
-    big = [(np.zeros(1 << 12, dtype="float32"),) for _ in range(8)]
-    for (x,) in prefetch(big):
+    big = np.zeros((8, 1 << 12), dtype="float32")
+    for (x,) in prefetch([big], [slice(i, i + 1) for i in range(8)]):
         most = max(most, pool.used_bytes() - before)
         del x
     assert most <= 3 << 14
@@ -109,6 +132,6 @@ def test_training_is_that_of_batches_copied_one_by_one(monkeypatch):
         return np.concatenate([nn.to_numpy(model.flat_params), nn.predict(model, x, batch_size=3).ravel()])
 
     streamed = weights()
-    plain = lambda batches, dtype: (tuple(map(nn.asarray, batch)) for batch in batches)  # noqa: E731
+    plain = lambda arrays, batches, dtype: (tuple(nn.asarray(a[batch]) for a in arrays) for batch in batches)  # noqa: E731
     monkeypatch.setattr("xpnn.training.loop.prefetch", plain)
     np.testing.assert_array_equal(streamed, weights())
