@@ -1,10 +1,13 @@
 """The command line: ``xpnn`` or ``python -m xpnn``."""
 
 import argparse
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
 
+from .backend import DeviceLostError
 from .cli import commands, gradcheck
 from .cli.recipe import MODELS
 
@@ -19,13 +22,24 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         status: int | None = args.command(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as with `xpnn sample ... | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except DeviceLostError as error:
+        _tell(error)
+        os._exit(1)  # else each of CuPy's objects would fail once more on its way out, and show its stack
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as error:
-        print(f"xpnn: error: {' '.join(str(error).split())}", file=sys.stderr)
+        _tell(error)
         return 1
     except KeyboardInterrupt:
         print("xpnn: interrupted", file=sys.stderr)
         return 130
     return status or 0
+
+
+def _tell(error: Exception) -> None:
+    print(f"xpnn: error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
 
 
 def _parser() -> _Parser:

@@ -1,8 +1,8 @@
 """The only rooms that know which array library runs: NumPy, or CuPy where ``NN_BACKEND=cupy``."""
 
 from .blas import add_product, axpby
-from .capture import captured
-from .errors import BackendError, explained
+from .capture import captured, moved
+from .errors import BackendError, DeviceLostError, explained
 from .fusion import fused
 from .gemm import matmul
 from .im2col import Pair, Tile, batch_first, col2im, im2col, output_size, output_sizes, tiles, turned_windows
@@ -18,6 +18,7 @@ keep_freed_memory()
 __all__ = [
     "Array",
     "BackendError",
+    "DeviceLostError",
     "Pair",
     "Rng",
     "Tile",
@@ -39,6 +40,7 @@ __all__ = [
     "in_parallel",
     "kernels_at_once",
     "matmul",
+    "moved",
     "name",
     "narrow_parts",
     "output_size",

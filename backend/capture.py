@@ -3,9 +3,10 @@
 A CUDA graph repeats the very operations, on the very addresses, with the very numbers that it recorded. Hence:
 
 - Arrays come in by way of buffers of its own, and numbers that change from step to step as 0-d arrays beside them.
-- It is recorded under a memory pool of its own, which lives as long as the graph: a graph keeps no array alive, and
-  memory that anybody else were given would be overwritten by the next launch. Within the step the pool hands out again
-  what was freed, so it holds no more than one step needs at a time.
+- It is recorded under a memory pool of its own, which serves nobody else as long as the graph lives: a graph keeps no
+  array alive, and memory that anybody else were given would be overwritten by the next launch. Within the step the
+  pool hands out again what was freed, so it holds no more than one step needs at a time.
+- Where a network's parameters have moved (:func:`moved`), it is recorded anew.
 - What the host does in the step (a draw, a count, a copy) happens while recording and never again. A step that copies
   to or from the device therefore runs eagerly, as does one whose recording fails; whatever else changes on the host
   must come in as a number.
@@ -61,8 +62,8 @@ class Captured:
         self.eager = ""
         self.graph: Any = None
         self._step, self._dtype, self._undo = step, dtype, undo
-        self._stream = _xp.cuda.Stream(non_blocking=True)  # the default one cannot be captured
-        self._pool = _xp.cuda.MemoryPool()
+        self._stage: _Stage | None = _Stage.idle()
+        self._moves = _moves
         self._rehearsals = 0
         self._signature: list[Any] | None = None
         self._buffers: list[Array] = []
@@ -75,32 +76,26 @@ class Captured:
         if self.eager or self._signature not in (None, signature):
             return self._step(*args)
         self._signature = signature
+        if self._moves != _moves:
+            self._moves, self._rehearsals, self.graph = _moves, 0, None
         if self.graph is not None:
             return self._replay(args)
         if self._rehearsals < _REHEARSALS:
             return self._rehearse(args)
         try:
-            with self._stage():
+            with self._stage.entered():
                 self._fill(args)
                 self.graph, self._result = self._record()
         except Exception as error:  # whatever it was: an eager step tells it, if it was the step's own fault
             self._give_up(f"{type(error).__name__}: {error}")
-            self._undo()
-            return self._step(*args)
-        return self._launch()
-
-    @contextmanager
-    def _stage(self) -> Iterator[None]:
-        """The graph's stream and memory, in order with what the current stream does before and after."""
-        outside = _xp.cuda.get_current_stream()
-        self._stream.wait_event(outside.record())
-        with _xp.cuda.using_allocator(self._pool.malloc), self._stream:
-            yield
-        outside.wait_event(self._stream.record())
+        else:
+            return self._launch()
+        self._undo()
+        return self._step(*args)
 
     def _rehearse(self, args: tuple[Any, ...]) -> Any:
         """An eager step, as the recording will be: under its memory, on its stream, from its buffers."""
-        with self._stage():
+        with self._stage.entered():
             self._fill(args)
             crossings = border.crossings
             result = self._step(*self._buffers)
@@ -111,16 +106,18 @@ class Captured:
 
     def _record(self) -> tuple[Any, Any]:
         """The graph and the arrays that it will write its results to; nothing is computed yet."""
-        held = self._pool.total_bytes()
-        self._stream.begin_capture()
+        held = self._stage.pool.total_bytes()
+        self._stage.stream.begin_capture()
         try:
             result = self._step(*self._buffers)
         except BaseException:
             with suppress(Exception):  # CUDA may have called the recording off itself
-                self._stream.end_capture()
+                self._stage.stream.end_capture()
             raise
-        graph = self._stream.end_capture()
-        if self._pool.total_bytes() != held:  # where it ran out, the pool gave back blocks that the graph writes to
+        graph = self._stage.stream.end_capture()
+        if (
+            self._stage.pool.total_bytes() != held
+        ):  # where it ran out, the pool gave back blocks that the graph writes to
             raise RuntimeError("the step took other memory than in its rehearsal")
         return graph, result
 
@@ -153,6 +150,61 @@ class Captured:
     def _give_up(self, why: str) -> None:
         """Run eagerly from now on and hold no memory for a graph."""
         self.eager = why
+        self._release()
+
+    def _release(self) -> None:
         self.graph = self._result = None
         self._buffers = []
-        self._pool = None
+        if self._stage is not None:
+            self._stage.retire()
+            self._stage = None
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # a lost device gives nothing back
+            self._release()
+
+
+class _Stage:
+    """Where a graph is rehearsed and recorded: a stream, and the memory of what is done on it."""
+
+    def __init__(self) -> None:
+        self.stream = _xp.cuda.Stream(non_blocking=True)  # the default one cannot be captured
+        self.pool = _xp.cuda.MemoryPool()
+
+    @classmethod
+    def idle(cls) -> "_Stage":
+        """One that nobody uses."""
+        try:
+            return _idle.pop()
+        except IndexError:
+            return cls()
+
+    def retire(self) -> None:
+        """Give the memory back, and wait for the next graph.
+
+        CuPy's pools are not to be thrown away: from 14.1 on they then keep what they hold for good.
+        """
+        self.pool.free_all_blocks()
+        _idle.append(self)
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """The stream and the memory, in order with what the current stream does before and after."""
+        outside = _xp.cuda.get_current_stream()
+        self.stream.wait_event(outside.record())
+        try:
+            with _xp.cuda.using_allocator(self.pool.malloc), self.stream:
+                yield
+        finally:
+            outside.use()  # of what was made current so, `with` knows nothing
+            outside.wait_event(self.stream.record())
+
+
+_idle: list[_Stage] = []
+_moves = 0
+
+
+def moved() -> None:
+    """Tell that parameters lie elsewhere now, where a graph recorded before would not find them."""
+    global _moves
+    _moves += 1

@@ -9,7 +9,7 @@ class BackendError(ImportError):
 
 
 # CUDA's names without their cudaError or CUDA_ERROR_, in small letters and in one word
-_MEMORY = ("memoryallocation", "outofmemory")
+_MEMORY = ("memoryallocation", "outofmemory", "cublasstatusallocfailed")
 _MISMATCH = (
     "insufficientdriver", "systemdrivermismatch", "stublibrary", "nokernelimagefordevice", "nobinaryforgpu",
     "unsupportedptxversion", "invalidptx", "invalidkernelimage", "invalidimage", "jitcompilernotfound",
@@ -18,8 +18,13 @@ _MISMATCH = (
 _LOST = (
     "illegaladdress", "illegalinstruction", "misalignedaddress", "invalidaddressspace", "invalidpc", "assert",
     "launchfailure", "launchfailed", "launchtimeout", "hardwarestackerror", "eccuncorrectable", "nvlinkuncorrectable",
-    "devicesunavailable", "deviceunavailable", "contextisdestroyed",
+    "devicesunavailable", "deviceunavailable", "contextisdestroyed", "contained", "mpsclientterminated",
+    "externaldevice", "cublasstatusexecutionfailed",
 )  # fmt: skip
+
+
+class DeviceLostError(RuntimeError):
+    """Nothing on the device can be read or computed any more by this process."""
 
 
 class Explained(ContextDecorator):
@@ -27,7 +32,8 @@ class Explained(ContextDecorator):
 
     Raises:
         MemoryError: the device's memory ran out.
-        RuntimeError: the device was lost.
+        DeviceLostError: as it says.
+        RuntimeError: CUDA does not start in this process.
         BackendError: driver, device and CuPy do not fit together.
     """
 
@@ -50,21 +56,31 @@ def explain(error: BaseException) -> Exception | None:
     told = str(error).partition("\n")[0]
     code = _code(told)
     if type(error).__name__ == "OutOfMemoryError" or code in _MEMORY:
-        return MemoryError(
-            f"device memory ran out{_usage()}: a smaller batch_size or float32 needs less, and nvidia-smi lists the "
-            f"other programs that hold memory ({told})"
-        )
+        return out_of_memory(told)
     if type(error).__name__ == "CompileException" or code in _MISMATCH:
         return BackendError(
             f"driver, device and CuPy do not fit together ({told}); {versions()}: install a newer driver, or the CuPy "
             "for this one (cupy-cuda12x, cupy-cuda13x)"
         )
     if code in _LOST:
-        return RuntimeError(
+        return DeviceLostError(
             f"the device was lost ({told}): nothing on it can be read any more. Start a new process and load the last "
             "saved model; if it comes again, look at nvidia-smi and the system's log for Xid lines"
         )
+    if code == "initializationerror":
+        return RuntimeError(
+            f"CUDA does not start in this process ({told}): one that was forked cannot use it. Start processes with "
+            'multiprocessing.get_context("spawn")'
+        )
     return None
+
+
+def out_of_memory(told: str) -> MemoryError:
+    """The error where the device has no room."""
+    return MemoryError(
+        f"device memory ran out{_usage()}: a smaller batch_size or float32 needs less, and nvidia-smi lists the "
+        f"other programs that hold memory ({told})"
+    )
 
 
 def _code(told: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .errors import out_of_memory
 from .kernels import REAL, row_sums
 from .numpy_blas import pieces
 from .select import Array, on_device, xp
@@ -233,7 +234,12 @@ class Cublas(threading.local):
 
     def _call(self, name: str, *arguments: Any) -> None:
         status = getattr(self._functions, name)(*arguments)
+        if status == 3:  # CUBLAS_STATUS_ALLOC_FAILED
+            raise out_of_memory(f"{name} failed")
         if status:
+            stream = _xp.cuda.get_current_stream()
+            if not stream.is_capturing():
+                stream.synchronize()  # raises CUDA's own error, where there is one
             raise RuntimeError(f"{name} failed with cuBLAS's status {status}")
 
 

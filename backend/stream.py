@@ -64,20 +64,19 @@ class _Sent(NamedTuple):
 
 @cache
 def _copying() -> Any:
-    """The stream of the copies: one, since each stream's freed memory serves that stream alone."""
+    """The stream of the copies."""
     return _xp.cuda.Stream(non_blocking=True)
 
 
 def _send(arrays: Sequence[np.ndarray], batch: Indices, dtypes: list[Any]) -> _Sent:
     """Start to copy a batch."""
-    stream = _copying()
+    stream, outside = _copying(), _xp.cuda.get_current_stream()
     pinned = tuple(_pinned(array, batch, dtype) for array, dtype in zip(arrays, dtypes, strict=True))
-    stream.wait_event(_xp.cuda.get_current_stream().record())  # which may still read what is given out here again
-    with stream:
-        sent = tuple(xp.empty(part.shape, dtype=part.dtype) for part in pinned)
-        for array, part in zip(sent, pinned, strict=True):
-            array.set(part)  # type: ignore[attr-defined]
-        return _Sent(sent, pinned, stream.record())
+    sent = tuple(xp.empty(part.shape, dtype=part.dtype) for part in pinned)
+    stream.wait_event(outside.record())  # which may still read what is given out here again
+    for array, part in zip(sent, pinned, strict=True):
+        array.set(part, stream)  # type: ignore[attr-defined]
+    return _Sent(sent, pinned, stream.record())
 
 
 def _receive(sent: _Sent) -> tuple[Array, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from operator import itemgetter
 from typing import Any
 
-from ..backend import Array, add_product, asarray, divided, matmul, part, single_threaded_blas, xp
+from ..backend import Array, add_product, asarray, divided, matmul, moved, part, single_threaded_blas, xp
 
 
 class Parameters(dict[str, Array]):
@@ -130,4 +130,5 @@ def in_one_vector(groups: list[Parameters]) -> Array:
         for key, array in dict.items(group):
             dict.__setitem__(group, key, flat[start : start + array.size].reshape(array.shape))
             start += array.size
+    moved()
     return flat

@@ -251,7 +251,7 @@ def compile_kernels(source: str) -> list[tuple[str, str, list[str], str]]:
 MADE = ("Stream", "Event", "RawModule")
 OF_CUDA = [
     "cuda.Stream", "cuda.Stream.synchronize", "cuda.Stream.record", "cuda.Stream.wait_event", "cuda.Stream.__enter__",
-    "cuda.Stream.begin_capture", "cuda.Stream.end_capture", "cuda.Stream.is_capturing", "cuda.Event",
+    "cuda.Stream.use", "cuda.Stream.begin_capture", "cuda.Stream.end_capture", "cuda.Stream.is_capturing", "cuda.Event",
     "cuda.Event.record", "cuda.Event.synchronize", "cuda.Graph.launch", "cuda.Graph.upload", "cuda.MemoryPool.malloc",
     "cuda.MemoryPool.used_bytes", "cuda.MemoryPool.total_bytes", "cuda.MemoryPool.free_bytes",
     "cuda.MemoryPool.free_all_blocks", "cuda.MemoryPool.set_limit", "cuda.alloc_pinned_memory",

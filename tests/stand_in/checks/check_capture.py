@@ -12,7 +12,7 @@ from check_copies import floats, labels
 from cupy.stand_in import watch
 
 import xpnn as nn
-from xpnn.backend import captured, check, matmul
+from xpnn.backend import capture, captured, check, matmul
 from xpnn.backend.capture import Captured
 
 STEPS = 20
@@ -101,7 +101,7 @@ def test_rehearsals_and_recording_keep_the_order_of_streams():
     with watch() as seen:
         for t, (x, y) in enumerate(data(3)):
             step(x, y, rate(t))
-    inside, outside = step._stream, cupy.cuda.Stream.null
+    inside, outside = step._stage.stream, cupy.cuda.Stream.null
     into, out = ("wait", inside, outside), ("wait", outside, inside)
     assert seen.order == [into, out, into, out, into, out, ("launch", outside)]
 
@@ -174,13 +174,15 @@ def test_a_check_still_raises_when_replayed():
 
 def test_memory_lives_as_long_as_the_graph_and_no_longer():
     net = Regression()
+    net.step(*data(1)[0], 0.1)  # makes cuBLAS's workspace, which stays
     step = captured(net.step)
+    pool = step._stage.pool
+    held = pool.used_bytes()
     batches = data(4)
     for x, y in batches:
         step(x, y, 0.1)
     del x, y, batches
     gc.collect()
-    pool = step._pool
     assert pool.used_bytes() < pool.total_bytes()  # most of it serves within a step alone
     for _ in range(3):
         step(*data(1)[0], 0.1)
@@ -188,10 +190,10 @@ def test_memory_lives_as_long_as_the_graph_and_no_longer():
     step(*data(1)[0], 0.1)
     assert pool.allocations == allocations
     graph = step.graph
-    del pool
-    step._pool = None
-    gc.collect()
-    with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="IllegalAddress"):  # had it not been kept
+    del step
+    assert (pool.used_bytes(), pool.total_bytes()) == (held, held)
+    captured(net.step)(*data(1)[0], 0.1)  # takes the pool over
+    with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="IllegalAddress"):
         graph.launch()
 
 
@@ -202,10 +204,69 @@ def test_holds_no_more_than_one_step_needs():
         return x
 
     run = captured(step)
+    held = run._stage.pool.used_bytes()
     x = nn.asarray(np.ones(1 << 12))
     for _ in range(4):
         run(x)
-    assert run._pool.total_bytes() <= 5 * x.nbytes  # the buffer, two in turn, the result of this call and the last
+    most = 5 * x.nbytes  # the buffer, two in turn, the result of this call and the last
+    assert run._stage.pool.total_bytes() - held <= most
+
+
+def test_a_pool_serves_the_next_graph(monkeypatch):
+    """One that is thrown away loses what it held."""
+    fitted(monkeypatch, captured, "MLP", nn.Adam(), epochs=4)
+    gc.collect()
+    lost, idle = cupy.cuda.MemoryPool.lost, len(capture._idle)
+    fitted(monkeypatch, captured, "MLP", nn.Adam(), epochs=4)
+    fitted(monkeypatch, captured, "dropout", nn.Adam(), epochs=4)
+    gc.collect()
+    assert (cupy.cuda.MemoryPool.lost, len(capture._idle)) == (lost, idle)
+
+
+def test_a_stream_in_use_stays_so():
+    stream = cupy.cuda.Stream(non_blocking=True).use()
+    try:
+        net = Regression()
+        step = captured(net.step)
+        for t, (x, y) in enumerate(data(4)):
+            step(x, y, rate(t))
+            assert cupy.cuda.get_current_stream() is stream
+    finally:
+        cupy.cuda.Stream.null.use()
+
+
+def test_a_step_that_raises_in_its_rehearsal_is_waited_for():
+    def step(x: Any) -> None:
+        raise ValueError("of my own")
+
+    run = captured(step)
+    with watch() as seen, pytest.raises(ValueError, match="of my own"):
+        run(data(1)[0][0])
+    assert seen.order[-1] == ("wait", cupy.cuda.Stream.null, run._stage.stream)
+
+
+def test_parameters_that_move_are_found(monkeypatch):
+    """A schedule that looks at a part of the network: to build it moves the parameters."""
+
+    class Looking:
+        def __init__(self) -> None:
+            self.model: Any = None
+
+        def __call__(self, step: int) -> float:
+            if step in (4, 5, 9):
+                nn.Sequential(*self.model.layers[:-1])
+            return 0.1
+
+    def train(wrap: Any) -> np.ndarray:
+        monkeypatch.setattr("xpnn.training.loop.captured", wrap)
+        schedule = Looking()
+        schedule.model = model = nn.MLP((6, 8, 4), rng=0)
+        rng = np.random.default_rng(0)
+        x, y = rng.standard_normal((44, 6)).astype("float32"), rng.integers(0, 4, 44)
+        nn.fit(model, x, y, optimizer=nn.SGD(schedule), epochs=3, batch_size=8, validation=(x, y), verbose=False)
+        return nn.to_numpy(model.flat_params)
+
+    np.testing.assert_array_equal(train(captured), train(lambda step, *_: step))
 
 
 KEEPING: dict[str, Callable[[Any, Any], Any]] = {
@@ -237,7 +298,7 @@ def test_a_step_that_gives_up_holds_nothing():
     run = captured(lambda x: x * float(x.max()))
     for _ in range(4):
         run(nn.asarray(np.ones(4)))
-    assert (run._pool, run._buffers, run._result) == (None, [], None)
+    assert (run._stage, run._buffers, run._result) == (None, [], None)
 
 
 def test_numbers_are_0d_arrays_of_the_dtype_asked_for():

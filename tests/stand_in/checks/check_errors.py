@@ -1,6 +1,7 @@
 """What goes wrong on a device is told in words, where users call."""
 
 import gc
+import os
 import sys
 
 import cupy
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import xpnn as nn
+from xpnn.__main__ import main
 from xpnn.backend import BackendError
 
 X, Y = np.ones((8, 4), "float32"), np.zeros(8, int)
@@ -27,6 +29,9 @@ TOLD = {
     "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure": (RuntimeError, "the device was lost"),
     "cudaErrorECCUncorrectable: uncorrectable ECC error encountered": (RuntimeError, "the device was lost"),
     "cudaErrorDevicesUnavailable: CUDA-capable device(s) is/are busy": (RuntimeError, "the device was lost"),
+    "CUBLAS_STATUS_EXECUTION_FAILED": (RuntimeError, "the device was lost"),
+    "cudaErrorInitializationError: initialization error": (RuntimeError, "does not start .*forked.*spawn"),
+    "CUBLAS_STATUS_ALLOC_FAILED": (MemoryError, "device memory ran out"),
     "cudaErrorMemoryAllocation: out of memory": (MemoryError, "ran out with 0.5 GiB of 1.0 GiB in use.*batch_size"),
     "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version": (
         BackendError,
@@ -79,6 +84,17 @@ def test_a_lost_device_is_told_once(monkeypatch):
         nn.fit(model, X, Y, batch_size=2, verbose=False)
     gc.collect()
     assert shown == []
+
+
+def test_the_command_line_says_one_line_and_is_gone(monkeypatch, capfd, tmp_path):
+    """What CuPy's objects would say on their way out."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cupy, "asnumpy", failing(LOST))
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as left:
+        main(["train", "mlp", "--epochs", "1"])
+    assert left.value.code == 1
+    assert capfd.readouterr().err.startswith("xpnn: error: the device was lost")
 
 
 @pytest.mark.parametrize("call", ["fit", "evaluate", "predict"])

@@ -176,6 +176,24 @@ def test_a_failure_tells_the_call_and_the_status(calls, monkeypatch):
         matmul(x, x)
 
 
+def test_a_failure_of_the_device_is_told_as_cudas(calls, monkeypatch):
+    def fail(stream):
+        raise cupy.cuda.runtime.CUDARuntimeError(700, "cudaErrorIllegalAddress: an illegal memory access")
+
+    monkeypatch.setattr(Cublas, "cublasGemmEx_64", lambda *arguments: 13)
+    monkeypatch.setattr(cupy.cuda.Stream, "synchronize", fail)
+    x = nn.asarray(random(2, 2))
+    with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="IllegalAddress"):
+        matmul(x, x)
+
+
+def test_cublas_without_memory(calls, monkeypatch):
+    monkeypatch.setattr(Cublas, "cublasGemmEx_64", lambda *arguments: 3)
+    x = nn.asarray(random(2, 2))
+    with pytest.raises(MemoryError, match="device memory ran out .*cublasGemmEx_64 failed"):
+        matmul(x, x)
+
+
 def test_without_the_library_cupys_own_products(monkeypatch):
     monkeypatch.setattr(gemm, "_cublas", [None])
     x = nn.asarray(random(2, 2), "float64")

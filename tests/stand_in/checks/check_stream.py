@@ -70,6 +70,17 @@ def test_the_next_batch_is_on_its_way_before_the_step_is_given_out():
     ]
 
 
+def test_a_stream_in_use_stays_so():
+    stream = cupy.cuda.Stream(non_blocking=True).use()
+    try:
+        with watch() as seen:
+            for _ in prefetch(DATA, parts(4)):
+                assert cupy.cuda.get_current_stream() is stream
+        assert seen.order.count(("wait", stream, _copying())) == 4
+    finally:
+        cupy.cuda.Stream.null.use()
+
+
 def test_the_host_waits_for_old_copies_alone():
     """Two batches back, so that pinned memory may serve again; the device is never left without work."""
     with watch() as seen:

@@ -50,11 +50,17 @@ class Stream:
         self._done = 0
 
     def __enter__(self) -> "Stream":
-        _current.append(self)
-        return self
+        _within.append(self)
+        return self.use()
 
     def __exit__(self, *_: object) -> None:
-        _current.pop()
+        _within.pop()
+        _within[-1].use()  # not the one that was current before, if `use` made it so
+
+    def use(self) -> "Stream":
+        global _current
+        _current = self
+        return self
 
     def synchronize(self) -> None:
         stand_in.record("waits", "Stream.synchronize")
@@ -116,11 +122,12 @@ class Event:
 
 
 Stream.null = Stream(null=True)
-_current = [Stream.null]
+_current = Stream.null
+_within = [Stream.null]  # the streams of `with`
 
 
 def get_current_stream(device_id: int = -1) -> Stream:
-    return _current[-1]
+    return _current
 
 
 class Capture:
