@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -25,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # as with `xpnn sample ... | head`: nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 141  # as a shell has it for SIGPIPE
     except DeviceLostError as error:
         _tell(error)
         os._exit(1)  # else each of CuPy's objects would fail once more on its way out, and show its stack

@@ -5,7 +5,7 @@ from .capture import captured, moved
 from .errors import BackendError, DeviceLostError, explained
 from .fusion import fused
 from .gemm import matmul
-from .im2col import Pair, Tile, batch_first, col2im, im2col, output_size, output_sizes, tiles, turned_windows
+from .im2col import Pair, Tile, batch_first, col2im, im2col, output_sizes, rows_first, tiles, turned_windows
 from .memory import cache_blocks, keep_freed_memory
 from .numpy_blas import aligned, aligned_empty, kernels_at_once, narrow_parts, single_threaded_blas
 from .products import small_products, sum_of_products
@@ -43,11 +43,11 @@ __all__ = [
     "moved",
     "name",
     "narrow_parts",
-    "output_size",
     "output_sizes",
     "part",
     "parts",
     "prefetch",
+    "rows_first",
     "single_threaded_blas",
     "small_products",
     "sum_of_products",

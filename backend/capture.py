@@ -62,7 +62,7 @@ class Captured:
         self.eager = ""
         self.graph: Any = None
         self._step, self._dtype, self._undo = step, dtype, undo
-        self._stage: _Stage | None = _Stage.idle()
+        self._stage: Any = _Stage.idle()
         self._moves = _moves
         self._rehearsals = 0
         self._signature: list[Any] | None = None

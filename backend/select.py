@@ -105,7 +105,7 @@ border = _Border()
 
 @explained
 def asarray(data: Any, dtype: Any = None) -> Array:
-    """An array of the backend from host data (NumPy array, list, number); a backend array passes through.
+    """An array of the backend from host data (NumPy array, list, number) or from another array of the backend.
 
     Args:
         data: what ``numpy.asarray`` takes, or an array of the backend.

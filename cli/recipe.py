@@ -40,7 +40,7 @@ class Recipe:
     def for_images(cls, model: str, data: ImageData) -> "Recipe":
         """The recipe for a classifier of this data set."""
         pixels = _enlarge(data.x_train) if model == "lenet5" else data.x_train
-        mean, std = float(pixels.mean() / 255), float(pixels.std() / 255)
+        mean, std = float(pixels.mean() / 255), float(pixels.std() / 255) or 1.0
         return cls(model, data.name, data.x_train.shape[2:], mean, std, data.classes)
 
     @classmethod
@@ -80,14 +80,15 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
         OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe.
     """
     path = path / "model.safetensors" if path.is_dir() else path
+    metadata = read_metadata(path)
     try:
-        saved = json.loads(read_metadata(path)["xpnn"])
+        saved = json.loads(metadata["xpnn"])
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
         recipe = Recipe(**fields)
         if recipe.model not in MODELS:
             raise KeyError(recipe.model)
         model = recipe.build()
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
     load(model, path)
     return recipe, model

@@ -16,8 +16,10 @@ def batches(
         rng: seed or generator that shuffles the samples; without it they keep their order.
 
     Raises:
-        ValueError: a batch size below 1.
+        ValueError: a batch size below 1, or x and y differ in length.
     """
+    if len(x) != len(y):
+        raise ValueError(f"batches: x has {len(x)} samples, y has {len(y)}")
     return ((x[batch], y[batch]) for batch in batch_indices(len(x), batch_size, rng))
 
 

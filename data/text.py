@@ -73,9 +73,13 @@ def encode(text: str, vocabulary: str) -> np.ndarray:
 def windows(indices: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut a text into pieces: inputs (pieces, length), and as targets the same shifted by one character.
 
+    What is left at the end, too short for a piece, is dropped.
+
     Raises:
-        ValueError: the text is shorter than one piece and its next character.
+        ValueError: a length below 1, or the text is shorter than one piece and its next character.
     """
+    if length < 1:
+        raise ValueError(f"windows: expected a length of at least 1, got {length}")
     count = (len(indices) - 1) // length
     if count < 1:
         raise ValueError(f"windows: expected more than {length} characters, got {len(indices)}")

@@ -62,8 +62,8 @@ def _dense(w: "Writer", layer: Dense, x: str) -> str:
     return w.node("Add", w.node("MatMul", x, w.node("Transpose", W, perm=[1, 0])), b)
 
 
-def _window(kernel: tuple[int, int], layer: Any) -> dict[str, Any]:
-    return {"kernel_shape": kernel, "strides": layer.stride, "pads": layer.padding * 2}
+def _window(size: tuple[int, int], layer: Any) -> dict[str, Any]:
+    return {"kernel_shape": size, "strides": layer.stride, "pads": layer.padding * 2}
 
 
 def _conv(w: "Writer", layer: Conv2D, x: str) -> str:
@@ -72,12 +72,11 @@ def _conv(w: "Writer", layer: Conv2D, x: str) -> str:
 
 
 def _mapped_conv(w: "Writer", layer: MappedConv2D, x: str) -> str:
-    conv = layer._conv
     places = [(d, c) for d, maps in enumerate(layer.connections) for c in maps]
     zeros = w.weight(layer, "zeros", np.zeros(layer.kernels.shape))
     table = w.constant(zeros.removesuffix("zeros") + "connections", places, "int64")
     K = w.node("ScatterND", zeros, table, w.weight(layer, "W"))
-    return w.node("Conv", x, K, w.weight(layer, "b"), **_window(conv.kernel_size, conv))
+    return w.node("Conv", x, K, w.weight(layer, "b"), **_window(layer.kernel_size, layer))
 
 
 def _max_pool(w: "Writer", layer: MaxPool2D, x: str) -> str:
@@ -125,7 +124,7 @@ def _scaled_tanh(w: "Writer", layer: ScaledTanh, x: str) -> str:
 
 
 def _rbf(w: "Writer", layer: RBF, x: str) -> str:
-    difference = w.node("Sub", w.node("Unsqueeze", x, w.axes(1)), w.weight(layer, "centers", to_numpy(layer.centers)))
+    difference = w.node("Sub", w.node("Unsqueeze", x, w.axes(1)), w.weight(layer, "centers"))
     return w.node("Neg", w.node("ReduceSum", w.node("Mul", difference, difference), w.axes(2), keepdims=0))
 
 

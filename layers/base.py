@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Array, xp
+from ..backend import Array, Pair, output_sizes, xp
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
 
 Backward = Callable[[Array], Any]
@@ -44,7 +44,7 @@ class Layer:
         for value in params.values():
             if value.dtype.kind != "f":
                 raise TypeError(f"{type(self).__name__}: expected a floating-point dtype, got {value.dtype}")
-        self.params = Parameters({key: xp.asarray(value) for key, value in params.items()})
+        self.params = Parameters({key: xp.array(value) for key, value in params.items()})
         self.grads = Gradients({key: xp.zeros_like(value) for key, value in self.params.items()})
         self.buffers = Parameters()
 
@@ -67,7 +67,7 @@ class Layer:
         return self.forward(x, needs_dx=False)[0]
 
     def leaves(self) -> Iterator[tuple[str, "Layer"]]:
-        """The layers that own parameters with their dotted paths, in order; one that stands twice comes once."""
+        """The layers not made of others with their dotted paths, in order; one that stands twice comes once."""
         yield "", self
 
     @property
@@ -120,7 +120,7 @@ class Layer:
         return f"{type(self).__name__}({self._arguments()})"
 
     def _arguments(self) -> str:
-        """The constructor's arguments, as repr and error messages show them."""
+        """What repr and error messages show of the constructor's arguments."""
         return ""
 
     def _check(self, x: Any, *shape: int | str, dtype: Any = None) -> None:
@@ -140,6 +140,11 @@ class Layer:
         if wrong:
             error, text = wrong
             raise error(f"{self}: {text}")
+
+    def _check_window(self, x: Array, size: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> None:
+        """Raise ValueError where the images (N, C, H, W) have no room for the window."""
+        if min(output_sizes(x.shape[2:], size, stride, padding, dilation)) < 1:
+            raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
 
 
 _KINDS = {"integer": "iu", "floating-point": "f"}

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from ..backend import Array, Pair, Rng, batch_first, fused, output_sizes
+from ..backend import Array, Pair, Rng, batch_first, fused, rows_first
 from .base import Backward, Layer, brief, pair, positive
-from .correlation import correlation_of, rows_first
+from .correlation import correlation_of
 from .init import affine
 
 
@@ -93,9 +93,7 @@ class Conv2D(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", self.in_channels, "H", "W")
-        geometry = (self.kernel_size, self.stride, self.padding, self.dilation)
-        if min(output_sizes(x.shape[2:], *geometry)) < 1:
-            raise ValueError(f"{self}: the kernel is larger than the padded input of shape {x.shape}")
+        self._check_window(x, self.kernel_size, self.stride, self.padding, self.dilation)
         W, b = self.params["W"], self.params["b"]
         y, add_gradients = correlate(x, W, b, self.stride, self.padding, self.dilation, self.groups, needs_dx)
         return y, lambda dy: add_gradients(dy, self.grads["W"], self.grads["b"])

@@ -15,6 +15,7 @@ from ..backend import (
     matmul,
     narrow_parts,
     output_sizes,
+    rows_first,
     sum_of_products,
     tiles,
     turned_windows,
@@ -197,17 +198,3 @@ def correlation_of(
 ) -> Correlation:
     """The :class:`Correlation` of these sizes, for which a step asks again and again."""
     return Correlation(shape, out_channels, kernel, stride, padding, dilation, groups)
-
-
-def rows_first(x: Array, p1: int = 0, p2: int = 0, value: float = 0.0) -> Array:
-    """x (N, C, H, W) as (H + 2 p1, C, W + 2 p2, N), contiguous, with a border of ``value``; a view where it can be."""
-    x = x.transpose(2, 1, 3, 0)
-    if p1 == p2 == 0:
-        return xp.ascontiguousarray(x)
-    H, C, W, N = x.shape
-    out = xp.empty((H + 2 * p1, C, W + 2 * p2, N), dtype=x.dtype)
-    inside = out[p1 : p1 + H]
-    for border in (out[:p1], out[p1 + H :], inside[:, :, :p2], inside[:, :, p2 + W :]):
-        border[...] = value
-    inside[:, :, p2 : p2 + W] = x
-    return out

@@ -30,7 +30,8 @@ class Dropout(Layer):
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...")
         kept = self._rng.random(x.shape, dtype=np.float32) >= self.p
-        mask = asarray(kept / (1 - self.p), x.dtype)
+        mask = asarray(kept).astype(x.dtype)  # a byte for each number has less to travel
+        mask *= 1 / (1 - self.p)
 
         def backward(dy: Array) -> Array:
             return mask * dy

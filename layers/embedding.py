@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import Array, Rng, check, matmul, xp
+from ..backend import Array, Rng, check, xp
 from .base import Backward, Layer, positive
 
 
@@ -37,12 +37,15 @@ class Embedding(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...", dtype="integer")
-        check((x.min() >= 0) & (x.max() < self.num_embeddings), f"{self}: an index lies outside [0, V)")
+        check(
+            (x.min() >= 0) & (x.max() < self.num_embeddings),
+            f"{self}: an index lies outside [0, {self.num_embeddings})",
+        )
 
         def backward(dy: Array) -> None:
             # a product with the one-hot matrix, not a scattered addition: that is not reproducible on a device
             onehot = (x.reshape(-1, 1) == xp.arange(self.num_embeddings)).astype(dy.dtype)
-            self.grads["W"] += matmul(onehot.T, dy.reshape(-1, self.embedding_dim))
+            self.grads.add_product("W", onehot.T, dy.reshape(-1, self.embedding_dim))
 
         return self.params["W"][x], backward
 

@@ -29,7 +29,7 @@ def orthogonal(rng: Rng, size: int, dtype: str) -> np.ndarray:
     Source: Saxe, McClelland, Ganguli, "Exact solutions to the nonlinear dynamics of learning", 2014.
     """
     q, r = np.linalg.qr(np.random.default_rng(rng).standard_normal((size, size)))
-    return (q * np.sign(np.diagonal(r))).astype(dtype)  # the sign makes the draw uniform over all rotations
+    return (q * np.sign(np.diagonal(r))).astype(dtype)  # the sign makes the draw uniform over all orthogonal matrices
 
 
 def affine(rng: Rng, shape: tuple[int, ...], fan_in: int, dtype: str) -> dict[str, np.ndarray]:

@@ -65,10 +65,13 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
+        return softmax_cross_entropy(outputs, targets, self._complaint(outputs, targets))
+
+    def _complaint(self, outputs: Array, targets: Array) -> str:
+        """What is said of labels out of range, once all else is in order."""
         self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
         classes = outputs.shape[-1]
-        complaint = f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow"
-        return softmax_cross_entropy(outputs, targets, complaint)
+        return f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow"
 
     def accuracy(self, outputs: Array, targets: Array) -> Array:
         return (outputs.argmax(-1) == targets).mean()

@@ -1,15 +1,13 @@
 """Convolution after a connection table, the C3 of LeNet-5 as published."""
 
-import copy
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..backend import Array, Rng, xp
-from .base import Backward, Layer, brief
-from .conv import Conv2D
+from .base import Backward, Layer, brief, pair, positive
+from .conv import correlate
 from .init import affine
-from .parameters import Gradients, Parameters
 
 
 class MappedConv2D(Layer):
@@ -62,9 +60,11 @@ class MappedConv2D(Layer):
                     f"MappedConv2D: expected output map {d} to read input maps from 0 to {in_channels - 1}, at least "
                     f"one and none twice, got {channels}"
                 )
-        # its own kernels are never used: each forward pass has a copy that holds K
-        self._conv = Conv2D(in_channels, len(self.connections), kernel_size, stride, padding, rng=0, dtype=dtype)
-        k1, k2 = self._conv.kernel_size
+        positive(in_channels=in_channels, out_channels=len(self.connections))
+        self.in_channels, self.out_channels = in_channels, len(self.connections)
+        self.kernel_size = k1, k2 = pair(kernel_size, "kernel_size", 1)
+        self.stride = pair(stride, "stride", 1)
+        self.padding = pair(padding, "padding", 0)
         initial = [affine(rng, (1, len(maps), k1, k2), len(maps) * k1 * k2, dtype) for maps in self.connections]
         super().__init__(
             W=np.concatenate([values["W"][0] for values in initial]),
@@ -75,28 +75,26 @@ class MappedConv2D(Layer):
     @property
     def kernels(self) -> Array:
         """K (D, C, k1, k2): what a Conv2D would need to do the same, a new array."""
-        W, K = self.params["W"], xp.zeros(self._conv.params["W"].shape, dtype=self.params["W"].dtype)
-        K.reshape(-1, *W.shape[1:])[self._pairs] = W
-        return K
+        W = self.params["W"]
+        K = xp.zeros((self.out_channels * self.in_channels, *self.kernel_size), dtype=W.dtype)
+        K[self._pairs] = W
+        return K.reshape(self.out_channels, self.in_channels, *self.kernel_size)
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "N", self._conv.in_channels, "H", "W")
-        conv = copy.copy(self._conv)
-        conv.params = Parameters(W=self.kernels, b=self.params["b"])
-        y, conv_backward = conv.forward(x, needs_dx)
+        self._check(x, "N", self.in_channels, "H", "W")
+        self._check_window(x, self.kernel_size, self.stride, self.padding)
+        K, b = self.kernels, self.params["b"]
+        y, add_gradients = correlate(x, K, b, self.stride, self.padding, (1, 1), 1, needs_dx)
 
         def backward(dy: Array) -> Array | None:
-            conv.grads = Gradients({key: xp.zeros_like(value) for key, value in conv.params.items()})
-            dx = conv_backward(dy)
-            dW = self.grads["W"]
-            dW += conv.grads["W"].reshape(-1, *dW.shape[1:])[self._pairs]
-            self.grads["b"] += conv.grads["b"]
+            dK = xp.zeros_like(K)
+            dx = add_gradients(dy, dK, self.grads["b"])
+            self.grads["W"] += dK.reshape(-1, *self.kernel_size)[self._pairs]
             return dx
 
         return y, backward
 
     def _arguments(self) -> str:
-        conv = self._conv
         usual: dict[str, object] = {"stride": (1, 1), "padding": (0, 0)}
-        options = brief(usual, kernel_size=conv.kernel_size, stride=conv.stride, padding=conv.padding)
-        return f"{conv.in_channels}, <{len(self._pairs)} connections to {conv.out_channels} maps>, {options}"
+        options = brief(usual, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
+        return f"{self.in_channels}, <{len(self._pairs)} connections to {self.out_channels} maps>, {options}"

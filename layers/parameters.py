@@ -10,15 +10,17 @@ from ..backend import Array, add_product, asarray, divided, matmul, moved, part,
 class Parameters(dict[str, Array]):
     """Named arrays of fixed shape. Assignment copies the values in, so that an array's place in memory stays."""
 
+    def __missing__(self, key: str) -> Array:
+        raise KeyError(f"no parameter {key!r}; there are {', '.join(self) or 'none'}")
+
     def __setitem__(self, key: str, value: Any) -> None:
-        if key not in self:
-            raise KeyError(f"no parameter {key!r}; there are {', '.join(self) or 'none'}")
-        if value is self[key]:
+        place = self[key]
+        if value is place:
             return  # what `grads[key] += gradient` assigns: the sum was made in place already
-        value = asarray(value, self[key].dtype)
-        if value.shape != self[key].shape:
-            raise ValueError(f"parameter {key!r}: expected shape {self[key].shape}, got {value.shape}")
-        self[key][...] = value
+        value = asarray(value, place.dtype)
+        if value.shape != place.shape:
+            raise ValueError(f"parameter {key!r}: expected shape {place.shape}, got {value.shape}")
+        place[...] = value
 
     def __ior__(self, others: Any) -> "Parameters":  # type: ignore[override, misc]
         self.update(others)

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
-from ..backend import Array, Pair, aligned_empty, batch_first, fused, output_sizes, xp
+from ..backend import Array, Pair, aligned_empty, batch_first, fused, output_sizes, rows_first, xp
 from .base import Backward, Layer, brief, pair
-from .correlation import rows_first
 
 
 class _Pool2D(Layer):
@@ -29,8 +28,7 @@ class _Pool2D(Layer):
 
     def _check_image(self, x: Array) -> None:
         self._check(x, "N", "C", "H", "W")
-        if min(output_sizes(x.shape[2:], self.size, self.stride, self.padding)) < 1:
-            raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
+        self._check_window(x, self.size, self.stride, self.padding)
 
     def _arguments(self) -> str:
         usual: dict[str, object] = {"stride": self.size, "padding": (0, 0)}

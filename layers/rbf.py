@@ -6,7 +6,8 @@ import numpy as np
 
 from ..backend import Array, check, matmul, xp
 from .base import Backward, Layer
-from .losses import SoftmaxCrossEntropy
+from .losses import SoftmaxCrossEntropy, softmax_cross_entropy
+from .parameters import Parameters
 
 
 class RBF(Layer):
@@ -19,7 +20,7 @@ class RBF(Layer):
         dE/dx    = 2 (sum_k delta[k] w[k] - x sum_k delta[k])
 
     Args:
-        centers: the vectors w. They are no parameters: they are neither trained nor saved.
+        centers: the vectors w. They are no parameters but a buffer: saved, and not trained.
         dtype: of the input that forward accepts.
 
     Shapes:
@@ -36,9 +37,15 @@ class RBF(Layer):
 
     def __init__(self, centers: np.ndarray, *, dtype: str = "float32") -> None:
         super().__init__()
+        centers = np.asarray(centers, dtype)
         if centers.ndim != 2 or centers.size == 0:
             raise ValueError(f"RBF: expected centers of shape (K, F), got {centers.shape}")
-        self.centers = xp.asarray(centers.astype(dtype))
+        self.buffers = Parameters({"centers": xp.array(centers)})
+
+    @property
+    def centers(self) -> Array:
+        """The vectors w."""
+        return self.buffers["centers"]
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         w = self.centers
@@ -87,14 +94,10 @@ class RBFLoss(SoftmaxCrossEntropy):
         self.j = float(j)
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
-        self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
-        classes = outputs.shape[-1]
-        check(
-            (targets.min() >= 0) & (targets.max() < classes),
-            f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow",
-        )
+        complaint = self._complaint(outputs, targets)
+        check(targets.max() < outputs.shape[-1], complaint)  # no label means the rubbish
         rubbish = xp.full((*outputs.shape[:-1], 1), -self.j, dtype=outputs.dtype)
-        value, backward = super().forward(xp.concatenate([outputs, rubbish], axis=-1), targets)
+        value, backward = softmax_cross_entropy(xp.concatenate([outputs, rubbish], axis=-1), targets, complaint)
         return value, lambda: backward()[..., :-1]
 
     def __repr__(self) -> str:

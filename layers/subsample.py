@@ -3,7 +3,7 @@
 from ..backend import Array, Rng
 from .base import Backward, Layer, brief, pair, positive
 from .init import affine
-from .pool import AvgPool2D
+from .pool import mean_pool
 
 
 class Subsample2D(Layer):
@@ -41,14 +41,12 @@ class Subsample2D(Layer):
         self.channels = channels
         self.size = k1, k2 = pair(size, "size", 1)
         super().__init__(**affine(rng, (channels,), k1 * k2, dtype))
-        self._mean = AvgPool2D(self.size)
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", self.channels, "H", "W")
-        if x.shape[2] < self.size[0] or x.shape[3] < self.size[1]:
-            raise ValueError(f"{self}: the window is larger than the input of shape {x.shape}")
+        self._check_window(x, self.size, self.size, (0, 0))
         W, b = (self.params[key][:, None, None] for key in ("W", "b"))
-        mean, mean_backward = self._mean.forward(x)
+        mean, mean_backward = mean_pool(x, self.size, self.size, (0, 0))
         area = self.size[0] * self.size[1]
 
         def backward(dy: Array) -> Array | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import Rng, asarray, to_numpy
 from ..data.text import encode
-from ..layers import RNN, Dense, Embedding
+from ..layers import RNN, Dense, Embedding, Recurrent
 from ..layers.recurrent import State
 from .sequential import Sequential
 
@@ -18,6 +18,7 @@ class RNNClassifier(Sequential):
         input_size: features of each step (for an image row by row: its width).
         hidden_size: of the RNN.
         num_classes: features of the output.
+        cell: RNN, LSTM or GRU.
         rng: seed or generator of the initial weights.
         dtype: of parameters and input.
 
@@ -28,15 +29,16 @@ class RNNClassifier(Sequential):
     def __init__(
         self,
         input_size: int,
-        hidden_size: int = 192,
+        hidden_size: int = 128,
         num_classes: int = 10,
         *,
+        cell: type[Recurrent] = RNN,
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
         rng = np.random.default_rng(rng)
         super().__init__(
-            RNN(input_size, hidden_size, rng=rng, dtype=dtype),
+            cell(input_size, hidden_size, rng=rng, dtype=dtype),
             Dense(hidden_size, num_classes, rng=rng, dtype=dtype),
             input_shape=(input_size, input_size),
         )
@@ -49,6 +51,7 @@ class CharRNN(Sequential):
         vocabulary: the characters, each at its own index.
         hidden_size: of the RNN.
         embedding_dim: of a character's vector.
+        cell: RNN, LSTM or GRU.
         rng: seed or generator of the initial weights.
         dtype: of the parameters.
 
@@ -64,6 +67,7 @@ class CharRNN(Sequential):
         hidden_size: int = 256,
         embedding_dim: int = 64,
         *,
+        cell: type[Recurrent] = RNN,
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
@@ -72,7 +76,7 @@ class CharRNN(Sequential):
         rng = np.random.default_rng(rng)
         self.vocabulary = vocabulary
         self.embedding = Embedding(len(vocabulary), embedding_dim, rng=rng, dtype=dtype)
-        self.rnn = RNN(embedding_dim, hidden_size, return_sequences=True, rng=rng, dtype=dtype)
+        self.rnn = cell(embedding_dim, hidden_size, return_sequences=True, rng=rng, dtype=dtype)
         self.dense = Dense(hidden_size, len(vocabulary), rng=rng, dtype=dtype)
         super().__init__(self.embedding, self.rnn, self.dense, input_shape=(64,), input_dtype="int64")
 
@@ -89,7 +93,7 @@ class CharRNN(Sequential):
         Raises:
             ValueError: the prompt has an unknown character, or the temperature is not above 0.
         """
-        if temperature <= 0:
+        if not temperature > 0:
             raise ValueError(f"CharRNN.sample: expected a temperature above 0, got {temperature}")
         prompt = prompt or ("\n" if "\n" in self.vocabulary else self.vocabulary[0])
         return self._sample(length, encode(prompt, self.vocabulary), temperature, np.random.default_rng(rng))

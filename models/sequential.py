@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import overload
 
 from ..backend import Array, in_parallel, parts, xp
 from ..layers import Backward, Composite, Dense, Layer, MaxPool2D, ReLU
@@ -124,7 +125,8 @@ class Sequential(Composite):
             new = {id(leaf): leaf for _, leaf in layer.leaves() if id(leaf) not in counted}
             counted |= new.keys()
             size = sum(value.size for leaf in new.values() for value in leaf.params.values())
-            rows.append((f"{index} {layer}", shown, f"{size:,}"))
+            name = f"{index} {layer}"
+            rows.append((name if len(name) <= 60 else name[:59] + "…", shown, f"{size:,}"))
         rows.append(("total", "", f"{self.flat_params.size:,}"))
         first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
         return "\n".join(f"{a:<{first}}  {b:<{second}}  {c:>{third}}" for a, b, c in rows)
@@ -132,8 +134,15 @@ class Sequential(Composite):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, index: int) -> Layer:
-        return self.layers[index]
+    @overload
+    def __getitem__(self, index: int) -> Layer: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Sequential": ...
+
+    def __getitem__(self, index: int | slice) -> Layer:
+        """A layer; or some of them as a network, which shares their parameters."""
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -190,11 +192,20 @@ class TestFaults:
         assert "not a readable safetensors file" in self.fails(capsys, "evaluate", tmp_path)
 
     @pytest.mark.parametrize(
-        "recipe", [None, "{", "[]", json.dumps({"model": "mlp"}), json.dumps({"model": "vgg", "data": "digits"})]
+        "recipe",
+        [
+            None,
+            "{",
+            "[]",
+            json.dumps({"model": "mlp"}),
+            json.dumps({"model": "vgg", "data": "digits"}),
+            json.dumps({"model": "mlp", "data": "digits", "image_shape": [8], "classes": ["a"]}),
+            json.dumps({"model": "mlp", "data": "digits", "image_shape": [8, 8]}),
+        ],
     )
     def test_file_without_a_recipe(self, tmp_path, capsys, recipe):
         nn.save(nn.MLP((2, 2)), tmp_path / "m", None if recipe is None else {"xpnn": recipe})
-        self.fails(capsys, "evaluate", tmp_path / "m")
+        assert "m was not saved by `xpnn train`" in self.fails(capsys, "evaluate", tmp_path / "m")
 
     def test_picture_is_none(self, trained, tmp_path, capsys):
         (tmp_path / "x.png").write_text("no picture")
@@ -224,6 +235,20 @@ def test_without_matplotlib_training_ends_well(tmp_path, capsys, monkeypatch):
     status, out, _ = run(capsys, "train", "mlp", "--epochs", 1, "--out", tmp_path)
     assert status == 0
     assert "no curves.png: drawing curves needs matplotlib: install xpnn's extra [plots]" in out
+
+
+def test_output_that_nobody_reads():
+    command = [sys.executable, "-m", "xpnn", "gradcheck", "Dense"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_images_without_a_contrast():
+    images = np.full((4, 1, 8, 8), 9, np.uint8)
+    recipe = Recipe.for_images("mlp", nn.ImageData("x", images, np.zeros(4, int), images, np.zeros(4, int), ("a",)))
+    assert (recipe.inputs(images) == 0).all()
 
 
 def test_lenet5_enlarges_small_images_and_refuses_large_ones():

@@ -7,7 +7,8 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import Tile, col2im, im2col, output_size, tiles
+from xpnn.backend import Tile, col2im, im2col, tiles
+from xpnn.backend.im2col import output_size
 
 F64 = {"rng": 0, "dtype": "float64"}
 CONFIGURATIONS = {

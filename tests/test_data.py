@@ -191,6 +191,8 @@ class TestText:
         assert y.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
         with pytest.raises(ValueError, match="more than 12 characters"):
             nn.windows(np.arange(12), 12)
+        with pytest.raises(ValueError, match="length of at least 1"):
+            nn.windows(np.arange(12), 0)
 
 
 class TestBatches:
@@ -209,3 +211,5 @@ class TestBatches:
     def test_batch_size(self):
         with pytest.raises(ValueError, match="at least 1"):
             nn.batches(np.arange(3), np.arange(3), 0)
+        with pytest.raises(ValueError, match="x has 5 samples, y has 3"):
+            nn.batches(np.arange(5), np.arange(3), 2)

@@ -214,6 +214,10 @@ def test_kernel_larger_than_the_image():
         nn.Conv2D(1, 1, 5)(dev(np.zeros((1, 1, 4, 4)), "float32"))
     with pytest.raises(ValueError, match="larger than the padded input"):
         nn.MaxPool2D(5)(dev(np.zeros((1, 1, 4, 4))))
+    with pytest.raises(ValueError, match=r"Subsample2D\(1, size=5\): .*larger than the padded input"):
+        nn.Subsample2D(1, 5)(dev(np.zeros((1, 1, 4, 4)), "float32"))
+    with pytest.raises(ValueError, match=r"MappedConv2D\(.*: .*larger than the padded input"):
+        nn.MappedConv2D(1, ((0,),), 5)(dev(np.zeros((1, 1, 4, 4)), "float32"))
 
 
 def test_dropout_drops_a_share_and_keeps_the_mean():
@@ -357,6 +361,17 @@ class TestParameters:
             layer.params["W"] = np.zeros((3, 2))
         with pytest.raises(KeyError, match="there are W, b"):
             layer.params["w"] = np.zeros((2, 3))
+        with pytest.raises(KeyError, match="no parameter 'w'; there are W, b"):
+            layer.params["w"]
+
+    def test_the_caller_s_array_stays_the_caller_s(self):
+        class Scale(nn.Layer):
+            pass
+
+        w = np.ones(3, dtype="float32")
+        layer = Scale(w=w)
+        layer.params["w"] = [5, 6, 7]
+        np.testing.assert_array_equal(w, 1)
 
     def test_several_are_assigned_like_one(self):
         layer = nn.Dense(3, 2)

@@ -71,6 +71,31 @@ def test_summary_shows_layers_shapes_and_counts():
     assert nn.Sequential(shared, shared).summary((2,)).splitlines()[-1].split() == ["total", "6"]
 
 
+def test_summary_cuts_long_names():
+    table = nn.Sequential(nn.Sequential(*[nn.Dense(2, 2) for _ in range(20)])).summary((2,))
+    assert max(map(len, table.splitlines())) < 90
+    assert "0 Sequential(Dense(2, 2), " in table
+
+
+@pytest.mark.parametrize("cell", [nn.RNN, nn.LSTM, nn.GRU])
+def test_any_recurrent_layer_in_the_recurrent_models(cell, rng):
+    classifier = nn.RNNClassifier(3, 4, 2, cell=cell, rng=0)
+    assert nn.gradcheck(classifier, rng.standard_normal((2, 5, 3))).ok
+    model = nn.CharRNN("abc", 4, 3, cell=cell, rng=0)
+    assert [type(layer) for layer in model] == [nn.Embedding, cell, nn.Dense]
+    text = "ab" + "".join(model.sample(8, "ab", 1e-6, rng=0))  # the likeliest each time
+    ids = np.array([["abc".index(c) for c in text]])
+    assert host(model(dev(ids)))[0, 1:-1].argmax(1).tolist() == ids[0, 2:].tolist()
+
+
+def test_a_slice_of_a_network_is_a_network():
+    model = nn.MLP((2, 3, 4), rng=0)
+    part = model[:2]
+    assert [type(layer) for layer in part] == [nn.Dense, nn.ReLU]
+    assert part[0] is model[0]
+    assert part(dev(np.ones((5, 2)), "float32")).shape == (5, 3)
+
+
 def test_same_seed_same_weights():
     for make in (nn.LeNet5, lambda rng: nn.MLP((3, 4), rng=rng), lambda rng: nn.CharRNN("ab", rng=rng)):
         one, two, other = make(rng=5), make(rng=5), make(rng=6)
@@ -110,7 +135,11 @@ class TestCharRNN:
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
-        [(("a", 0.0), "temperature above 0"), (("d",), "'d' is not in the vocabulary")],
+        [
+            (("a", 0.0), "temperature above 0"),
+            (("a", np.nan), "temperature above 0"),
+            (("d",), "'d' is not in the vocabulary"),
+        ],
     )
     def test_wrong_input(self, model, arguments, message):
         with pytest.raises(ValueError, match=message):

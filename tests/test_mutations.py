@@ -108,10 +108,8 @@ MUTATIONS = [
     Mutation(col2im, "tile.cols.start * stride", "tile.cols.start", "stride forgotten in width", "input", "Conv2D"),
     Mutation(col2im, "lines[:, :, :, n]", "lines[:, :, :, kernel - 1 - n]", "columns in reverse", "input", "Conv2D"),
     Mutation(col2im, "] += lines", "] = lines", "overlapping windows not summed", "input", "Conv2D"),
-    Mutation(
-        nn.MappedConv2D, "dW.shape[1:])[self._pairs]", "dW.shape[1:])[: len(dW)]", "other connections' gradients", "W"
-    ),
-    Mutation(nn.MappedConv2D, 'self.grads["b"] += conv.grads["b"]', 'conv.grads["b"]', "forgotten bias", "b"),
+    Mutation(nn.MappedConv2D, "size)[self._pairs]", "size)[: len(self._pairs)]", "other connections' gradients", "W"),
+    Mutation(nn.MappedConv2D, 'dK, self.grads["b"]', "dK, xp.zeros_like(b)", "forgotten bias", "b"),
     Mutation(nn.MappedConv2D, "return dx\n", "return dx if dx is None else -dx\n", "wrong sign", "input"),
     Mutation(pool._winners, "yield first", "yield 1.0", "to all, not to the largest", "input", "MaxPool2D"),
     Mutation(pool._winners, "tap == y", "tap < y", "to all but the largest", "input", "MaxPool2D"),
@@ -144,8 +142,8 @@ MUTATIONS = [
     Mutation(batchnorm._BatchNorm, "+= dbeta.ravel()", "+= dgamma.ravel()", "the other sum", "beta", "BatchNorm1D"),
     Mutation(
         nn.Embedding,
-        "matmul(onehot.T,",
-        "matmul((onehot.cumsum(0) * onehot == 1).T.astype(dy.dtype),",
+        '"W", onehot.T',
+        '"W", (onehot.cumsum(0) * onehot == 1).T.astype(dy.dtype)',
         "a symbol that recurs counts once",
         "W",
     ),

@@ -86,6 +86,16 @@ class TestFit:
         with pytest.raises(TypeError, match=r"expected an optimiser, such as SGD\(0.1\)"):
             nn.fit(nn.MLP((2, 3)), *blobs, optimizer=nn.SGD)
 
+    @pytest.mark.parametrize("call", [nn.fit, nn.evaluate])
+    def test_a_loss_s_class_is_none(self, blobs, call):
+        with pytest.raises(TypeError, match=r"expected a loss, such as SoftmaxCrossEntropy\(\)"):
+            call(nn.MLP((2, 3)), *blobs, loss=nn.SoftmaxCrossEntropy)
+
+    def test_the_rate_in_the_history_is_the_epoch_s_first(self, blobs):
+        optimizer = nn.SGD(nn.StepDecay(1e-3, every=2))
+        history = nn.fit(nn.MLP((2, 3)), *blobs, optimizer=optimizer, epochs=3, batch_size=45, verbose=False)
+        assert history.column("lr") == pytest.approx([1e-3, 1e-4, 1e-5])
+
     def test_wrong_validation_data_are_met_before_the_first_epoch(self, blobs, capsys):
         with pytest.raises(ValueError, match="fit: validation: x has 90 samples, y has 3"):
             nn.fit(nn.MLP((2, 3)), *blobs, validation=(blobs[0], blobs[1][:3]))
@@ -169,6 +179,8 @@ def test_predict_refuses_bad_data():
         nn.predict(nn.MLP((2, 1)), np.array([[np.nan, 0]]))
     with pytest.raises(ValueError, match="empty"):
         nn.predict(nn.MLP((2, 1)), np.zeros((0, 2)))
+    with pytest.raises(ValueError, match="empty"):
+        nn.predict(nn.MLP((2, 1)), 5.0)
 
 
 class TestOptimizers:
@@ -251,6 +263,13 @@ class TestOptimizers:
         optimizer.step(nn.Dense(2, 2))
         with pytest.raises(ValueError, match="its state is for 6 parameters, the model has 12"):
             optimizer.step(nn.Dense(3, 3))
+        with pytest.raises(ValueError, match=r"the model has 6 \(float32 and float64\)"):
+            optimizer.step(nn.Dense(2, 2, dtype="float64"))
+
+    def test_they_show_their_settings(self):
+        assert repr(nn.SGD(0.1, momentum=0.9)) == "SGD(lr=0.1, weight_decay=0.0, momentum=0.9, nesterov=False)"
+        shown = repr(nn.AdamW(nn.CosineDecay(0.1, 9)))
+        assert shown.startswith("AdamW(lr=CosineDecay(lr=0.1, steps=9, warmup=0), weight_decay=0.01, betas=")
 
     @pytest.mark.parametrize(
         "make",
@@ -264,6 +283,7 @@ class TestOptimizers:
             lambda: nn.SGD(0.1, weight_decay=-1),
             lambda: nn.AdamW(0.1, weight_decay=np.nan),
             lambda: nn.Adam(0.1, betas=(1.0, 0.9)),
+            lambda: nn.Adam(0.1, betas=(0.9,)),
             lambda: nn.CosineDecay(0.1, 0),
             lambda: nn.CosineDecay(np.nan, 5),
             lambda: nn.StepDecay(0.1, 0),
@@ -302,6 +322,12 @@ class TestCheckpoint:
         with pytest.raises(ValueError, match="2.b is not in the model"):
             nn.load(nn.MLP((2, 3)), tmp_path / "m.safetensors")
         assert (parameters(model) == before).all()
+
+    def test_the_centers_of_an_rbf_are_saved(self, tmp_path):
+        model, other = nn.RBF([[1.0, 2.0]]), nn.RBF([[0.0, 0.0]])
+        nn.save(model, tmp_path / "m.safetensors")
+        nn.load(other, tmp_path / "m.safetensors")
+        np.testing.assert_array_equal(host(other.centers), [[1, 2]])
 
     def test_no_folder_to_write_to(self, tmp_path):
         with pytest.raises(OSError, match="cannot write"):

@@ -1,6 +1,9 @@
 """Parameters and buffers on disk, in the safetensors format: plain numbers and text, nothing that runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +41,9 @@ def load(model: Layer, path: str | Path) -> None:
         ValueError: the file is no safetensors file, or its names, shapes or dtypes are not the model's; the model is
             then unchanged.
     """
-    tensors, state = _read(path)[0], _state(model)
+    state = _state(model)
+    with _opened(path) as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not iterable itself
     problems = [f"{key} is missing" for key in state.keys() - tensors.keys()]
     problems += [f"{key} is not in the model" for key in tensors.keys() - state.keys()]
     problems += [
@@ -54,20 +59,22 @@ def load(model: Layer, path: str | Path) -> None:
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """The text that was saved with the parameters. Errors as for :func:`load`."""
-    return _read(path)[1]
+    with _opened(path) as file:
+        return file.metadata() or {}
 
 
 def _state(model: Layer) -> Parameters:
     return Parameters(model.params | model.buffers)
 
 
-def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
         with safe_open(path, "numpy") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118 - not iterable itself
+            yield file
     except (SafetensorError, OSError, TypeError, AttributeError) as error:  # the last two: dtypes that NumPy has not
         raise ValueError(f"{path} is not a readable safetensors file ({error})") from error

@@ -7,8 +7,8 @@ from pathlib import Path
 class History(list[dict[str, float]]):
     """The table of a run: a list of rows, each a dict from column to number.
 
-    Columns: epoch, loss, accuracy (classifiers), val_loss, val_accuracy (with validation data), lr (of the epoch's last
-    step), seconds.
+    Columns: epoch, loss, accuracy (classifiers), val_loss, val_accuracy (with validation data), lr (of the epoch's
+    first step), seconds.
 
     Attributes:
         interrupted: Ctrl-C ended the run.

@@ -67,11 +67,10 @@ def fit(
         MemoryError: the device's memory ran out.
         RuntimeError: the device was lost.
     """
-    x, y = _check_data("fit", model, x, y)
-    if validation is not None:
-        validation = _check_data("fit: validation", model, *validation)
+    x, y = _check_data("fit", x, y)
+    held_out = () if validation is None else _check_data("fit: validation", *validation)
     positive(epochs=epochs, batch_size=batch_size)
-    loss = loss or _default_loss(y)
+    loss = _loss("fit", loss, y)
     optimizer = optimizer or Adam()
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: expected an optimiser, such as SGD(0.1), got {optimizer!r}")
@@ -83,7 +82,7 @@ def fit(
     model.zero_grad()  # an interrupted step may have left some
     try:
         for epoch in range(1, epochs + 1):
-            start = time.perf_counter()
+            start, lr = time.perf_counter(), optimizer.rate
             title = f"epoch {epoch}/{epochs}"
             shuffled = _progress(batch_indices(len(x), batch_size, rng), len(x), batch_size, title, verbose)
             score = _pass(prefetch((x, y), shuffled, model.dtype), step, sums)
@@ -92,9 +91,9 @@ def fit(
                 raise FloatingPointError(
                     f"fit: the loss is {score.loss} in epoch {epoch}: a lower learning rate or max_norm may help"
                 )
-            if validation is not None:
-                row |= _row(_pass(_in_order(model, validation, _BATCH), scoring, sums), "val_")
-            row |= {"lr": optimizer.rate, "seconds": time.perf_counter() - start}
+            if held_out:
+                row |= _row(_pass(_in_order(model, held_out, _BATCH), scoring, sums), "val_")
+            row |= {"lr": lr, "seconds": time.perf_counter() - start}
             history.append(row)
             if verbose:
                 print(format_row(row), flush=True)
@@ -160,9 +159,9 @@ def evaluate(
 
     Arguments and errors as for :func:`fit`.
     """
-    x, y = _check_data("evaluate", model, x, y)
+    x, y = _check_data("evaluate", x, y)
     sums = _Sums()
-    step = _scoring_step(model, loss or _default_loss(y), sums)
+    step = _scoring_step(model, _loss("evaluate", loss, y), sums)
     return _pass(_in_order(model, (x, y), batch_size), step, sums)
 
 
@@ -175,7 +174,7 @@ def predict(model: Layer, x: np.ndarray, *, batch_size: int = _BATCH) -> np.ndar
 
     Arguments and errors as for :func:`fit`.
     """
-    x, _ = _check_data("predict", model, x, None)
+    (x,) = _check_data("predict", x)
     return np.concatenate([to_numpy(model(inputs)) for (inputs,) in _in_order(model, (x,), batch_size)])
 
 
@@ -208,8 +207,12 @@ def _row(score: Score, prefix: str = "") -> dict[str, float]:
     return {f"{prefix}{key}": value for key, value in score._asdict().items() if value is not None}
 
 
-def _default_loss(y: np.ndarray) -> Loss:
-    return SoftmaxCrossEntropy() if y.dtype.kind in "iu" else HalfSquaredError()
+def _loss(caller: str, loss: Loss | None, y: np.ndarray) -> Loss:
+    if loss is None:
+        return SoftmaxCrossEntropy() if y.dtype.kind in "iu" else HalfSquaredError()
+    if not isinstance(loss, Loss):
+        raise TypeError(f"{caller}: expected a loss, such as SoftmaxCrossEntropy(), got {loss!r}")
+    return loss
 
 
 def _progress(data: Iterable[Any], samples: int, batch_size: int, title: str, verbose: bool) -> Iterable[Any]:
@@ -221,17 +224,16 @@ def _progress(data: Iterable[Any], samples: int, batch_size: int, title: str, ve
     return tqdm(data, title, -(-samples // batch_size), leave=False, unit="step", disable=None)
 
 
-def _check_data(caller: str, model: Layer, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Both as host arrays; y is an empty one where there is none."""
-    x = np.asarray(x)
-    y = np.asarray(y) if y is not None else np.zeros(len(x))
-    for what, data in (("x", x), ("y", y)):
-        if data.dtype.kind not in "iuf":
-            raise TypeError(f"{caller}: expected {what} to hold numbers, got dtype {data.dtype}")
-        if data.ndim == 0 or data.size == 0:
-            raise ValueError(f"{caller}: {what} is empty, of shape {data.shape}")
-        if not np.isfinite(data).all():
+def _check_data(caller: str, *data: Any) -> tuple[np.ndarray, ...]:
+    """x, or x and y, as host arrays."""
+    arrays = tuple(np.asarray(part) for part in data)
+    for what, array in zip("xy", arrays, strict=False):
+        if array.dtype.kind not in "iuf":
+            raise TypeError(f"{caller}: expected {what} to hold numbers, got dtype {array.dtype}")
+        if array.ndim == 0 or array.size == 0:
+            raise ValueError(f"{caller}: {what} is empty, of shape {array.shape}")
+        if not np.isfinite(array).all():
             raise ValueError(f"{caller}: {what} holds NaN or infinity")
-    if len(x) != len(y):
-        raise ValueError(f"{caller}: x has {len(x)} samples, y has {len(y)}")
-    return x, y
+        if len(array) != len(arrays[0]):
+            raise ValueError(f"{caller}: x has {len(arrays[0])} samples, y has {len(array)}")
+    return arrays

@@ -30,6 +30,10 @@ class Optimizer:
         self.steps = 0
         self._state: list[Array] | None = None
 
+    def __repr__(self) -> str:
+        settings = {key: value for key, value in vars(self).items() if key != "steps" and not key.startswith("_")}
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in settings.items())})"
+
     @property
     def rate(self) -> float:
         """The learning rate of the next step."""
@@ -53,10 +57,10 @@ class Optimizer:
         params, grads = model.gather()
         if self._state is None:
             self._state = [xp.zeros_like(params) for _ in range(self._slots)]
-        if self._state and self._state[0].shape != params.shape:
+        if self._state and (self._state[0].shape, self._state[0].dtype) != (params.shape, params.dtype):
             raise ValueError(
                 f"{type(self).__name__}: its state is for {self._state[0].size} parameters, the model has "
-                f"{params.size}: each model needs an optimiser of its own"
+                f"{params.size} ({self._state[0].dtype} and {params.dtype}): each model needs an optimiser of its own"
             )
         if not self._update(params, grads, scalars, *self._state):
             model.zero_grad()
@@ -154,8 +158,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr, weight_decay)
-        if not (all(0 <= beta < 1 for beta in betas) and 0 < eps < math.inf):
-            raise ValueError(f"{type(self).__name__}: expected 0 <= betas < 1 and eps > 0, got {betas}, {eps}")
+        if not (len(betas) == 2 and all(0 <= beta < 1 for beta in betas) and 0 < eps < math.inf):
+            raise ValueError(f"{type(self).__name__}: expected two betas in [0, 1) and eps > 0, got {betas}, {eps}")
         self.betas, self.eps = betas, eps
 
     def scalars(self) -> tuple[float, ...]:
@@ -226,7 +230,11 @@ class AdamW(Adam):
 
 
 def clip_grad_norm(model: Layer, max_norm: float) -> Array:
-    """Scale the model's gradients so that their Euclidean norm is at most ``max_norm``: g = g min(1, max_norm / |g|).
+    """Scale the model's gradients so that their Euclidean norm is at most ``max_norm``.
+
+    ::
+
+        g = g min(1, max_norm / (|g| + 1e-6))
 
     Returns:
         The norm before, a 0-d array; it is not fetched from the device.

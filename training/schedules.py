@@ -2,13 +2,17 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 Schedule: TypeAlias = Callable[[int], float]
 
 
+@dataclass(frozen=True)
 class CosineDecay:
-    """From ``lr`` down to 0 along half a cosine, after a linear rise: lr/2 (1 + cos(pi step/steps)).
+    """From ``lr`` down to 0 along half a cosine, after a linear rise::
+
+        lr/2 (1 + cos(pi (step - warmup) / (steps - warmup)))
 
     Args:
         lr: the highest rate.
@@ -18,10 +22,14 @@ class CosineDecay:
     Source: Loshchilov, Hutter, "SGDR", 2017.
     """
 
-    def __init__(self, lr: float, steps: int, warmup: int = 0) -> None:
+    lr: float
+    steps: int
+    warmup: int = 0
+
+    def __post_init__(self) -> None:
+        lr, steps, warmup = self.lr, self.steps, self.warmup
         if not 0 < lr < math.inf or steps < 1 or not 0 <= warmup < steps:
             raise ValueError(f"CosineDecay: expected lr > 0 and 0 <= warmup < steps, got {lr}, {warmup}, {steps}")
-        self.lr, self.steps, self.warmup = lr, steps, warmup
 
     def __call__(self, step: int) -> float:
         if step < self.warmup:
@@ -30,13 +38,24 @@ class CosineDecay:
         return 0.5 * self.lr * (1 + math.cos(math.pi * progress))
 
 
+@dataclass(frozen=True)
 class StepDecay:
-    """``lr`` times ``factor`` for every ``every`` steps done: lr factor^floor(step/every)."""
+    """``lr`` times ``factor`` for every ``every`` steps done: lr factor^floor(step/every).
 
-    def __init__(self, lr: float, every: int, factor: float = 0.1) -> None:
+    Args:
+        lr: the first rate.
+        every: steps between two changes.
+        factor: of each change.
+    """
+
+    lr: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        lr, every, factor = self.lr, self.every, self.factor
         if not 0 < lr < math.inf or every < 1 or not 0 < factor < math.inf:
             raise ValueError(f"StepDecay: expected lr > 0, every >= 1, factor > 0, got {lr}, {every}, {factor}")
-        self.lr, self.every, self.factor = lr, every, factor
 
     def __call__(self, step: int) -> float:
         return self.lr * self.factor ** (step // self.every)

@@ -19,7 +19,8 @@ from cupy import _kernels
 from cupy.stand_in import watch
 
 import xpnn as nn
-from xpnn.backend import Tile, add_product, col2im, convolution, fusion, kernels, matmul, output_size
+from xpnn.backend import Tile, add_product, col2im, convolution, fusion, kernels, matmul
+from xpnn.backend.im2col import output_size
 from xpnn.layers.activations import leaky_relu, linear, relu, scaled_tanh, sigmoid, tanh
 from xpnn.layers.conv import correlate
 from xpnn.layers.losses import softmax_cross_entropy
