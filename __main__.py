@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as a shell has it for SIGPIPE
     except DeviceLostError as error:
+        sys.stdout.flush()
         _tell(error)
         os._exit(1)  # else each of CuPy's objects would fail once more on its way out, and show its stack
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as error:

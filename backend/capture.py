@@ -115,9 +115,8 @@ class Captured:
                 self._stage.stream.end_capture()
             raise
         graph = self._stage.stream.end_capture()
-        if (
-            self._stage.pool.total_bytes() != held
-        ):  # where it ran out, the pool gave back blocks that the graph writes to
+        # where it ran out, the pool gave back blocks that the graph writes to
+        if self._stage.pool.total_bytes() != held:
             raise RuntimeError("the step took other memory than in its rehearsal")
         return graph, result
 

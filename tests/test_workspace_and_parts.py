@@ -295,6 +295,7 @@ if ON_CPU:  # a device forks no process, and tracemalloc does not see its memory
         finally:
             numpy_blas._set_threads(before)
 
+    @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # what it is about
     def test_a_forked_process_has_threads_of_its_own(three_parts, rng):
         model, x = network(), rng.standard_normal((9, 2, 9, 9)).astype("float32")
         logits = model(x)
