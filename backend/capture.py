@@ -87,9 +87,10 @@ class Captured:
                 self._fill(args)
                 self.graph, self._result = self._record()
         except Exception as error:  # whatever it was: an eager step tells it, if it was the step's own fault
-            self._give_up(f"{type(error).__name__}: {error}")
+            why = f"{type(error).__name__}: {error}"
         else:
             return self._launch()
+        self._give_up(why)  # here, where the error no longer holds what the recording took
         self._undo()
         return self._step(*args)
 
@@ -183,6 +184,7 @@ class _Stage:
 
         CuPy's pools are not to be thrown away: from 14.1 on they then keep what they hold for good.
         """
+        _xp.cuda.runtime.memGetInfo()  # raises where the device is lost, and each block would fail and show it
         self.pool.free_all_blocks()
         _idle.append(self)
 

@@ -223,6 +223,19 @@ def test_a_pool_serves_the_next_graph(monkeypatch):
     assert (cupy.cuda.MemoryPool.lost, len(capture._idle)) == (lost, idle)
 
 
+def test_a_lost_device_s_memory_is_left_alone(monkeypatch):
+    def fail() -> None:
+        raise cupy.cuda.runtime.CUDARuntimeError(700, "cudaErrorIllegalAddress: an illegal memory access")
+
+    freed: list[Any] = []
+    step, idle = captured(lambda x: x * 2), len(capture._idle)
+    step(nn.asarray(np.ones(4)))
+    monkeypatch.setattr(cupy.cuda.runtime, "memGetInfo", fail)
+    monkeypatch.setattr(cupy.cuda.MemoryPool, "free_all_blocks", freed.append)
+    del step
+    assert (freed, len(capture._idle)) == ([], idle)
+
+
 def test_a_stream_in_use_stays_so():
     stream = cupy.cuda.Stream(non_blocking=True).use()
     try:
