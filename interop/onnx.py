@@ -11,7 +11,7 @@ Which operators are read and written, and what is not supported and why: docs/on
 try:
     import onnx as _onnx  # noqa: F401
 except ImportError as error:
-    raise ImportError('xpnn.interop.onnx needs the onnx package: pip install "xpnn[onnx]"') from error
+    raise ImportError("xpnn.interop.onnx needs the onnx package: install xpnn's extra [onnx]") from error
 
 from .onnx_backend import Backend
 from .onnx_export import export
