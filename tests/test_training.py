@@ -1,5 +1,6 @@
 """The loop, the optimisers, checkpoints: what they promise beside the seed's formulas."""
 
+import copy
 import csv
 import signal
 
@@ -322,6 +323,40 @@ class TestCheckpoint:
         with pytest.raises(ValueError, match="2.b is not in the model"):
             nn.load(nn.MLP((2, 3)), tmp_path / "m.safetensors")
         assert (parameters(model) == before).all()
+
+    @pytest.mark.parametrize(
+        "make", [lambda: nn.SGD(nn.StepDecay(0.1, 3)), lambda: nn.SGD(0.1, momentum=0.9), lambda: nn.AdamW(0.01)]
+    )
+    def test_training_goes_on_as_if_it_had_not_stopped(self, make, blobs, tmp_path):
+        path = tmp_path / "m.safetensors"
+        once, optimizer, rng = nn.MLP((2, 8, 3), rng=0), make(), np.random.default_rng(0)
+        nn.fit(once, *blobs, optimizer=optimizer, epochs=2, batch_size=16, rng=rng, verbose=False)
+        nn.save(once, path, optimizer=optimizer)
+        resumed, other, order = nn.MLP((2, 8, 3), rng=1), make(), copy.deepcopy(rng)
+        nn.load(resumed, path, optimizer=other)
+        assert other.steps == optimizer.steps == 12
+        for model, by, draws in ((once, optimizer, rng), (resumed, other, order)):
+            nn.fit(model, *blobs, optimizer=by, epochs=2, batch_size=16, rng=draws, verbose=False)
+        assert parameters(resumed).tobytes() == parameters(once).tobytes()
+
+    def test_a_model_that_is_no_network_yet_is_read_with_its_optimiser(self, tmp_path):
+        layer, other, adam = nn.Dense(2, 3, rng=0), nn.Dense(2, 3, rng=1), nn.Adam()
+        nn.save(layer, tmp_path / "m.safetensors", optimizer=adam)
+        nn.load(other, tmp_path / "m.safetensors", optimizer=nn.Adam())
+        assert parameters(other).tobytes() == parameters(layer).tobytes()
+
+    def test_an_optimizer_is_passed_over_or_must_fit(self, tmp_path):
+        model, path = nn.MLP((2, 3, 1), rng=0), tmp_path / "m.safetensors"
+        nn.save(model, path, optimizer=nn.Adam())
+        nn.load(nn.MLP((2, 3, 1), rng=1), path)
+        sgd, before = nn.SGD(0.1, momentum=0.9), parameters(model)
+        with pytest.raises(ValueError, match=r"optimizer.m is not in .*; optimizer.velocity is missing"):
+            nn.load(model, path, optimizer=sgd)
+        nn.save(nn.MLP((2, 3, 1), rng=1), path)
+        with pytest.raises(ValueError, match="optimizer.steps is missing"):
+            nn.load(model, path, optimizer=sgd)
+        assert (parameters(model) == before).all()
+        assert sgd.steps == 0
 
     def test_the_centers_of_an_rbf_are_saved(self, tmp_path):
         model, other = nn.RBF([[1.0, 2.0]]), nn.RBF([[0.0, 0.0]])

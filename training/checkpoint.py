@@ -1,4 +1,4 @@
-"""Parameters and buffers on disk, in the safetensors format: plain numbers and text, nothing that runs."""
+"""A model and its optimiser on disk, in the safetensors format: plain numbers and text, nothing that runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,17 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import to_numpy
+from ..backend import Array, to_numpy, xp
 from ..layers import Layer, Parameters
+from .optimizers import Optimizer
+
+_OPTIMIZER = "optimizer."
+_STEPS = f"{_OPTIMIZER}steps"
 
 
-def save(model: Layer, path: str | Path, metadata: dict[str, str] | None = None) -> None:
+def save(
+    model: Layer, path: str | Path, metadata: dict[str, str] | None = None, *, optimizer: Optimizer | None = None
+) -> None:
     """Write every parameter and buffer under its name.
 
     Args:
         model: its ``params`` and ``buffers`` are written.
         path: of the file, replaced if it is there.
         metadata: text to go with them.
+        optimizer: its state and the number of its steps are written too, so that training can go on from there.
 
     Raises:
         OSError: the file cannot be written.
@@ -26,26 +33,41 @@ def save(model: Layer, path: str | Path, metadata: dict[str, str] | None = None)
     from safetensors.numpy import save_file  # here, so that importing xpnn costs little more than NumPy
 
     # contiguous, since safetensors writes other memory orders wrongly without a word
-    tensors = {key: np.ascontiguousarray(to_numpy(value)) for key, value in _state(model).items()}
+    tensors = {key: np.asarray(to_numpy(value), order="C") for key, value in _state(model, optimizer).items()}
     try:
         save_file(tensors, path, metadata)
     except SafetensorError as error:
         raise OSError(f"cannot write {path} ({error})") from error
 
 
-def load(model: Layer, path: str | Path) -> None:
-    """Read the parameters and buffers that :func:`save` wrote into a model of the same architecture.
+def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) -> None:
+    """Read what :func:`save` wrote into a model of the same architecture.
+
+    Args:
+        model: its ``params`` and ``buffers`` are read.
+        path: of the file.
+        optimizer: of the same class as the one that was saved; goes on where that one was. Its settings (the learning
+            rate, ...) are its own. Without one the file's is passed over.
+
+    Example:
+        >>> save(model, "last.safetensors", optimizer=optimizer)
+        >>> model, optimizer = MLP((784, 128, 10)), Adam(CosineDecay(0.001, steps=9_000))
+        >>> load(model, "last.safetensors", optimizer=optimizer)
+        >>> fit(model, x, y, optimizer=optimizer, rng=1)  # another order than the first run's
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no safetensors file, or its names, shapes or dtypes are not the model's; the model is
-            then unchanged.
+        ValueError: the file is no safetensors file, or its names, shapes or dtypes are not those of the model and the
+            optimizer; they are then unchanged.
     """
-    state = _state(model)
+    state = _state(model, optimizer)
     with _opened(path) as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not iterable itself
+    extra = tensors.keys() - state.keys()
+    if optimizer is None:
+        extra = {key for key in extra if not key.startswith(_OPTIMIZER)}
     problems = [f"{key} is missing" for key in state.keys() - tensors.keys()]
-    problems += [f"{key} is not in the model" for key in tensors.keys() - state.keys()]
+    problems += [f"{key} is not in the model" for key in extra]
     problems += [
         f"{key} is {tensors[key].dtype} {tensors[key].shape}, in the model {value.dtype} {value.shape}"
         for key, value in state.items()
@@ -53,8 +75,10 @@ def load(model: Layer, path: str | Path) -> None:
     ]
     if problems:
         raise ValueError(f"{path} does not fit the model: {'; '.join(sorted(problems))}")
-    for key, tensor in tensors.items():
-        state[key] = tensor
+    for key in state:
+        state[key] = tensors[key]
+    if optimizer is not None:
+        optimizer.steps = int(to_numpy(state[_STEPS]))
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -63,8 +87,12 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         return file.metadata() or {}
 
 
-def _state(model: Layer) -> Parameters:
-    return Parameters(model.params | model.buffers)
+def _state(model: Layer, optimizer: Optimizer | None) -> Parameters:
+    state: dict[str, Array] = {}
+    if optimizer is not None:
+        vectors = optimizer.state(model.flat_params)  # which may move the parameters, so it comes first
+        state = {_STEPS: xp.array(optimizer.steps)} | {_OPTIMIZER + key: vector for key, vector in vectors.items()}
+    return Parameters(state | model.params | model.buffers)
 
 
 @contextmanager

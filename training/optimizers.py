@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ..backend import Array, axpby, cache_blocks, fused, xp
-from ..layers import Layer
+from ..layers import Layer, Parameters
 from .schedules import Schedule
 
 
@@ -19,7 +19,7 @@ class Optimizer:
         steps: how many steps were made.
     """
 
-    _slots = 0  # how many vectors of the model's length the state has
+    _slots: tuple[str, ...] = ()  # what the vectors of the state are called
 
     def __init__(self, lr: float | Schedule, weight_decay: float = 0.0) -> None:
         if not (callable(lr) or 0 < lr < math.inf):
@@ -28,7 +28,7 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: expected a finite weight_decay >= 0, got {weight_decay}")
         self.lr, self.weight_decay = lr, float(weight_decay)
         self.steps = 0
-        self._state: list[Array] | None = None
+        self._state: Parameters | None = None
 
     def __repr__(self) -> str:
         settings = {key: value for key, value in vars(self).items() if key != "steps" and not key.startswith("_")}
@@ -55,15 +55,27 @@ class Optimizer:
     def update(self, model: Layer, *scalars: Any) -> None:
         """What a step computes, without its count; the scalars as numbers or as 0-d arrays of the backend."""
         params, grads = model.gather()
-        if self._state is None:
-            self._state = [xp.zeros_like(params) for _ in range(self._slots)]
-        if self._state and (self._state[0].shape, self._state[0].dtype) != (params.shape, params.dtype):
-            raise ValueError(
-                f"{type(self).__name__}: its state is for {self._state[0].size} parameters, the model has "
-                f"{params.size} ({self._state[0].dtype} and {params.dtype}): each model needs an optimiser of its own"
-            )
-        if not self._update(params, grads, scalars, *self._state):
+        if not self._update(params, grads, scalars, *self.state(params).values()):
             model.zero_grad()
+
+    def state(self, params: Array) -> Parameters:
+        """The vectors that are kept from step to step, by name, each of the parameters' length; 0 before the first.
+
+        Args:
+            params: the model's ``flat_params``.
+
+        Raises:
+            ValueError: the state belongs to a model of another size.
+        """
+        if self._state is None:
+            self._state = Parameters({name: xp.zeros_like(params) for name in self._slots})
+        for vector in self._state.values():
+            if (vector.shape, vector.dtype) != (params.shape, params.dtype):
+                raise ValueError(
+                    f"{type(self).__name__}: its state is for {vector.size} parameters, the model has {params.size} "
+                    f"({vector.dtype} and {params.dtype}): each model needs an optimiser of its own"
+                )
+        return self._state
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool | None:
         """Update the parameters and the state; True where the gradients were set to 0 on the way."""
@@ -99,7 +111,7 @@ class SGD(Optimizer):
         if not 0 <= momentum < 1 or (nesterov and momentum == 0):
             raise ValueError(f"SGD: expected 0 <= momentum < 1, above 0 with nesterov, got {momentum}")
         self.momentum, self.nesterov = float(momentum), nesterov
-        self._slots = 1 if momentum else 0
+        self._slots = ("velocity",) if momentum else ()
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
         (rate,), velocity = scalars, state[0] if state else None
@@ -148,7 +160,7 @@ class Adam(Optimizer):
     Source: Kingma, Ba, "Adam", 2015.
     """
 
-    _slots = 2
+    _slots = ("m", "v")
 
     def __init__(
         self,
