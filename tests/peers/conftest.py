@@ -14,6 +14,7 @@ import pytest
 PEERS = {
     "test_cupy_": ("cupy",),
     "test_onnx_": ("onnx", "onnxruntime"),
+    "test_sklearn_": ("sklearn", "pandas"),
     "test_torch_": ("torch", "hypothesis"),
 }
 """The modules that a file needs, by the beginning of its name."""
