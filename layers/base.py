@@ -22,12 +22,15 @@ class Layer:
         dx = backward(dy)                   # adds to layer.grads, returns the gradient for the input
         y = layer(x)                        # inference: dropout off, nothing kept
 
-    What backward needs lives in its closure, so a layer keeps no state between calls.
+    What backward needs lives in its closure, so a layer keeps no state between calls: parts of a batch may go through
+    it at the same time. What backward needs may be the output y, so nobody writes into it.
 
     Attributes:
-        params: the parameters by name.
+        params: the parameters by name, to be looked up in each pass: their arrays move when the layer joins a network.
         grads: dE/d(parameter) under the same names; backward adds to them, the optimiser clears them.
         buffers: arrays that belong to the layer's state and are saved with it, but have no gradient.
+        separable: whether each sample's output depends on that sample alone, so that parts of a batch may go
+            separately. False for a class with a forward of its own, unless it says otherwise.
     """
 
     params: Parameters
@@ -35,10 +38,11 @@ class Layer:
     buffers: Parameters
 
     separable: ClassVar[bool] = False
-    """Whether each sample's output depends on that sample alone, so that parts of a batch may go separately.
 
-    A subclass has its base's; one whose forward couples samples says False.
-    """
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if {"forward", "__call__"} & vars(cls).keys() and "separable" not in vars(cls):
+            cls.separable = False
 
     def __init__(self, **params: np.ndarray) -> None:
         for value in params.values():
@@ -175,13 +179,16 @@ class Composite(Layer):
     its parameters.
     """
 
+    def __init__(self) -> None:
+        """Nothing to do: the parameters are the children's."""
+
     def children(self) -> Iterator[tuple[str, Layer]]:
         """The layers that it is made of with their names, in order."""
         raise NotImplementedError
 
     @property
     def separable(self) -> bool:  # type: ignore[override]
-        """Whether all of its layers are."""
+        """Whether all of its layers are, for a forward that couples no samples itself."""
         return all(child.separable for _, child in self.children())
 
     def leaves(self) -> Iterator[tuple[str, Layer]]:

@@ -11,8 +11,6 @@ from .base import Backward, Layer, brief, pair
 class _Pool2D(Layer):
     """What the two poolings share: the window and its checks."""
 
-    separable = True
-
     def __init__(
         self,
         size: int | tuple[int, int],
@@ -52,6 +50,8 @@ class MaxPool2D(_Pool2D):
         input (N, C, H, W), output (N, C, H', W') with H' = floor((H + 2 p1 - k1) / s1) + 1 and W' likewise.
     """
 
+    separable = True
+
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_image(x)
         return max_pool(x, self.size, self.stride, self.padding, needs_dx)
@@ -67,6 +67,8 @@ class AvgPool2D(_Pool2D):
 
     Arguments and shapes as for :class:`MaxPool2D`.
     """
+
+    separable = True
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_image(x)

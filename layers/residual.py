@@ -32,6 +32,8 @@ class Residual(Composite):
         ValueError: at the first input, body and shortcut give different shapes.
     """
 
+    separable = Composite.separable
+
     def __init__(self, body: Layer, shortcut: Layer | None = None) -> None:
         for part in (body,) if shortcut is None else (body, shortcut):
             if not isinstance(part, Layer):

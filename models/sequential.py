@@ -38,6 +38,8 @@ class Sequential(Composite):
         self.input_shape, self.input_dtype = input_shape, input_dtype
         self.gather()
 
+    separable = Composite.separable
+
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         y, backward = self._forward_in_parts(x, needs_dx)
         shape, dtype = y.shape, y.dtype

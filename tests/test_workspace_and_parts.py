@@ -153,6 +153,28 @@ def test_layers_that_couple_samples_see_the_whole_batch(three_parts, rng):
     assert seen == [6]
 
 
+def test_a_class_with_a_forward_of_its_own_sees_the_whole_batch_unless_it_says_otherwise(three_parts, rng):
+    class Centred(nn.Composite):
+        def __init__(self, body):
+            super().__init__()
+            self.body = body
+
+        def children(self):
+            yield "body", self.body
+
+        def forward(self, x, needs_dx=True):
+            y, backward = self.body.forward(x, needs_dx)
+            return y - y.mean(0), lambda dy: backward(dy - dy.mean(0))
+
+    class Shared(nn.ReLU):
+        def __call__(self, x):
+            return super().__call__(x) / x.max()
+
+    x = nn.asarray(rng.standard_normal((6, 1, 5, 5)))
+    for layer in (Centred(nn.Conv2D(1, 2, 3, rng=0)), Shared()):
+        np.testing.assert_array_equal(host(nn.Sequential(layer)(x)), host(layer(x)))
+
+
 def test_relu_behind_the_pooling_changes_nothing(rng):
     """Sequential runs max-pooling before the ReLU in front of it: the same to the bit, ties and all-negative too."""
     x = rng.integers(-3, 3, (4, 2, 6, 6)).astype("float32")
