@@ -83,6 +83,8 @@ class Gradients(Parameters):
 
     def clear(self) -> None:
         """Set the gradients to 0."""
+        self._others.clear()  # an interrupted pass may have left parts
+        self._factors.clear()
         for key, array in dict.items(self):
             if key in self._seen:
                 array.fill(0)

@@ -118,6 +118,26 @@ class TestFit:
         assert (parameters(model) != start).any()
         assert "interrupted in epoch 2" in capsys.readouterr().out
 
+    def test_ctrl_c_within_a_step_ends_the_run_after_it(self, blobs, sigint):
+        class Pressed(nn.ReLU):
+            presses = 0
+
+            def forward(self, x, needs_dx=True):
+                for _ in range(self.presses):
+                    signal.raise_signal(signal.SIGINT)
+                return super().forward(x, needs_dx)
+
+        def trained(presses):
+            optimizer, activation = nn.SGD(0.1), Pressed()
+            activation.presses = presses
+            model = nn.MLP((2, 8, 3), activation=activation, rng=0)
+            history = nn.fit(model, *blobs, optimizer=optimizer, verbose=False)
+            return optimizer.steps, len(history), history.interrupted
+
+        assert trained(presses=1) == (1, 0, True)
+        assert trained(presses=2) == (0, 0, True)  # the second time at once
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
     def test_a_line_an_epoch(self, blobs, capsys):
         nn.fit(nn.MLP((2, 4, 3), rng=0), *blobs, epochs=2, validation=blobs)
         lines = capsys.readouterr().out.splitlines()

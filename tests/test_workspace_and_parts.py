@@ -141,6 +141,21 @@ def test_an_error_in_one_part_leaves_no_gradient_behind_for_the_next_pass(three_
     np.testing.assert_array_equal(passes(model, x, dy)[2], expected)
 
 
+def test_an_interrupt_leaves_nothing_that_zero_grad_does_not_clear(three_parts, rng, monkeypatch):
+    model, x, dy = network(dtype="float64"), rng.standard_normal((7, 2, 9, 9)), rng.standard_normal((7, 5))
+    expected = passes(model, x, dy)[2]
+
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("xpnn.layers.parameters.Gradients.collect", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            passes(model, x, dy)
+    model.zero_grad()
+    np.testing.assert_array_equal(passes(model, x, dy)[2], expected)
+
+
 def test_layers_that_couple_samples_see_the_whole_batch(three_parts, rng):
     seen = []
 

@@ -11,6 +11,7 @@ from ..data import batch_indices
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
 from ..layers.base import positive
 from .history import History, format_row
+from .interrupt import Interruptible
 from .optimizers import Adam, Optimizer, clip_grad_norm
 
 _BATCH = 256  # samples of an inference, where nothing is kept for a backward pass
@@ -42,7 +43,7 @@ def fit(
 
     Loss and accuracy are summed on the device and fetched once an epoch. There the next batch travels while one is
     computed with, and what is done with full batches is captured (:func:`captured`) where the layers allow it; the
-    numbers stay the same. Ctrl-C ends the run and keeps the model as it then is.
+    numbers stay the same. Ctrl-C ends the run after the step and keeps the model as it then is.
 
     Args:
         model: changed in place.
@@ -80,24 +81,24 @@ def fit(
     step = _training_step(model, loss, optimizer, max_norm, sums)
     scoring = _scoring_step(model, loss, sums)
     model.zero_grad()  # an interrupted step may have left some
-    try:
+    with Interruptible() as ctrl_c:
         for epoch in range(1, epochs + 1):
             start, lr = time.perf_counter(), optimizer.rate
             title = f"epoch {epoch}/{epochs}"
             shuffled = _progress(batch_indices(len(x), batch_size, rng), len(x), batch_size, title, verbose)
-            score = _pass(prefetch((x, y), shuffled, model.dtype), step, sums)
+            score = _pass(ctrl_c.between(prefetch((x, y), shuffled, model.dtype)), step, sums)
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
                 raise FloatingPointError(
                     f"fit: the loss is {score.loss} in epoch {epoch}: a lower learning rate or max_norm may help"
                 )
             if held_out:
-                row |= _row(_pass(_in_order(model, held_out, _BATCH), scoring, sums), "val_")
+                row |= _row(_pass(ctrl_c.between(_in_order(model, held_out, _BATCH)), scoring, sums), "val_")
             row |= {"lr": lr, "seconds": time.perf_counter() - start}
             history.append(row)
             if verbose:
                 print(format_row(row), flush=True)
-    except KeyboardInterrupt:
+    if ctrl_c.pressed:
         history.interrupted = True
         print(f"\ninterrupted in epoch {len(history) + 1}: the model keeps what it has learnt so far", flush=True)
     return history

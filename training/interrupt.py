@@ -1,0 +1,48 @@
+"""Ctrl-C between two steps, where nothing is half done."""
+
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Interruptible:
+    """A ``with`` block that Ctrl-C ends at the end of a step of :meth:`between`; pressed once more, at once.
+
+    Where there is another handler than Python's own, or in another thread than the main one, all stays as it is, and a
+    KeyboardInterrupt ends the block wherever it comes.
+
+    Attributes:
+        pressed: Ctrl-C was.
+    """
+
+    pressed = False
+
+    def __enter__(self) -> "Interruptible":
+        in_main = threading.current_thread() is threading.main_thread()
+        self._ours = in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._ours:
+            signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> bool:
+        if self._ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        self.pressed |= interrupted
+        return interrupted
+
+    def between(self, steps: Iterable[T]) -> Iterator[T]:
+        """The same items."""
+        for step in steps:
+            yield step
+            if self.pressed:
+                raise KeyboardInterrupt
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        if self.pressed:
+            signal.default_int_handler(number, frame)
+        self.pressed = True
