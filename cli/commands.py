@@ -142,14 +142,19 @@ def _plot(history: History, out: Path) -> str:
 
 
 def _read_image(path: Path, shape: tuple[int, int], invert: bool) -> np.ndarray:
-    """A picture file as grey uint8 (1, H, W)."""
+    """A picture file as grey uint8 (1, H, W), upright and on paper where it is transparent."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
         raise ImportError("reading pictures needs Pillow: install xpnn's extra [images]") from error
     try:
-        with Image.open(path) as image:
-            grey = np.asarray(image.convert("L").resize(shape[::-1], Image.Resampling.BOX))
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode.startswith("I"):  # 16 bits, which convert("L") would cut off at 255
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            paper = Image.new("RGBA", image.size, "white" if invert else "black")
+            paper.alpha_composite(image.convert("RGBA"))
+            grey = np.asarray(paper.convert("L").resize(shape[::-1], Image.Resampling.BOX))
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f"{path} is not a readable picture ({error})") from error
     return (255 - grey if invert else grey)[None]

@@ -92,10 +92,18 @@ def test_predict_pictures(trained, tmp_path, capsys):
     expected = nn.predict(model, recipe.inputs(data.x_test[:3])).argmax(1)
     assert [line.split(": ")[1][0] for line in out.splitlines()] == [str(k) for k in expected]
 
-    Image.fromarray(255 - data.x_test[0, 0]).save(tmp_path / "ink.png")
-    assert run(capsys, "predict", trained / "lenet5", tmp_path / "ink.png", "--invert")[1].split(": ")[1] == (
-        out.splitlines()[0].split(": ")[1] + "\n"
-    )
+    digit = data.x_test[0, 0]
+    ink = Image.new("RGBA", (8, 8))
+    ink.putalpha(Image.fromarray(digit))  # black on nothing
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a camera held upright: to be turned by 90 degrees
+    Image.fromarray(255 - digit).save(tmp_path / "dark.png")
+    ink.save(tmp_path / "transparent.png")
+    Image.fromarray(65535 - digit.astype(np.uint16) * 257).save(tmp_path / "16bit.png")
+    Image.fromarray(np.rot90(255 - digit)).save(tmp_path / "turned.png", exif=turned)
+    for name in ("dark", "transparent", "16bit", "turned"):
+        same = run(capsys, "predict", trained / "lenet5", tmp_path / f"{name}.png", "--invert")[1]
+        assert same.split(": ")[1] == out.splitlines()[0].split(": ")[1] + "\n", name
 
 
 def test_evaluate_on_other_data(trained, tmp_path, capsys):
