@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import pickle
 import signal
 
 import numpy as np
@@ -287,6 +288,20 @@ class TestOptimizers:
         with pytest.raises(ValueError, match=r"the model has 6 \(float32 and float64\)"):
             optimizer.step(nn.Dense(2, 2, dtype="float64"))
 
+    @pytest.mark.parametrize("make", [lambda: nn.Adam(0.1), lambda: nn.SGD(nn.StepDecay(0.1, 5))])
+    def test_state_and_schedule_of_another_model_of_that_size_are_refused(self, make):
+        optimizer, first, second = make(), nn.Dense(2, 2), nn.Dense(2, 2)
+        for _ in range(2):
+            optimizer.step(first)
+        with pytest.raises(ValueError, match="2 steps of another model: each model needs an optimiser of its own"):
+            optimizer.step(second)
+        copy.deepcopy(optimizer).step(second)
+        pickle.loads(pickle.dumps(optimizer)).step(second)
+        optimizer.step(first)
+        stateless = nn.SGD(0.1)
+        for model in (first, second):
+            stateless.step(model)
+
     def test_they_show_their_settings(self):
         assert repr(nn.SGD(0.1, momentum=0.9)) == "SGD(lr=0.1, weight_decay=0.0, momentum=0.9, nesterov=False)"
         shown = repr(nn.AdamW(nn.CosineDecay(0.1, 9)))
@@ -297,6 +312,8 @@ class TestOptimizers:
         [
             lambda: nn.SGD(0),
             lambda: nn.SGD(np.nan),
+            lambda: nn.SGD(nn.Dense(1, 1)),
+            lambda: nn.Adam(None),
             lambda: nn.Adam(np.inf),
             lambda: nn.Adam(eps=np.nan),
             lambda: nn.SGD(0.1, momentum=1.0),

@@ -1,6 +1,8 @@
 """Optimisers: a few operations on the model's flat parameter vector."""
 
 import math
+import weakref
+from numbers import Real
 from typing import Any
 
 from ..backend import Array, axpby, cache_blocks, fused, xp
@@ -11,7 +13,7 @@ from .schedules import Schedule
 class Optimizer:
     """Holds its state for one model; ``step(model)`` updates the parameters and clears the gradients.
 
-    A step is ``update`` with the numbers of ``scalars`` and a count. ``update`` computes on the device alone, so that a
+    A copy goes on with whichever model it is given first. A step is ``update`` with the numbers of ``scalars`` and a count. ``update`` computes on the device alone, so that a
     captured step may hold it; what it needs of the host that changes from step to step comes in as a scalar.
 
     Attributes:
@@ -22,13 +24,14 @@ class Optimizer:
     _slots: tuple[str, ...] = ()  # what the vectors of the state are called
 
     def __init__(self, lr: float | Schedule, weight_decay: float = 0.0) -> None:
-        if not (callable(lr) or 0 < lr < math.inf):
-            raise ValueError(f"{type(self).__name__}: expected a finite lr > 0, got {lr}")
+        if isinstance(lr, Layer) or not (callable(lr) or (isinstance(lr, Real) and 0 < lr < math.inf)):
+            raise ValueError(f"{type(self).__name__}: expected a finite lr > 0 or a schedule, got {lr!r}")
         if not 0 <= weight_decay < math.inf:
             raise ValueError(f"{type(self).__name__}: expected a finite weight_decay >= 0, got {weight_decay}")
         self.lr, self.weight_decay = lr, float(weight_decay)
         self.steps = 0
         self._state: Parameters | None = None
+        self._model: weakref.ref[Layer] | None = None
 
     def __repr__(self) -> str:
         settings = {key: value for key, value in vars(self).items() if key != "steps" and not key.startswith("_")}
@@ -43,7 +46,7 @@ class Optimizer:
         """Update the model's parameters from its gradients, then set the gradients to 0.
 
         Raises:
-            ValueError: the state belongs to a model of another size.
+            ValueError: the state belongs to another model.
         """
         self.update(model, *self.scalars())
         self.steps += 1
@@ -55,8 +58,23 @@ class Optimizer:
     def update(self, model: Layer, *scalars: Any) -> None:
         """What a step computes, without its count; the scalars as numbers or as 0-d arrays of the backend."""
         params, grads = model.gather()
-        if not self._update(params, grads, scalars, *self.state(params).values()):
+        state = self.state(params)
+        if self._model is None or self._model() is not model:
+            self._take(model)
+        if not self._update(params, grads, scalars, *state.values()):
             model.zero_grad()
+
+    def _take(self, model: Layer) -> None:
+        """Be the model's from now on; an error where that would go on from another's steps."""
+        if self._model is not None and self.steps and (self._slots or callable(self.lr)):
+            raise ValueError(
+                f"{type(self).__name__}: it has made {self.steps} steps of another model: each model needs an "
+                "optimiser of its own, or a copy.deepcopy of one to go on from"
+            )
+        self._model = weakref.ref(model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_model": None}
 
     def state(self, params: Array) -> Parameters:
         """The vectors that are kept from step to step, by name, each of the parameters' length; 0 before the first.
@@ -92,7 +110,7 @@ class SGD(Optimizer):
         p = p - lr v                        with Nesterov: p - lr (g + momentum v)
 
     Args:
-        lr: learning rate (the seed's u) or schedule.
+        lr: learning rate (the seed's u), or a schedule: a function from the step's number, from 0, to a rate.
         momentum: 0 for plain gradient descent.
         nesterov: look ahead along the velocity.
         weight_decay: weight of the penalty 1/2 |p|^2.
@@ -152,7 +170,7 @@ class Adam(Optimizer):
         p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
 
     Args:
-        lr: learning rate or schedule.
+        lr: learning rate, or a schedule: a function from the step's number, from 0, to a rate.
         betas: (beta1, beta2).
         eps: keeps the division finite.
         weight_decay: weight of the penalty 1/2 |p|^2, which goes through m and v.
