@@ -82,7 +82,7 @@ def load_images(name: str | Path = "digits") -> ImageData:
         return load_folder(_download(str(name)), str(name), _CLOTHES if name == "fashion-mnist" else _DIGITS)
     if not Path(name).is_dir():
         raise ValueError(f"no data set {str(name)!r}: expected digits, mnist, fashion-mnist, or a folder of IDX files")
-    return load_folder(Path(name), str(name))
+    return load_folder(Path(name), str(Path(name).resolve()))
 
 
 def load_folder(folder: Path, name: str, classes: tuple[str, ...] | None = None) -> ImageData:

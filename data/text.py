@@ -49,6 +49,7 @@ def load_text(name: str | Path = "topics", vocabulary: str | None = None, held_o
             raise FileNotFoundError(f"no text {str(name)!r}: expected topics, or the path of a text file") from error
         except UnicodeDecodeError as error:
             raise ValueError(f"{name}: not a text in UTF-8 ({error})") from error
+        name = Path(name).resolve()
     if len(text) < 1000:
         raise ValueError(f"{name}: {len(text)} characters, expected 1,000 at the least")
     vocabulary = "".join(sorted(set(text))) if vocabulary is None else vocabulary

@@ -12,7 +12,7 @@ import onnx.shape_inference
 from onnx import helper, numpy_helper
 
 from .. import __version__
-from ..backend import to_numpy
+from ..backend import to_numpy, xp
 from ..layers import Embedding, Layer
 from ..layers.recurrent import Recurrent
 from ..models import Sequential
@@ -41,18 +41,21 @@ def export(
 
     Raises:
         TypeError: the model is no layer, or has a layer that is none of xpnn's own.
-        ValueError: the model does not tell the shape of its input, and ``input_shape`` is not given.
+        ValueError: the model does not tell the shape of its input, and ``input_shape`` is not given or not the model's.
     """
     if not isinstance(model, Layer):
         raise TypeError(f"export: expected a layer or a network, got {type(model).__name__}")
     first = _first(model)
     shape = _sample_shape(model, first) if input_shape is None else tuple(input_shape)
-    if not shape:
+    if input_shape is None and not shape:
         raise ValueError(f"export: {type(model).__name__} does not tell the shape of its input: give input_shape")
     writer = Writer(model, np.dtype(model.dtype or dtype), rank=len(shape) + 1)
     writer.layer(model, "", "input")
     writer.nodes[-1].output[:] = ["output"]
     input_dtype = np.dtype("int64") if isinstance(first, Embedding) else writer.dtype
+    known = [size for size in shape if size is not None]
+    if len(known) == len(shape):
+        model(xp.zeros((1, *known), dtype=input_dtype))  # a wrong shape is met with the layers' own errors
     axes = ["N", *(f"axis_{i}" if size is None else size for i, size in enumerate(shape, 1))]
     graph = helper.make_graph(
         writer.nodes,

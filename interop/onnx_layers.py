@@ -137,7 +137,8 @@ def dense(W: Array, b: Array | None) -> Dense:
 
 def _bias(layer: Layer, b: Array | None) -> Array:
     """Of a layer whose node may have none: zeros then."""
-    return xp.zeros_like(layer.params["b"]) if b is None else b
+    place = layer.params["b"]
+    return xp.zeros_like(place) if b is None else xp.broadcast_to(b, place.shape)
 
 
 def gemm(node: Node, B: Array, C: Array | None) -> Dense | None:
@@ -150,7 +151,7 @@ def gemm(node: Node, B: Array, C: Array | None) -> Dense | None:
     if C.ndim == 2 and C.shape[0] != 1:
         return None
     C = C if o.beta == 1 else C * o.beta
-    return dense(W, xp.broadcast_to(C, (1, len(W))).reshape(-1))
+    return dense(W, C.reshape(-1))
 
 
 def batch_norm(node: Node, rank: int, weights: Sequence[Array]) -> BatchNorm1D | BatchNorm2D:

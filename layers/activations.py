@@ -101,6 +101,8 @@ class ScaledTanh(Activation):
     """
 
     def __init__(self, amplitude: float = 1.7159, slope: float = 2 / 3) -> None:
+        if not amplitude:
+            raise ValueError(f"ScaledTanh: expected an amplitude other than 0, got {amplitude}")
         super().__init__()
         self.amplitude, self.slope = float(amplitude), float(slope)
 

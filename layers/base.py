@@ -22,8 +22,9 @@ class Layer:
         dx = backward(dy)                   # adds to layer.grads, returns the gradient for the input
         y = layer(x)                        # inference: dropout off, nothing kept
 
-    What backward needs lives in its closure, so a layer keeps no state between calls: parts of a batch may go through
-    it at the same time. What backward needs may be the output y, so nobody writes into it.
+    What backward needs lives in its closure, so a layer keeps no state between calls: parts of a batch, or several
+    threads, may go through it at the same time. Backward may need the output y and the parameters, so nobody changes
+    them in between; since it adds to the layer's gradients, it runs in one thread at a time.
 
     Attributes:
         params: the parameters by name, to be looked up in each pass: their arrays move when the layer joins a network.
@@ -46,8 +47,8 @@ class Layer:
 
     def __init__(self, **params: np.ndarray) -> None:
         for value in params.values():
-            if value.dtype.kind != "f":
-                raise TypeError(f"{type(self).__name__}: expected a floating-point dtype, got {value.dtype}")
+            if value.dtype not in ("float32", "float64"):
+                raise TypeError(f"{type(self).__name__}: expected the dtype float32 or float64, got {value.dtype}")
         self.params = Parameters({key: xp.array(value) for key, value in params.items()})
         self.grads = Gradients({key: xp.zeros_like(value) for key, value in self.params.items()})
         self.buffers = Parameters()
@@ -116,9 +117,24 @@ class Layer:
             params, grads = self._flat
             if all(vector_of(leaf.params) is params and vector_of(leaf.grads) is grads for leaf in leaves):
                 return self._flat
+        self._check_leaves()
         self._flat = in_one_vector([leaf.params for leaf in leaves]), in_one_vector([leaf.grads for leaf in leaves])
         self._gathered = leaves
         return self._flat
+
+    def _check_leaves(self) -> None:
+        """Raise where parameters would be missed: those of layers within a leaf, or under a name that stands twice."""
+        paths = [path for path, _ in self.leaves()]
+        for path, leaf in self.leaves():
+            if paths.count(path) > 1:
+                raise ValueError(f"{type(self).__name__}: two of its layers have the name {path!r}")
+            for name, value in vars(leaf).items():
+                layers = [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, Layer)]
+                if any(part.params for layer in layers for _, part in layer.leaves()):
+                    raise TypeError(
+                        f"{type(leaf).__name__}: the parameters of its {name} would be missed: derive a layer made of "
+                        "layers from Composite, and name them in children()"
+                    )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._arguments()})"
@@ -163,7 +179,7 @@ def _mismatch(
     for want, length in zip(reversed(shape), reversed(got), strict=False):  # from the last: "..." is the first
         fits &= want == length or isinstance(want, str)
     if not fits:
-        text = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+        text = ", ".join(map(str, shape)).replace("...", "N, ...") + ("," if len(shape) == 1 else "")
         return ValueError, f"expected input of shape ({text}), got {got}"
     if 0 in got:
         return ValueError, f"got an empty input, of shape {got}"

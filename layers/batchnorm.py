@@ -28,7 +28,10 @@ class _BatchNorm(Layer):
         self._check_input(x)
         M = x.size // self.num_features
         if M == 1:
-            raise ValueError(f"{self}: expected two values per channel at the least in training, got shape {x.shape}")
+            raise ValueError(
+                f"{self}: expected two values per channel at the least in training, got shape {x.shape}: another "
+                "batch_size may leave no batch of one sample"
+            )
         axes = (0, *range(2, x.ndim))
         mean = x.mean(axes, keepdims=True)
         xhat = xp.subtract(x, mean, out=xp.empty_like(x))  # in x's order: a result of CuPy's own has rows of samples

@@ -37,6 +37,9 @@ class Conv2D(Layer):
     Where there are no more kernels than channels, or k2 = 1, and the stride is 1, delta * W as it stands takes less
     time: the cross-correlation of rot180(W) and delta with a border of zeros.
 
+    Rows that a taller product takes in beside those under the kernel count with weight 0, so an infinite pixel makes NaN
+    there too.
+
     A device adds up the same products without copying the columns out, where the stride is 1 and G = 1.
 
     With dilation the kernel's place (m, n) reads o[c, i + d1 m, j + d2 n]. With G groups, group g's D/G kernels see its

@@ -23,6 +23,8 @@ class Loss:
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
+    _hint = ""  # what may be meant where the targets' shape is wrong
+
     def _check(
         self,
         outputs: Array,
@@ -45,7 +47,7 @@ class Loss:
                 f"{self}: expected floating-point outputs and {what}, got {outputs.dtype} and {targets.dtype}"
             )
         if targets.shape != outputs.shape[axes]:
-            raise ValueError(f"{self}: expected {what} of shape {outputs.shape[axes]}, got {targets.shape}")
+            raise ValueError(f"{self}: expected {what} of shape {outputs.shape[axes]}, got {targets.shape}{self._hint}")
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -71,7 +73,8 @@ class SoftmaxCrossEntropy(Loss):
         """What is said of labels out of range, once all else is in order."""
         self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
         classes = outputs.shape[-1]
-        return f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow"
+        hint = " (numbers to be met are floating-point, and their loss is HalfSquaredError)" if classes == 1 else ""
+        return f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow{hint}"
 
     def accuracy(self, outputs: Array, targets: Array) -> Array:
         return (outputs.argmax(-1) == targets).mean()
@@ -111,6 +114,8 @@ class HalfSquaredError(Loss):
 
     Source: the seed, "误差反向传播".
     """
+
+    _hint = " (class labels are integers, and their loss is SoftmaxCrossEntropy)"
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
         self._check(outputs, targets, "f", "floating-point targets")

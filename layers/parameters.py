@@ -28,6 +28,10 @@ class Parameters(dict[str, Array]):
 
     update = MutableMapping.update  # by assignment, each of them
 
+    def copy(self) -> dict[str, Array]:
+        """The arrays' values as they are now."""
+        return {key: value.copy() for key, value in self.items()}
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self),)  # a copy starts empty, and assignment adds no names
 
@@ -63,6 +67,7 @@ class Gradients(Parameters):
         return super().__iter__()  # so that dict(grads) asks for each array, as these do:
 
     items, values, get = Mapping.items, Mapping.values, Mapping.get  # type: ignore[assignment]
+    setdefault = MutableMapping.setdefault
 
     def __repr__(self) -> str:
         return repr(dict(self))

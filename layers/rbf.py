@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..backend import Array, check, matmul, xp
+from ..backend import Array, check, xp
 from .base import Backward, Layer
 from .losses import SoftmaxCrossEntropy, softmax_cross_entropy
 from .parameters import Parameters
@@ -17,7 +17,7 @@ class RBF(Layer):
     Forward and backward (delta = dE/dz)::
 
         z[k]     = -sum_f (x[f] - w[k,f])^2
-        dE/dx    = 2 (sum_k delta[k] w[k] - x sum_k delta[k])
+        dE/dx    = -2 sum_k delta[k] (x - w[k])
 
     Args:
         centers: the vectors w. They are no parameters but a buffer: saved, and not trained.
@@ -53,7 +53,7 @@ class RBF(Layer):
         difference = x[:, None] - w  # not |x|^2 - 2 x w + |w|^2, which cancels where x is near w
 
         def backward(dy: Array) -> Array | None:
-            return 2 * (matmul(dy, w) - x * dy.sum(1, keepdims=True)) if needs_dx else None
+            return -2 * (dy[:, :, None] * difference).sum(1) if needs_dx else None
 
         return -(difference * difference).sum(2), backward
 

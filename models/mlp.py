@@ -38,6 +38,8 @@ class MLP(Sequential):
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
+        if isinstance(sizes, int):
+            raise TypeError("MLP: expected the sizes as one sequence, as in MLP((784, 128, 10))")
         sizes = tuple(sizes)
         if len(sizes) < 2:
             raise ValueError(f"MLP: expected the sizes of two layers at the least, got {sizes}")

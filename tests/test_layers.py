@@ -174,8 +174,44 @@ def test_sizes_may_be_numpy_s_whole_numbers():
 
 
 def test_whole_numbers_are_no_dtype_of_parameters():
-    with pytest.raises(TypeError, match="Dense: expected a floating-point dtype, got int32"):
-        nn.Dense(2, 3, dtype="int32")
+    for dtype in ("int32", "float16"):
+        with pytest.raises(TypeError, match=f"Dense: expected the dtype float32 or float64, got {dtype}"):
+            nn.Dense(2, 3, dtype=dtype)
+
+
+def test_layers_whose_parameters_would_be_missed_are_found():
+    class Block(nn.Layer):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+    for inner in (nn.Dense(2, 2), [nn.ReLU(), nn.Sequential(nn.Dense(2, 2))]):
+        with pytest.raises(TypeError, match="Block: the parameters of its inner would be missed: .* from Composite"):
+            nn.Sequential(Block(inner))
+    nn.Sequential(Block(nn.ReLU()))
+
+    class Twins(nn.Composite):
+        def children(self):
+            yield from [("same", nn.Dense(2, 2)), ("same", nn.Dense(2, 2))]
+
+    with pytest.raises(ValueError, match="Twins: two of its layers have the name 'same'"):
+        _ = Twins().flat_params
+
+
+def test_gradients_and_copies_of_parameters_are_what_they_say():
+    layer = nn.Dense(2, 2, rng=0)
+    kept = layer.params.copy()
+    layer.params["W"] = np.zeros((2, 2))
+    assert (host(kept["W"]) != 0).any()
+    _, backward = layer.forward(nn.xp.ones((1, 2), "f4"))
+    backward(nn.xp.ones((1, 2), "f4"))
+    nn.SGD(0.1).step(layer)
+    assert (host(layer.grads.setdefault("W", None)) == 0).all()
+
+
+def test_mlp_takes_its_sizes_as_one_sequence():
+    with pytest.raises(TypeError, match="sizes as one sequence"):
+        nn.MLP(4, 16, 3)
 
 
 @pytest.mark.parametrize("dy", [np.zeros((3, 2)), np.zeros((1, 3)), np.zeros((2, 3), "float32")])

@@ -193,7 +193,9 @@ class TestRBF:
         centers = np.ones((1, 84))
         x = centers.astype("float32")
         x[0, 0] += np.float32(2**-10)
-        assert float(host(nn.RBF(centers)(nn.asarray(x)))[0, 0]) == -(2.0**-20)
+        y, backward = nn.RBF(centers).forward(nn.asarray(x))
+        assert float(host(y)[0, 0]) == -(2.0**-20)
+        assert abs(host(backward(nn.xp.ones_like(y)))).max() == 2.0**-9
 
     def test_refuses_wrong_shapes_and_dtypes(self):
         with pytest.raises(ValueError, match="centers"):

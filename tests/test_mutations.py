@@ -158,8 +158,8 @@ MUTATIONS = [
     Mutation(activations.relu, "(a > 0)", "(dy > 0)", "sign of the gradient, not of the input", "input", "ReLU"),
     Mutation(activations.leaky_relu, "dy, slope * dy)", "dy, 0 * dy)", "slope forgotten", "input", "LeakyReLU"),
     Mutation(nn.Softmax, "(dy - (dy * a).sum(-1, keepdims=True))", "dy", "missing term", "input"),
-    Mutation(nn.RBF, "2 * (matmul(dy, w)", "(matmul(dy, w)", "missing factor", "input"),
-    Mutation(nn.RBF, " - x * dy.sum(1, keepdims=True)", "", "missing term", "input"),
+    Mutation(nn.RBF, "-2 * (dy[:, :, None]", "-(dy[:, :, None]", "missing factor", "input"),
+    Mutation(nn.RBF, "-2 * (dy[:, :, None]", "2 * (dy[:, :, None]", "wrong sign", "input"),
     Mutation(losses.softmax_cross_entropy, "dz -= t", "dz += t", "wrong sign", "input", "SoftmaxCrossEntropy"),
     Mutation(
         losses.softmax_cross_entropy,

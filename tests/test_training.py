@@ -139,6 +139,25 @@ class TestFit:
         assert trained(presses=2) == (0, 0, True)  # the second time at once
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
+    def test_what_is_no_network_or_cannot_be_trained(self, blobs):
+        for call in (nn.fit, nn.evaluate, lambda model, x, y: nn.predict(model, x)):
+            with pytest.raises(TypeError, match="expected a network, got"):
+                call(nn.MLP, *blobs)
+        with pytest.raises(ValueError, match="the model has no parameters to train"):
+            nn.fit(nn.Flatten(), *blobs)
+
+    @pytest.mark.parametrize("cut", [lambda x, y: (x,), lambda x, y: (x, y, y), lambda x, y: x, lambda x, y: 0.2])
+    def test_validation_data_are_a_pair(self, blobs, cut):
+        with pytest.raises(ValueError, match=r"validation: expected a pair \(x, y\)"):
+            nn.fit(nn.MLP((2, 3)), *blobs, validation=cut(*blobs))
+
+    def test_targets_that_want_another_loss_are_told_which(self, blobs):
+        x, y = blobs
+        with pytest.raises(ValueError, match="class labels are integers, and their loss is SoftmaxCrossEntropy"):
+            nn.fit(nn.MLP((2, 3)), x, y.astype(float), verbose=False)
+        with pytest.raises(ValueError, match="floating-point, and their loss is HalfSquaredError"):
+            nn.fit(nn.MLP((2, 1)), x, y, verbose=False)
+
     def test_a_line_an_epoch(self, blobs, capsys):
         nn.fit(nn.MLP((2, 4, 3), rng=0), *blobs, epochs=2, validation=blobs)
         lines = capsys.readouterr().out.splitlines()
@@ -393,7 +412,7 @@ class TestCheckpoint:
         with pytest.raises(ValueError, match="optimizer.steps is missing"):
             nn.load(model, path, optimizer=sgd)
         assert (parameters(model) == before).all()
-        assert sgd.steps == 0
+        sgd.step(nn.MLP((2, 2)))  # as if nothing had been tried
 
     def test_the_centers_of_an_rbf_are_saved(self, tmp_path):
         model, other = nn.RBF([[1.0, 2.0]]), nn.RBF([[0.0, 0.0]])

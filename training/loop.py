@@ -54,7 +54,8 @@ def fit(
         epochs: passes over the data.
         batch_size: samples a step; the last batch of an epoch may be smaller.
         validation: (x, y) to evaluate after each epoch.
-        rng: seed or generator of the shuffles.
+        rng: seed or generator of the shuffles. From a seed each call makes the same ones, so a run in several calls
+            takes a generator.
         max_norm: clip the gradient to this Euclidean norm.
         verbose: a progress bar, and a line an epoch.
 
@@ -68,8 +69,9 @@ def fit(
         MemoryError: the device's memory ran out.
         RuntimeError: the device was lost.
     """
+    _check_model("fit", model)
     x, y = _check_data("fit", x, y)
-    held_out = () if validation is None else _check_data("fit: validation", *validation)
+    held_out = () if validation is None else _check_pair("fit: validation", validation)
     positive(epochs=epochs, batch_size=batch_size)
     loss = _loss("fit", loss, y)
     optimizer = optimizer or Adam()
@@ -108,6 +110,8 @@ def _training_step(
     model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: "_Sums"
 ) -> Callable[[Array, Array], None]:
     """One step on a batch, captured where the backend can."""
+    if not model.flat_params.size:
+        raise ValueError("fit: the model has no parameters to train")
     whole = type(optimizer).step is Optimizer.step  # one of its own may do on the host what a graph cannot repeat
 
     def compute(x: Array, y: Array, *scalars: Any) -> None:
@@ -160,6 +164,7 @@ def evaluate(
 
     Arguments and errors as for :func:`fit`.
     """
+    _check_model("evaluate", model)
     x, y = _check_data("evaluate", x, y)
     sums = _Sums()
     step = _scoring_step(model, _loss("evaluate", loss, y), sums)
@@ -175,6 +180,7 @@ def predict(model: Layer, x: np.ndarray, *, batch_size: int = _BATCH) -> np.ndar
 
     Arguments and errors as for :func:`fit`.
     """
+    _check_model("predict", model)
     (x,) = _check_data("predict", x)
     return np.concatenate([to_numpy(model(inputs)) for (inputs,) in _in_order(model, (x,), batch_size)])
 
@@ -223,6 +229,17 @@ def _progress(data: Iterable[Any], samples: int, batch_size: int, title: str, ve
     from tqdm import tqdm  # here, so that importing xpnn costs little more than NumPy
 
     return tqdm(data, title, -(-samples // batch_size), leave=False, unit="step", disable=None)
+
+
+def _check_model(caller: str, model: Any) -> None:
+    if not isinstance(model, Layer):
+        raise TypeError(f"{caller}: expected a network, got {model!r}")
+
+
+def _check_pair(caller: str, pair: Any) -> tuple[np.ndarray, ...]:
+    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+        raise ValueError(f"{caller}: expected a pair (x, y), got {type(pair).__name__}")
+    return _check_data(caller, *pair)
 
 
 def _check_data(caller: str, *data: Any) -> tuple[np.ndarray, ...]:

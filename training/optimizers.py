@@ -13,8 +13,9 @@ from .schedules import Schedule
 class Optimizer:
     """Holds its state for one model; ``step(model)`` updates the parameters and clears the gradients.
 
-    A copy goes on with whichever model it is given first. A step is ``update`` with the numbers of ``scalars`` and a count. ``update`` computes on the device alone, so that a
-    captured step may hold it; what it needs of the host that changes from step to step comes in as a scalar.
+    A copy goes on with whichever model it is given first. A step is ``update`` with the numbers of ``scalars`` and a
+    count. ``update`` computes on the device alone, so that a captured step may hold it; what it needs of the host that
+    changes from step to step comes in as a scalar.
 
     Attributes:
         lr: the learning rate, a number or a :data:`Schedule`.
@@ -85,14 +86,14 @@ class Optimizer:
         Raises:
             ValueError: the state belongs to a model of another size.
         """
-        if self._state is None:
+        others = [v for v in (self._state or {}).values() if (v.shape, v.dtype) != (params.shape, params.dtype)]
+        if others and self.steps:
+            raise ValueError(
+                f"{type(self).__name__}: its state is for {others[0].size} parameters, the model has {params.size} "
+                f"({others[0].dtype} and {params.dtype}): each model needs an optimiser of its own"
+            )
+        if others or self._state is None:
             self._state = Parameters({name: xp.zeros_like(params) for name in self._slots})
-        for vector in self._state.values():
-            if (vector.shape, vector.dtype) != (params.shape, params.dtype):
-                raise ValueError(
-                    f"{type(self).__name__}: its state is for {vector.size} parameters, the model has {params.size} "
-                    f"({vector.dtype} and {params.dtype}): each model needs an optimiser of its own"
-                )
         return self._state
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool | None:

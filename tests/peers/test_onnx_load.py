@@ -135,6 +135,11 @@ def test_weights_listed_as_inputs_too(tmp_path):
     np.testing.assert_allclose(run(loaded, ROWS), ROWS @ normal(6, 5), rtol=0, atol=1e-5)
 
 
+def test_one_bias_for_all_features(tmp_path):
+    loaded = load(saved(parsed("z = MatMul(x, W); y = Add(z, b)", W=normal(6, 4), b=normal(1)), tmp_path))
+    np.testing.assert_allclose(run(loaded, ROWS), ROWS @ normal(6, 4) + normal(1), rtol=0, atol=1e-5)
+
+
 # what is refused
 
 

@@ -379,6 +379,19 @@ def test_a_model_without_a_shape_asks_for_it(tmp_path):
     assert not (tmp_path / "model.onnx").exists()
 
 
+def test_a_sample_may_be_one_number(tmp_path):
+    export(nn.Embedding(9, 2, rng=0), tmp_path / "model.onnx", input_shape=())
+    x = np.array([3, 8])
+    np.testing.assert_allclose(reference(tmp_path / "model.onnx", x, "float32"), run(load(tmp_path / "model.onnx"), x))
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (3, 28, 28), (1, 27, 27), (64, 1, 28, 28)])
+def test_a_shape_that_is_not_the_models_is_refused(shape, tmp_path):
+    with pytest.raises(ValueError, match=r"expected input of shape \(N, |larger than the padded input"):
+        export(nn.LeNet5(rng=0), tmp_path / "model.onnx", input_shape=shape)
+    assert not (tmp_path / "model.onnx").exists()
+
+
 def test_a_layer_of_ones_own_has_no_operator(tmp_path):
     class Dense2(nn.Dense):
         def forward(self, x, needs_dx=True):
