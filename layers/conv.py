@@ -37,8 +37,8 @@ class Conv2D(Layer):
     Where there are no more kernels than channels, or k2 = 1, and the stride is 1, delta * W as it stands takes less
     time: the cross-correlation of rot180(W) and delta with a border of zeros.
 
-    Rows that a taller product takes in beside those under the kernel count with weight 0, so an infinite pixel makes NaN
-    there too.
+    Such a product for several rows counts those that a row's kernel does not meet with weight 0: an infinite pixel
+    makes NaN there too.
 
     A device adds up the same products without copying the columns out, where the stride is 1 and G = 1.
 
