@@ -33,8 +33,8 @@ from ..models import MLP, Sequential
 Network: TypeAlias = tuple[int, ...] | Callable[..., Layer]
 
 
-class _Estimator(BaseEstimator):
-    """What both have in common.
+class NetworkEstimator(BaseEstimator):
+    """What :class:`NetworkClassifier` and :class:`NetworkRegressor` have in common.
 
     Args:
         network: the sizes of an MLP's hidden layers; or a function ``network(shape, outputs, rng=, dtype=)`` that
@@ -53,6 +53,9 @@ class _Estimator(BaseEstimator):
     Shapes:
         X (samples, features), or (samples, ...) for a network that takes such. It is computed with in X's dtype where
         that is float32, else in float64.
+
+    Raises:
+        ValueError, TypeError: as scikit-learn has it for X and y, and as :func:`xpnn.fit`.
     """
 
     model_: Layer
@@ -100,8 +103,8 @@ class _Estimator(BaseEstimator):
         return training.predict(self.model_, self._validated(X, reset=False))
 
 
-class NetworkClassifier(ClassifierMixin, _Estimator):
-    """A classifier, trained with softmax cross-entropy.
+class NetworkClassifier(ClassifierMixin, NetworkEstimator):
+    """A classifier, trained with softmax cross-entropy. Arguments and attributes: see :class:`NetworkEstimator`.
 
     Attributes:
         classes_: the labels, in the order of the network's outputs.
@@ -126,8 +129,8 @@ class NetworkClassifier(ClassifierMixin, _Estimator):
         return to_numpy(Softmax()(asarray(logits, logits.dtype)))
 
 
-class NetworkRegressor(RegressorMixin, _Estimator):
-    """A regressor, trained with half the squared error."""
+class NetworkRegressor(RegressorMixin, NetworkEstimator):
+    """A regressor, trained with half the squared error. Arguments and attributes: see :class:`NetworkEstimator`."""
 
     def fit(self, X: Any, y: Any) -> "NetworkRegressor":
         """Train a new network on samples X and targets y, (samples,) or (samples, targets)."""

@@ -26,6 +26,8 @@ class Sequential(Composite):
         >>> logits = model(x)
     """
 
+    separable = Composite.separable
+
     def __init__(
         self, *layers: Layer, input_shape: tuple[int, ...] | None = None, input_dtype: str | None = None
     ) -> None:
@@ -37,8 +39,6 @@ class Sequential(Composite):
         self.layers = list(layers)
         self.input_shape, self.input_dtype = input_shape, input_dtype
         self.gather()
-
-    separable = Composite.separable
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         y, backward = self._forward_in_parts(x, needs_dx)

@@ -62,8 +62,18 @@ def fit(
     Returns:
         One row an epoch.
 
+    Example: to stop where the held-out loss gets no better
+        >>> optimizer, rng, best = Adam(), np.random.default_rng(0), np.inf
+        >>> for _ in range(100):
+        ...     history = fit(model, x, y, optimizer=optimizer, epochs=1, validation=held_out, rng=rng)
+        ...     if history.interrupted or history[-1]["val_loss"] >= best:
+        ...         break
+        ...     best = history[-1]["val_loss"]
+        ...     save(model, "best.safetensors")
+        >>> load(model, "best.safetensors")
+
     Raises:
-        TypeError: the data are no numbers, or the optimizer is none.
+        TypeError: the model is no network, the data are no numbers, or the optimizer is none.
         ValueError: x and y do not match, are empty or hold NaN or infinity; or a setting is out of its range.
         FloatingPointError: the loss is no longer finite.
         MemoryError: the device's memory ran out.
