@@ -394,6 +394,8 @@ class TestCheckpoint:
         for model, by, draws in ((once, optimizer, rng), (resumed, other, order)):
             nn.fit(model, *blobs, optimizer=by, epochs=2, batch_size=16, rng=draws, verbose=False)
         assert parameters(resumed).tobytes() == parameters(once).tobytes()
+        nn.load(once, path, optimizer=other)  # which was the other model's
+        other.step(once)
 
     def test_a_model_that_is_no_network_yet_is_read_with_its_optimiser(self, tmp_path):
         layer, other, adam = nn.Dense(2, 3, rng=0), nn.Dense(2, 3, rng=1), nn.Adam()

@@ -78,7 +78,7 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
     for key in state:
         state[key] = tensors[key]
     if optimizer is not None:
-        optimizer.steps = int(to_numpy(state[_STEPS]))
+        optimizer.resume(int(to_numpy(state[_STEPS])))
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

@@ -74,6 +74,10 @@ class Optimizer:
             )
         self._model = weakref.ref(model)
 
+    def resume(self, steps: int) -> None:
+        """Go on after so many steps, with whichever model comes next."""
+        self.steps, self._model = steps, None
+
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_model": None}
 
