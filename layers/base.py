@@ -117,20 +117,24 @@ class Layer:
             params, grads = self._flat
             if all(vector_of(leaf.params) is params and vector_of(leaf.grads) is grads for leaf in leaves):
                 return self._flat
-        self._check_leaves()
         self._flat = in_one_vector([leaf.params for leaf in leaves]), in_one_vector([leaf.grads for leaf in leaves])
         self._gathered = leaves
         return self._flat
 
-    def _check_leaves(self) -> None:
-        """Raise where parameters would be missed: those of layers within a leaf, or under a name that stands twice."""
-        paths = [path for path, _ in self.leaves()]
-        for path, leaf in self.leaves():
+    def check_leaves(self) -> None:
+        """Meet a network of which parameters would be missed in training or saving.
+
+        Raises:
+            TypeError: a leaf holds layers with parameters that stand nowhere else in the network.
+            ValueError: two layers have the same path.
+        """
+        paths, leaves = [path for path, _ in self.leaves()], [leaf for _, leaf in self.leaves()]
+        for path, leaf in zip(paths, leaves, strict=True):
             if paths.count(path) > 1:
                 raise ValueError(f"{type(self).__name__}: two of its layers have the name {path!r}")
             for name, value in vars(leaf).items():
                 layers = [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, Layer)]
-                if any(part.params for layer in layers for _, part in layer.leaves()):
+                if any(part.params and part not in leaves for layer in layers for _, part in layer.leaves()):
                     raise TypeError(
                         f"{type(leaf).__name__}: the parameters of its {name} would be missed: derive a layer made of "
                         "layers from Composite, and name them in children()"

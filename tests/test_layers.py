@@ -179,23 +179,27 @@ def test_whole_numbers_are_no_dtype_of_parameters():
             nn.Dense(2, 3, dtype=dtype)
 
 
-def test_layers_whose_parameters_would_be_missed_are_found():
+def test_layers_whose_parameters_would_be_missed_are_found(tmp_path):
     class Block(nn.Layer):
         def __init__(self, inner):
             super().__init__()
             self.inner = inner
 
     for inner in (nn.Dense(2, 2), [nn.ReLU(), nn.Sequential(nn.Dense(2, 2))]):
-        with pytest.raises(TypeError, match="Block: the parameters of its inner would be missed: .* from Composite"):
-            nn.Sequential(Block(inner))
-    nn.Sequential(Block(nn.ReLU()))
+        for use in (nn.SGD(0.1).step, lambda model: nn.save(model, tmp_path / "m")):
+            with pytest.raises(TypeError, match="Block: the parameters of its inner would be missed: .* Composite"):
+                use(nn.Sequential(Block(inner), nn.Dense(2, 2)))
+    with pytest.raises(TypeError, match="Block: the parameters of its inner"):
+        nn.fit(nn.Sequential(Block(nn.Dense(2, 2))), np.ones((3, 2)), np.ones((3, 2)))
+    tied = nn.Dense(2, 2)
+    nn.save(nn.Sequential(Block(nn.ReLU()), tied, nn.Sequential(Block(tied))), tmp_path / "m")
 
     class Twins(nn.Composite):
         def children(self):
             yield from [("same", nn.Dense(2, 2)), ("same", nn.Dense(2, 2))]
 
     with pytest.raises(ValueError, match="Twins: two of its layers have the name 'same'"):
-        _ = Twins().flat_params
+        nn.SGD(0.1).step(Twins())
 
 
 def test_gradients_and_copies_of_parameters_are_what_they_say():

@@ -28,6 +28,7 @@ def save(
 
     Raises:
         OSError: the file cannot be written.
+        TypeError, ValueError: as :meth:`Layer.check_leaves`, for a network of which a part would be missed.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import save_file  # here, so that importing xpnn costs little more than NumPy
@@ -88,6 +89,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def _state(model: Layer, optimizer: Optimizer | None) -> Parameters:
+    model.check_leaves()
     state: dict[str, Array] = {}
     if optimizer is not None:
         vectors = optimizer.state(model.flat_params)  # which may move the parameters, so it comes first

@@ -120,6 +120,7 @@ def _training_step(
     model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: "_Sums"
 ) -> Callable[[Array, Array], None]:
     """One step on a batch, captured where the backend can."""
+    model.check_leaves()
     if not model.flat_params.size:
         raise ValueError("fit: the model has no parameters to train")
     whole = type(optimizer).step is Optimizer.step  # one of its own may do on the host what a graph cannot repeat

@@ -72,6 +72,7 @@ class Optimizer:
                 f"{type(self).__name__}: it has made {self.steps} steps of another model: each model needs an "
                 "optimiser of its own, or a copy.deepcopy of one to go on from"
             )
+        model.check_leaves()
         self._model = weakref.ref(model)
 
     def resume(self, steps: int) -> None:
