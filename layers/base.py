@@ -128,8 +128,9 @@ class Layer:
             TypeError: a leaf holds layers with parameters that stand nowhere else in the network.
             ValueError: two layers have the same path.
         """
-        paths, leaves = [path for path, _ in self.leaves()], [leaf for _, leaf in self.leaves()]
-        for path, leaf in zip(paths, leaves, strict=True):
+        named = list(self.leaves())
+        paths, leaves = [path for path, _ in named], [leaf for _, leaf in named]
+        for path, leaf in named:
             if paths.count(path) > 1:
                 raise ValueError(f"{type(self).__name__}: two of its layers have the name {path!r}")
             for name, value in vars(leaf).items():

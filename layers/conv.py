@@ -29,6 +29,9 @@ class Conv2D(Layer):
 
         x_i = (W b) col_i,    dE/d(W b) = sum_i delta_i col_i^T
 
+    A product for a few rows counts pixels that only another one's kernel meets with weight 0, so an infinite pixel
+    makes NaN in those rows too.
+
     The input's gradient is the convolution delta * W along the height, over the rows of delta that the kernel meets,
     and along the width col2im, im2col's adjoint, which sums over n::
 
@@ -36,9 +39,6 @@ class Conv2D(Layer):
 
     Where there are no more kernels than channels, or k2 = 1, and the stride is 1, delta * W as it stands takes less
     time: the cross-correlation of rot180(W) and delta with a border of zeros.
-
-    Such a product for several rows counts those that a row's kernel does not meet with weight 0: an infinite pixel
-    makes NaN there too.
 
     A device adds up the same products without copying the columns out, where the stride is 1 and G = 1.
 

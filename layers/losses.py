@@ -8,6 +8,8 @@ from ..backend import Array, check, fused, xp
 class Loss:
     """E(outputs, targets): ``value, backward = loss.forward(outputs, targets)``, then ``backward()`` is dE/doutputs."""
 
+    _hint = ""  # what may be meant where the targets' shape is wrong
+
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
         """The loss as a 0-d array of the backend, and the function that gives its gradient for the outputs."""
         raise NotImplementedError
@@ -22,8 +24,6 @@ class Loss:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
-
-    _hint = ""  # what may be meant where the targets' shape is wrong
 
     def _check(
         self,

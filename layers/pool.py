@@ -44,7 +44,7 @@ class MaxPool2D(_Pool2D):
     Args:
         size: of the window (k1, k2), or one number for both.
         stride: step of the window; by default its size. Less than the size makes windows overlap.
-        padding: border of -inf on each side, which no finite number loses to; less than the size.
+        padding: border on each side, which loses the maximum to any finite number; less than the size.
 
     Shapes:
         input (N, C, H, W), output (N, C, H', W') with H' = floor((H + 2 p1 - k1) / s1) + 1 and W' likewise.

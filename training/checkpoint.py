@@ -60,6 +60,7 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
         FileNotFoundError: there is no such file.
         ValueError: the file is no safetensors file, or its names, shapes or dtypes are not those of the model and the
             optimizer; they are then unchanged.
+        TypeError, ValueError: of the model itself, as for :func:`save`.
     """
     state = _state(model, optimizer)
     with _opened(path) as file:
