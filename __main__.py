@@ -59,6 +59,7 @@ def _parser() -> _Parser:
     train.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")
     train.add_argument("--seed", type=_natural, default=0, help="of weights and shuffles; default: 0")
     train.add_argument("--out", type=Path, help="output folder; default: runs/MODEL-DATA")
+    train.add_argument("--resume", action="store_true", help="go on with a run that was stopped, after its last epoch")
     train.set_defaults(command=commands.train)
 
     evaluate = commands_of.add_parser("evaluate", help="test a saved network")

@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,22 @@ from ..backend import describe
 from ..data import ImageData, TextData, load_images, load_text, windows
 from ..layers import Softmax
 from ..models import CharRNN, Sequential
-from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, predict, save
-from .recipe import Recipe, load_model
+from ..training import (
+    SGD,
+    Adam,
+    AdamW,
+    CosineDecay,
+    History,
+    Optimizer,
+    evaluate,
+    fit,
+    load,
+    predict,
+    save,
+)
+from .recipe import MODEL_FILE, Recipe, load_model
 
+_HISTORY = "history.csv"
 _LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # of adam and adamw; sgd: 25 times that
 _DECAY = 0.2  # of adamw: on Fashion-MNIST it lifts LeNet-5's test accuracy by about 0.8 points
 _WINDOW = 64  # characters that the gradient runs back through
@@ -24,31 +38,46 @@ _MAX_NORM = {"rnn": 1.0, "charrnn": 1.0}
 def train(args: argparse.Namespace) -> None:
     """Train a network and leave parameters, history and curves in the output folder."""
     recipe, data = _load_data(args.model, args.data)
-    out = args.out or Path("runs") / f"{args.model}-{Path(recipe.data).resolve().name}"
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK):
-        raise PermissionError(f"cannot write to {out}")
-    model = recipe.build(args.seed)
+    out = _output_folder(args, recipe)
     x, y, validation = _arrays(recipe, data)
-    print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {recipe.data}")
     small = len(x) < 2_000  # wants more passes, and more steps in each
     epochs = args.epochs or (40 if small else 12)
     batch_size = args.batch_size or (16 if small else 32 if args.model == "charrnn" else 64)
-    history = fit(
+    steps = -(-len(x) // batch_size)  # of an epoch
+    model, optimizer = recipe.build(args.seed), _optimizer(args, steps * epochs)
+    options = f"--batch-size {batch_size} --optimizer {args.optimizer} --lr {optimizer.rate:g} --seed {args.seed}"
+    recipe = replace(recipe, options=options)
+    history = _resumed(out, recipe, model, optimizer, steps) if args.resume else History()
+    if len(history) >= epochs:
+        raise ValueError(f"{out}: all {epochs} epochs are done; --epochs {2 * epochs} would go on")
+    print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {recipe.data}")
+    if history:
+        print(f"going on after epoch {len(history)}")
+
+    def keep(history: History) -> None:
+        history.to_csv(out / _HISTORY)
+        save(model, out / MODEL_FILE, recipe.metadata(), optimizer=optimizer)
+
+    fit(
         model, x, y,
-        optimizer=_optimizer(args, -(-len(x) // batch_size) * epochs),
+        optimizer=optimizer,
         epochs=epochs,
         batch_size=batch_size,
         validation=validation,
         rng=args.seed,
         max_norm=_MAX_NORM.get(args.model),
+        history=history,
+        on_epoch_end=keep,
     )  # fmt: skip
+    if history.interrupted:
+        if not history:
+            raise KeyboardInterrupt
+        load(model, out / MODEL_FILE)
+        print(f"saved is epoch {len(history)}; the same command with --resume goes on from there")
     print("\n" + _score(recipe, model, data))
     if isinstance(model, CharRNN):
         print(f"\na sample:\n{''.join(model.sample(300, temperature=0.7, rng=args.seed))}\n")
-    save(model, out / "model.safetensors", recipe.metadata())
-    history.to_csv(out / "history.csv")
-    print(f"saved in {out}: model.safetensors, history.csv{_plot(history, out)}")
+    print(f"saved in {out}: {MODEL_FILE}, {_HISTORY}{_plot(history, out)}")
 
 
 def evaluate_model(args: argparse.Namespace) -> None:
@@ -85,7 +114,7 @@ def info(args: argparse.Namespace) -> None:
     print(f"xpnn {__version__}, Python {platform.python_version()}\n{describe()}")
     if args.path:
         recipe, model = load_model(args.path)
-        print(f"\n{recipe.model}, trained on {recipe.data}\n{model.summary()}")
+        print(f"\n{recipe.model}, trained on {recipe.data} {recipe.options}\n{model.summary()}")
 
 
 def _load_data(model: str, name: str | None, recipe: Recipe | None = None) -> tuple[Recipe, ImageData | TextData]:
@@ -100,6 +129,24 @@ def _load_data(model: str, name: str | None, recipe: Recipe | None = None) -> tu
             f"on {len(recipe.classes)} classes of {recipe.image_shape}"
         )
     return recipe or Recipe.for_images(model, images), images
+
+
+def _output_folder(args: argparse.Namespace, recipe: Recipe) -> Path:
+    out: Path = args.out or Path("runs") / f"{args.model}-{Path(recipe.data).resolve().name}"
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise PermissionError(f"cannot write to {out}")
+    return out
+
+
+def _resumed(out: Path, recipe: Recipe, model: Sequential, optimizer: Optimizer, steps: int) -> History:
+    """The history of a run that was stopped; model and optimizer become what they were then."""
+    started, _ = load_model(out)
+    if started != recipe:
+        here, there = (f"{run.model} --data {run.data} {run.options}" for run in (recipe, started))
+        raise ValueError(f"{out} has a run of {there}: --resume takes the same model, data and options, not {here}")
+    load(model, out / MODEL_FILE, optimizer=optimizer)
+    return History(History.from_csv(out / _HISTORY)[: optimizer.steps // steps])  # it is written first
 
 
 def _arrays(recipe: Recipe, data: ImageData | TextData) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:

@@ -13,6 +13,7 @@ from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
 from ..training import load, read_metadata
 
 MODELS = ("mlp", "lenet5", "rnn", "charrnn")
+MODEL_FILE = "model.safetensors"  # in a run's folder
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Recipe:
         mean, std: of the network's training input, whose pixels are scaled to [0, 1] first.
         classes: names of the labels.
         vocabulary: of a character model.
+        options: of ``xpnn train``, by which the training would be another one.
     """
 
     model: str
@@ -35,6 +37,7 @@ class Recipe:
     std: float = 1.0
     classes: tuple[str, ...] = ()
     vocabulary: str = ""
+    options: str = ""
 
     @classmethod
     def for_images(cls, model: str, data: ImageData) -> "Recipe":
@@ -79,7 +82,7 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
     Raises:
         OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe.
     """
-    path = path / "model.safetensors" if path.is_dir() else path
+    path = path / MODEL_FILE if path.is_dir() else path
     metadata = read_metadata(path)
     try:
         saved = json.loads(metadata["xpnn"])

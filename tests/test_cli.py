@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 import xpnn as nn
 from xpnn.__main__ import main
 from xpnn.cli.recipe import Recipe, load_model
+from xpnn.training import loop
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
@@ -66,6 +68,62 @@ def test_same_seed_same_file(tmp_path, capsys):
     for name in "ab":
         run(capsys, "train", "mlp", "--epochs", 1, "--seed", 7, "--out", tmp_path / name)
     assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Presses Ctrl-C where an epoch, counted from 1, has ended, or at 0 before the first."""
+
+    def press(epoch):
+        def batches(*arguments):
+            signal.raise_signal(signal.SIGINT)
+            return batch_indices(*arguments)
+
+        def line(row):
+            if row["epoch"] == epoch:
+                signal.raise_signal(signal.SIGINT)
+            return format_row(row)
+
+        batch_indices, format_row = loop.batch_indices, loop.format_row
+        monkeypatch.setattr(loop, *(("format_row", line) if epoch else ("batch_indices", batches)))
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield press
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_file(tmp_path, capsys, monkeypatch, ctrl_c):
+    command = ["train", "mlp", "--epochs", 4, "--out"]
+    assert run(capsys, *command, tmp_path / "whole")[0] == 0
+    ctrl_c(2)
+    status, out, _ = run(capsys, *command, tmp_path / "cut")
+    assert status == 0
+    assert "interrupted in epoch 3" in out
+    assert "saved is epoch 2; the same command with --resume goes on from there" in out
+    assert run(capsys, "evaluate", tmp_path / "cut")[1] in out
+    monkeypatch.undo()
+    status, out, _ = run(capsys, *command, tmp_path / "cut", "--resume")
+    assert status == 0
+    assert "going on after epoch 2" in out
+    assert "epoch   2 " not in out
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert files[0] == files[1]
+    assert nn.History.from_csv(tmp_path / "cut/history.csv").column("epoch") == [1, 2, 3, 4]
+
+
+def test_what_cannot_be_resumed(trained, tmp_path, capsys):
+    command = ["train", "mlp", "--out", trained / "mlp", "--resume", "--epochs"]
+    assert "all 2 epochs are done; --epochs 4 would go on" in run(capsys, *command, 2)[2]
+    status, _, err = run(capsys, *command, 3, "--lr", 0.5)
+    assert status == 1
+    assert "--resume takes the same model, data and options" in err
+    assert "there is no file" in run(capsys, "train", "mlp", "--out", tmp_path, "--resume")[2]
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_nothing(tmp_path, capsys, ctrl_c):
+    ctrl_c(0)
+    assert run(capsys, "train", "mlp", "--out", tmp_path)[0] == 130
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

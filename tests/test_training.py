@@ -139,6 +139,36 @@ class TestFit:
         assert trained(presses=2) == (0, 0, True)  # the second time at once
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
+    def test_going_on_with_a_history_is_as_if_it_had_not_stopped(self, blobs, tmp_path):
+        def run(epochs, optimizer, model, **going_on):
+            options = {"batch_size": 40, "max_norm": 1.0, "rng": 7, "verbose": False}
+            return nn.fit(model, *blobs, epochs=epochs, optimizer=optimizer, **options, **going_on)
+
+        def new():
+            return nn.AdamW(nn.CosineDecay(0.01, 15)), nn.MLP((2, 8, 3), rng=1)
+
+        (whole_optimizer, whole), (first_optimizer, first), (optimizer, model) = new(), new(), new()
+        wanted = run(5, whole_optimizer, whole)
+        run(2, first_optimizer, first).to_csv(tmp_path / "history.csv")
+        nn.save(first, tmp_path / "model.safetensors", optimizer=first_optimizer)
+        nn.load(model, tmp_path / "model.safetensors", optimizer=optimizer)
+        history = run(5, optimizer, model, history=nn.History.from_csv(tmp_path / "history.csv"))
+        assert (parameters(model) == parameters(whole)).all()
+        assert [{**row, "seconds": 0} for row in history] == [{**row, "seconds": 0} for row in wanted]
+        assert run(5, optimizer, model, history=history) is history
+        assert len(history) == 5
+
+    def test_what_is_done_at_the_end_of_an_epoch(self, blobs):
+        seen = []
+
+        def stop_after_three(history):
+            seen.append(history[-1]["epoch"])
+            return len(history) == 3
+
+        history = nn.fit(nn.MLP((2, 3)), *blobs, epochs=9, verbose=False, on_epoch_end=stop_after_three)
+        assert seen == history.column("epoch") == [1, 2, 3]
+        assert not history.interrupted
+
     def test_what_is_no_network_or_cannot_be_trained(self, blobs):
         for call in (nn.fit, nn.evaluate, lambda model, x, y: nn.predict(model, x)):
             with pytest.raises(TypeError, match="expected a network, got"):
@@ -449,8 +479,15 @@ class TestHistory:
 
     def test_csv(self, tmp_path):
         nn.History(self.rows).to_csv(tmp_path / "h.csv")
+        assert nn.History.from_csv(tmp_path / "h.csv") == list(self.rows)
         with open(tmp_path / "h.csv", newline="") as file:
             assert [float(row["loss"]) for row in csv.DictReader(file)] == [0.5, 0.25]
+
+    @pytest.mark.parametrize("text", ["epoch,loss\n1,low\n", "epoch\n1,2\n"])
+    def test_a_file_that_is_no_history(self, tmp_path, text):
+        (tmp_path / "h.csv").write_text(text)
+        with pytest.raises(ValueError, match=r"h\.csv is no history"):
+            nn.History.from_csv(tmp_path / "h.csv")
 
     def test_picture(self, tmp_path):
         nn.History(self.rows).plot(tmp_path / "h.png")

@@ -27,6 +27,21 @@ class History(list[dict[str, float]]):
             writer.writeheader()
             writer.writerows(self)
 
+    @classmethod
+    def from_csv(cls, path: str | Path) -> "History":
+        """Read what :meth:`to_csv` wrote.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no such table.
+        """
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        try:
+            return cls({key: int(v) if v.isdecimal() else float(v) for key, v in row.items() if v} for row in rows)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ValueError(f"{path} is no history ({error})") from error
+
     def plot(self, path: str | Path) -> None:
         """Draw loss and accuracy over the epochs into a picture (PNG, SVG, PDF by the path's ending).
 

@@ -37,6 +37,8 @@ def fit(
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     rng: Rng = 0,
     max_norm: float | None = None,
+    history: History | None = None,
+    on_epoch_end: Callable[[History], object] | None = None,
     verbose: bool = True,
 ) -> History:
     """Train the model on shuffled batches of host data: forward, backward, optimiser, and nothing else.
@@ -51,25 +53,28 @@ def fit(
         y: integer labels, or targets of the output's shape.
         loss: by default SoftmaxCrossEntropy for integer y, else HalfSquaredError.
         optimizer: by default Adam().
-        epochs: passes over the data.
+        epochs: passes over the data, those of ``history`` among them.
         batch_size: samples a step; the last batch of an epoch may be smaller.
         validation: (x, y) to evaluate after each epoch.
-        rng: seed or generator of the shuffles. From a seed each call makes the same ones, so a run in several calls
-            takes a generator.
+        rng: seed or generator of the shuffles. From a seed each call makes the same ones, with ``history`` those that
+            followed.
         max_norm: clip the gradient to this Euclidean norm.
+        history: of a run that this one goes on with, to which it adds its rows. Model and optimizer must be as they
+            were then (:func:`save` and :func:`load` keep both); what follows is as if it had not stopped.
+        on_epoch_end: called with the history after each epoch, to save or to show something; the run ends where it
+            returns True.
         verbose: a progress bar, and a line an epoch.
 
     Returns:
         One row an epoch.
 
     Example: to stop where the held-out loss gets no better
-        >>> optimizer, rng, best = Adam(), np.random.default_rng(0), np.inf
-        >>> for _ in range(100):
-        ...     history = fit(model, x, y, optimizer=optimizer, epochs=1, validation=held_out, rng=rng)
-        ...     if history.interrupted or history[-1]["val_loss"] >= best:
-        ...         break
-        ...     best = history[-1]["val_loss"]
+        >>> def keep_best(history):
+        ...     losses = history.column("val_loss")
+        ...     if losses[-1] > min(losses):
+        ...         return True
         ...     save(model, "best.safetensors")
+        >>> fit(model, x, y, epochs=100, validation=held_out, on_epoch_end=keep_best)
         >>> load(model, "best.safetensors")
 
     Raises:
@@ -87,14 +92,15 @@ def fit(
     optimizer = optimizer or Adam()
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: expected an optimiser, such as SGD(0.1), got {optimizer!r}")
-    rng = np.random.default_rng(rng)
-    history = History()
+    history = History() if history is None else history
+    history.interrupted = False
+    rng = _shuffles(rng, len(x), len(history))
     sums = _Sums()
     step = _training_step(model, loss, optimizer, max_norm, sums)
     scoring = _scoring_step(model, loss, sums)
     model.zero_grad()  # an interrupted step may have left some
     with Interruptible() as ctrl_c:
-        for epoch in range(1, epochs + 1):
+        for epoch in range(len(history) + 1, epochs + 1):
             start, lr = time.perf_counter(), optimizer.rate
             title = f"epoch {epoch}/{epochs}"
             shuffled = _progress(batch_indices(len(x), batch_size, rng), len(x), batch_size, title, verbose)
@@ -110,10 +116,20 @@ def fit(
             history.append(row)
             if verbose:
                 print(format_row(row), flush=True)
+            if on_epoch_end is not None and on_epoch_end(history):
+                break
     if ctrl_c.pressed:
         history.interrupted = True
         print(f"\ninterrupted in epoch {len(history) + 1}: the model keeps what it has learnt so far", flush=True)
     return history
+
+
+def _shuffles(rng: Rng, samples: int, past: int) -> np.random.Generator:
+    """The generator of the shuffles; one made of a seed has the past epochs' behind it."""
+    generator = np.random.default_rng(rng)
+    for _ in range(0 if rng is generator else past):
+        generator.permutation(samples)
+    return generator
 
 
 def _training_step(

@@ -87,7 +87,7 @@ def _type(value: Any) -> str:
 def compiled(code: str, options: tuple[str, ...]) -> ctypes.CDLL:
     """The kernels as a library; STAND_IN_CXXFLAGS may hold options more."""
     launchers = "\n".join(f"LAUNCHED_BY(stand_in_{name}, {name})" for name in _KERNEL.findall(code))
-    flags = ["-std=c++20", "-O1", "-ffp-contract=off", "-shared", "-fPIC", *options]
+    flags = ["-std=c++20", "-O0", "-ffp-contract=off", "-shared", "-fPIC", *options]
     flags += shlex.split(os.environ.get("STAND_IN_CXXFLAGS", ""))
     with tempfile.TemporaryDirectory() as folder:
         source, library = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
