@@ -30,14 +30,14 @@ def trained(tmp_path_factory):
     """A folder for each image model, trained briefly."""
     folder = tmp_path_factory.mktemp("runs")
     for model in ("mlp", "lenet5", "rnn"):
-        assert main(["train", model, "--epochs", "2", "--out", str(folder / model)]) == 0
+        assert main(["train", model, "--epochs", "2", "--batch-size", "48", "--out", str(folder / model)]) == 0
     return folder
 
 
 @pytest.fixture(scope="module")
 def charrnn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("text")
-    (folder / "text.txt").write_text("the quick brown fox jumps over the lazy dog. " * 100)
+    (folder / "text.txt").write_text("the quick brown fox jumps over the lazy dog. " * 30)
     assert main(["train", "charrnn", "--data", str(folder / "text.txt"), "--epochs", "2", "--out", str(folder)]) == 0
     return folder
 
@@ -66,7 +66,7 @@ def test_train_prints_summary_epochs_and_the_final_accuracy(tmp_path, capsys):
 
 def test_same_seed_same_file(tmp_path, capsys):
     for name in "ab":
-        run(capsys, "train", "mlp", "--epochs", 1, "--seed", 7, "--out", tmp_path / name)
+        run(capsys, "train", "mlp", "--epochs", 1, "--batch-size", 100, "--seed", 7, "--out", tmp_path / name)
     assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
 
 
@@ -93,7 +93,7 @@ def ctrl_c(monkeypatch):
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_file(tmp_path, capsys, monkeypatch, ctrl_c):
-    command = ["train", "mlp", "--epochs", 4, "--out"]
+    command = ["train", "mlp", "--epochs", 4, "--batch-size", 359, "--out"]
     assert run(capsys, *command, tmp_path / "whole")[0] == 0
     ctrl_c(2)
     status, out, _ = run(capsys, *command, tmp_path / "cut")
@@ -112,7 +112,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_file(tmp_path, capsys, monke
 
 
 def test_what_cannot_be_resumed(trained, tmp_path, capsys):
-    command = ["train", "mlp", "--out", trained / "mlp", "--resume", "--epochs"]
+    command = ["train", "mlp", "--batch-size", 48, "--out", trained / "mlp", "--resume", "--epochs"]
     assert "all 2 epochs are done; --epochs 4 would go on" in run(capsys, *command, 2)[2]
     status, _, err = run(capsys, *command, 3, "--lr", 0.5)
     assert status == 1

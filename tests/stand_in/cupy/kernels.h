@@ -43,7 +43,7 @@ struct Block {
         ucontext_t start;
         jmp_buf there;
         char* stack;
-        bool started, ended;
+        bool ended;
     } threads[1024];
     void (*kernel)(void*);
     void* arguments;
@@ -53,9 +53,13 @@ struct Block {
 
     // False if some threads waited for others that had ended.
     bool run(unsigned count, bool backwards) {
-        for (unsigned i = 0; i < count; ++i) threads[i].started = threads[i].ended = false;
+        for (unsigned i = 0; i < count; ++i) threads[i].ended = false;
         for (unsigned ended = 0; ended < count;) {
-            if (ended) return false;
+            if (ended) {
+                for (Thread& thread : threads)
+                    if (!thread.ended) thread.stack = nullptr;  // it stays where it waits, and is made anew
+                return false;
+            }
             for (unsigned step = 0; step < count; ++step) {
                 unsigned i = backwards ? count - 1 - step : step;
                 threadIdx = {i, 0, 0};
@@ -67,13 +71,13 @@ struct Block {
         running = nullptr;
         return true;
     }
-    // The running thread up to where it waits or ends. Jumps, since a change of context asks the system twice.
+    // The running thread up to where it waits or ends. It is made once and then serves every block. Jumps, since a change
+    // of context asks the system twice.
     void __attribute__((noinline)) go_on() {
         if (_setjmp(outside)) return;
-        if (running->started) _longjmp(running->there, 1);
-        running->started = true;
+        if (running->stack) _longjmp(running->there, 1);
+        running->stack = (char*)malloc(1 << 16);
         getcontext(&running->start);
-        if (!running->stack) running->stack = (char*)malloc(1 << 16);
         running->start.uc_stack.ss_sp = running->stack;
         running->start.uc_stack.ss_size = 1 << 16;
         makecontext(&running->start, begin, 0);
@@ -83,9 +87,11 @@ struct Block {
 };
 static Block block;
 void Block::begin() {
-    block.kernel(block.arguments);
-    block.running->ended = true;
-    _longjmp(block.outside, 1);
+    for (;;) {
+        block.kernel(block.arguments);
+        block.running->ended = true;
+        if (!_setjmp(block.running->there)) _longjmp(block.outside, 1);
+    }
 }
 static void __attribute__((noinline)) __syncthreads() {
     if (!block.running) __builtin_trap();  // a kernel that waits now and did not at its first launch
