@@ -62,7 +62,7 @@ class Captured:
         self.eager = ""
         self.graph: Any = None
         self._step, self._dtype, self._undo = step, dtype, undo
-        self._stage: Any = _Stage.idle()
+        self._stage: Any = None
         self._moves = _moves
         self._rehearsals = 0
         self._signature: list[Any] | None = None
@@ -96,6 +96,7 @@ class Captured:
 
     def _rehearse(self, args: tuple[Any, ...]) -> Any:
         """An eager step, as the recording will be: under its memory, on its stream, from its buffers."""
+        self._stage = self._stage or _Stage.idle()
         with self._stage.entered():
             self._fill(args)
             crossings = border.crossings

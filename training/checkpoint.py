@@ -51,10 +51,11 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
             rate, ...) are its own. Without one the file's is passed over.
 
     Example:
+        >>> history = fit(model, x, y, optimizer=optimizer, epochs=5)
         >>> save(model, "last.safetensors", optimizer=optimizer)
         >>> model, optimizer = MLP((784, 128, 10)), Adam(CosineDecay(0.001, steps=9_000))
         >>> load(model, "last.safetensors", optimizer=optimizer)
-        >>> fit(model, x, y, optimizer=optimizer, rng=1)  # another order than the first run's
+        >>> fit(model, x, y, optimizer=optimizer, epochs=10, history=history)
 
     Raises:
         FileNotFoundError: there is no such file.

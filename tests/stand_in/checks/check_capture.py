@@ -172,11 +172,18 @@ def test_a_check_still_raises_when_replayed():
     assert step.graph is not None
 
 
+def next_pool() -> Any:
+    """The memory that the next captured step will take."""
+    stage = capture._Stage.idle()
+    stage.retire()
+    return stage.pool
+
+
 def test_memory_lives_as_long_as_the_graph_and_no_longer():
     net = Regression()
     net.step(*data(1)[0], 0.1)  # makes cuBLAS's workspace, which stays
     step = captured(net.step)
-    pool = step._stage.pool
+    pool = next_pool()
     held = pool.used_bytes()
     batches = data(4)
     for x, y in batches:
@@ -204,7 +211,7 @@ def test_holds_no_more_than_one_step_needs():
         return x
 
     run = captured(step)
-    held = run._stage.pool.used_bytes()
+    held = next_pool().used_bytes()
     x = nn.asarray(np.ones(1 << 12))
     for _ in range(4):
         run(x)
@@ -223,13 +230,20 @@ def test_a_pool_serves_the_next_graph(monkeypatch):
     assert (cupy.cuda.MemoryPool.lost, len(capture._idle)) == (lost, idle)
 
 
+def test_a_step_that_is_never_called_takes_nothing():
+    idle = list(capture._idle)
+    never = captured(lambda x: x)
+    assert (capture._idle, never._stage) == (idle, None)
+
+
 def test_a_lost_device_s_memory_is_left_alone(monkeypatch):
     def fail() -> None:
         raise cupy.cuda.runtime.CUDARuntimeError(700, "cudaErrorIllegalAddress: an illegal memory access")
 
     freed: list[Any] = []
-    step, idle = captured(lambda x: x * 2), len(capture._idle)
+    step = captured(lambda x: x * 2)
     step(nn.asarray(np.ones(4)))
+    idle = len(capture._idle)
     monkeypatch.setattr(cupy.cuda.runtime, "memGetInfo", fail)
     monkeypatch.setattr(cupy.cuda.MemoryPool, "free_all_blocks", freed.append)
     del step
