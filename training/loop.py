@@ -59,8 +59,8 @@ def fit(
         rng: seed or generator of the shuffles. From a seed each call makes the same ones, with ``history`` those that
             followed.
         max_norm: clip the gradient to this Euclidean norm.
-        history: of a run that this one goes on with, to which it adds its rows. Model and optimizer must be as they
-            were then (:func:`save` and :func:`load` keep both); what follows is as if it had not stopped.
+        history: of a run that this one goes on with, to which it adds its rows. With the model and the optimizer of
+            then (:func:`save` and :func:`load` keep both, but for what Dropout draws) it is as if it had not stopped.
         on_epoch_end: called with the history after each epoch, to save or to show something; the run ends where it
             returns True.
         verbose: a progress bar, and a line an epoch.
