@@ -2,7 +2,7 @@
 
     import xpnn as nn
 
-The rooms: ``backend`` chooses the array library, ``layers`` holds one differentiable function a file, ``models`` puts
+The rooms: ``backend`` chooses the array library, ``layers`` holds the differentiable functions, ``models`` puts
 layers in a row, ``training`` has optimisers and the loop, ``data`` real data sets.
 """
 

@@ -44,7 +44,7 @@ def captured(
 
     Example:
         >>> step = captured(lambda x, rate: velocity.__iadd__(rate * x))
-        >>> for x in data:
+        >>> for i, x in enumerate(data):
         ...     step(x, schedule(i))
     """
     return Captured(step, dtype, undo) if on_device else step

@@ -6,7 +6,7 @@ cuBLAS, which is quicker there, once for each column k of W: its pixels are a ma
 
     x_i  =  b + sum_k W_k o_ik,    o_ik[(m,c), j] = o[i + m, c, j + k]
 
-This holds for stride 1 and one group; others go by way of im2col itself.
+This holds for stride 1, one group and more than one place for the kernel; others go by way of im2col itself.
 """
 
 from collections.abc import Callable

@@ -4,7 +4,7 @@ CuPy's own products copy what is batched, and CuPy 14 refuses cuBLAS while a str
 raises NotImplementedError). cuBLAS itself can be captured where its workspace is given to it, as it is here.
 
 cuBLAS keeps matrices in column-major order, so it is asked for C^T = B^T A^T: a matrix of rows is the transpose of a
-matrix of columns, and no element moves. Sources: NVIDIA, "cuBLAS", sections 2.1 (data layout, CUDA graphs) and 2.8
+matrix of columns, and no element moves. Sources: NVIDIA, "cuBLAS", sections 1.1 (data layout), 2.1 (CUDA graphs), 2.8
 (cublasGemmStridedBatchedEx).
 """
 

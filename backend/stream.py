@@ -21,7 +21,7 @@ def prefetch(
 ) -> Iterator[tuple[Array, ...]]:
     """Each batch as arrays of the backend; on a device the next one travels while this one is computed with.
 
-    So data need no room on the device but for two batches, and copying takes no time where a step takes longer than
+    So data need no room on the device but for three batches, and copying takes no time where a step takes longer than
     its batch's copy. The host runs ahead by two batches at most.
 
     Args:

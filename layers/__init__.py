@@ -1,4 +1,4 @@
-"""One differentiable function a file, each written forward and backward by hand."""
+"""Differentiable functions, a kind a file, each written forward and backward by hand."""
 
 from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
 from .base import Backward, Composite, Layer

@@ -37,10 +37,11 @@ class Conv2D(Layer):
 
         line_r[(c,n), j] = sum_{d,m} W[d,c,m,n] delta[d,r-m,j],    dE/do[c,r,j] = sum_n line_r[(c,n), j-n]
 
-    Where there are no more kernels than channels, or k2 = 1, and the stride is 1, delta * W as it stands takes less
-    time: the cross-correlation of rot180(W) and delta with a border of zeros.
+    Where there are no more kernels than channels, or k2 = 1, the stride is 1 and the padding less than the kernel,
+    delta * W as it stands takes less time: the cross-correlation of rot180(W) and delta with a border of zeros.
 
-    A device adds up the same products without copying the columns out, where the stride is 1 and G = 1.
+    A device adds up the same products without copying the columns out, where the stride is 1, G = 1 and y more than one
+    pixel.
 
     With dilation the kernel's place (m, n) reads o[c, i + d1 m, j + d2 n]. With G groups, group g's D/G kernels see its
     C/G channels only: the same products, one for each group, over the group's rows of col.

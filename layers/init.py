@@ -26,7 +26,8 @@ def glorot_uniform(rng: Rng, shape: tuple[int, ...], fans: int, dtype: str) -> n
 def orthogonal(rng: Rng, size: int, dtype: str) -> np.ndarray:
     """A random orthogonal (size, size) matrix: repeated multiplication neither blows up nor dies out.
 
-    Source: Saxe, McClelland, Ganguli, "Exact solutions to the nonlinear dynamics of learning", 2014.
+    Source: Saxe, McClelland, Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
+    neural networks", 2014.
     """
     q, r = np.linalg.qr(np.random.default_rng(rng).standard_normal((size, size)))
     return (q * np.sign(np.diagonal(r))).astype(dtype)  # the sign makes the draw uniform over all orthogonal matrices

@@ -11,7 +11,7 @@ class Loss:
     _hint = ""  # what may be meant where the targets' shape is wrong
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
-        """The loss as a 0-d array of the backend, and the function that gives its gradient for the outputs."""
+        """The loss, a scalar of the backend (on a device a 0-d array), and the function that gives dE/d(outputs)."""
         raise NotImplementedError
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
@@ -19,7 +19,7 @@ class Loss:
         return self.forward(outputs, targets)[0]
 
     def accuracy(self, outputs: Array, targets: Array) -> Array | None:
-        """The share of outputs that are right, as a 0-d array; None where the loss knows no right and wrong."""
+        """The share of outputs that are right, as such a scalar; None where the loss knows no right and wrong."""
         return None
 
     def __repr__(self) -> str:

@@ -23,7 +23,8 @@ class History(list[dict[str, float]]):
     def to_csv(self, path: str | Path) -> None:
         """Write the table with a header line."""
         with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(self[0]) if self else ["epoch"])
+            columns = dict.fromkeys(key for row in self for key in row)
+            writer = csv.DictWriter(file, list(columns) or ["epoch"])
             writer.writeheader()
             writer.writerows(self)
 

@@ -62,7 +62,7 @@ def fit(
         history: of a run that this one goes on with, to which it adds its rows. With the model and the optimizer of
             then (:func:`save` and :func:`load` keep both, but for what Dropout draws) it is as if it had not stopped.
         on_epoch_end: called with the history after each epoch, to save or to show something; the run ends where it
-            returns True.
+            returns something true.
         verbose: a progress bar, and a line an epoch.
 
     Returns:
@@ -78,8 +78,9 @@ def fit(
         >>> load(model, "best.safetensors")
 
     Raises:
-        TypeError: the model is no network, the data are no numbers, or the optimizer is none.
-        ValueError: x and y do not match, are empty or hold NaN or infinity; or a setting is out of its range.
+        TypeError: the model is no network, the data are no numbers, or loss or optimizer is none.
+        ValueError: x and y do not match, are empty or hold NaN or infinity; a setting is out of its range,
+            or the model has no parameters.
         FloatingPointError: the loss is no longer finite.
         MemoryError: the device's memory ran out.
         RuntimeError: the device was lost.

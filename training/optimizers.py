@@ -121,7 +121,8 @@ class SGD(Optimizer):
         nesterov: look ahead along the velocity.
         weight_decay: weight of the penalty 1/2 |p|^2.
 
-    Source: the seed, "参数更新"; Sutskever et al., "On the importance of initialization and momentum", 2013.
+    Source: the seed, "参数更新"; Sutskever et al., "On the importance of initialization and momentum
+    in deep learning", 2013.
     """
 
     def __init__(
@@ -273,7 +274,7 @@ def clip_grad_norm(model: Layer, max_norm: float) -> Array:
         g = g min(1, max_norm / (|g| + 1e-6))
 
     Returns:
-        The norm before, a 0-d array; it is not fetched from the device.
+        The norm before, a scalar of the backend (on a device a 0-d array, not fetched).
 
     Raises:
         ValueError: max_norm is not above 0.
