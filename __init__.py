@@ -41,6 +41,7 @@ from .layers import (
     Subsample2D,
     Tanh,
     gradcheck,
+    inference,
 )
 from .models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
 from .training import (
@@ -120,6 +121,7 @@ __all__ = [
     "evaluate",
     "fit",
     "gradcheck",
+    "inference",
     "load",
     "load_images",
     "load_text",

@@ -8,7 +8,7 @@ from .gemm import matmul
 from .im2col import Pair, Tile, batch_first, col2im, im2col, output_sizes, rows_first, tiles, turned_windows
 from .memory import cache_blocks, keep_freed_memory
 from .numpy_blas import aligned, aligned_empty, kernels_at_once, narrow_parts, single_threaded_blas
-from .products import small_products, sum_of_products
+from .products import add_rows_at, small_products, sum_of_products
 from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
 from .stream import prefetch
 from .threads import divided, in_parallel, part, parts
@@ -23,6 +23,7 @@ __all__ = [
     "Rng",
     "Tile",
     "add_product",
+    "add_rows_at",
     "aligned",
     "aligned_empty",
     "asarray",

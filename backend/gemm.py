@@ -81,10 +81,11 @@ def _batch_on_cpu(a: Array, b: Array, out: Array | None) -> Array:
 def accumulate(out: Array, a: Array, b: Array) -> None:
     """out += a @ b; on a device by cuBLAS itself where it can write to ``out``, which saves a launch and an array."""
     if on_device and out.dtype == a.dtype and _suits(a, b) and out.shape == _shape(a, b):
-        if _in_pieces(a, b, out, 1.0):
+        library = _library()
+        if library is not None and _in_pieces(a, b, out, 1.0):
             return
         for target, first, second in ((out, a, b), (out.mT, b.mT, a.mT)):  # (A B)^T = B^T A^T
-            if _is_target(target) and (library := _library()) is not None:
+            if library is not None and _is_target(target):
                 library.products(first, second, target, add=True)
                 return
     out += matmul(a, b)

@@ -1,13 +1,16 @@
-"""Products in a loop and sums of products, in the sizes that suit BLAS."""
+"""Products in a loop and sums of products, in the sizes that suit BLAS; and those with a matrix of ones and zeros."""
 
 import contextlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from .blas import add_product
 from .gemm import matmul
 from .numpy_blas import aligned_empty, better_in_halves, single_threaded_blas, sum_pieces, too_small_to_divide
-from .select import Array, xp
+from .select import Array, on_device, xp
+
+_ONE_HOT = 1 << 24  # numbers of a one-hot matrix at a time
 
 
 @contextlib.contextmanager
@@ -42,3 +45,24 @@ def sum_of_products(a: Array, b: Array) -> Array:
     turned = aligned_empty((G, P, n, L // length, 1, length, D), a.dtype)
     turned[..., 0, :, :] = b.reshape(G, P, n, D, -1, length).transpose(0, 1, 2, 4, 5, 3)
     return xp.matmul(rows, turned).reshape(G, -1, K, D).sum(1)
+
+
+def add_rows_at(out: Array, indices: Array, rows: Array) -> None:
+    """out += onehot^T rows, so out[i] += rows[n] for every n with indices[n] = i; each sum has one order.
+
+    Args:
+        out: (V, D), C-contiguous.
+        indices: (n,) whole numbers in [0, V).
+        rows: (n, D).
+    """
+    if on_device:  # sums scattered there have no order, and how many indices differ is not known without waiting
+        step = max(1, _ONE_HOT // len(indices))
+        for start in range(0, len(out), step):
+            part = out[start : start + step]
+            onehot = indices[:, None] == xp.arange(start, start + len(part))
+            add_product(part, onehot.astype(rows.dtype).T, rows)
+        return
+    order = np.argsort(indices, kind="stable")
+    ordered = indices[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    out[ordered[starts]] += np.add.reduceat(rows[order], starts)

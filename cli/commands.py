@@ -45,18 +45,23 @@ def train(args: argparse.Namespace) -> None:
     batch_size = args.batch_size or (16 if small else 32 if args.model == "charrnn" else 64)
     steps = -(-len(x) // batch_size)  # of an epoch
     model, optimizer = recipe.build(args.seed), _optimizer(args, steps * epochs)
-    options = f"--batch-size {batch_size} --optimizer {args.optimizer} --lr {optimizer.rate:g} --seed {args.seed}"
+    options = f"--batch-size {batch_size} --optimizer {args.optimizer} --lr {optimizer.rate} --seed {args.seed}"
     recipe = replace(recipe, options=options)
     history = _resumed(out, recipe, model, optimizer, steps) if args.resume else History()
     if len(history) >= epochs:
-        raise ValueError(f"{out}: all {epochs} epochs are done; --epochs {2 * epochs} would go on")
+        raise ValueError(f"{out}: its {len(history)} epochs are done; a larger --epochs goes on")
     print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {recipe.data}")
     if history:
         print(f"going on after epoch {len(history)}")
+    saved = len(history)
 
-    def keep(history: History) -> None:
-        history.to_csv(out / _HISTORY)
+    def keep(rows: History) -> None:
+        nonlocal saved
+        part = out / f"{_HISTORY}.part"
+        rows.to_csv(part)
+        part.replace(out / _HISTORY)
         save(model, out / MODEL_FILE, recipe.metadata(), optimizer=optimizer)
+        saved = len(rows)
 
     fit(
         model, x, y,
@@ -70,10 +75,11 @@ def train(args: argparse.Namespace) -> None:
         on_epoch_end=keep,
     )  # fmt: skip
     if history.interrupted:
-        if not history:
+        if not saved:
             raise KeyboardInterrupt
+        del history[saved:]
         load(model, out / MODEL_FILE)
-        print(f"saved is epoch {len(history)}; the same command with --resume goes on from there")
+        print(f"back to epoch {saved}, as it was saved; the same command with --resume goes on from there")
     print("\n" + _score(recipe, model, data))
     if isinstance(model, CharRNN):
         print(f"\na sample:\n{''.join(model.sample(300, temperature=0.7, rng=args.seed))}\n")
@@ -114,7 +120,7 @@ def info(args: argparse.Namespace) -> None:
     print(f"xpnn {__version__}, Python {platform.python_version()}\n{describe()}")
     if args.path:
         recipe, model = load_model(args.path)
-        print(f"\n{recipe.model}, trained on {recipe.data} {recipe.options}\n{model.summary()}")
+        print(f"\n{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip(), model.summary(), sep="\n")
 
 
 def _load_data(model: str, name: str | None, recipe: Recipe | None = None) -> tuple[Recipe, ImageData | TextData]:
@@ -143,10 +149,15 @@ def _resumed(out: Path, recipe: Recipe, model: Sequential, optimizer: Optimizer,
     """The history of a run that was stopped; model and optimizer become what they were then."""
     started, _ = load_model(out)
     if started != recipe:
-        here, there = (f"{run.model} --data {run.data} {run.options}" for run in (recipe, started))
-        raise ValueError(f"{out} has a run of {there}: --resume takes the same model, data and options, not {here}")
+        command = f"xpnn train {started.model} --data {started.data} {started.options}".rstrip()
+        raise ValueError(
+            f"{out} was left by `{command}`: --resume takes the same model and options, and the data as they were"
+        )
     load(model, out / MODEL_FILE, optimizer=optimizer)
-    return History(History.from_csv(out / _HISTORY)[: optimizer.steps // steps])  # it is written first
+    history = History(History.from_csv(out / _HISTORY)[: optimizer.steps // steps])  # it is written first
+    if len(history) * steps != optimizer.steps:
+        raise ValueError(f"{out}: {_HISTORY} or the data do not belong to {MODEL_FILE} of {optimizer.steps} steps")
+    return history
 
 
 def _arrays(recipe: Recipe, data: ImageData | TextData) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:

@@ -27,7 +27,7 @@ class Recipe:
         mean, std: of the network's training input, whose pixels are scaled to [0, 1] first.
         classes: names of the labels.
         vocabulary: of a character model.
-        options: of ``xpnn train``, by which the training would be another one.
+        options: of ``xpnn train``, which must be the same where the run goes on.
     """
 
     model: str

@@ -196,7 +196,9 @@ def _dropout(node: Node, x: Array, ratio: Array | None = None, training: Array |
     o = node.options(ratio=0.5, seed=0)
     p = float(to_numpy(ratio)) if ratio is not None else o.ratio
     if training is not None and bool(to_numpy(training)) and p:
-        node.refuse("training_mode", "ONNX leaves the random numbers open (with a ratio above 0), and xpnn draws its own")
+        node.refuse(
+            "training_mode", "ONNX leaves the random numbers open (with a ratio above 0), and xpnn draws its own"
+        )
     return Dropout(p)(x), xp.ones(x.shape, dtype=bool)
 
 

@@ -164,11 +164,13 @@ class LeakyReLU(Activation):
 @fused
 def leaky_relu(z: Array, b: Array | None, slope: float) -> Activated:
     z = _biased(z, b)
+    usual = 0 < slope <= 1  # then a maximum does, which takes NumPy a sixth of the time of `where`
 
     def backward(dy: Array, db: Array | None = None) -> Array:
-        return _bias_gradient(xp.where(z > 0, dy, slope * dy), db)
+        dz = dy * xp.maximum(z > 0, z.dtype.type(slope)) if usual else xp.where(z > 0, dy, slope * dy)
+        return _bias_gradient(dz, db)
 
-    return xp.where(z > 0, z, slope * z), backward
+    return xp.maximum(z, slope * z) if usual else xp.where(z > 0, z, slope * z), backward
 
 
 class Softmax(Layer):

@@ -1,6 +1,8 @@
 """What every layer shares: where its parameters and gradients are, and the checks at its border."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -11,6 +13,31 @@ from .parameters import Gradients, Parameters, in_one_vector, vector_of
 
 Backward = Callable[[Array], Any]
 """Takes dE/dy, adds to the layer's gradients, returns dE/dx (it may be None where nobody asked for it)."""
+
+_inference: ContextVar[bool] = ContextVar("inference", default=False)
+
+
+@contextmanager
+def inference() -> Iterator[None]:
+    """Every ``forward`` within is that of inference: dropout is off, batch normalisation takes its running estimates.
+
+    So the function that a trained network is can be differentiated, for its input or for layers that are trained on.
+
+    Example:
+        >>> with inference():
+        ...     logits, backward = model.forward(x)
+        >>> saliency = backward(dlogits)
+    """
+    token = _inference.set(True)
+    try:
+        yield
+    finally:
+        _inference.reset(token)
+
+
+def inferring() -> bool:
+    """Whether the caller runs within :func:`inference`."""
+    return _inference.get()
 
 
 class Layer:
@@ -69,7 +96,8 @@ class Layer:
 
     def __call__(self, x: Array) -> Array:
         """The output alone, for inference."""
-        return self.forward(x, needs_dx=False)[0]
+        with inference():
+            return self.forward(x, needs_dx=False)[0]
 
     def leaves(self) -> Iterator[tuple[str, "Layer"]]:
         """The layers not made of others with their dotted paths, in order; one that stands twice comes once."""
@@ -125,19 +153,20 @@ class Layer:
         """Meet a network of which parameters would be missed in training or saving.
 
         Raises:
-            TypeError: a leaf holds layers with parameters that stand nowhere else in the network.
+            TypeError: a layer holds others with parameters that are no part of the network.
             ValueError: two layers have the same path.
         """
         named = list(self.leaves())
         paths, leaves = [path for path, _ in named], [leaf for _, leaf in named]
-        for path, leaf in named:
+        for path in paths:
             if paths.count(path) > 1:
                 raise ValueError(f"{type(self).__name__}: two of its layers have the name {path!r}")
-            for name, value in vars(leaf).items():
-                layers = [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, Layer)]
-                if any(part.params and part not in leaves for layer in layers for _, part in layer.leaves()):
+        for layer in _tree(self):
+            for name, value in vars(layer).items():
+                held = _layers_in(value) if name not in _CACHES else ()
+                if any(leaf.params and leaf not in leaves for part in held for _, leaf in part.leaves()):
                     raise TypeError(
-                        f"{type(leaf).__name__}: the parameters of its {name} would be missed: derive a layer made of "
+                        f"{type(layer).__name__}: the parameters of its {name} would be missed: derive a layer made of "
                         "layers from Composite, and name them in children()"
                     )
 
@@ -205,7 +234,7 @@ class Composite(Layer):
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         """The layers that it is made of with their names, in order."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: children() must give its layers with their names")
 
     @property
     def separable(self) -> bool:  # type: ignore[override]
@@ -240,6 +269,25 @@ class Composite(Layer):
     def buffers(self) -> Parameters:  # type: ignore[override]
         """Every buffer by its dotted path."""
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
+
+
+_CACHES = ("_gathered", "_ordered")  # of layers, not part of what a layer is
+
+
+def _tree(layer: Layer) -> Iterator[Layer]:
+    """The layer and all that it is made of."""
+    yield layer
+    for _, child in layer.children() if isinstance(layer, Composite) else ():
+        yield from _tree(child)
+
+
+def _layers_in(value: Any) -> Iterator[Layer]:
+    """The layers in an attribute, also in its lists, tuples and dicts."""
+    if isinstance(value, Layer):
+        yield value
+    elif isinstance(value, (list, tuple, set, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _layers_in(item)
 
 
 _WHOLE = int, np.integer

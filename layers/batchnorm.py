@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..backend import Array, xp
-from .base import Backward, Layer, brief, positive
+from .base import Backward, Layer, brief, inferring, positive
 from .parameters import Parameters
 
 
@@ -26,20 +26,22 @@ class _BatchNorm(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_input(x)
-        M = x.size // self.num_features
-        if M == 1:
+        M, running = x.size // self.num_features, inferring()
+        if M == 1 and not running:
             raise ValueError(
                 f"{self}: expected two values per channel at the least in training, got shape {x.shape}: another "
                 "batch_size may leave no batch of one sample"
             )
         axes = (0, *range(2, x.ndim))
-        mean = x.mean(axes, keepdims=True)
+        gamma, beta, mean, var = self._per_channel(x, *self.params.values(), *self.buffers.values())
+        if not running:
+            mean = x.mean(axes, keepdims=True)
         xhat = xp.subtract(x, mean, out=xp.empty_like(x))  # in x's order: a result of CuPy's own has rows of samples
-        var = (xhat * xhat).mean(axes, keepdims=True)  # of the differences, since mean(x^2) - mean(x)^2 cancels
+        if not running:
+            var = (xhat * xhat).mean(axes, keepdims=True)  # of the differences, since mean(x^2) - mean(x)^2 cancels
+            self._track(running_mean=mean, running_var=var * (M / (M - 1)))
         invstd = 1 / xp.sqrt(var + self.eps)
         xhat *= invstd
-        self._track(running_mean=mean, running_var=var * (M / (M - 1)))
-        gamma, beta = self._per_channel(x, self.params["gamma"], self.params["beta"])
         y = xp.multiply(gamma, xhat, out=xp.empty_like(x))
         y += beta
 
@@ -50,6 +52,8 @@ class _BatchNorm(Layer):
             self.grads["beta"] += dbeta.ravel()
             if not needs_dx:
                 return None
+            if running:
+                return xp.multiply(dy, gamma * invstd, out=xp.empty_like(xhat))
             dx: Array = xp.multiply(xhat, dgamma / -M, out=xp.empty_like(xhat))
             dx += dy
             dx -= dbeta / M
@@ -99,7 +103,7 @@ class BatchNorm1D(_BatchNorm):
         dE/dgamma  = sum_i dE/dy_i xhat_i
         dE/dx_i    = gamma / sqrt(var + eps) (dE/dy_i - 1/M dE/dbeta - xhat_i 1/M dE/dgamma)
 
-    ``forward`` also updates the running estimates, which ``__call__`` uses in place of mean and var::
+    ``forward`` also updates the running estimates, which inference uses in place of mean and var::
 
         running_mean = (1 - momentum) running_mean + momentum mean
         running_var  = (1 - momentum) running_var  + momentum M/(M-1) var

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import Array, Rng, check, xp
+from ..backend import Array, Rng, add_rows_at, check
 from .base import Backward, Layer, positive
 
 
@@ -12,7 +12,7 @@ class Embedding(Layer):
     ::
 
         y[n] = W[i[n]]
-        dE/dW = onehot^T dE/dy,    onehot[n, k] = 1 where i[n] = k
+        dE/dW = onehot^T dE/dy,    onehot[n, k] = 1 where i[n] = k, else 0
 
     Args:
         num_embeddings: V, the number of symbols.
@@ -43,9 +43,7 @@ class Embedding(Layer):
         )
 
         def backward(dy: Array) -> None:
-            # a product with the one-hot matrix, not a scattered addition: that is not reproducible on a device
-            onehot = (x.reshape(-1, 1) == xp.arange(self.num_embeddings)).astype(dy.dtype)
-            self.grads.add_product("W", onehot.T, dy.reshape(-1, self.embedding_dim))
+            add_rows_at(self.grads["W"], x.ravel(), dy.reshape(-1, self.embedding_dim))
 
         return self.params["W"][x], backward
 

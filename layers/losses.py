@@ -115,7 +115,7 @@ class HalfSquaredError(Loss):
     Source: the seed, "误差反向传播".
     """
 
-    _hint = " (class labels are integers, and their loss is SoftmaxCrossEntropy)"
+    _hint = " (targets[:, None] has a column; class labels are integers, and their loss is SoftmaxCrossEntropy)"
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
         self._check(outputs, targets, "f", "floating-point targets")

@@ -8,6 +8,7 @@ from ..backend import Array, in_parallel, parts, xp
 from ..layers import Backward, Composite, Dense, Layer, MaxPool2D, ReLU
 from ..layers.activations import Activation
 from ..layers.dense import ActivatedDense
+from ..layers.parameters import vector_of
 
 
 class Sequential(Composite):
@@ -38,7 +39,8 @@ class Sequential(Composite):
                 raise TypeError(f"Sequential: expected layers, got {type(layer).__name__}")
         self.layers = list(layers)
         self.input_shape, self.input_dtype = input_shape, input_dtype
-        self.gather()
+        if any(leaf.params and vector_of(leaf.params) is None for _, leaf in self.leaves()):
+            self.gather()  # layers that stand in a network already stay there until this one's vector is asked for
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         y, backward = self._forward_in_parts(x, needs_dx)
@@ -143,7 +145,12 @@ class Sequential(Composite):
     def __getitem__(self, index: slice) -> "Sequential": ...
 
     def __getitem__(self, index: int | slice) -> Layer:
-        """A layer; or some of them as a network, which shares their parameters."""
+        """A layer; or some of them as a network, which shares their parameters.
+
+        Example: to train the last layers alone
+            >>> head = model[-2:]
+            >>> fit(head, predict(model[:-2], x), y)
+        """
         return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
     def __iter__(self) -> Iterator[Layer]:

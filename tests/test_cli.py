@@ -99,7 +99,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_file(tmp_path, capsys, monke
     status, out, _ = run(capsys, *command, tmp_path / "cut")
     assert status == 0
     assert "interrupted in epoch 3" in out
-    assert "saved is epoch 2; the same command with --resume goes on from there" in out
+    assert "back to epoch 2, as it was saved; the same command with --resume goes on from there" in out
     assert run(capsys, "evaluate", tmp_path / "cut")[1] in out
     monkeypatch.undo()
     status, out, _ = run(capsys, *command, tmp_path / "cut", "--resume")
@@ -113,10 +113,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_file(tmp_path, capsys, monke
 
 def test_what_cannot_be_resumed(trained, tmp_path, capsys):
     command = ["train", "mlp", "--batch-size", 48, "--out", trained / "mlp", "--resume", "--epochs"]
-    assert "all 2 epochs are done; --epochs 4 would go on" in run(capsys, *command, 2)[2]
+    assert "its 2 epochs are done; a larger --epochs goes on" in run(capsys, *command, 2)[2]
     status, _, err = run(capsys, *command, 3, "--lr", 0.5)
     assert status == 1
-    assert "--resume takes the same model, data and options" in err
+    assert "--resume takes the same model and options" in err
     assert "there is no file" in run(capsys, "train", "mlp", "--out", tmp_path, "--resume")[2]
 
 

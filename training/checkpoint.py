@@ -30,14 +30,16 @@ def save(
         OSError: the file cannot be written.
         TypeError, ValueError: as :meth:`Layer.check_leaves`, for a network of which a part would be missed.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file  # here, so that importing xpnn costs little more than NumPy
+    from safetensors.numpy import save as serialized  # here, so that importing xpnn costs little more than NumPy
 
     # contiguous, since safetensors writes other memory orders wrongly without a word
     tensors = {key: np.asarray(to_numpy(value), order="C") for key, value in _state(model, optimizer).items()}
+    data, part = serialized(tensors, metadata), Path(f"{path}.part")  # so that there is always a whole file
     try:
-        save_file(tensors, path, metadata)
-    except SafetensorError as error:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
         raise OSError(f"cannot write {path} ({error})") from error
 
 

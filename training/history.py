@@ -36,11 +36,11 @@ class History(list[dict[str, float]]):
             OSError: the file cannot be read.
             ValueError: it is no such table.
         """
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
         try:
+            with open(path, newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
             return cls({key: int(v) if v.isdecimal() else float(v) for key, v in row.items() if v} for row in rows)
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, csv.Error) as error:
             raise ValueError(f"{path} is no history ({error})") from error
 
     def plot(self, path: str | Path) -> None:
@@ -59,8 +59,8 @@ class History(list[dict[str, float]]):
         for index, kind in enumerate(kinds):
             axes = figure.add_subplot(1, len(kinds), index + 1)
             for column, label in ((kind, "training"), (f"val_{kind}", "held out")):
-                if self.column(column):
-                    axes.plot(self.column("epoch"), self.column(column), marker=".", label=label)
+                if points := [(row["epoch"], row[column]) for row in self if column in row]:
+                    axes.plot(*zip(*points, strict=True), marker=".", label=label)
             axes.set(xlabel="epoch", ylabel=kind)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3)

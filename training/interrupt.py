@@ -16,10 +16,10 @@ class Interruptible:
     KeyboardInterrupt ends the block wherever it comes.
 
     Attributes:
-        pressed: Ctrl-C was.
+        interrupted: the block was ended so.
     """
 
-    pressed = False
+    interrupted = _pressed = False
 
     def __enter__(self) -> "Interruptible":
         in_main = threading.current_thread() is threading.main_thread()
@@ -31,18 +31,17 @@ class Interruptible:
     def __exit__(self, kind: object, error: object, traceback: object) -> bool:
         if self._ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        interrupted = isinstance(error, KeyboardInterrupt)
-        self.pressed |= interrupted
-        return interrupted
+        self.interrupted = isinstance(error, KeyboardInterrupt)
+        return self.interrupted
 
     def between(self, steps: Iterable[T]) -> Iterator[T]:
         """The same items."""
         for step in steps:
             yield step
-            if self.pressed:
+            if self._pressed:
                 raise KeyboardInterrupt
 
     def _press(self, number: int, frame: FrameType | None) -> None:
-        if self.pressed:
+        if self._pressed:
             signal.default_int_handler(number, frame)
-        self.pressed = True
+        self._pressed = True

@@ -68,7 +68,7 @@ def fit(
     Returns:
         One row an epoch.
 
-    Example: to stop where the held-out loss gets no better
+    Example: to stop where the held-out loss rises
         >>> def keep_best(history):
         ...     losses = history.column("val_loss")
         ...     if losses[-1] > min(losses):
@@ -78,7 +78,7 @@ def fit(
         >>> load(model, "best.safetensors")
 
     Raises:
-        TypeError: the model is no network, the data are no numbers, or loss or optimizer is none.
+        TypeError: the model is no network, the data are no numbers, or loss, optimizer or history is none.
         ValueError: x and y do not match, are empty or hold NaN or infinity; a setting is out of its range,
             or the model has no parameters.
         FloatingPointError: the loss is no longer finite.
@@ -94,6 +94,8 @@ def fit(
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: expected an optimiser, such as SGD(0.1), got {optimizer!r}")
     history = History() if history is None else history
+    if not isinstance(history, History):
+        raise TypeError(f"fit: expected a History, as an earlier call gave it, got {type(history).__name__}")
     history.interrupted = False
     rng = _shuffles(rng, len(x), len(history))
     sums = _Sums()
@@ -119,7 +121,7 @@ def fit(
                 print(format_row(row), flush=True)
             if on_epoch_end is not None and on_epoch_end(history):
                 break
-    if ctrl_c.pressed:
+    if ctrl_c.interrupted:
         history.interrupted = True
         print(f"\ninterrupted in epoch {len(history) + 1}: the model keeps what it has learnt so far", flush=True)
     return history
@@ -148,8 +150,8 @@ def _training_step(
         backward(loss_backward())
         if max_norm is not None:
             clip_grad_norm(model, max_norm)
-        if whole:
-            optimizer.update(model, *scalars)
+        if whole and not optimizer.update(model, *scalars):
+            model.zero_grad()
         sums.add(len(x), value, loss.accuracy(outputs, y))
 
     run = captured(compute, model.dtype or "float32", model.zero_grad)

@@ -17,6 +17,9 @@ class Optimizer:
     count. ``update`` computes on the device alone, so that a captured step may hold it; what it needs of the host that
     changes from step to step comes in as a scalar.
 
+    A subclass says in ``_update`` how the parameters follow from the gradients, and in ``_slots`` what the vectors are
+    called that it keeps from step to step; those are saved with a model.
+
     Attributes:
         lr: the learning rate, a number or a :data:`Schedule`.
         steps: how many steps were made.
@@ -49,28 +52,31 @@ class Optimizer:
         Raises:
             ValueError: the state belongs to another model.
         """
-        self.update(model, *self.scalars())
+        if not self.update(model, *self.scalars()):
+            model.zero_grad()
         self.steps += 1
 
     def scalars(self) -> tuple[float, ...]:
         """The numbers that the next update takes: the learning rate, and what else changes from step to step."""
         return (self.rate,)
 
-    def update(self, model: Layer, *scalars: Any) -> None:
-        """What a step computes, without its count; the scalars as numbers or as 0-d arrays of the backend."""
+    def update(self, model: Layer, *scalars: Any) -> bool | None:
+        """What a step computes, without its count; True where the gradients were set to 0 on the way.
+
+        The scalars are numbers or 0-d arrays of the backend.
+        """
         params, grads = model.gather()
         state = self.state(params)
         if self._model is None or self._model() is not model:
             self._take(model)
-        if not self._update(params, grads, scalars, *state.values()):
-            model.zero_grad()
+        return self._update(params, grads, scalars, *state.values())
 
     def _take(self, model: Layer) -> None:
         """Be the model's from now on; an error where that would go on from another's steps."""
         if self._model is not None and self.steps and (self._slots or callable(self.lr)):
             raise ValueError(
                 f"{type(self).__name__}: it has made {self.steps} steps of another model: each model needs an "
-                "optimiser of its own, or a copy.deepcopy of one to go on from"
+                "optimiser of its own (and each model[2:] is a new model), or a copy.deepcopy of one to go on from"
             )
         model.check_leaves()
         self._model = weakref.ref(model)
@@ -102,7 +108,7 @@ class Optimizer:
         return self._state
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool | None:
-        """Update the parameters and the state; True where the gradients were set to 0 on the way."""
+        """Update the parameters and the state, all of them vectors; the rest as for :meth:`update`."""
         raise NotImplementedError
 
 
