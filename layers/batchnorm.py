@@ -62,14 +62,6 @@ class _BatchNorm(Layer):
 
         return y, backward
 
-    def __call__(self, x: Array) -> Array:
-        self._check_input(x)
-        gamma, beta, mean, var = self._per_channel(x, *self.params.values(), *self.buffers.values())
-        y: Array = xp.subtract(x, mean, out=xp.empty_like(x))
-        y *= gamma / xp.sqrt(var + self.eps)
-        y += beta
-        return y
-
     def _check_input(self, x: Array) -> None:
         raise NotImplementedError
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 import xpnn as nn
 from xpnn.__main__ import main
+from xpnn.cli import commands
 from xpnn.cli.recipe import Recipe, load_model
 from xpnn.training import loop
 
@@ -111,6 +113,39 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_file(tmp_path, capsys, monke
     assert nn.History.from_csv(tmp_path / "cut/history.csv").column("epoch") == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("where", ["to_csv", "save"])
+def test_a_run_that_died_while_it_saved_goes_on_too(tmp_path, capsys, monkeypatch, where):
+    command = ["train", "mlp", "--epochs", 3, "--batch-size", 359, "--out"]
+    assert run(capsys, *command, tmp_path / "whole")[0] == 0
+    calls = []
+
+    def dies(*arguments, **keywords):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise RuntimeError("died")
+        return real(*arguments, **keywords)
+
+    owner = nn.History if where == "to_csv" else commands
+    real = getattr(owner, where)
+    monkeypatch.setattr(owner, where, dies)
+    assert "died" in run(capsys, *command, tmp_path / "cut")[2]
+    monkeypatch.undo()
+    assert "going on after epoch 1" in run(capsys, *command, tmp_path / "cut", "--resume")[1]
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert files[0] == files[1]
+
+
+def test_an_epoch_that_was_not_saved_is_not_counted(tmp_path, capsys, monkeypatch):
+    def pressed_again(history, path):
+        raise KeyboardInterrupt
+
+    command = ["train", "mlp", "--epochs", 3, "--batch-size", 359, "--out", tmp_path]
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.History, "to_csv", pressed_again)
+        assert run(capsys, *command)[0] == 130
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_resumed(trained, tmp_path, capsys):
     command = ["train", "mlp", "--batch-size", 48, "--out", trained / "mlp", "--resume", "--epochs"]
     assert "its 2 epochs are done; a larger --epochs goes on" in run(capsys, *command, 2)[2]
@@ -118,6 +153,11 @@ def test_what_cannot_be_resumed(trained, tmp_path, capsys):
     assert status == 1
     assert "--resume takes the same model and options" in err
     assert "there is no file" in run(capsys, "train", "mlp", "--out", tmp_path, "--resume")[2]
+    shutil.copytree(trained / "mlp", tmp_path / "short")
+    history = nn.History.from_csv(tmp_path / "short/history.csv")
+    nn.History(history[:1]).to_csv(tmp_path / "short/history.csv")
+    command[command.index(trained / "mlp")] = tmp_path / "short"
+    assert "history.csv or the data do not belong to model.safetensors of 60 steps" in run(capsys, *command, 3)[2]
 
 
 def test_ctrl_c_in_the_first_epoch_leaves_nothing(tmp_path, capsys, ctrl_c):

@@ -9,6 +9,7 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
+from xpnn.backend import add_rows_at
 
 F64 = {"rng": 0, "dtype": "float64"}
 LAYERS = {
@@ -202,6 +203,23 @@ def test_layers_whose_parameters_would_be_missed_are_found(tmp_path):
         nn.SGD(0.1).step(Twins())
 
 
+@pytest.mark.parametrize(
+    "hold", [lambda a: (a,), lambda a: {"a": a}, lambda a: [[a], 3]], ids=["tuple", "dict", "lists"]
+)
+@pytest.mark.parametrize("base", [nn.Layer, nn.Composite])
+def test_layers_are_missed_wherever_one_holds_them(hold, base):
+    class Block(base):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.other = hold(nn.Dense(2, 2)), nn.ReLU()
+
+        def children(self):
+            yield "other", self.other
+
+    with pytest.raises(TypeError, match="Block: the parameters of its inner would be missed"):
+        nn.Sequential(Block(), nn.Dense(2, 2)).check_leaves()
+
+
 def test_gradients_and_copies_of_parameters_are_what_they_say():
     layer = nn.Dense(2, 2, rng=0)
     kept = layer.params.copy()
@@ -287,6 +305,28 @@ def test_embedding_refuses_an_index_out_of_range(index):
     with pytest.raises(ValueError, match="outside"):  # noqa: PT012
         nn.Embedding(4, 3)(dev(np.array([[index]])))
         nn.synchronize()
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int32"])
+@pytest.mark.parametrize("at_a_time", [1, 14, 1 << 24])
+def test_rows_are_added_where_indices_say(rng, kind, at_a_time, monkeypatch):
+    """Single symbols, some that do not occur, and on a device a few at a time."""
+    monkeypatch.setattr("xpnn.backend.products._ONE_HOT", at_a_time)
+    indices, rows, out = rng.integers(0, 9, 7).astype(kind), rng.standard_normal((7, 3)), rng.standard_normal((11, 3))
+    wanted, given = out.copy(), dev(out)
+    for index, row in zip(indices, rows, strict=True):
+        wanted[index] += row
+    add_rows_at(given, nn.asarray(indices), dev(rows))
+    np.testing.assert_allclose(host(given), wanted, rtol=1e-13)
+
+
+@pytest.mark.parametrize("slope", [0.01, 1.0, 0.0, -0.5, 3.0])
+def test_every_slope(slope):
+    z = np.array([-np.inf, -2.0, -0.0, 0.0, 2.0, np.inf, np.nan])
+    with np.errstate(invalid="ignore"):
+        y, backward = nn.LeakyReLU(slope).forward(dev(z))
+        np.testing.assert_array_equal(host(y), np.where(z > 0, z, slope * z))
+    np.testing.assert_array_equal(host(backward(dev(np.arange(7.0)))), np.arange(7) * np.where(z > 0, 1, slope))
 
 
 def test_embedding_refuses_floats():
@@ -430,6 +470,15 @@ class TestParameters:
         model.layers[:0] = [removed]
         expected = np.concatenate([host(value).ravel() for value in model.params.values()])
         np.testing.assert_array_equal(host(model.flat_params), expected)
+
+    def test_a_part_of_a_network_leaves_them_where_they_are(self):
+        model = nn.MLP((3, 4, 2), rng=0)
+        vector, part = model.flat_params, model[:2]
+        part(nn.asarray(np.ones((1, 3))))
+        vector[...] = 0
+        assert not host(model(nn.asarray(np.ones((1, 3))))).any()
+        nn.SGD(0.1).step(part)
+        assert host(model.flat_params).shape == vector.shape
 
     def test_they_are_views_into_the_flat_vector_in_order(self):
         model = nn.MLP((3, 4, 2), rng=0)

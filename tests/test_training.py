@@ -4,6 +4,7 @@ import copy
 import csv
 import pickle
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,6 +159,23 @@ class TestFit:
         assert run(5, optimizer, model, history=history) is history
         assert len(history) == 5
 
+    def test_rows_with_other_columns(self, blobs, tmp_path):
+        history = nn.fit(nn.MLP((2, 3)), *blobs, epochs=1, verbose=False)
+        nn.fit(nn.MLP((2, 3)), *blobs, epochs=2, validation=blobs, history=history, verbose=False)
+        history.to_csv(tmp_path / "h.csv")
+        history.plot(tmp_path / "h.png")
+        assert nn.History.from_csv(tmp_path / "h.csv") == history
+        with pytest.raises(TypeError, match="fit: expected a History, as an earlier call gave it, got list"):
+            nn.fit(nn.MLP((2, 3)), *blobs, history=[])
+
+    def test_ctrl_c_after_the_last_step_interrupts_nothing(self, blobs, sigint, capsys):
+        def press(history):
+            signal.raise_signal(signal.SIGINT)
+
+        history = nn.fit(nn.MLP((2, 3)), *blobs, epochs=1, verbose=False, on_epoch_end=press)
+        assert not history.interrupted
+        assert "interrupted" not in capsys.readouterr().out
+
     def test_what_is_done_at_the_end_of_an_epoch(self, blobs):
         seen = []
 
@@ -256,6 +274,20 @@ def test_predict_refuses_bad_data():
 
 class TestOptimizers:
     """On one parameter p with gradient g = p, step by step from the formula."""
+
+    def test_an_update_of_one_s_own_need_not_clear_the_gradients(self, blobs):
+        class SignDescent(nn.Optimizer):
+            def update(self, model, lr):
+                model.flat_params[...] -= lr * nn.xp.sign(model.flat_grads)
+
+        model, by_hand = nn.MLP((2, 3), rng=0), nn.MLP((2, 3), rng=0)
+        nn.fit(model, *blobs, optimizer=SignDescent(0.1), epochs=1, batch_size=30, verbose=False)
+        for x, y in nn.batches(*blobs, 30, rng=0):
+            logits, backward = by_hand.forward(nn.asarray(x))
+            backward(nn.SoftmaxCrossEntropy().forward(logits, nn.asarray(y))[1]())
+            by_hand.flat_params[...] -= 0.1 * nn.xp.sign(by_hand.flat_grads)
+            by_hand.zero_grad()
+        np.testing.assert_allclose(parameters(model), parameters(by_hand), rtol=1e-6)
 
     @staticmethod
     def run(optimizer, steps=4):
@@ -452,6 +484,22 @@ class TestCheckpoint:
         nn.load(other, tmp_path / "m.safetensors")
         np.testing.assert_array_equal(host(other.centers), [[1, 2]])
 
+    def test_there_is_always_a_whole_file(self, tmp_path, monkeypatch):
+        path = tmp_path / "model.safetensors"
+        nn.save(nn.MLP((2, 3)), path)
+        before = path.read_bytes()
+
+        def full(part, data):
+            with part.open("wb") as file:
+                file.write(data[:50])
+            raise OSError("no space left")
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="cannot write .*no space left"):
+            nn.save(nn.MLP((2, 3)), path)
+        assert path.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [path]
+
     def test_no_folder_to_write_to(self, tmp_path):
         with pytest.raises(OSError, match="cannot write"):
             nn.save(nn.MLP((2, 3)), tmp_path / "none" / "model.safetensors")
@@ -483,9 +531,12 @@ class TestHistory:
         with open(tmp_path / "h.csv", newline="") as file:
             assert [float(row["loss"]) for row in csv.DictReader(file)] == [0.5, 0.25]
 
-    @pytest.mark.parametrize("text", ["epoch,loss\n1,low\n", "epoch\n1,2\n"])
+    @pytest.mark.parametrize("text", ["epoch,loss\n1,low\n", "epoch\n1,2\n", "epoch\n" + 200_000 * "1"])
     def test_a_file_that_is_no_history(self, tmp_path, text):
         (tmp_path / "h.csv").write_text(text)
+        with pytest.raises(ValueError, match=r"h\.csv is no history"):
+            nn.History.from_csv(tmp_path / "h.csv")
+        (tmp_path / "h.csv").write_bytes(b"epoch\n\xff\n")
         with pytest.raises(ValueError, match=r"h\.csv is no history"):
             nn.History.from_csv(tmp_path / "h.csv")
 

@@ -198,6 +198,9 @@ def test_without_the_library_cupys_own_products(monkeypatch):
     monkeypatch.setattr(gemm, "_cublas", [None])
     x = nn.asarray(random(2, 2), "float64")
     np.testing.assert_array_equal(matmul(x, x).get(), random(2, 2) @ random(2, 2))
+    a, b, out = device(random(3, 400)), device(random(400, 5)), nn.xp.zeros((3, 5), dtype="float64")
+    gemm.accumulate(out, a, b)
+    np.testing.assert_array_equal(out.get(), matmul(a, b).get())  # however a gradient begins, cleared or with zeros
 
 
 def test_signatures_have_a_type_for_each_argument(calls):
