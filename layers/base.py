@@ -96,8 +96,11 @@ class Layer:
 
     def __call__(self, x: Array) -> Array:
         """The output alone, for inference."""
-        with inference():
+        token = _inference.set(True)  # as inference() does, in a third of the time
+        try:
             return self.forward(x, needs_dx=False)[0]
+        finally:
+            _inference.reset(token)
 
     def leaves(self) -> Iterator[tuple[str, "Layer"]]:
         """The layers not made of others with their dotted paths, in order; one that stands twice comes once."""

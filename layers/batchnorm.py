@@ -26,22 +26,22 @@ class _BatchNorm(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_input(x)
-        M, running = x.size // self.num_features, inferring()
-        if M == 1 and not running:
+        if inferring():
+            return self._infer(x, needs_dx)
+        M = x.size // self.num_features
+        if M == 1:
             raise ValueError(
                 f"{self}: expected two values per channel at the least in training, got shape {x.shape}: another "
                 "batch_size may leave no batch of one sample"
             )
         axes = (0, *range(2, x.ndim))
-        gamma, beta, mean, var = self._per_channel(x, *self.params.values(), *self.buffers.values())
-        if not running:
-            mean = x.mean(axes, keepdims=True)
+        mean = x.mean(axes, keepdims=True)
         xhat = xp.subtract(x, mean, out=xp.empty_like(x))  # in x's order: a result of CuPy's own has rows of samples
-        if not running:
-            var = (xhat * xhat).mean(axes, keepdims=True)  # of the differences, since mean(x^2) - mean(x)^2 cancels
-            self._track(running_mean=mean, running_var=var * (M / (M - 1)))
+        var = (xhat * xhat).mean(axes, keepdims=True)  # of the differences, since mean(x^2) - mean(x)^2 cancels
         invstd = 1 / xp.sqrt(var + self.eps)
         xhat *= invstd
+        self._track(running_mean=mean, running_var=var * (M / (M - 1)))
+        gamma, beta = self._per_channel(x, self.params["gamma"], self.params["beta"])
         y = xp.multiply(gamma, xhat, out=xp.empty_like(x))
         y += beta
 
@@ -52,13 +52,28 @@ class _BatchNorm(Layer):
             self.grads["beta"] += dbeta.ravel()
             if not needs_dx:
                 return None
-            if running:
-                return xp.multiply(dy, gamma * invstd, out=xp.empty_like(xhat))
             dx: Array = xp.multiply(xhat, dgamma / -M, out=xp.empty_like(xhat))
             dx += dy
             dx -= dbeta / M
             dx *= gamma * invstd
             return dx
+
+        return y, backward
+
+    def _infer(self, x: Array, needs_dx: bool) -> tuple[Array, Backward]:
+        """With the running estimates, which do not depend on x."""
+        mean = self.buffers["running_mean"].copy()  # which another pass may change before backward
+        invstd = 1 / xp.sqrt(self.buffers["running_var"] + self.eps)
+        gamma, beta, mean, invstd = self._per_channel(x, *self.params.values(), mean, invstd)
+        y = xp.subtract(x, mean, out=xp.empty_like(x))
+        y *= gamma * invstd
+        y += beta
+
+        def backward(dy: Array) -> Array | None:
+            axes = (0, *range(2, x.ndim))
+            self.grads["gamma"] += (dy * (x - mean) * invstd).sum(axes)
+            self.grads["beta"] += dy.sum(axes)
+            return xp.multiply(dy, gamma * invstd, out=xp.empty_like(x)) if needs_dx else None
 
         return y, backward
 

@@ -89,7 +89,8 @@ def work() -> None:
         nn.fit(model, x, y, epochs=1, batch_size=2, validation=(x, y), max_norm=1.0, verbose=False, **options)
 
     images, labels = floats(4, 2, 6, 6), rng.integers(0, 3, 4)
-    activations = (nn.Sigmoid(), nn.Tanh(), nn.ScaledTanh(), nn.LeakyReLU(), nn.Softmax(), nn.Dropout(0.5, rng=0))
+    leaky = (nn.LeakyReLU(), nn.LeakyReLU(2.0))
+    activations = (nn.Sigmoid(), nn.Tanh(), nn.ScaledTanh(), *leaky, nn.Softmax(), nn.Dropout(0.5, rng=0))
     body = nn.Sequential(nn.BatchNorm2D(4), nn.Conv2D(4, 4, 3, padding=1, groups=2, rng=0))
     pools = (nn.MaxPool2D(3, 1, 1), nn.AvgPool2D(2, 1), nn.GlobalAvgPool2D(), nn.BatchNorm1D(4))
     convolution = nn.Conv2D(2, 4, 3, dilation=2, padding=2, rng=0)
