@@ -42,6 +42,7 @@ from .layers import (
     Tanh,
     gradcheck,
     inference,
+    inferring,
 )
 from .models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
 from .training import (
@@ -122,6 +123,7 @@ __all__ = [
     "fit",
     "gradcheck",
     "inference",
+    "inferring",
     "load",
     "load_images",
     "load_text",

@@ -1,7 +1,7 @@
 """Differentiable functions, a kind a file, each written forward and backward by hand."""
 
 from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
-from .base import Backward, Composite, Layer, inference
+from .base import Backward, Composite, Layer, inference, inferring
 from .batchnorm import BatchNorm1D, BatchNorm2D
 from .conv import Conv2D
 from .dense import Dense
@@ -59,4 +59,5 @@ __all__ = [
     "Tanh",
     "gradcheck",
     "inference",
+    "inferring",
 ]

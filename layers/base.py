@@ -36,7 +36,7 @@ def inference() -> Iterator[None]:
 
 
 def inferring() -> bool:
-    """Whether the caller runs within :func:`inference`."""
+    """Whether a forward pass is one of inference: within :func:`inference`, or of ``layer(x)``."""
     return _inference.get()
 
 
@@ -236,7 +236,7 @@ class Composite(Layer):
         """Nothing to do: the parameters are the children's."""
 
     def children(self) -> Iterator[tuple[str, Layer]]:
-        """The layers that it is made of with their names, in order."""
+        """The layers that it is made of with their names, in order: all that it holds."""
         raise NotImplementedError(f"{type(self).__name__}: children() must give its layers with their names")
 
     @property

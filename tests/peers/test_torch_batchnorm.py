@@ -97,7 +97,7 @@ def rounding(x: np.ndarray, dy: np.ndarray, gamma: np.ndarray, beta: np.ndarray,
 @PROPERTY
 @given(SHAPES, EPS, st.floats(0, 1), st.integers(1, 5), LAYOUT, SEEDS)
 def test_running_estimates_and_inference(measured, shape, eps, momentum, steps, layout, seed):
-    """The same estimates after each of several steps with batches of several sizes, and the same outputs by them."""
+    """The same estimates after each of several steps with batches of several sizes; outputs and gradients by them."""
     assume(math.prod(shape) > shape[1])
     rng = np.random.default_rng(seed)
     layer = randomize(build(shape, "float64", eps=eps, momentum=momentum), rng)
@@ -112,8 +112,22 @@ def test_running_estimates_and_inference(measured, shape, eps, momentum, steps, 
         twin.train()(torch.tensor(x))
         for key, value in layer.buffers.items():
             compare(key, value, getattr(twin, key).numpy(), np.zeros(()))
-        x = normal(rng, (1, *shape[1:]), "float64")
+        x, dy = normal(rng, (1, *shape[1:]), "float64"), normal(rng, (1, *shape[1:]), "float64")
         compare("y in inference", layer(place(x, layout, rng)), twin.eval()(torch.tensor(x)).detach().numpy(), x)
+        with nn.inference():
+            _, backward = layer.forward(place(x, layout, rng))
+        layer.zero_grad()
+        dx = backward(place(dy, layout, rng))
+        estimates = [getattr(twin, f"running_{what}") for what in ("mean", "var")]
+        params = {"weight": nn.to_numpy(layer.params["gamma"]).copy(), "bias": nn.to_numpy(layer.params["beta"]).copy()}
+
+        def inferred(x, weight, bias, estimates=estimates):
+            return functional.batch_norm(x, *estimates, weight, bias, training=False, eps=eps)
+
+        _, (want,) = differentiate(inferred, {"x": x, **params}, [dy])
+        compare("dE/dx in inference", dx, want["x"], dy)
+        compare("dE/dgamma in inference", layer.grads["gamma"], want["weight"], dy)
+        compare("dE/dbeta in inference", layer.grads["beta"], want["bias"], dy)
 
 
 class TorchBlock(torch.nn.Module):
