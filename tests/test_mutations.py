@@ -142,8 +142,8 @@ MUTATIONS = [
     Mutation(batchnorm._BatchNorm, "+= dbeta.ravel()", "+= dgamma.ravel()", "the other sum", "beta", "BatchNorm1D"),
     Mutation(
         nn.Embedding,
-        'add_rows_at(self.grads["W"], x.ravel(), dy.reshape(-1, self.embedding_dim))',
-        'self.grads["W"][x.ravel()] += dy.reshape(-1, self.embedding_dim)',
+        "dy.reshape(-1, self.embedding_dim)",
+        "(dy.reshape(-1, self.embedding_dim).T * ((x.ravel()[:, None] == x.ravel()).cumsum(1).diagonal() == 1)).T",
         "a symbol that recurs counts once",
         "W",
     ),
