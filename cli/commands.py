@@ -57,9 +57,7 @@ def train(args: argparse.Namespace) -> None:
 
     def keep(rows: History) -> None:
         nonlocal saved
-        part = out / f"{_HISTORY}.part"
-        rows.to_csv(part)
-        part.replace(out / _HISTORY)
+        rows.to_csv(out / _HISTORY)
         save(model, out / MODEL_FILE, recipe.metadata(), optimizer=optimizer)
         saved = len(rows)
 

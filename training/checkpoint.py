@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backend import Array, to_numpy, xp
 from ..layers import Layer, Parameters
+from .files import replacing
 from .optimizers import Optimizer
 
 _OPTIMIZER = "optimizer."
@@ -34,12 +35,11 @@ def save(
 
     # contiguous, since safetensors writes other memory orders wrongly without a word
     tensors = {key: np.asarray(to_numpy(value), order="C") for key, value in _state(model, optimizer).items()}
-    data, part = serialized(tensors, metadata), Path(f"{path}.part")  # so that there is always a whole file
+    data = serialized(tensors, metadata)
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_bytes(data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OSError(f"cannot write {path} ({error})") from error
 
 

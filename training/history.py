@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+from .files import replacing
+
 
 class History(list[dict[str, float]]):
     """The table of a run: a list of rows, each a dict from column to number.
@@ -22,7 +24,7 @@ class History(list[dict[str, float]]):
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table with a header line."""
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
             columns = dict.fromkeys(key for row in self for key in row)
             writer = csv.DictWriter(file, list(columns) or ["epoch"])
             writer.writeheader()
