@@ -20,8 +20,8 @@ from onnx.backend.base import DeviceType
 import xpnn as nn
 from xpnn import interop
 from xpnn.interop.onnx import Backend, UnsupportedNodeError
-from xpnn.interop.onnx_operators import OPERATORS
-from xpnn.interop.onnx_readers import READERS
+from xpnn.interop.onnx.operators import OPERATORS
+from xpnn.interop.onnx.readers import READERS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # NumPy's, as the package computes its expected outputs
@@ -159,7 +159,7 @@ def test_the_document_lists_the_operators():
 def test_the_document_gives_every_reason():
     """Each text that stands in the code as the reason of a refusal stands in the document, and the other way round."""
     texts = set()
-    for file in Path(interop.__file__).parent.glob("onnx_*.py"):
+    for file in (Path(interop.__file__).parent / "onnx").glob("*.py"):
         for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             name = getattr(call, "func", None)
             if isinstance(call, ast.Call) and getattr(name, "attr", getattr(name, "id", "")) in (

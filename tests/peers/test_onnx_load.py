@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 import xpnn as nn
 from xpnn import interop
 from xpnn.interop.onnx import UnsupportedNodeError, export, load
-from xpnn.interop.onnx_node import Node
+from xpnn.interop.onnx.node import Node
 
 
 def run(model, x):
@@ -272,8 +272,8 @@ def test_every_refusal_in_the_code_is_tried_above(tmp_path):
             load(saved(model, tmp_path))
         tried.add(caught.value.reason)
     code = set()
-    for name in ("onnx_layers.py", "onnx_load.py", "onnx_readers.py"):
-        tree = ast.parse((Path(interop.__file__).parent / name).read_text(encoding="utf-8"))
+    for name in ("layers.py", "load.py", "readers.py"):
+        tree = ast.parse((Path(interop.__file__).parent / "onnx" / name).read_text(encoding="utf-8"))
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         code |= {call.args[1].value for call in calls if getattr(call.func, "attr", "") == "refuse"}
     assert tried | {"xpnn's layer needs it", "xpnn's parameters are float32 or float64"} == code  # these two below

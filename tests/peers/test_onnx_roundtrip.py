@@ -13,9 +13,9 @@ from onnx.reference import ReferenceEvaluator
 
 import xpnn as nn
 from xpnn import layers
-from xpnn.interop import onnx_node
 from xpnn.interop.onnx import Backend, export, load
-from xpnn.interop.onnx_writers import WRITERS
+from xpnn.interop.onnx.node import shortest
+from xpnn.interop.onnx.writers import WRITERS
 from xpnn.layers.activations import Activation
 from xpnn.layers.base import Composite
 from xpnn.layers.dense import ActivatedDense
@@ -362,7 +362,7 @@ def test_hyperparameters_come_back_with_the_digits_they_had(value, tmp_path):
 
 def test_shortest():
     values = np.random.default_rng(0).standard_normal(1000).astype("float32")
-    assert all(np.float32(onnx_node.shortest(float(value))) == value for value in values)
+    assert all(np.float32(shortest(float(value))) == value for value in values)
 
 
 @pytest.mark.parametrize("name", ["model", "model.json", "model.textproto"])

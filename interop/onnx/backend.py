@@ -12,9 +12,9 @@ import onnx
 from onnx.backend.base import Backend as OnnxBackend
 from onnx.backend.base import BackendRep, Device, DeviceType, namedtupledict
 
-from ..backend import Array, asarray, name, to_numpy
-from .onnx_node import Graph, Node, plain_node, read_graph
-from .onnx_operators import OPERATORS
+from ...backend import Array, asarray, name, to_numpy
+from .node import Graph, Node, plain_node, read_graph
+from .operators import OPERATORS
 
 
 class Prepared(BackendRep):

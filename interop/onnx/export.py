@@ -11,12 +11,12 @@ import onnx.checker
 import onnx.shape_inference
 from onnx import helper, numpy_helper
 
-from .. import __version__
-from ..backend import to_numpy, xp
-from ..layers import Embedding, Layer
-from ..layers.recurrent import Recurrent
-from ..models import Sequential
-from .onnx_writers import ELEMENTWISE, SAMPLES, WRITERS, Shape
+from ... import __version__
+from ...backend import to_numpy, xp
+from ...layers import Embedding, Layer
+from ...layers.recurrent import Recurrent
+from ...models import Sequential
+from .writers import ELEMENTWISE, SAMPLES, WRITERS, Shape
 
 OPSET, IR_VERSION = 17, 8  # of 2022: what any program in use today reads; nothing newer is needed
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..backend import to_numpy
-from ..layers import (
+from ...backend import to_numpy
+from ...layers import (
     GRU,
     LSTM,
     RBF,
@@ -32,11 +32,11 @@ from ..layers import (
     Subsample2D,
     Tanh,
 )
-from ..layers.recurrent import Recurrent
-from ..models import Sequential
+from ...layers.recurrent import Recurrent
+from ...models import Sequential
 
 if TYPE_CHECKING:
-    from .onnx_export import Writer
+    from .export import Writer
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Of one sample; None for an axis of any length."""

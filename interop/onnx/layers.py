@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, TypeAlias, TypeVar
 
-from ..backend import Array, xp
-from ..layers import GRU, LSTM, RNN, AvgPool2D, BatchNorm1D, BatchNorm2D, Conv2D, Dense, Layer, LeakyReLU, MaxPool2D
-from ..layers.recurrent import Recurrent
-from .onnx_node import Node, shortest
+from ...backend import Array, xp
+from ...layers import GRU, LSTM, RNN, AvgPool2D, BatchNorm1D, BatchNorm2D, Conv2D, Dense, Layer, LeakyReLU, MaxPool2D
+from ...layers.recurrent import Recurrent
+from .node import Node, shortest
 
 L = TypeVar("L", bound=Layer)
 Pool2D: TypeAlias = MaxPool2D | AvgPool2D

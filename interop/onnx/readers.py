@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backend import Array, asarray
-from ..layers import (
+from ...backend import Array, asarray
+from ...layers import (
     RBF,
     Dropout,
     Embedding,
@@ -22,11 +22,11 @@ from ..layers import (
     Subsample2D,
     Tanh,
 )
-from . import onnx_layers as make
-from .onnx_node import Node, shortest
+from . import layers as make
+from .node import Node, shortest
 
 if TYPE_CHECKING:
-    from .onnx_load import Reader
+    from .load import Reader
 
 
 def _axes(reader: "Reader", node: Node) -> list[int] | None:

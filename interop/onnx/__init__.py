@@ -13,9 +13,9 @@ try:
 except ImportError as error:
     raise ImportError("xpnn.interop.onnx needs the onnx package: install xpnn's extra [onnx]") from error
 
-from .onnx_backend import Backend
-from .onnx_export import export
-from .onnx_load import load
-from .onnx_node import UnsupportedNodeError
+from .backend import Backend
+from .export import export
+from .load import load
+from .node import UnsupportedNodeError
 
 __all__ = ["Backend", "UnsupportedNodeError", "export", "load"]

@@ -9,11 +9,11 @@ import onnx
 import onnx.checker
 import onnx.shape_inference
 
-from ..backend import Array, asarray, to_numpy
-from ..layers import Layer
-from ..models import Sequential
-from .onnx_node import Graph, Node, UnsupportedNodeError, read_graph, shortest
-from .onnx_readers import READERS
+from ...backend import Array, asarray, to_numpy
+from ...layers import Layer
+from ...models import Sequential
+from .node import Graph, Node, UnsupportedNodeError, read_graph, shortest
+from .readers import READERS
 
 Entry: TypeAlias = tuple[tuple[str, ...], Layer]
 """A layer and the path at which it stands."""

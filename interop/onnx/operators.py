@@ -4,10 +4,10 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, TypeAlias
 
-from ..backend import Array, to_numpy, xp
-from ..layers import Dropout, Embedding, GlobalAvgPool2D, Layer, MaxPool2D, ReLU, Sigmoid, Softmax, Tanh
-from . import onnx_layers as make
-from .onnx_node import Node
+from ...backend import Array, to_numpy, xp
+from ...layers import Dropout, Embedding, GlobalAvgPool2D, Layer, MaxPool2D, ReLU, Sigmoid, Softmax, Tanh
+from . import layers as make
+from .node import Node
 
 Result: TypeAlias = Array | tuple[Array, ...]
 
