@@ -1,9 +1,7 @@
 """Write xpnn networks as ONNX models."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -12,11 +10,10 @@ import onnx.shape_inference
 from onnx import helper, numpy_helper
 
 from ... import __version__
-from ...backend import to_numpy, xp
+from ...backend import xp
 from ...layers import Embedding, Layer
 from ...layers.recurrent import Recurrent
-from ...models import Sequential
-from .writers import ELEMENTWISE, SAMPLES, WRITERS, Shape
+from .writers import ELEMENTWISE, SAMPLES, Shape, Writer
 
 OPSET, IR_VERSION = 17, 8  # of 2022: what any program in use today reads; nothing newer is needed
 
@@ -75,70 +72,6 @@ def export(
     del proto.graph.value_info[:]  # it was to find the output's shape
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, path, format="protobuf")
-
-
-class Writer:
-    """The nodes and constants of a graph that grows layer by layer.
-
-    A node's name is the dotted path at which its layer stands, and its operator: ``"0.2/Conv"``. Initialisers have the
-    parameters' own names, so a layer that stands twice has its parameters in the file once.
-
-    Attributes:
-        dtype: of all values but the indices of an Embedding.
-        rank: of the value that the last layer gave.
-    """
-
-    def __init__(self, model: Layer, dtype: np.dtype, rank: int) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, np.ndarray] = {}
-        self.dtype, self.rank = dtype, rank
-        self._owners = {id(leaf): path for path, leaf in model.leaves()}
-        self._path = ""
-        self._count: Counter[str] = Counter()
-
-    def layer(self, layer: Layer, path: str, x: str) -> str:
-        """Write a layer that stands at this path and reads x; the name of its output."""
-        writer = WRITERS.get(Sequential if _is_sequence(layer) else type(layer))
-        if writer is None:
-            raise TypeError(f"export: {type(layer).__name__} is none of xpnn's layers, so it has no operator in ONNX")
-        self._path = path
-        return writer(self, layer, x)
-
-    def child(self, layer: Layer, name: str, x: str) -> str:
-        """Write a layer inside the one that is being written."""
-        path = self._path
-        y = self.layer(layer, f"{path}.{name}" if path else name, x)
-        self._path = path
-        return y
-
-    def node(self, op: str, *inputs: str, output: int = 0, **attributes: Any) -> str:
-        """Add a node; the name of its output of that number."""
-        name = f"{self._path}/{op}"
-        self._count[name] += 1
-        name += f"_{self._count[name]}"
-        value = f"{name}.out"
-        self.nodes.append(helper.make_node(op, inputs, [""] * output + [value], name, **attributes))
-        return value
-
-    def constant(self, name: str, value: Any, dtype: Any = None) -> str:
-        """An initialiser by that name from host data."""
-        self.constants[name] = np.array(value, dtype or self.dtype, order="C")
-        return name
-
-    def weight(self, layer: Layer, key: str, value: Any = None) -> str:
-        """An initialiser named as the layer's parameter or buffer ``key``; by default with its value."""
-        owner = self._owners[id(layer)]
-        if value is None:
-            value = to_numpy(layer.params[key] if key in layer.params else layer.buffers[key])
-        return self.constant(f"{owner}.{key}" if owner else key, value)
-
-    def axes(self, *axes: int) -> str:
-        return self.constant("axes_" + "_".join(map(str, axes)), axes, "int64")
-
-
-def _is_sequence(layer: Layer) -> bool:
-    """Whether it is a Sequential or a model that only says which layers stand in it."""
-    return isinstance(layer, Sequential) and type(layer).forward is Sequential.forward
 
 
 def _first(model: Layer) -> Layer:

@@ -1,7 +1,6 @@
 """From ONNX nodes to the layer that they are the parts of, seen from the last of them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,12 +23,10 @@ from ...layers import (
 )
 from . import layers as make
 from .node import Node, shortest
-
-if TYPE_CHECKING:
-    from .load import Reader
+from .walk import LayerReader, Reader
 
 
-def _axes(reader: "Reader", node: Node) -> list[int] | None:
+def _axes(reader: Reader, node: Node) -> list[int] | None:
     """What a Squeeze, Unsqueeze or ReduceSum works on: an input, before opset 13 an attribute."""
     value = reader.constant(node, 1)
     return node.attributes.get("axes") if value is None else value.tolist()
@@ -40,7 +37,7 @@ def _even(node: Node, window: make.Window) -> None:
         node.refuse("pads", "xpnn's layers pad both sides alike", [*window.before, *window.after])
 
 
-def _gemm(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
     if node.attributes.get("transA"):
         node.refuse("transA", "the batch comes first in xpnn", 1)
     layer = make.gemm(node, reader.weight(node, 1), reader.optional_weight(node, 2))
@@ -49,14 +46,14 @@ def _gemm(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return layer, node.inputs[0]
 
 
-def _matmul(reader: "Reader", node: Node, b: Array | None = None) -> tuple[Layer, str]:
+def _matmul(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
     W = reader.weight(node, 1)
     if W.ndim != 2:
         node.refuse("input 1", "xpnn's weights are one matrix", W.shape)
     return make.dense(W.T, b), node.inputs[0]
 
 
-def _add(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _add(reader: Reader, node: Node) -> tuple[Layer, str]:
     """A Dense layer's or a subsampling's bias, or the end of a residual block."""
     make.check_elementwise(node)
     values = reader.sources(node)
@@ -74,7 +71,7 @@ def _add(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return _matmul(reader, matmul, bias)
 
 
-def _subsample(reader: "Reader", mul: Node, add: Node, b: int) -> tuple[Layer, str]:
+def _subsample(reader: Reader, mul: Node, add: Node, b: int) -> tuple[Layer, str]:
     mean = reader.behind(mul.inputs[0], "Mul")
     pool = mean and reader.behind(mean.inputs[0], "AveragePool")
     if mean is None or pool is None:
@@ -92,7 +89,7 @@ def _subsample(reader: "Reader", mul: Node, add: Node, b: int) -> tuple[Layer, s
     return make.with_params(subsample, W=W.reshape(-1), b=bias.reshape(-1)), pool.inputs[0]
 
 
-def _residual(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _residual(reader: Reader, node: Node) -> tuple[Layer, str]:
     start = reader.fork(*node.inputs)
     body, shortcut = (reader.chain(value, start) for value in node.inputs)
     if not body:
@@ -103,7 +100,7 @@ def _residual(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return Residual(reader.compose(body, depth), reader.compose(shortcut, depth) if shortcut else None), start
 
 
-def _conv(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
     scatter = reader.behind(node.inputs[1], "ScatterND")
     W = None if scatter is None else reader.constant(scatter, 0)
     if scatter is None or W is None:
@@ -123,7 +120,7 @@ def _conv(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return make.with_params(mapped, W=kernels, b=reader.weight(node, 2)), node.inputs[0]
 
 
-def _pool(reader: "Reader", node: Node) -> tuple[make.Pool2D, str]:
+def _pool(reader: Reader, node: Node) -> tuple[make.Pool2D, str]:
     own = {"storage_order": 0} if node.op == "MaxPool" else {"count_include_pad": 0}
     o = node.options(**make.POOL, **own)
     layer, window = make.pool2d(node, o)
@@ -135,14 +132,14 @@ def _pool(reader: "Reader", node: Node) -> tuple[make.Pool2D, str]:
     return layer, node.inputs[0]
 
 
-def _batch_norm(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _batch_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
     rank = reader.ranks.get(node.inputs[0])
     if rank not in (2, 3, 4):
         node.refuse("input 0", "xpnn normalises values of two to four axes", rank)
     return make.batch_norm(node, rank, [reader.weight(node, i) for i in range(1, 5)]), node.inputs[0]
 
 
-def _flatten(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
     axis = node.options(axis=1).axis
     if axis != 1:
         node.refuse("axis", "xpnn's Flatten keeps the batch and nothing else", axis)
@@ -150,14 +147,14 @@ def _flatten(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return (Flatten(), node.inputs[0]) if pool is None else (GlobalAvgPool2D(), pool.inputs[0])
 
 
-def _reshape(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _reshape(reader: Reader, node: Node) -> tuple[Layer, str]:
     shape = reader.constant(node, 1)
     if shape is None or shape.tolist() != [0, -1] or node.options(allowzero=0).allowzero:
         node.refuse("shape", "xpnn's only change of shape is (N, ...) to (N, features), [0, -1]")
     return Flatten(), node.inputs[0]
 
 
-def _softmax(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _softmax(reader: Reader, node: Node) -> tuple[Layer, str]:
     rank = reader.ranks.get(node.inputs[0], 0)
     axis = node.options(axis=1 if node.opset < 13 else -1).axis
     if axis not in (-1, rank - 1):
@@ -165,7 +162,7 @@ def _softmax(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return Softmax(), node.inputs[0]
 
 
-def _dropout(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _dropout(reader: Reader, node: Node) -> tuple[Layer, str]:
     o = node.options(ratio=0.5, seed=0)
     training = reader.constant(node, 2)
     if len(node.inputs) > 2 and node.inputs[2] and (training is None or training):
@@ -178,7 +175,7 @@ def _dropout(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return Dropout(ratio), node.inputs[0]
 
 
-def _gather(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _gather(reader: Reader, node: Node) -> tuple[Layer, str]:
     axis = node.options(axis=0).axis
     W = reader.weight(node, 0)
     if axis not in (0, -2) or W.ndim != 2:
@@ -186,7 +183,7 @@ def _gather(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return make.with_params(Embedding(*W.shape, rng=0, dtype=W.dtype.name), W=W), node.inputs[1]
 
 
-def _scaled_tanh(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _scaled_tanh(reader: Reader, node: Node) -> tuple[Layer, str]:
     usual = ScaledTanh()
     tanh = reader.behind(node.inputs[0], "Tanh")
     inner = tanh and reader.behind(tanh.inputs[0], "Mul")
@@ -199,7 +196,7 @@ def _scaled_tanh(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return ScaledTanh(amplitude, slope), inner.inputs[0]
 
 
-def _rbf(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
     total = reader.behind(node.inputs[0], "ReduceSum")
     square = total and reader.behind(total.inputs[0], "Mul")
     difference = square and square.inputs[0] == square.inputs[1] and reader.behind(square.inputs[0], "Sub")
@@ -213,14 +210,14 @@ def _rbf(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return RBF(reader.graph.constants[difference.inputs[1]], dtype=centers.dtype.name), rows.inputs[0]
 
 
-def _last_state(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _last_state(reader: Reader, node: Node) -> tuple[Layer, str]:
     cell = reader.behind(node.inputs[0], "RNN", "LSTM", "GRU")
     if cell is None or cell.outputs[1:2] != node.inputs[:1] or _axes(reader, node) != [0]:
         node.refuse("operator", "xpnn has it only after a recurrent layer")
     return _recurrent(reader, cell, return_sequences=False)
 
 
-def _states(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _states(reader: Reader, node: Node) -> tuple[Layer, str]:
     squeeze = reader.behind(node.inputs[0], "Squeeze")
     cell = squeeze and reader.behind(squeeze.inputs[0], "RNN", "LSTM", "GRU")
     fits = cell and squeeze and cell.outputs[:1] == squeeze.inputs[:1] and _axes(reader, squeeze) == [1]
@@ -229,7 +226,7 @@ def _states(reader: "Reader", node: Node) -> tuple[Layer, str]:
     return _recurrent(reader, cell, return_sequences=True)
 
 
-def _recurrent(reader: "Reader", node: Node, return_sequences: bool) -> tuple[Layer, str]:
+def _recurrent(reader: Reader, node: Node, return_sequences: bool) -> tuple[Layer, str]:
     o = make.recurrent_options(node)
     if o.direction != "forward":
         node.refuse("direction", "xpnn's layers read forwards", o.direction)
@@ -246,19 +243,17 @@ def _recurrent(reader: "Reader", node: Node, return_sequences: bool) -> tuple[La
     return make.recurrent(node, W[0], R[0], None if B is None else B[0], return_sequences), turned.inputs[0]
 
 
-def _refuse_cell(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _refuse_cell(reader: Reader, node: Node) -> tuple[Layer, str]:
     node.refuse("output", "the batch comes first in xpnn, so a Squeeze and, for all states, a Transpose must follow")
 
 
-def _without_options(layer: Callable[[], Layer]) -> "LayerReader":
-    def read(reader: "Reader", node: Node) -> tuple[Layer, str]:
+def _without_options(layer: Callable[[], Layer]) -> LayerReader:
+    def read(reader: Reader, node: Node) -> tuple[Layer, str]:
         node.options()
         return layer(), node.inputs[0]
 
     return read
 
-
-LayerReader = Callable[["Reader", Node], tuple[Layer, str]]
 
 READERS: dict[str, LayerReader] = {
     "Add": _add,

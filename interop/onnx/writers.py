@@ -1,9 +1,12 @@
-"""What each layer is in ONNX: the nodes that it appends, and the shape of the input that it takes."""
+"""What each layer is in ONNX: the nodes that it appends to a graph, and the shape of the input that it takes."""
 
+from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import onnx
+from onnx import helper
 
 from ...backend import to_numpy
 from ...layers import (
@@ -35,27 +38,88 @@ from ...layers import (
 from ...layers.recurrent import Recurrent
 from ...models import Sequential
 
-if TYPE_CHECKING:
-    from .export import Writer
-
 Shape: TypeAlias = tuple[int | None, ...]
 """Of one sample; None for an axis of any length."""
 
 
-def _sequential(w: "Writer", layer: Sequential, x: str) -> str:
+class Writer:
+    """The nodes and constants of a graph that grows layer by layer.
+
+    A node's name is the dotted path at which its layer stands, and its operator: ``"0.2/Conv"``. Initialisers have the
+    parameters' own names, so a layer that stands twice has its parameters in the file once.
+
+    Attributes:
+        dtype: of all values but the indices of an Embedding.
+        rank: of the value that the last layer gave.
+    """
+
+    def __init__(self, model: Layer, dtype: np.dtype, rank: int) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, np.ndarray] = {}
+        self.dtype, self.rank = dtype, rank
+        self._owners = {id(leaf): path for path, leaf in model.leaves()}
+        self._path = ""
+        self._count: Counter[str] = Counter()
+
+    def layer(self, layer: Layer, path: str, x: str) -> str:
+        """Write a layer that stands at this path and reads x; the name of its output."""
+        writer = WRITERS.get(Sequential if _is_sequence(layer) else type(layer))
+        if writer is None:
+            raise TypeError(f"export: {type(layer).__name__} is none of xpnn's layers, so it has no operator in ONNX")
+        self._path = path
+        return writer(self, layer, x)
+
+    def child(self, layer: Layer, name: str, x: str) -> str:
+        """Write a layer inside the one that is being written."""
+        path = self._path
+        y = self.layer(layer, f"{path}.{name}" if path else name, x)
+        self._path = path
+        return y
+
+    def node(self, op: str, *inputs: str, output: int = 0, **attributes: Any) -> str:
+        """Add a node; the name of its output of that number."""
+        name = f"{self._path}/{op}"
+        self._count[name] += 1
+        name += f"_{self._count[name]}"
+        value = f"{name}.out"
+        self.nodes.append(helper.make_node(op, inputs, [""] * output + [value], name, **attributes))
+        return value
+
+    def constant(self, name: str, value: Any, dtype: Any = None) -> str:
+        """An initialiser by that name from host data."""
+        self.constants[name] = np.array(value, dtype or self.dtype, order="C")
+        return name
+
+    def weight(self, layer: Layer, key: str, value: Any = None) -> str:
+        """An initialiser named as the layer's parameter or buffer ``key``; by default with its value."""
+        owner = self._owners[id(layer)]
+        if value is None:
+            value = to_numpy(layer.params[key] if key in layer.params else layer.buffers[key])
+        return self.constant(f"{owner}.{key}" if owner else key, value)
+
+    def axes(self, *axes: int) -> str:
+        return self.constant("axes_" + "_".join(map(str, axes)), axes, "int64")
+
+
+def _is_sequence(layer: Layer) -> bool:
+    """Whether it is a Sequential or a model that only says which layers stand in it."""
+    return isinstance(layer, Sequential) and type(layer).forward is Sequential.forward
+
+
+def _sequential(w: Writer, layer: Sequential, x: str) -> str:
     for index, child in enumerate(layer.layers):
         x = w.child(child, str(index), x)
     return x
 
 
-def _residual(w: "Writer", layer: Residual, x: str) -> str:
+def _residual(w: Writer, layer: Residual, x: str) -> str:
     rank = w.rank
     body = w.child(layer.body, "body", x)
     w.rank = rank
     return w.node("Add", body, x if layer.shortcut is None else w.child(layer.shortcut, "shortcut", x))
 
 
-def _dense(w: "Writer", layer: Dense, x: str) -> str:
+def _dense(w: Writer, layer: Dense, x: str) -> str:
     W, b = w.weight(layer, "W"), w.weight(layer, "b")
     if w.rank == 2:
         return w.node("Gemm", x, W, b, transB=1)
@@ -66,12 +130,12 @@ def _window(size: tuple[int, int], layer: Any) -> dict[str, Any]:
     return {"kernel_shape": size, "strides": layer.stride, "pads": layer.padding * 2}
 
 
-def _conv(w: "Writer", layer: Conv2D, x: str) -> str:
+def _conv(w: Writer, layer: Conv2D, x: str) -> str:
     options = {**_window(layer.kernel_size, layer), "dilations": layer.dilation, "group": layer.groups}
     return w.node("Conv", x, w.weight(layer, "W"), w.weight(layer, "b"), **options)
 
 
-def _mapped_conv(w: "Writer", layer: MappedConv2D, x: str) -> str:
+def _mapped_conv(w: Writer, layer: MappedConv2D, x: str) -> str:
     places = [(d, c) for d, maps in enumerate(layer.connections) for c in maps]
     zeros = w.weight(layer, "zeros", np.zeros(layer.kernels.shape))
     table = w.constant(zeros.removesuffix("zeros") + "connections", places, "int64")
@@ -79,56 +143,56 @@ def _mapped_conv(w: "Writer", layer: MappedConv2D, x: str) -> str:
     return w.node("Conv", x, K, w.weight(layer, "b"), **_window(layer.kernel_size, layer))
 
 
-def _max_pool(w: "Writer", layer: MaxPool2D, x: str) -> str:
+def _max_pool(w: Writer, layer: MaxPool2D, x: str) -> str:
     return w.node("MaxPool", x, **_window(layer.size, layer))
 
 
-def _avg_pool(w: "Writer", layer: AvgPool2D, x: str) -> str:
+def _avg_pool(w: Writer, layer: AvgPool2D, x: str) -> str:
     return w.node("AveragePool", x, **_window(layer.size, layer), count_include_pad=1)
 
 
-def _global_avg_pool(w: "Writer", layer: GlobalAvgPool2D, x: str) -> str:
+def _global_avg_pool(w: Writer, layer: GlobalAvgPool2D, x: str) -> str:
     w.rank = 2
     return w.node("Flatten", w.node("GlobalAveragePool", x))
 
 
-def _subsample(w: "Writer", layer: Subsample2D, x: str) -> str:
+def _subsample(w: Writer, layer: Subsample2D, x: str) -> str:
     mean = w.node("AveragePool", x, kernel_shape=layer.size, strides=layer.size)
     total = w.node("Mul", mean, w.constant(f"{w._path}/area", layer.size[0] * layer.size[1]))
     W, b = (w.weight(layer, key, to_numpy(layer.params[key])[:, None, None]) for key in ("W", "b"))
     return w.node("Add", w.node("Mul", total, W), b)
 
 
-def _batch_norm(w: "Writer", layer: BatchNorm1D | BatchNorm2D, x: str) -> str:
+def _batch_norm(w: Writer, layer: BatchNorm1D | BatchNorm2D, x: str) -> str:
     weights = [w.weight(layer, key) for key in ("gamma", "beta", "running_mean", "running_var")]
     return w.node("BatchNormalization", x, *weights, epsilon=layer.eps, momentum=1 - layer.momentum)
 
 
-def _flatten(w: "Writer", layer: Flatten, x: str) -> str:
+def _flatten(w: Writer, layer: Flatten, x: str) -> str:
     w.rank = 2
     return w.node("Flatten", x)
 
 
-def _dropout(w: "Writer", layer: Dropout, x: str) -> str:
+def _dropout(w: Writer, layer: Dropout, x: str) -> str:
     return w.node("Dropout", x, w.constant(f"{w._path}/ratio", layer.p, "float64"))
 
 
-def _embedding(w: "Writer", layer: Embedding, x: str) -> str:
+def _embedding(w: Writer, layer: Embedding, x: str) -> str:
     w.rank += 1
     return w.node("Gather", w.weight(layer, "W"), x)
 
 
-def _scaled_tanh(w: "Writer", layer: ScaledTanh, x: str) -> str:
+def _scaled_tanh(w: Writer, layer: ScaledTanh, x: str) -> str:
     slope, amplitude = (w.constant(f"{w._path}/{key}", getattr(layer, key)) for key in ("slope", "amplitude"))
     return w.node("Mul", w.node("Tanh", w.node("Mul", x, slope)), amplitude)
 
 
-def _rbf(w: "Writer", layer: RBF, x: str) -> str:
+def _rbf(w: Writer, layer: RBF, x: str) -> str:
     difference = w.node("Sub", w.node("Unsqueeze", x, w.axes(1)), w.weight(layer, "centers"))
     return w.node("Neg", w.node("ReduceSum", w.node("Mul", difference, difference), w.axes(2), keepdims=0))
 
 
-def _recurrent(w: "Writer", layer: Recurrent, x: str) -> str:
+def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
     """RNN, LSTM and GRU of ONNX read (T, N, I) and give (T, 1, N, H), and (1, N, H) for the last state."""
     op, order, options = {
         RNN: ("RNN", [0], {}),
@@ -156,7 +220,7 @@ def _plain(op: str) -> "LayerWriter":
     return lambda w, layer, x: w.node(op, x)
 
 
-LayerWriter = Callable[["Writer", Any, str], str]
+LayerWriter = Callable[[Writer, Any, str], str]
 
 WRITERS: dict[type[Layer], LayerWriter] = {
     AvgPool2D: _avg_pool,
