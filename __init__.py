@@ -3,10 +3,12 @@
     import xpnn as nn
 
 The rooms: ``backend`` chooses the array library, ``layers`` holds the differentiable functions, ``models`` puts
-layers in a row, ``training`` has optimisers and the loop, ``data`` real data sets.
+layers in a row, ``training`` has optimisers and the loop, ``checks`` the gradient check, ``data`` real data
+sets.
 """
 
 from .backend import BackendError, asarray, describe, synchronize, to_numpy, xp
+from .checks import GradientReport, GradientRow, gradcheck
 from .data import ImageData, TextData, batches, load_images, load_text, read_idx, windows
 from .layers import (
     GRU,
@@ -23,8 +25,6 @@ from .layers import (
     Embedding,
     Flatten,
     GlobalAvgPool2D,
-    GradientReport,
-    GradientRow,
     HalfSquaredError,
     Layer,
     LeakyReLU,
@@ -40,7 +40,6 @@ from .layers import (
     SoftmaxCrossEntropy,
     Subsample2D,
     Tanh,
-    gradcheck,
     inference,
     inferring,
 )

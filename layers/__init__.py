@@ -8,8 +8,6 @@ from .dense import Dense
 from .dropout import Dropout
 from .embedding import Embedding
 from .flatten import Flatten
-from .gradient_check import gradcheck
-from .gradient_report import GradientReport, GradientRow
 from .gru import GRU
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
 from .lstm import LSTM
@@ -38,8 +36,6 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GlobalAvgPool2D",
-    "GradientReport",
-    "GradientRow",
     "HalfSquaredError",
     "Layer",
     "LeakyReLU",
@@ -57,7 +53,6 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "Subsample2D",
     "Tanh",
-    "gradcheck",
     "inference",
     "inferring",
 ]

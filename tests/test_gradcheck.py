@@ -8,10 +8,11 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
+from xpnn.checks import cases
+from xpnn.checks.gradcheck import _Function
 from xpnn.cli import gradcheck as command
-from xpnn.layers import gradient_check
 
-CASES = list(command.layer_cases(seed=0))
+CASES = list(cases.layer_cases(seed=0))
 IDS = [f"{number} {case.layer}" for number, case in enumerate(CASES)]
 
 
@@ -60,7 +61,7 @@ def test_every_layer_and_loss_agrees(case):
 
 @pytest.mark.parametrize("model", ["mlp", "lenet5", "rnn", "charrnn"])
 def test_every_network_agrees(model):
-    for case in command.model_cases(model, seed=0):
+    for case in cases.model_cases(model, seed=0):
         report = nn.gradcheck(case.layer, case.x, **case.options)
         assert {row.verdict for row in report.rows} == {"ok"}, report
 
@@ -72,7 +73,7 @@ def test_every_exported_layer_and_loss_has_a_case():
         for value in vars(nn).values()
         if isinstance(value, type) and issubclass(value, bases) and value not in bases
     }
-    networks = {type(case.layer) for model in command.MODELS for case in command.model_cases(model, 0)}
+    networks = {type(case.layer) for model in command.MODELS for case in cases.model_cases(model, 0)}
     assert exported - networks == {type(case.layer) for case in CASES}
 
 
@@ -320,9 +321,7 @@ def test_a_direction_across_a_kink_is_replaced_by_another():
 def test_the_bound_is_at_least_the_error_for_a_kink_anywhere(place):
     """A hinge at ``place`` steps from the point, slope 0.25 left of it and 1 right of it."""
     h, slope = 1e-3, 0.25
-    phi = gradient_check._Function(
-        nn.LeakyReLU(slope), np.array([-place * h]), None, None, np.random.default_rng(0), {}
-    )
+    phi = _Function(nn.LeakyReLU(slope), np.array([-place * h]), None, None, np.random.default_rng(0), {})
     value, bound = phi.derivative(phi.x, np.ones(1), h)
     g = float(host(phi.upstream)[0])
     one_sided = (g, slope * g) if place == 0 else (g,) if place < 0 else (slope * g,)

@@ -18,7 +18,7 @@ import xpnn as nn
 from xpnn.backend import col2im, turned_windows
 from xpnn.backend.fusion import FORMS
 from xpnn.backend.kernels import REAL
-from xpnn.cli import gradcheck as command
+from xpnn.checks import cases
 from xpnn.layers import activations, batchnorm, conv, losses, pool, recurrent, rnn
 from xpnn.layers.correlation import Correlation, correlation_of
 from xpnn.layers.recurrent import RaggedSteps, Recurrent
@@ -371,11 +371,11 @@ def cases_of(name):
     """Those of the command line for a layer or loss; "... from a state": as a function of the state too."""
     recurrent, _, stateful = name.partition(" ")
     if not stateful:
-        return [case for case in command.layer_cases(seed=0) if type(case.layer).__name__ == name]
+        return [case for case in cases.layer_cases(seed=0) if type(case.layer).__name__ == name]
     cls, rng = getattr(nn, recurrent), np.random.default_rng(0)
     x = rng.standard_normal((3, 4 * 3 + 3 * len(cls.state_names)))
     return [
-        command.Case(FromState(cls(3, 3, return_sequences, rng=1), steps=4, lengths=lengths), x, {})
+        cases.Case(FromState(cls(3, 3, return_sequences, rng=1), steps=4, lengths=lengths), x, {})
         for return_sequences in (False, True)
         for lengths in (None, [1, 4, 2])
     ]

@@ -6,10 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, Rng, asarray, name, to_numpy, xp
-from .base import Backward, Composite, Layer
-from .gradient_report import GradientReport, GradientRow
-from .losses import Loss
-from .parameters import Parameters
+from ..layers import Backward, Composite, Layer, Loss, Parameters
+from .report import GradientReport, GradientRow
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Steps of the differences, tried from the first: the largest round least, the smallest slip past kinks."""
