@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from against_torch import BATCH, LAYOUTS, PROPERTY, SEEDS, agree, normal, pairs, randomize
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from peers.against_torch import BATCH, LAYOUTS, PROPERTY, SEEDS, agree, normal, pairs, randomize
 from torch.nn import functional
 
 import xpnn as nn

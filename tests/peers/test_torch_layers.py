@@ -6,9 +6,20 @@ import sys
 import numpy as np
 import pytest
 import torch
-from against_torch import BATCH, LAYOUTS, PROPERTY, SEEDS, Function, agree, differentiate, normal, pairs, randomize
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from peers.against_torch import (
+    BATCH,
+    LAYOUTS,
+    PROPERTY,
+    SEEDS,
+    Function,
+    agree,
+    differentiate,
+    normal,
+    pairs,
+    randomize,
+)
 from torch.nn import functional
 
 import xpnn as nn

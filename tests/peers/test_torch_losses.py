@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from against_torch import BATCH, LAYOUTS, PROPERTY, SEEDS, Comparison, differentiate, normal, place
 from hypothesis import given
 from hypothesis import strategies as st
+from peers.against_torch import BATCH, LAYOUTS, PROPERTY, SEEDS, Comparison, differentiate, normal, place
 from torch.nn import functional
 
 import xpnn as nn

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from against_torch import BATCH, LAYOUTS, PROPERTY, SEEDS, Arrays, Comparison, normal, place, randomize
 from hypothesis import given
 from hypothesis import strategies as st
+from peers.against_torch import BATCH, LAYOUTS, PROPERTY, SEEDS, Arrays, Comparison, normal, place, randomize
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import xpnn as nn

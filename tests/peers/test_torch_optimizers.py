@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from against_torch import PROPERTY, SEEDS, normal
 from hypothesis import given
 from hypothesis import strategies as st
+from peers.against_torch import PROPERTY, SEEDS, normal
 from torch.optim import lr_scheduler
 
 import xpnn as nn

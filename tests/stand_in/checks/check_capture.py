@@ -7,9 +7,9 @@ from typing import Any
 import cupy
 import numpy as np
 import pytest
-from check_copies import TASKS as NETWORKS
-from check_copies import floats, labels
 from cupy.stand_in import watch
+from stand_in.checks.check_copies import TASKS as NETWORKS
+from stand_in.checks.check_copies import floats, labels
 
 import xpnn as nn
 from xpnn.backend import capture, captured, check, matmul

@@ -104,7 +104,7 @@ def train(*layers: nn.Layer, **options: Any) -> None:
     if xp is np:
         nn.fit(model, x, y, epochs=2, batch_size=8, verbose=False, **options)
     else:
-        from check_copies import assert_copies_only_batches
+        from stand_in.checks.check_copies import assert_copies_only_batches
 
         assert_copies_only_batches(model, x, y, **options)
 
