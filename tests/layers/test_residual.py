@@ -10,7 +10,7 @@ from border import dev, host
 import xpnn as nn
 
 F64 = {"rng": 0, "dtype": "float64"}
-EXAMPLE = Path(__file__).parents[1] / "examples" / "resnet.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "resnet.py"
 
 
 class Recorder(nn.Layer):

@@ -1,9 +1,9 @@
-"""The seed's DNN: its four BP formulas, its update, and its own example, from a plain transcription in loops."""
+"""The source document's DNN: its four BP formulas, its update, and its own example, from plain loops."""
 
 import numpy as np
 import pytest
 from border import dev, host
-from seed_network import SeedNetwork, f, f_prime
+from document.network import DocumentNetwork, f, f_prime
 
 import xpnn as nn
 
@@ -12,15 +12,15 @@ Y = np.array([[3.0], [1], [2], [2], [2.5]])  # z = x + 2y
 SIZES = (3, 5, 4, 2)
 
 
-def seed_model(sizes, rng=0) -> nn.MLP:
+def document_model(sizes, rng=0) -> nn.MLP:
     leaky = nn.LeakyReLU(0.01)
     return nn.MLP(sizes, activation=leaky, output_activation=leaky, rng=rng, dtype="float64")
 
 
-def transcription(model: nn.MLP) -> SeedNetwork:
-    """The same parameters in the plain network; Dense layer k of the MLP is the seed's l = k + 2."""
+def transcription(model: nn.MLP) -> DocumentNetwork:
+    """The same parameters in the plain network; Dense layer k of the MLP is the source document's l = k + 2."""
     dense = [layer for layer in model if isinstance(layer, nn.Dense)]
-    return SeedNetwork(
+    return DocumentNetwork(
         {l: host(layer.params["W"]).tolist() for l, layer in enumerate(dense, start=2)},
         {l: host(layer.params["b"]).tolist() for l, layer in enumerate(dense, start=2)},
     )
@@ -33,15 +33,15 @@ def step(model: nn.MLP, optimizer: nn.Optimizer, x: np.ndarray, y: np.ndarray) -
     optimizer.step(model)
 
 
-def assert_same(model: nn.MLP, plain: SeedNetwork, tolerance: float) -> None:
+def assert_same(model: nn.MLP, plain: DocumentNetwork, tolerance: float) -> None:
     dense = [layer for layer in model if isinstance(layer, nn.Dense)]
     for l, layer in enumerate(dense, start=2):
         np.testing.assert_allclose(host(layer.params["W"]), plain.W[l], rtol=0, atol=tolerance)
         np.testing.assert_allclose(host(layer.params["b"]), plain.b[l], rtol=0, atol=tolerance)
 
 
-def test_100_steps_of_the_seeds_example_follow_its_formulas():
-    model, optimizer = seed_model((2, 4, 1)), nn.SGD(lr=0.1)
+def test_100_steps_of_the_documents_example_follow_its_formulas():
+    model, optimizer = document_model((2, 4, 1)), nn.SGD(lr=0.1)
     plain = transcription(model)
     for n in np.random.default_rng(1).integers(0, 5, 100):
         step(model, optimizer, X[n : n + 1], Y[n : n + 1])
@@ -51,13 +51,13 @@ def test_100_steps_of_the_seeds_example_follow_its_formulas():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_trained_longer_it_predicts_all_five_points(seed):
-    model = seed_model((2, 4, 1), rng=seed)
+    model = document_model((2, 4, 1), rng=seed)
     nn.fit(model, X, Y, optimizer=nn.SGD(lr=0.1), epochs=2000, batch_size=1, rng=seed, verbose=False)
     np.testing.assert_allclose(nn.predict(model, X), Y, rtol=0, atol=1e-3)
 
 
 def test_update_over_a_batch_divides_by_its_size(rng):
-    model, optimizer = seed_model(SIZES), nn.SGD(lr=0.1)
+    model, optimizer = document_model(SIZES), nn.SGD(lr=0.1)
     plain = transcription(model)
     x, y = rng.standard_normal((7, 3)), rng.standard_normal((7, 2))
     for _ in range(3):
@@ -71,7 +71,7 @@ class TestFourFormulas:
 
     @pytest.fixture(autouse=True)
     def _pass(self, rng):
-        self.model = seed_model(SIZES)
+        self.model = document_model(SIZES)
         self.plain = transcription(self.model)
         self.x, self.y = rng.standard_normal(3), rng.standard_normal(2)
         self.z, self.a = self.plain.forward(self.x.tolist())

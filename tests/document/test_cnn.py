@@ -1,4 +1,4 @@
-"""The seed's CNN formulas, each from loops that follow it index by index."""
+"""The source document's CNN formulas, each from loops that follow it index by index."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def rot180(kernel):
 
 
 def convolve(image, kernel, i, j):
-    """The seed's true convolution (I * K)_ij = sum_mn I(i-m, j-n) K(m, n), zero outside the image."""
+    """The source document's true convolution (I * K)_ij = sum_mn I(i-m, j-n) K(m, n), zero outside the image."""
     return sum(
         image[i - m][j - n] * kernel[m][n]
         for m in range(len(kernel))

@@ -1,4 +1,4 @@
-"""The seed's BP network, transcribed formula by formula in scalar loops: no arrays, no xpnn."""
+"""The source document's BP network, transcribed formula by formula in scalar loops: no arrays, no xpnn."""
 
 Matrix = list[list[float]]
 Vector = list[float]
@@ -6,7 +6,7 @@ LEAK, RATE = 0.01, 0.1
 
 
 def f(z: float) -> float:
-    """The seed's activation."""
+    """The source document's activation."""
     return z if z > 0 else LEAK * z
 
 
@@ -15,8 +15,8 @@ def f_prime(z: float) -> float:
     return 1.0 if z > 0 else LEAK
 
 
-class SeedNetwork:
-    """W[l], b[l] for l = 2 .. L under the seed's own indices; x is a^(1)."""
+class DocumentNetwork:
+    """W[l], b[l] for l = 2 .. L under the source document's own indices; x is a^(1)."""
 
     def __init__(self, W: dict[int, Matrix], b: dict[int, Vector]) -> None:
         self.W, self.b, self.L = W, b, max(W)
