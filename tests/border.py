@@ -1,4 +1,4 @@
-"""The border between host and device in tests.
+"""The border between host and device in tests, and what else several of them need.
 
 Tests make their data with NumPy, carry it over with ``dev`` and compare with ``host``, so that one suite runs under
 every backend.
@@ -25,3 +25,9 @@ def dev(data, dtype="float64"):
 def host(array) -> np.ndarray:
     """A backend array or scalar on the host."""
     return nn.to_numpy(nn.xp.asarray(array))
+
+
+def randomise(layer: nn.Layer, rng: np.random.Generator) -> None:
+    """Other than initial values in all parameters, so that no bias is 0."""
+    for key, value in layer.params.items():
+        layer.params[key] = rng.uniform(-1, 1, value.shape)

@@ -6,10 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import add_product, check, in_parallel, part, parts, tiles
+from xpnn.backend import check
 
 
 def run_python(code: str, *, arguments: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess:
@@ -102,62 +101,3 @@ def test_a_failed_check_is_raised_at_the_next_synchronisation_at_the_latest():
 def test_describe_is_one_line_with_the_backends_name():
     assert nn.describe().startswith(nn.xp.__name__)
     assert "\n" not in nn.describe()
-
-
-@pytest.mark.parametrize("workspace", [1, 4000, 1 << 40])
-def test_tiles_cover_every_position_once_within_the_workspace(workspace, monkeypatch):
-    module = sys.modules["xpnn.backend.im2col"]
-    monkeypatch.setattr(module, "WORKSPACE_BYTES", workspace)
-    monkeypatch.setattr(module, "_STRETCH", (4, 16))
-    seen = np.zeros((17, 5, 6), int)
-    for tile in tiles(seen.shape, line_bytes=20, kernel=2, stride=2, dilation=2):
-        seen[tile] += 1
-        rows, cols, samples = seen[tile].shape
-        assert 40 * (2 * (rows - 1) + 5) * cols * samples <= workspace or rows == cols == samples == 1
-    assert (seen == 1).all()
-
-
-@pytest.mark.parametrize("samples", [1, 5])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_add_product_adds_the_product(samples, dtype, rng):
-    a, b, c = (rng.standard_normal(shape).astype(dtype) for shape in ((200, samples), (samples, 150), (200, 150)))
-    for left in a, np.asfortranarray(a), np.stack([a, a], 2)[..., 0], a[::-1]:
-        for right in b, np.asfortranarray(b), np.repeat(b, 2, 1)[:, ::2]:
-            out = dev(c.copy())
-            add_product(out, dev(left), dev(right))
-            np.testing.assert_allclose(
-                host(out), c + left @ right, rtol=1e-5 if dtype == "float32" else 1e-12, atol=1e-6
-            )
-
-
-def test_add_product_takes_a_field_of_packed_records():
-    """Its rows lie at a distance that is no multiple of a number's size."""
-    records = np.zeros(5, dtype=[("label", "u1"), ("x", "f4", 150)])
-    records["x"] = np.arange(750).reshape(5, 150)
-    out = dev(np.zeros((200, 150)), "float32")
-    add_product(out, dev(np.ones((200, 5)), "float32"), nn.asarray(records["x"]))
-    np.testing.assert_array_equal(host(out), np.ones((200, 5)) @ records["x"])
-
-
-def test_parts_of_a_batch_are_the_whole_and_their_results_in_order(monkeypatch):
-    threads = sys.modules["xpnn.backend.threads"]
-    monkeypatch.setattr(threads, "blas_threads", lambda: 3)
-    monkeypatch.setattr(threads, "on_device", False)  # there nothing is divided
-    assert parts(100, threads._LEAST - 1) == [slice(0, 100)]
-    assert parts(100, threads._LEAST) == [slice(0, 33), slice(33, 66), slice(66, 100)]
-    assert parts(2, threads._LEAST) == [slice(0, 1), slice(1, 2)]
-    assert len(parts(100, 3 * threads._MOST)) == 3
-    assert len(parts(100, 3 * threads._MOST + 1)) == 6
-
-    def task(n):
-        return lambda: (n, part(), parts(100, threads._LEAST))
-
-    for names in "ab", "abc", "abcdefgh":  # fewer tasks than threads, as many, and more
-        assert in_parallel([task(n) for n in names]) == [(n, i % 3, [slice(0, 100)]) for i, n in enumerate(names)]
-    assert part() == 0
-
-
-def test_an_error_in_a_part_reaches_the_caller():
-    with pytest.raises(ZeroDivisionError):
-        in_parallel([lambda: 1, lambda: 1 // 0])
-    assert in_parallel([lambda: 1, lambda: 2]) == [1, 2]

@@ -1,4 +1,4 @@
-"""Dilation and groups of Conv2D, im2col with dilation, each from loops that follow the definition index by index."""
+"""Conv2D with stride, padding, dilation and groups, from loops that follow the definition index by index."""
 
 import itertools
 
@@ -7,8 +7,7 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import Tile, col2im, im2col, tiles
-from xpnn.backend.im2col import output_size
+from xpnn.backend import tiles
 
 F64 = {"rng": 0, "dtype": "float64"}
 CONFIGURATIONS = {
@@ -104,12 +103,6 @@ def test_the_output_has_its_rows_first_and_the_batch_last_in_memory(rng):
     assert y.transpose(2, 1, 3, 0).flags.c_contiguous
 
 
-def test_weights_are_drawn_for_what_a_kernel_sees():
-    W = host(nn.Conv2D(64, 64, 3, groups=64, rng=0).params["W"])
-    bound = (6 / 9) ** 0.5  # He: sqrt(6 / fan_in) for 1 * 3 * 3 pixels
-    assert 0.9 * bound < abs(W).max() <= bound
-
-
 def test_repr_shows_what_is_not_usual():
     assert repr(nn.Conv2D(4, 4, 3)) == "Conv2D(4, 4, kernel_size=3)"
     assert repr(nn.Conv2D(4, 4, 3, dilation=2, groups=4)) == "Conv2D(4, 4, kernel_size=3, dilation=2, groups=4)"
@@ -135,62 +128,3 @@ def test_a_dilated_kernel_larger_than_the_image():
     assert conv(dev(np.ones((1, 1, 7, 7)))).shape == (1, 1, 1, 1)
     with pytest.raises(ValueError, match="larger than the padded input"):
         conv(dev(np.ones((1, 1, 7, 6))))
-
-
-GEOMETRIES = pytest.mark.parametrize(
-    ("kernel", "stride", "dilation"),
-    [((3, 2), (1, 1), (2, 3)), ((2, 3), (2, 1), (3, 2)), ((3, 3), (3, 2), (2, 2)), ((1, 2), (2, 3), (4, 5))],
-)
-
-
-def sizes(kernel, stride, dilation, shape=(9, 2, 10, 3)):
-    """A shape (H, C, W, N) and the output's (H', W')."""
-    H, W = (output_size(n, k, s, 0, d) for n, k, s, d in zip(shape[:3:2], kernel, stride, dilation, strict=True))
-    return shape, H, W
-
-
-@pytest.mark.parametrize("groups", [1, 2])
-@GEOMETRIES
-def test_im2col_index_by_index(kernel, stride, dilation, groups, rng):
-    shape, H, W = sizes(kernel, stride, dilation)
-    x, C = rng.standard_normal(shape), shape[1] // groups
-    whole, part = Tile(slice(0, H), slice(0, W), slice(0, 3)), Tile(slice(1, H), slice(1, 2), slice(1, 3))
-    for tile, parts in (whole, 1), (whole, W), (part, 1):
-        rows, cols, samples = tile
-        columns = host(im2col(dev(x), kernel, stride, tile, dilation, groups, parts))
-        assert columns.shape[1:3] == (parts, H - rows.start)
-        columns = columns.reshape(groups, parts, H - rows.start, kernel[0], C * kernel[1] + 1, -1, 3 - samples.start)
-        columns = np.concatenate(list(columns.swapaxes(0, 1)), axis=-2)  # side by side again
-        assert (columns[:, :, :, -1] == 1).all()
-        pixels = columns[:, :, :, :-1].reshape(*columns.shape[:3], C, kernel[1], *columns.shape[4:])
-        for g, i, m, c, n, j, sample in np.ndindex(pixels.shape):
-            row, column = (rows.start + i) * stride[0] + m * dilation[0], (cols.start + j) * stride[1] + n * dilation[1]
-            assert pixels[g, i, m, c, n, j, sample] == x[row, g * C + c, column, samples.start + sample]
-
-
-@pytest.mark.parametrize("groups", [1, 2])
-@GEOMETRIES
-def test_col2im_is_the_adjoint_of_im2col(kernel, stride, dilation, groups, rng):
-    """<im2col x, c> = <x, col2im c> along the width, tile by tile and over all tiles together."""
-    kernel, stride, dilation = (1, kernel[1]), (1, stride[1]), (1, dilation[1])
-    shape, H, W = sizes(kernel, stride, dilation)
-    x, sums = rng.standard_normal(shape), nn.xp.zeros(shape)
-    left = 0.0
-    for rows, cols in itertools.product((slice(0, 4), slice(4, H)), (slice(0, 1), slice(1, W))):
-        tile = Tile(rows, cols, slice(0, 3))
-        columns = host(im2col(dev(x), kernel, stride, tile, dilation, groups))[:, 0, :, :-1]  # without the ones
-        c = rng.standard_normal(columns.shape)
-        alone = nn.xp.zeros(shape)
-        for out in alone, sums:
-            col2im(dev(c), out, kernel[1], stride[1], tile, dilation[1])
-        np.testing.assert_allclose((host(alone) * x).sum(), (columns * c).sum(), rtol=1e-11)
-        left += (columns * c).sum()
-    np.testing.assert_allclose((host(sums) * x).sum(), left, rtol=1e-11)
-
-
-def test_output_size_counts_the_positions():
-    for size, kernel, stride, padding, dilation in itertools.product(range(1, 9), (1, 2, 3), (1, 2), (0, 1), (1, 2, 3)):
-        reach = dilation * (kernel - 1)  # from the first pixel under the kernel to the last
-        positions = len(range(-padding, size + padding - reach, stride))
-        if positions:
-            assert output_size(size, kernel, stride, padding, dilation) == positions
