@@ -31,3 +31,8 @@ def randomise(layer: nn.Layer, rng: np.random.Generator) -> None:
     """Other than initial values in all parameters, so that no bias is 0."""
     for key, value in layer.params.items():
         layer.params[key] = rng.uniform(-1, 1, value.shape)
+
+
+def parameters(model: nn.Layer) -> np.ndarray:
+    """All of them, copied to the host."""
+    return host(model.flat_params).copy()

@@ -1,0 +1,118 @@
+"""Models and optimisers saved and loaded, and files that are not what they say."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from border import host, parameters
+
+import xpnn as nn
+
+
+class TestCheckpoint:
+    def test_round_trip(self, tmp_path):
+        model, other = nn.LeNet5(rng=0), nn.LeNet5(rng=1)
+        nn.save(model, tmp_path / "m.safetensors", {"note": "hello"})
+        nn.load(other, tmp_path / "m.safetensors")
+        assert parameters(other).tobytes() == parameters(model).tobytes()
+        assert nn.read_metadata(tmp_path / "m.safetensors") == {"note": "hello"}
+
+    def test_parameters_in_another_memory_order_are_written_right(self, tmp_path):
+        model = nn.Dense(3, 2)
+        dict.__setitem__(model.params, "W", nn.xp.asarray(np.arange(6, dtype="f").reshape(3, 2)).T)
+        nn.save(model, tmp_path / "m.safetensors")
+        other = nn.Dense(3, 2)
+        nn.load(other, tmp_path / "m.safetensors")
+        np.testing.assert_array_equal(host(other.params["W"]), [[0, 2, 4], [1, 3, 5]])
+
+    def test_another_architecture_is_refused_and_the_model_unchanged(self, tmp_path):
+        nn.save(nn.MLP((2, 3, 1)), tmp_path / "m.safetensors")
+        model = nn.MLP((2, 4, 1), rng=0)
+        before = parameters(model)
+        with pytest.raises(ValueError, match=r"0.W is float32 \(3, 2\), in the model float32 \(4, 2\)"):
+            nn.load(model, tmp_path / "m.safetensors")
+        with pytest.raises(ValueError, match="4.W is missing"):
+            nn.load(nn.MLP((2, 3, 1, 1)), tmp_path / "m.safetensors")
+        with pytest.raises(ValueError, match="2.b is not in the model"):
+            nn.load(nn.MLP((2, 3)), tmp_path / "m.safetensors")
+        assert (parameters(model) == before).all()
+
+    @pytest.mark.parametrize(
+        "make", [lambda: nn.SGD(nn.StepDecay(0.1, 3)), lambda: nn.SGD(0.1, momentum=0.9), lambda: nn.AdamW(0.01)]
+    )
+    def test_training_goes_on_as_if_it_had_not_stopped(self, make, blobs, tmp_path):
+        path = tmp_path / "m.safetensors"
+        once, optimizer, rng = nn.MLP((2, 8, 3), rng=0), make(), np.random.default_rng(0)
+        nn.fit(once, *blobs, optimizer=optimizer, epochs=2, batch_size=16, rng=rng, verbose=False)
+        nn.save(once, path, optimizer=optimizer)
+        resumed, other, order = nn.MLP((2, 8, 3), rng=1), make(), copy.deepcopy(rng)
+        nn.load(resumed, path, optimizer=other)
+        assert other.steps == optimizer.steps == 12
+        for model, by, draws in ((once, optimizer, rng), (resumed, other, order)):
+            nn.fit(model, *blobs, optimizer=by, epochs=2, batch_size=16, rng=draws, verbose=False)
+        assert parameters(resumed).tobytes() == parameters(once).tobytes()
+        nn.load(once, path, optimizer=other)  # which was the other model's
+        other.step(once)
+
+    def test_a_model_that_is_no_network_yet_is_read_with_its_optimiser(self, tmp_path):
+        layer, other, adam = nn.Dense(2, 3, rng=0), nn.Dense(2, 3, rng=1), nn.Adam()
+        nn.save(layer, tmp_path / "m.safetensors", optimizer=adam)
+        nn.load(other, tmp_path / "m.safetensors", optimizer=nn.Adam())
+        assert parameters(other).tobytes() == parameters(layer).tobytes()
+
+    def test_an_optimizer_is_passed_over_or_must_fit(self, tmp_path):
+        model, path = nn.MLP((2, 3, 1), rng=0), tmp_path / "m.safetensors"
+        nn.save(model, path, optimizer=nn.Adam())
+        nn.load(nn.MLP((2, 3, 1), rng=1), path)
+        sgd, before = nn.SGD(0.1, momentum=0.9), parameters(model)
+        with pytest.raises(ValueError, match=r"optimizer.m is not in .*; optimizer.velocity is missing"):
+            nn.load(model, path, optimizer=sgd)
+        nn.save(nn.MLP((2, 3, 1), rng=1), path)
+        with pytest.raises(ValueError, match="optimizer.steps is missing"):
+            nn.load(model, path, optimizer=sgd)
+        assert (parameters(model) == before).all()
+        sgd.step(nn.MLP((2, 2)))  # as if nothing had been tried
+
+    def test_the_centers_of_an_rbf_are_saved(self, tmp_path):
+        model, other = nn.RBF([[1.0, 2.0]]), nn.RBF([[0.0, 0.0]])
+        nn.save(model, tmp_path / "m.safetensors")
+        nn.load(other, tmp_path / "m.safetensors")
+        np.testing.assert_array_equal(host(other.centers), [[1, 2]])
+
+    def test_there_is_always_a_whole_file(self, tmp_path, monkeypatch):
+        path = tmp_path / "model.safetensors"
+        nn.save(nn.MLP((2, 3)), path)
+        before = path.read_bytes()
+
+        def full(part, data):
+            with part.open("wb") as file:
+                file.write(data[:50])
+            raise OSError("no space left")
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="cannot write .*no space left"):
+            nn.save(nn.MLP((2, 3)), path)
+        assert path.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_no_folder_to_write_to(self, tmp_path):
+        with pytest.raises(OSError, match="cannot write"):
+            nn.save(nn.MLP((2, 3)), tmp_path / "none" / "model.safetensors")
+
+    def test_no_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="there is no file"):
+            nn.load(nn.Dense(1, 1), tmp_path / "none")
+
+    @pytest.mark.parametrize("content", [b"", b"not a model", b"\x80\x04\x95pickle"])
+    def test_no_safetensors_file(self, tmp_path, content):
+        (tmp_path / "m").write_bytes(content)
+        with pytest.raises(ValueError, match="not a readable safetensors file"):
+            nn.load(nn.Dense(1, 1), tmp_path / "m")
+
+    def test_truncated(self, tmp_path):
+        path = tmp_path / "m.safetensors"
+        nn.save(nn.Dense(9, 9), path)
+        path.write_bytes(path.read_bytes()[:-5])
+        with pytest.raises(ValueError, match="not a readable safetensors file"):
+            nn.load(nn.Dense(9, 9), path)
