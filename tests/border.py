@@ -6,6 +6,7 @@ every backend.
 
 import os
 import shutil
+import struct
 
 import numpy as np
 
@@ -36,3 +37,8 @@ def randomise(layer: nn.Layer, rng: np.random.Generator) -> None:
 def parameters(model: nn.Layer) -> np.ndarray:
     """All of them, copied to the host."""
     return host(model.flat_params).copy()
+
+
+def idx(array: np.ndarray) -> bytes:
+    """The bytes of an IDX file that holds the array."""
+    return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()

@@ -1,6 +1,5 @@
 """gradcheck: that it passes what is right, fails what is wrong, and says so when it cannot tell."""
 
-import argparse
 import copy
 
 import numpy as np
@@ -402,7 +401,7 @@ def test_a_function_of_symbols_without_parameters_has_nothing_to_check():
         nn.gradcheck(Half(), np.array([1, 2]))
 
 
-# the report and the command
+# the report
 
 
 def test_the_report_is_a_table():
@@ -418,46 +417,3 @@ def test_the_report_is_a_table():
     assert lines[6] == "1 of 4 gradients fail"
     verdict = lines[1].index("verdict")
     assert all(line[verdict - 2 : verdict] == "  " and line[verdict] != " " for line in lines[1:6])
-
-
-def run(*names, seed=0, tolerance=1e-6):
-    return command.run(argparse.Namespace(names=[command.name(name) for name in names], seed=seed, tolerance=tolerance))
-
-
-def test_command_checks_all_layers(capsys):
-    assert run() == 0
-    output = capsys.readouterr().out
-    assert f"gradcheck of {len(CASES)} layers and losses, float64 on {nn.xp.__name__}, tolerance 1e-06" in output
-    assert "gradients agree, relative error at most" in output
-    assert all(type(case.layer).__name__ in output for case in CASES)
-
-
-def test_command_checks_what_it_is_told(capsys):
-    assert run("conv2d", "rnn", "MLP", seed=3) == 0
-    output = capsys.readouterr().out
-    assert "Conv2D(1, 4, kernel_size=2)" in output
-    assert "gradcheck of MLP, x (3, 64)" in output
-    assert "Sigmoid" not in output
-    assert "RNNClassifier" in output
-    assert "LSTM" not in output
-
-
-def test_command_tells_the_network_from_the_layer():
-    assert [command.name(text) for text in ("rnn", "RNN", "Rnn", "LeNet5", "gru")] == [
-        "rnn",
-        "RNN",
-        "rnn",
-        "lenet5",
-        "GRU",
-    ]
-
-
-def test_command_fails_with_status_1(capsys, monkeypatch):
-    monkeypatch.setattr(nn.layers.flatten.Flatten, "forward", lambda self, x, needs_dx=True: (x * x, lambda dy: x * dy))
-    assert run("flatten") == 1
-    assert "1 of 1 gradients fail" in capsys.readouterr().out
-
-
-def test_command_names_what_there_is():
-    with pytest.raises(argparse.ArgumentTypeError, match="'dence' is none of mlp, lenet5, rnn, charrnn, Dense, Conv2D"):
-        command.name("dence")

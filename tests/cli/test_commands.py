@@ -9,11 +9,12 @@ import sys
 
 import numpy as np
 import pytest
+from border import idx
 
 import xpnn as nn
 from xpnn.__main__ import main
 from xpnn.cli import commands
-from xpnn.cli.recipe import Recipe, load_model
+from xpnn.cli.recipe import load_model
 from xpnn.training import loop
 
 
@@ -205,8 +206,6 @@ def test_predict_pictures(trained, tmp_path, capsys):
 
 
 def test_evaluate_on_other_data(trained, tmp_path, capsys):
-    from test_data import idx
-
     for stem in ("train", "t10k"):
         (tmp_path / f"{stem}-images-idx3-ubyte").write_bytes(idx(np.zeros((20, 8, 8), np.uint8)))
         (tmp_path / f"{stem}-labels-idx1-ubyte").write_bytes(idx(np.arange(20, dtype=np.uint8) % 10))
@@ -349,19 +348,3 @@ def test_output_that_nobody_reads():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
-
-
-def test_images_without_a_contrast():
-    images = np.full((4, 1, 8, 8), 9, np.uint8)
-    recipe = Recipe.for_images("mlp", nn.ImageData("x", images, np.zeros(4, int), images, np.zeros(4, int), ("a",)))
-    assert (recipe.inputs(images) == 0).all()
-
-
-def test_lenet5_enlarges_small_images_and_refuses_large_ones():
-    recipe = Recipe("lenet5", "x", (8, 6), classes=("a",))
-    x = recipe.inputs(np.full((1, 1, 8, 6), 255, np.uint8))
-    assert x.shape == (1, 1, 28, 28)
-    assert x.sum() == 24 * 18
-    assert x[0, 0, 2:26, 5:23].all()
-    with pytest.raises(ValueError, match="at most 32x32, got 33x33"):
-        recipe.inputs(np.zeros((1, 1, 33, 33), np.uint8))

@@ -1,0 +1,26 @@
+"""Batches: every sample once."""
+
+import numpy as np
+import pytest
+
+import xpnn as nn
+
+
+class TestBatches:
+    def test_every_sample_once(self):
+        x = np.arange(10)
+        parts = list(nn.batches(x, x * 2, 4, np.random.default_rng(0)))
+        assert [len(part) for part, _ in parts] == [4, 4, 2]
+        seen = np.concatenate([part for part, _ in parts])
+        assert sorted(seen) == list(range(10))
+        assert seen.tolist() != list(range(10))
+        assert all((b == 2 * a).all() for a, b in parts)
+
+    def test_in_order_without_a_generator(self):
+        assert [part.tolist() for part, _ in nn.batches(np.arange(3), np.arange(3), 2)] == [[0, 1], [2]]
+
+    def test_batch_size(self):
+        with pytest.raises(ValueError, match="at least 1"):
+            nn.batches(np.arange(3), np.arange(3), 0)
+        with pytest.raises(ValueError, match="x has 5 samples, y has 3"):
+            nn.batches(np.arange(5), np.arange(3), 2)

@@ -1,0 +1,114 @@
+"""Images: the digits, a folder of IDX files, downloads."""
+
+import gzip
+import http.server
+import sys
+import threading
+
+import numpy as np
+import pytest
+from border import idx
+
+import xpnn as nn
+from xpnn.data import images
+
+
+def test_digits():
+    data = nn.load_images("digits")
+    assert data.x_train.shape == (1438, 1, 8, 8)
+    assert data.x_test.shape == (359, 1, 8, 8)
+    assert data.x_train.dtype == np.uint8
+    assert data.x_train.max() == 255
+    assert set(data.y_test) == set(range(10))
+    again = nn.load_images("digits")
+    np.testing.assert_array_equal(data.x_test, again.x_test)
+
+
+def test_folder_of_idx_files(folder):
+    data = nn.load_images(folder)
+    assert data.x_train.shape == (7, 1, 4, 5)
+    assert data.y_test.tolist() == [0, 1, 2]
+    assert data.classes == ("0", "1", "2")
+    raw = (folder / "train-images-idx3-ubyte").read_bytes()
+    assert data.x_train.tobytes() == raw[16:]
+
+
+def test_mismatched_counts(folder):
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(6, np.uint8))))
+    with pytest.raises(ValueError, match="7 train images, but 6 train labels"):
+        nn.load_images(folder)
+
+
+def test_images_of_two_sizes(folder):
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((3, 5, 5), np.uint8)))
+    with pytest.raises(ValueError, match="differ in size"):
+        nn.load_images(folder)
+
+
+def test_labels_beyond_the_classes(folder):
+    with pytest.raises(ValueError, match="label 2, where the data set has 2 classes"):
+        images.load_folder(folder, "two", ("a", "b"))
+
+
+def test_missing_file(folder):
+    (folder / "t10k-images-idx3-ubyte").unlink()
+    with pytest.raises(FileNotFoundError, match="has neither t10k-images-idx3-ubyte nor"):
+        nn.load_images(folder)
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="expected digits, mnist, fashion-mnist, or a folder"):
+        nn.load_images("cifar")
+
+
+@pytest.fixture
+def server(folder, monkeypatch, tmp_path_factory):
+    """The folder's files over HTTP on this machine, in place of MNIST's own address."""
+    import hashlib
+
+    for path in list(folder.iterdir()):
+        if path.suffix != ".gz":
+            (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    registry = {path.name: f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}" for path in folder.glob("*.gz")}
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        monkeypatch.setitem(images._SOURCES, "mnist", (f"http://127.0.0.1:{httpd.server_port}/", registry))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield httpd
+        httpd.shutdown()
+
+
+def test_download_is_checked_and_cached(server):
+    data = nn.load_images("mnist")
+    assert len(data.x_train) == 7
+    server.shutdown()
+    np.testing.assert_array_equal(nn.load_images("mnist").x_train, data.x_train)
+
+
+def test_download_with_a_wrong_checksum(server, folder):
+    path = folder / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(OSError, match="cannot be had .*hash"):
+        nn.load_images("mnist")
+
+
+def test_download_without_a_network(server, monkeypatch):
+    monkeypatch.setitem(images._SOURCES, "mnist", ("http://127.0.0.1:1/", images._SOURCES["mnist"][1]))
+    with pytest.raises(OSError, match="put the four IDX files into a folder"):
+        nn.load_images("mnist")
+
+
+@pytest.mark.parametrize(("module", "call"), [("sklearn.datasets", "digits"), ("pooch", "mnist")])
+def test_missing_package_names_the_extra(monkeypatch, module, call):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"extra \[data\]"):
+        nn.load_images(call)
