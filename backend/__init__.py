@@ -1,60 +1,31 @@
-"""The only rooms that know which array library runs: NumPy, or CuPy where ``NN_BACKEND=cupy``."""
+"""The only room that knows which array library runs: NumPy, or CuPy where ``NN_BACKEND=cupy``."""
 
-from .blas import add_product, axpby
-from .capture import captured, moved
+from .accelerate import accelerated, runs_by
+from .border import asarray, check, synchronize, to_numpy
 from .errors import BackendError, DeviceLostError, explained
-from .fusion import fused
-from .gemm import matmul
-from .im2col import Pair, Tile, batch_first, col2im, im2col, output_sizes, rows_first, tiles, turned_windows
-from .memory import cache_blocks, keep_freed_memory
-from .numpy_blas import aligned, aligned_empty, kernels_at_once, narrow_parts, single_threaded_blas
-from .products import add_rows_at, small_products, sum_of_products
-from .select import Array, Rng, asarray, check, describe, name, synchronize, to_numpy, xp
-from .stream import prefetch
-from .threads import divided, in_parallel, part, parts
-
-keep_freed_memory()
+from .select import Array, Params, Rng, describe, name, xp
+from .shared.window import Pair, Window
+from .steps import batch_slices, captured, prefetch
 
 __all__ = [
     "Array",
     "BackendError",
     "DeviceLostError",
     "Pair",
+    "Params",
     "Rng",
-    "Tile",
-    "add_product",
-    "add_rows_at",
-    "aligned",
-    "aligned_empty",
+    "Window",
+    "accelerated",
     "asarray",
-    "axpby",
-    "batch_first",
-    "cache_blocks",
+    "batch_slices",
     "captured",
     "check",
-    "col2im",
     "describe",
-    "divided",
     "explained",
-    "fused",
-    "im2col",
-    "in_parallel",
-    "kernels_at_once",
-    "matmul",
-    "moved",
     "name",
-    "narrow_parts",
-    "output_sizes",
-    "part",
-    "parts",
     "prefetch",
-    "rows_first",
-    "single_threaded_blas",
-    "small_products",
-    "sum_of_products",
+    "runs_by",
     "synchronize",
-    "tiles",
     "to_numpy",
-    "turned_windows",
     "xp",
 ]

@@ -1,4 +1,4 @@
-"""CUDA's errors in words: what happened, and what to do about it."""
+"""Errors of the backend, and where CUDA's are told in words."""
 
 from contextlib import ContextDecorator
 from typing import Any
@@ -6,21 +6,6 @@ from typing import Any
 
 class BackendError(ImportError):
     """The backend that ``NN_BACKEND`` asks for cannot be had; the message says what to do."""
-
-
-# CUDA's names without their cudaError or CUDA_ERROR_, in small letters and in one word
-_MEMORY = ("memoryallocation", "outofmemory", "cublasstatusallocfailed")
-_MISMATCH = (
-    "insufficientdriver", "systemdrivermismatch", "stublibrary", "nokernelimagefordevice", "nobinaryforgpu",
-    "unsupportedptxversion", "invalidptx", "invalidkernelimage", "invalidimage", "jitcompilernotfound",
-    "compatnotsupportedondevice",
-)  # fmt: skip
-_LOST = (
-    "illegaladdress", "illegalinstruction", "misalignedaddress", "invalidaddressspace", "invalidpc", "assert",
-    "launchfailure", "launchfailed", "launchtimeout", "hardwarestackerror", "eccuncorrectable", "nvlinkuncorrectable",
-    "devicesunavailable", "deviceunavailable", "contextisdestroyed", "contained", "mpsclientterminated",
-    "externaldevice", "cublasstatusexecutionfailed",
-)  # fmt: skip
 
 
 class DeviceLostError(RuntimeError):
@@ -41,51 +26,15 @@ class Explained(ContextDecorator):
         """Nothing to prepare."""
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        explained = None if error is None else explain(error)
-        if explained is not None:
-            raise explained from None
+        if type(error).__module__.partition(".")[0] in ("cupy", "cupy_backends"):
+            from .cuda.errors import explain  # here, since it is no form and NN_PLAIN=1 imports none
+
+            explained = explain(error)
+            if explained is not None:
+                raise explained from None
 
 
 explained = Explained()
-
-
-def explain(error: BaseException) -> Exception | None:
-    """The error that a user is told in place of CuPy's own; None for what is no error of the device."""
-    if type(error).__module__.partition(".")[0] not in ("cupy", "cupy_backends"):
-        return None
-    told = str(error).partition("\n")[0]
-    code = _code(told)
-    if type(error).__name__ == "OutOfMemoryError" or code in _MEMORY:
-        return out_of_memory(told)
-    if type(error).__name__ == "CompileException" or code in _MISMATCH:
-        return BackendError(
-            f"driver, device and CuPy do not fit together ({told}); {versions()}: install a newer driver, or the CuPy "
-            "for this one (cupy-cuda12x, cupy-cuda13x)"
-        )
-    if code in _LOST:
-        return DeviceLostError(
-            f"the device was lost ({told}): nothing on it can be read any more. Start a new process and load the last "
-            "saved model; if it comes again, look at nvidia-smi and the system's log for Xid lines"
-        )
-    if code == "initializationerror":
-        return RuntimeError(
-            f"CUDA does not start in this process ({told}): one that was forked cannot use it. Start processes with "
-            'multiprocessing.get_context("spawn")'
-        )
-    return None
-
-
-def out_of_memory(told: str) -> MemoryError:
-    """The error where the device has no room."""
-    return MemoryError(
-        f"device memory ran out{_usage()}: a smaller batch_size or float32 needs less, and nvidia-smi lists the "
-        f"other programs that hold memory ({told})"
-    )
-
-
-def _code(told: str) -> str:
-    """``cudaErrorIllegalAddress: an illegal ...`` and ``CUDA_ERROR_ILLEGAL_ADDRESS: ...`` to ``illegaladdress``."""
-    return told.partition(":")[0].replace("_", "").lower().removeprefix("cudaerror")
 
 
 def versions() -> str:
@@ -104,14 +53,3 @@ def versions() -> str:
         f"the driver is for CUDA {dotted(lambda: runtime.driverGetVersion())}, CuPy {cupy.__version__} for CUDA "
         f"{dotted(lambda: runtime.runtimeGetVersion())}"
     )
-
-
-def _usage() -> str:
-    """How much of the device's memory is in use, where it still answers."""
-    import cupy
-
-    try:
-        free, total = cupy.cuda.runtime.memGetInfo()
-    except Exception:
-        return ""
-    return f" with {(total - free) / 2**30:.1f} GiB of {total / 2**30:.1f} GiB in use"

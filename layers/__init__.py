@@ -1,7 +1,7 @@
 """Differentiable functions, a kind a file, each written forward and backward by hand."""
 
 from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
-from .base import Backward, Composite, Layer, inference, inferring
+from .base import Backward, Composite, Layer
 from .batchnorm import BatchNorm1D, BatchNorm2D
 from .conv import Conv2D
 from .dense import Dense
@@ -9,6 +9,7 @@ from .dropout import Dropout
 from .embedding import Embedding
 from .flatten import Flatten
 from .gru import GRU
+from .inference import inference, inferring
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D

@@ -1,92 +1,92 @@
-"""Activation functions a = f(z); backward is delta_z = delta_a * f'(z), the second factor of the seed's delta.
+"""Activation functions a = f(z); backward is delta_z = delta_a * f'(z), the second factor of the document's delta.
 
-Each stands below its layer as a function of z and b, since a fully connected layer gives its bias along: b is None, or
-one number for each row of a z that may be used up. Its backward then adds dE/db to db.
+Each is a function of z, with f and f' one above the other, and a layer that is that function.
 """
 
 from collections.abc import Callable
 
-from ..backend import Array, fused, xp
-from .base import Backward, Layer, brief
+from ..backend import Array, accelerated, xp
+from .base import Backward, Layer
+from .settings import brief
 
-Activated = tuple[Array, Callable[..., Array]]
-"""f(z + b) and backward(dy, db=None)."""
+Activated = tuple[Array, Callable[[Array], Array]]
+"""f(z), and ``backward(dE/da) -> dE/dz``."""
+
+
+@accelerated
+def sigmoid(z: Array) -> Activated:
+    """f(z) = 1 / (1 + exp(-z))."""
+    a = logistic(z)
+    return a, lambda da: da * (a * (1 - a))
+
+
+def logistic(z: Array) -> Array:
+    """1 / (1 + exp(-z)) as 0.5 tanh(0.5 z) + 0.5, which never overflows."""
+    return 0.5 * xp.tanh(0.5 * z) + 0.5
+
+
+@accelerated
+def tanh(z: Array) -> Activated:
+    """f(z) = tanh(z)."""
+    a = xp.tanh(z)
+    return a, lambda da: da * (1 - xp.square(a))
+
+
+@accelerated
+def scaled_tanh(z: Array, amplitude: float, slope: float) -> Activated:
+    """f(z) = A tanh(S z)."""
+    a = amplitude * xp.tanh(slope * z)
+    return a, lambda da: da * (slope * (amplitude - a * a / amplitude))
+
+
+@accelerated
+def relu(z: Array) -> Activated:
+    """f(z) = max(z, 0)."""
+    a = xp.maximum(z, 0)
+    return a, lambda da: da * (z > 0)
+
+
+@accelerated
+def leaky_relu(z: Array, slope: float) -> Activated:
+    """f(z) = z where z > 0, else slope z."""
+    a = xp.where(z > 0, z, slope * z)
+    return a, lambda da: xp.where(z > 0, da, slope * da)
 
 
 class Activation(Layer):
-    """a = f(z), number by number."""
+    """a = f(z), element by element.
+
+    A subclass names its function of z and its constants.
+    """
 
     separable = True
 
-    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "...")
-        return self.activate(x, None)
-
-    def activate(self, z: Array, b: Array | None) -> Activated:
-        """f(z + b) for rows of z, (features, N), and backward(dy, db), which adds dE/db to db; or f(z) without b."""
+    def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
+        """f, as ``f(z, *constants) -> (a, backward)``, and its constants."""
         raise NotImplementedError
 
+    @property
+    def equation(self) -> str:  # type: ignore[override]
+        return self.function()[0].__name__
 
-@fused
-def linear(z: Array, b: Array | None) -> Activated:
-    """z + b: a layer without an activation."""
-
-    def backward(dy: Array, db: Array | None = None) -> Array:
-        return _bias_gradient(dy, db)
-
-    return _biased(z, b), backward
-
-
-def _biased(z: Array, b: Array | None) -> Array:
-    if b is not None:
-        z += b[:, None]
-    return z
-
-
-def _bias_gradient(delta: Array, db: Array | None) -> Array:
-    if db is not None:
-        db += delta.sum(1)
-    return delta
+    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+        self._check(x, "...")
+        f, constants = self.function()
+        return f(x, *constants)
 
 
 class Sigmoid(Activation):
-    """a = 1 / (1 + exp(-z)), computed as 0.5 tanh(0.5 z) + 0.5, which never overflows; f' = a (1 - a).
+    """a = 1 / (1 + exp(-z)); f' = a (1 - a). Any shape; the output has the input's."""
 
-    Any shape; the output has the input's.
-    """
-
-    def activate(self, z: Array, b: Array | None) -> Activated:
-        return sigmoid(z, b)
-
-
-@fused
-def sigmoid(z: Array, b: Array | None) -> Activated:
-    a = 0.5 * xp.tanh(0.5 * _biased(z, b)) + 0.5
-
-    def backward(dy: Array, db: Array | None = None) -> Array:
-        return _bias_gradient(dy * (a * (1 - a)), db)
-
-    return a, backward
+    def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
+        return sigmoid, ()
 
 
 class Tanh(Activation):
     """a = tanh(z); f' = 1 - a^2. Any shape; the output has the input's."""
 
-    def activate(self, z: Array, b: Array | None) -> Activated:
-        return tanh(z, b)
-
-
-@fused
-def tanh(z: Array, b: Array | None) -> Activated:
-    a = xp.tanh(_biased(z, b))
-
-    def backward(dy: Array, db: Array | None = None) -> Array:
-        slope = xp.square(a)  # half the time of a * a
-        xp.subtract(1, slope, out=slope)
-        slope *= dy
-        return _bias_gradient(slope, db)
-
-    return a, backward
+    def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
+        return tanh, ()
 
 
 class ScaledTanh(Activation):
@@ -106,71 +106,38 @@ class ScaledTanh(Activation):
         super().__init__()
         self.amplitude, self.slope = float(amplitude), float(slope)
 
-    def activate(self, z: Array, b: Array | None) -> Activated:
-        return scaled_tanh(z, b, self.amplitude, self.slope)
+    def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
+        return scaled_tanh, (self.amplitude, self.slope)
 
     def _arguments(self) -> str:
         return brief({"amplitude": 1.7159, "slope": 2 / 3}, amplitude=self.amplitude, slope=self.slope)
 
 
-@fused
-def scaled_tanh(z: Array, b: Array | None, amplitude: float, slope: float) -> Activated:
-    a = amplitude * xp.tanh(slope * _biased(z, b))
-
-    def backward(dy: Array, db: Array | None = None) -> Array:
-        return _bias_gradient(dy * (slope * (amplitude - a * a / amplitude)), db)
-
-    return a, backward
-
-
 class ReLU(Activation):
     """a = max(z, 0); f' = 1 where z > 0, else 0. Any shape; the output has the input's."""
 
-    def activate(self, z: Array, b: Array | None) -> Activated:
-        return relu(z, b)
-
-
-@fused
-def relu(z: Array, b: Array | None) -> Activated:
-    z = _biased(z, b)
-    a = z.clip(0, xp.inf, out=None if b is None else z)  # max(z, 0), which takes NumPy twice as long
-
-    def backward(dy: Array, db: Array | None = None) -> Array:
-        return _bias_gradient(dy * (a > 0), db)
-
-    return a, backward
+    def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
+        return relu, ()
 
 
 class LeakyReLU(Activation):
     """a = z where z > 0, else slope * z; f' = 1 where z > 0, else slope.
 
     Args:
-        slope: the seed's leak_rate.
+        slope: the document's leak_rate.
 
-    Any shape; the output has the input's. Source: the seed, "代码实现".
+    Any shape; the output has the input's. Source: the source document, "代码实现".
     """
 
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__()
         self.slope = float(slope)
 
-    def activate(self, z: Array, b: Array | None) -> Activated:
-        return leaky_relu(z, b, self.slope)
+    def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
+        return leaky_relu, (self.slope,)
 
     def _arguments(self) -> str:
         return f"{self.slope}"
-
-
-@fused
-def leaky_relu(z: Array, b: Array | None, slope: float) -> Activated:
-    z = _biased(z, b)
-    usual = 0 < slope <= 1  # then a maximum does, which takes NumPy a sixth of the time of `where`
-
-    def backward(dy: Array, db: Array | None = None) -> Array:
-        dz = dy * xp.maximum(z > 0, z.dtype.type(slope)) if usual else xp.where(z > 0, dy, slope * dy)
-        return _bias_gradient(dz, db)
-
-    return xp.maximum(z, slope * z) if usual else xp.where(z > 0, z, slope * z), backward
 
 
 class Softmax(Layer):

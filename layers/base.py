@@ -1,43 +1,18 @@
 """What every layer shares: where its parameters and gradients are, and the checks at its border."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+import copy
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Array, Pair, output_sizes, xp
+from ..backend import Array, Params, Window, xp
+from .inference import inference_mode
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
 
 Backward = Callable[[Array], Any]
 """Takes dE/dy, adds to the layer's gradients, returns dE/dx (it may be None where nobody asked for it)."""
-
-_inference: ContextVar[bool] = ContextVar("inference", default=False)
-
-
-@contextmanager
-def inference() -> Iterator[None]:
-    """Every ``forward`` within is that of inference: dropout is off, batch normalisation takes its running estimates.
-
-    So the function that a trained network is can be differentiated, for its input or for layers that are trained on.
-
-    Example:
-        >>> with inference():
-        ...     logits, backward = model.forward(x)
-        >>> saliency = backward(dlogits)
-    """
-    token = _inference.set(True)
-    try:
-        yield
-    finally:
-        _inference.reset(token)
-
-
-def inferring() -> bool:
-    """Whether a forward pass is one of inference: within :func:`inference`, or of ``layer(x)``."""
-    return _inference.get()
 
 
 class Layer:
@@ -49,16 +24,17 @@ class Layer:
         dx = backward(dy)                   # adds to layer.grads, returns the gradient for the input
         y = layer(x)                        # inference: dropout off, nothing kept
 
-    What backward needs lives in its closure, so a layer keeps no state between calls: parts of a batch, or several
-    threads, may go through it at the same time. Backward may need the output y and the parameters, so nobody changes
-    them in between; since it adds to the layer's gradients, it runs in one thread at a time.
+    What backward needs lives in its closure, so a layer keeps no state between calls: several threads may go through
+    it at the same time. Backward may need the output y and the parameters, so nobody changes them in between; since it
+    adds to the layer's gradients, it runs in one thread at a time.
 
     Attributes:
         params: the parameters by name, to be looked up in each pass: their arrays move when the layer joins a network.
         grads: dE/d(parameter) under the same names; backward adds to them, the optimiser clears them.
         buffers: arrays that belong to the layer's state and are saved with it, but have no gradient.
-        separable: whether each sample's output depends on that sample alone, so that parts of a batch may go
+        separable: whether each sample's output depends on that sample alone, so that slices of a batch may go
             separately. False for a class with a forward of its own, unless it says otherwise.
+        equation: the name of the accelerated function that it computes by, where it has one.
     """
 
     params: Parameters
@@ -66,6 +42,7 @@ class Layer:
     buffers: Parameters
 
     separable: ClassVar[bool] = False
+    equation: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -96,11 +73,11 @@ class Layer:
 
     def __call__(self, x: Array) -> Array:
         """The output alone, for inference."""
-        token = _inference.set(True)  # as inference() does, in a third of the time
+        token = inference_mode.set(True)  # as inference() does, in a third of the time
         try:
             return self.forward(x, needs_dx=False)[0]
         finally:
-            _inference.reset(token)
+            inference_mode.reset(token)
 
     def leaves(self) -> Iterator[tuple[str, "Layer"]]:
         """The layers not made of others with their dotted paths, in order; one that stands twice comes once."""
@@ -121,8 +98,6 @@ class Layer:
     @property
     def flat_grads(self) -> Array:
         """All gradients as one vector, in the order of ``flat_params``."""
-        for _, leaf in self.leaves():
-            dict(leaf.grads)  # they are seen from now on
         return self.gather()[1]
 
     def zero_grad(self) -> None:
@@ -134,7 +109,7 @@ class Layer:
     _gathered: tuple["Layer", ...] = ()  # whose arrays they hold
 
     def gather(self) -> tuple[Array, Array]:
-        """``flat_params`` and ``flat_grads``, the latter to be used now and not kept.
+        """``flat_params`` and ``flat_grads``; the same pair as long as they keep their places.
 
         They are laid out anew where a layer's arrays are not views of them (any more), or the layers are others.
 
@@ -142,8 +117,6 @@ class Layer:
         parameters of a layer move together, and so do its gradients: one of them tells where they are.
         """
         leaves = tuple(leaf for _, leaf in self.leaves() if leaf.params)
-        for leaf in leaves:
-            leaf.grads.settle()
         if self._flat is not None and leaves == self._gathered:
             params, grads = self._flat
             if all(vector_of(leaf.params) is params and vector_of(leaf.grads) is grads for leaf in leaves):
@@ -167,11 +140,23 @@ class Layer:
         for layer in _tree(self):
             for name, value in vars(layer).items():
                 held = _layers_in(value) if name not in _CACHES else ()
-                if any(leaf.params and leaf not in leaves for part in held for _, leaf in part.leaves()):
+                if any(leaf.params and leaf not in leaves for child in held for _, leaf in child.leaves()):
                     raise TypeError(
                         f"{type(layer).__name__}: the parameters of its {name} would be missed: derive a layer made of "
                         "layers from Composite, and name them in children()"
                     )
+
+    def twin(self, grads: Callable[["Layer"], Params]) -> "Layer":
+        """The same layer, with the same parameters, whose backward adds to other gradients.
+
+        Args:
+            grads: gives those of a layer.
+        """
+        if not self.params:
+            return self
+        twin: Any = copy.copy(self)
+        twin.grads = grads(self)
+        return twin
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._arguments()})"
@@ -198,9 +183,10 @@ class Layer:
             error, text = wrong
             raise error(f"{self}: {text}")
 
-    def _check_window(self, x: Array, size: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> None:
-        """Raise ValueError where the images (N, C, H, W) have no room for the window."""
-        if min(output_sizes(x.shape[2:], size, stride, padding, dilation)) < 1:
+    def _check_images(self, x: Array, channels: int | str, window: Window) -> None:
+        """Meet what is no batch of images (N, channels, H, W), or of images that have no room for the window."""
+        self._check(x, "N", channels, "H", "W")
+        if min(window.positions(x.shape[2:])) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
 
 
@@ -211,7 +197,7 @@ _KINDS = {"integer": "iu", "floating-point": "f"}
 def _mismatch(
     shape: tuple[int | str, ...], got: tuple[int, ...], dtype: Any, got_dtype: np.dtype
 ) -> tuple[type[Exception], str] | None:
-    """The error that an input is worth to a layer that expects this shape and dtype."""
+    """(exception, message) if the input does not fit, else None."""
     fits = len(got) >= len(shape) if shape[0] == "..." else len(got) == len(shape)
     for want, length in zip(reversed(shape), reversed(got), strict=False):  # from the last: "..." is the first
         fits &= want == length or isinstance(want, str)
@@ -264,17 +250,23 @@ class Composite(Layer):
     @property
     def grads(self) -> Gradients:  # type: ignore[override]
         """Every gradient under its parameter's path."""
-        grads = Gradients({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
-        dict(grads)  # all of them count as seen: to clear them is to write zeros
-        return grads
+        return Gradients({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
 
     @property
     def buffers(self) -> Parameters:  # type: ignore[override]
         """Every buffer by its dotted path."""
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
 
+    def twin(self, grads: Callable[[Layer], Params]) -> Layer:
+        """A copy whose attributes hold its layers' twins, also in lists, tuples and dicts."""
+        twin = copy.copy(self)
+        for name, value in vars(self).items():
+            if name not in _CACHES:
+                vars(twin)[name] = _twins_in(value, grads)
+        return twin
 
-_CACHES = ("_gathered", "_ordered")  # of layers, not part of what a layer is
+
+_CACHES = ("_flat", "_gathered", "_plan")  # of layers and their arrays, not part of what a layer is
 
 
 def _tree(layer: Layer) -> Iterator[Layer]:
@@ -293,33 +285,12 @@ def _layers_in(value: Any) -> Iterator[Layer]:
             yield from _layers_in(item)
 
 
-_WHOLE = int, np.integer
-
-
-def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]:
-    """(v, v) from v, or the pair itself.
-
-    Raises:
-        ValueError: not one or two whole numbers of at least ``least``.
-    """
-    values = tuple(value) if isinstance(value, Sequence) else (value, value)
-    if len(values) != 2 or not all(isinstance(v, _WHOLE) and v >= least for v in values):
-        raise ValueError(f"{what}: expected one or two whole numbers of at least {least}, got {value!r}")
-    return int(values[0]), int(values[1])
-
-
-def brief(usual: dict[str, object], **options: object) -> str:
-    """Constructor arguments for a repr, without those at their usual values; one number for a pair of equals."""
-    texts = []
-    for key, value in options.items():
-        if value != usual.get(key):
-            value = value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
-            texts.append(f"{key}={value}")
-    return ", ".join(texts)
-
-
-def positive(**sizes: int) -> None:
-    """Raise ValueError unless each named size is a whole number of at least 1."""
-    for what, size in sizes.items():
-        if not isinstance(size, _WHOLE) or size < 1:
-            raise ValueError(f"{what}: expected a whole number of at least 1, got {size!r}")
+def _twins_in(value: Any, grads: Callable[[Layer], Params]) -> Any:
+    """An attribute with the twins in the place of the layers that :func:`_layers_in` finds."""
+    if isinstance(value, Layer):
+        return value.twin(grads)
+    if isinstance(value, dict) and any(True for _ in _layers_in(value)):
+        return {key: _twins_in(item, grads) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)) and any(True for _ in _layers_in(value)):
+        return type(value)(_twins_in(item, grads) for item in value)
+    return value

@@ -1,18 +1,60 @@
 """Batch normalisation: each feature, or channel, brought to mean 0 and variance 1 over the batch."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ..backend import Array, xp
-from .base import Backward, Layer, brief, inferring, positive
+from ..backend import Array, Params, accelerated, xp
+from .base import Backward, Layer
+from .inference import inferring
 from .parameters import Parameters
+from .settings import brief, positive
+
+
+@accelerated
+def batch_norm(
+    x: Array, params: Params, eps: float, needs_dx: bool = True
+) -> tuple[Array, Array, Array, Callable[[Array, Params], Array | None]]:
+    """y, the batch's mean and variance of each channel, and ``backward(dy, grads) -> dx``."""
+    axes, M = (0, *range(2, x.ndim)), x.size // x.shape[1]
+    gamma, beta = (params[key].reshape(1, -1, *[1] * (x.ndim - 2)) for key in ("gamma", "beta"))
+    mean = x.mean(axes, keepdims=True)
+    var = xp.square(x - mean).mean(axes, keepdims=True)  # of the differences, since mean(x^2) - mean(x)^2 cancels
+    invstd = 1 / xp.sqrt(var + eps)
+    xhat = (x - mean) * invstd
+
+    def backward(dy: Array, grads: Params) -> Array | None:
+        dgamma, dbeta = (dy * xhat).sum(axes, keepdims=True), dy.sum(axes, keepdims=True)
+        grads["gamma"] += dgamma.ravel()  # dE/dgamma = sum_i dE/dy_i xhat_i
+        grads["beta"] += dbeta.ravel()  # dE/dbeta = sum_i dE/dy_i
+        if not needs_dx:
+            return None
+        return (dy - xhat * (dgamma / M) - dbeta / M) * (gamma * invstd)  # through y, the variance and the mean
+
+    return gamma * xhat + beta, mean.ravel(), var.ravel(), backward
+
+
+@accelerated
+def fixed_norm(
+    x: Array, params: Params, mean: Array, var: Array, eps: float, needs_dx: bool = True
+) -> tuple[Array, Callable[[Array, Params], Array | None]]:
+    """Normalisation by a mean and a variance that do not depend on x, as in inference."""
+    axes, shape = (0, *range(2, x.ndim)), (1, -1, *[1] * (x.ndim - 2))
+    gamma, beta = params["gamma"].reshape(shape), params["beta"].reshape(shape)
+    mean, invstd = mean.reshape(shape), 1 / xp.sqrt(var.reshape(shape) + eps)
+
+    def backward(dy: Array, grads: Params) -> Array | None:
+        grads["gamma"] += (dy * (x - mean) * invstd).sum(axes)
+        grads["beta"] += dy.sum(axes)
+        return dy * (gamma * invstd) if needs_dx else None
+
+    return (x - mean) * (gamma * invstd) + beta, backward
 
 
 class _BatchNorm(Layer):
-    """What the two share: all but the input's shape.
+    """What the two share: all but the input's shape."""
 
-    Every sum goes over the axes as they lie in memory: with the batch last it runs along contiguous stretches, and the
-    elementwise operations keep the input's order for the output.
-    """
+    equation = "batch_norm"
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: str = "float32") -> None:
         positive(num_features=num_features)
@@ -27,68 +69,27 @@ class _BatchNorm(Layer):
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_input(x)
         if inferring():
-            return self._infer(x, needs_dx)
+            mean, var = self.buffers.copy().values()  # copies, since another pass may change them before backward
+            y, backward = fixed_norm(x, self.params, mean, var, self.eps, needs_dx)
+            return y, lambda dy: backward(dy, self.grads)
         M = x.size // self.num_features
         if M == 1:
             raise ValueError(
                 f"{self}: expected two values per channel at the least in training, got shape {x.shape}: another "
                 "batch_size may leave no batch of one sample"
             )
-        axes = (0, *range(2, x.ndim))
-        mean = x.mean(axes, keepdims=True)
-        xhat = xp.subtract(x, mean, out=xp.empty_like(x))  # in x's order: a result of CuPy's own has rows of samples
-        var = (xhat * xhat).mean(axes, keepdims=True)  # of the differences, since mean(x^2) - mean(x)^2 cancels
-        invstd = 1 / xp.sqrt(var + self.eps)
-        xhat *= invstd
+        y, mean, var, backward = batch_norm(x, self.params, self.eps, needs_dx)
         self._track(running_mean=mean, running_var=var * (M / (M - 1)))
-        gamma, beta = self._per_channel(x, self.params["gamma"], self.params["beta"])
-        y = xp.multiply(gamma, xhat, out=xp.empty_like(x))
-        y += beta
-
-        def backward(dy: Array) -> Array | None:
-            dgamma = (dy * xhat).sum(axes, keepdims=True)
-            dbeta = dy.sum(axes, keepdims=True)
-            self.grads["gamma"] += dgamma.ravel()
-            self.grads["beta"] += dbeta.ravel()
-            if not needs_dx:
-                return None
-            dx: Array = xp.multiply(xhat, dgamma / -M, out=xp.empty_like(xhat))
-            dx += dy
-            dx -= dbeta / M
-            dx *= gamma * invstd
-            return dx
-
-        return y, backward
-
-    def _infer(self, x: Array, needs_dx: bool) -> tuple[Array, Backward]:
-        """With the running estimates, which do not depend on x."""
-        mean = self.buffers["running_mean"].copy()  # which another pass may change before backward
-        invstd = 1 / xp.sqrt(self.buffers["running_var"] + self.eps)
-        gamma, beta, mean, invstd = self._per_channel(x, *self.params.values(), mean, invstd)
-        y = xp.subtract(x, mean, out=xp.empty_like(x))
-        y *= gamma * invstd
-        y += beta
-
-        def backward(dy: Array) -> Array | None:
-            axes = (0, *range(2, x.ndim))
-            self.grads["gamma"] += (dy * (x - mean) * invstd).sum(axes)
-            self.grads["beta"] += dy.sum(axes)
-            return xp.multiply(dy, gamma * invstd, out=xp.empty_like(x)) if needs_dx else None
-
-        return y, backward
+        return y, lambda dy: backward(dy, self.grads)
 
     def _check_input(self, x: Array) -> None:
         raise NotImplementedError
-
-    def _per_channel(self, x: Array, *values: Array) -> list[Array]:
-        """Each (C,) as (1, C, 1, ...), which meets x along its axis 1."""
-        return [value.reshape(1, -1, *[1] * (x.ndim - 2)) for value in values]
 
     def _track(self, **batch: Array) -> None:
         """running = (1 - momentum) running + momentum batch."""
         for key, value in batch.items():
             self.buffers[key] *= 1 - self.momentum
-            self.buffers[key] += self.momentum * value.ravel()
+            self.buffers[key] += self.momentum * value
 
     def _arguments(self) -> str:
         options = brief({"eps": 1e-5, "momentum": 0.1}, eps=self.eps, momentum=self.momentum)

@@ -1,15 +1,44 @@
-"""The seed's convolution (section "CNN"), as im2col and matrix multiplication."""
+"""The source document's convolution (section "CNN"), as im2col and matrix multiplication."""
 
 from collections.abc import Callable
 
-from ..backend import Array, Pair, Rng, batch_first, fused, rows_first
-from .base import Backward, Layer, brief, pair, positive
-from .correlation import correlation_of
+from ..backend import Array, Params, Rng, Window, accelerated
+from .base import Backward, Layer
+from .im2col import col2im, im2col
 from .init import affine
+from .settings import brief, pair, positive
+
+
+@accelerated
+def conv2d(
+    o: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
+) -> tuple[Array, Callable[[Array, Params], Array | None]]:
+    """:class:`Conv2D`'s output, and ``backward(delta, grads) -> dE/do``, which adds dE/dW and dE/db to ``grads``."""
+    W, b = params["W"], params["b"]
+    G, D = groups, len(W) // groups
+    col = im2col(o, window)
+    C, k1, k2, N, rows, cols = col.shape
+    col = col.reshape(G, -1, N * rows * cols)  # g, (c,m,n), (s,i,j)
+    K = W.reshape(G, D, -1)  # g, d, (c,m,n)
+    x = K @ col  # x[d,(s,i,j)] = sum_{c,m,n} W[d,c,m,n] col[(c,m,n),(s,i,j)]
+    x = x.reshape(G * D, N, rows, cols).swapaxes(0, 1) + b[:, None, None]
+
+    def backward(delta: Array, grads: Params) -> Array | None:
+        grads["b"] += delta.sum((0, 2, 3))  # dE/db[d] = sum_{s,i,j} delta[s,d,i,j]
+        delta = delta.swapaxes(0, 1).reshape(G, D, -1)  # g, d, (s,i,j)
+        grads["W"] += (delta @ col.mT).reshape(W.shape)  # dE/dW[d,(c,m,n)] += sum_{s,i,j} delta[d,(s,i,j)] col^T
+        if not needs_dx:
+            return None
+        # dE/do[c,i,j] = sum_{m,n} sum_d W[d,c,m,n] delta[d,i-m,j-n]: the document's delta * W, the sum over d by W^T
+        # delta, that over (m, n) by col2im. It is the full cross-correlation of delta with rot180(W).
+        dcol = (K.mT @ delta).reshape(C, k1, k2, N, rows, cols)
+        return col2im(dcol, o.shape, window)
+
+    return x, backward
 
 
 class Conv2D(Layer):
-    r"""Two-dimensional convolution of the seed: cross-correlation with D kernels and a bias each.
+    r"""Two-dimensional convolution of the source document: cross-correlation with D kernels and a bias each.
 
     Forward and backward, for stride 1, no padding, no dilation, one group (o is the input, delta = dE/dx, x the
     output)::
@@ -23,28 +52,13 @@ class Conv2D(Layer):
     (I * K)_ij = sum_{m,n} I(i-m, j-n) K(m,n). So the forward pass is rot180(W) * o, and a kernel meant for true
     convolution goes in as ``W[..., ::-1, ::-1]``.
 
-    With im2col (:class:`~xpnn.layers.correlation.Correlation`) each becomes matrix products, one for each output row i,
-    or for a few rows at once, over columns col_i[(m,c,n), j] = o[c,i+m,j+n],
-    to which a 1 is added, so that b is one more weight::
+    With im2col, col[(c,m,n),(i,j)] = o[c,i+m,j+n], each is a matrix product::
 
-        x_i = (W b) col_i,    dE/d(W b) = sum_i delta_i col_i^T
+        x = W col + b,    dE/dW = delta col^T,    dE/do = col2im(W^T delta)
 
-    A product for a few rows counts pixels that only another one's kernel meets with weight 0, so an infinite pixel
-    makes NaN in those rows too.
-
-    The input's gradient is the convolution delta * W along the height, over the rows of delta that the kernel meets,
-    and along the width col2im, im2col's adjoint, which sums over n::
-
-        line_r[(c,n), j] = sum_{d,m} W[d,c,m,n] delta[d,r-m,j],    dE/do[c,r,j] = sum_n line_r[(c,n), j-n]
-
-    Where there are no more kernels than channels, or k2 = 1, the stride is 1 and the padding less than the kernel,
-    delta * W as it stands takes less time: the cross-correlation of rot180(W) and delta with a border of zeros.
-
-    A device adds up the same products without copying the columns out, where the stride is 1, G = 1 and y more than one
-    pixel.
-
-    With dilation the kernel's place (m, n) reads o[c, i + d1 m, j + d2 n]. With G groups, group g's D/G kernels see its
-    C/G channels only: the same products, one for each group, over the group's rows of col.
+    With stride, padding and dilation the kernel's element (m, n) reads o[c, i s1 + m d1 - p1, j s2 + n d2 - p2], which
+    is 0 outside of the image. With G groups, group g's D/G kernels see its C/G channels only: the same products, one
+    for each group, over the group's rows of col.
 
     Args:
         in_channels: C.
@@ -52,24 +66,33 @@ class Conv2D(Layer):
         kernel_size: (k1, k2), or one number for both.
         stride: step of the kernel (s1, s2), or one number for both.
         padding: rows and columns of zeros around the image (p1, p2), or one number for both.
-        dilation: distance between the pixels under neighbouring places of the kernel (d1, d2), or one number for both.
+        dilation: distance between the pixels under neighbouring elements of the kernel (d1, d2), or one for both.
         groups: G, a divisor of C and D; ``groups=in_channels`` is the depthwise convolution.
         rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(fan-in)).
         dtype: of the parameters and of the input that forward accepts.
 
     Shapes:
         input (N, C, H, W), output (N, D, H', W') with H' = floor((H + 2 p1 - d1 (k1 - 1) - 1) / s1) + 1, W' likewise;
-        W (D, C/G, k1, k2), b (D,). In memory the output has its rows first and the batch last, carried by its strides.
+        W (D, C/G, k1, k2), b (D,).
 
     Raises:
-        ValueError: a number is out of its range, or groups divides not both channel numbers.
+        ValueError: a setting is out of its range, or groups does not divide both numbers of channels.
 
-    Source: the seed, "卷积计算" to "相邻两层输入之间的导数"; jefkine.com, "Backpropagation in convolutional neural
-    networks", 2016. Groups: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural
-    networks", 2012. Dilation: Yu, Koltun, "Multi-scale context aggregation by dilated convolutions", 2016.
+    The form for a CPU computes several rows of the output in one product. It multiplies pixels by 0 that only another
+    row's kernel meets, so an infinite pixel makes NaN in those rows too.
+
+    Source: the source document, "卷积计算" to "相邻两层输入之间的导数"; jefkine.com, "Backpropagation in convolutional
+    neural networks", 2016. Groups: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional
+    neural networks", 2012. Dilation: Yu, Koltun, "Multi-scale context aggregation by dilated convolutions", 2016.
+
+    Example:
+        >>> conv = Conv2D(1, 6, 5, padding=2, rng=0)
+        >>> conv(xp.zeros((2, 1, 28, 28), dtype="float32")).shape
+        (2, 6, 28, 28)
     """
 
     separable = True
+    equation = "conv2d"
 
     def __init__(
         self,
@@ -96,29 +119,12 @@ class Conv2D(Layer):
         super().__init__(**affine(rng, (out_channels, in_channels // groups, k1, k2), fan_in, dtype))
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "N", self.in_channels, "H", "W")
-        self._check_window(x, self.kernel_size, self.stride, self.padding, self.dilation)
-        W, b = self.params["W"], self.params["b"]
-        y, add_gradients = correlate(x, W, b, self.stride, self.padding, self.dilation, self.groups, needs_dx)
-        return y, lambda dy: add_gradients(dy, self.grads["W"], self.grads["b"])
+        window = Window(self.kernel_size, self.stride, self.padding, self.dilation)
+        self._check_images(x, self.in_channels, window)
+        y, backward = conv2d(x, self.params, window, self.groups, needs_dx)
+        return y, lambda dy: backward(dy, self.grads)
 
     def _arguments(self) -> str:
         usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
         options = brief(usual, **{key: getattr(self, key) for key in ("kernel_size", *usual)})
         return f"{self.in_channels}, {self.out_channels}, {options}"
-
-
-@fused
-def correlate(
-    x: Array, W: Array, b: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int, needs_dx: bool
-) -> tuple[Array, Callable[[Array, Array, Array], Array | None]]:
-    """:class:`Conv2D`'s output and ``backward(dy, dW, db) -> dx``, which adds dE/dW to dW and dE/db to db."""
-    correlation = correlation_of(x.shape, len(W), W.shape[2:], stride, padding, dilation, groups)
-    y, kept = correlation.forward(x, W, b)
-
-    def backward(dy: Array, dW: Array, db: Array) -> Array | None:
-        delta = rows_first(dy)
-        correlation.add_gradients(x, kept, delta, dW, db)
-        return batch_first(correlation.input_gradient(delta, W)) if needs_dx else None
-
-    return batch_first(y), backward

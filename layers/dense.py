@@ -1,11 +1,37 @@
-"""The seed's fully connected layer (section "DNN")."""
+"""The source document's fully connected layer (section "DNN")."""
 
 from collections.abc import Callable
+from typing import cast
 
-from ..backend import Array, Rng, matmul
-from .activations import Activated, Activation, linear
-from .base import Backward, Layer, positive
+from ..backend import Array, Params, Rng, accelerated
+from .activations import Activated, Activation
+from .base import Backward, Layer
 from .init import affine
+from .settings import positive
+
+
+@accelerated
+def dense(a: Array, params: Params, needs_dx: bool = True) -> tuple[Array, Callable[[Array, Params], Array | None]]:
+    """z = W a + b for a batch of samples, each a column of a (features, N)."""
+    W, b = params["W"], params["b"]
+    z = W @ a + b[:, None]  # z = W a + b
+
+    def backward(delta: Array, grads: Params) -> Array | None:  # delta = dE/dz
+        grads["W"] += delta @ a.T  # dE/dW = delta a^T, summed over the samples
+        grads["b"] += delta.sum(1)  # dE/db = delta, summed over the samples
+        return W.T @ delta if needs_dx else None  # dE/da = W^T delta
+
+    return z, backward
+
+
+@accelerated
+def dense_activated(
+    a: Array, params: Params, f: Callable[..., Activated], constants: tuple[float, ...], needs_dx: bool = True
+) -> tuple[Array, Callable[[Array, Params], Array | None]]:
+    """f(W a + b): the layer and the activation behind it, one after the other."""
+    z, z_backward = dense(a, params, needs_dx)
+    y, f_backward = f(z, *constants)
+    return y, lambda dy, grads: z_backward(f_backward(dy), grads)
 
 
 class Dense(Layer):
@@ -27,10 +53,16 @@ class Dense(Layer):
     Shapes:
         input (..., in_features), output (..., out_features); W (out_features, in_features), b (out_features,).
 
-    Source: the seed, "BP四个核心公式" and "两个辅助公式".
+    Source: the source document, "BP四个核心公式" and "两个辅助公式".
+
+    Example:
+        >>> layer = Dense(3, 2, rng=0)
+        >>> layer(xp.ones((4, 3), dtype="float32")).shape
+        (4, 2)
     """
 
     separable = True
+    equation = "dense"
 
     def __init__(self, in_features: int, out_features: int, *, rng: Rng = None, dtype: str = "float32") -> None:
         positive(in_features=in_features, out_features=out_features)
@@ -38,33 +70,42 @@ class Dense(Layer):
         self.in_features, self.out_features = in_features, out_features
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        return self.activated(x, needs_dx, linear)
-
-    def activated(self, x: Array, needs_dx: bool, f: Callable[[Array, Array], Activated]) -> tuple[Array, Backward]:
-        """As :meth:`forward`, and an activation on top in the same passes: f(W a + b)."""
         self._check(x, "...", self.in_features)
-        W, b = self.params["W"], self.params["b"]
-        a = x.reshape(-1, self.in_features).T  # one sample a column
-        y, f_backward = f(matmul(W, a), b)
+        z, backward = dense(x.reshape(-1, self.in_features).T, self.params, needs_dx)  # one sample a column
+        return self.in_rows(x, z, backward)
+
+    def in_rows(
+        self, x: Array, z: Array, z_backward: Callable[[Array, Params], Array | None]
+    ) -> tuple[Array, Backward]:
+        """Output and backward of columns as those of x's rows."""
 
         def backward(dy: Array) -> Array | None:
-            delta = f_backward(dy.reshape(-1, self.out_features).T, self.grads["b"])  # adds dE/db
-            self.grads.add_product("W", delta, a.T)
-            return matmul(W.T, delta).T.reshape(x.shape) if needs_dx else None
+            da = z_backward(dy.reshape(-1, self.out_features).T, self.grads)
+            return None if da is None else da.T.reshape(x.shape)
 
-        return y.T.reshape(*x.shape[:-1], self.out_features), backward
+        return z.T.reshape(*x.shape[:-1], self.out_features), backward
 
     def _arguments(self) -> str:
         return f"{self.in_features}, {self.out_features}"
 
 
 class ActivatedDense(Layer):
-    """A :class:`Dense` and the activation behind it as one layer, which reads and writes each number once."""
+    """A :class:`Dense` and the activation behind it, joined for a form that does both at once."""
 
     separable = True
+    equation = "dense_activated"
 
     def __init__(self, dense: Dense, activation: Activation) -> None:
         self.dense, self.activation, self.params = dense, activation, dense.params
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        return self.dense.activated(x, needs_dx, self.activation.activate)
+        dense, (f, constants) = self.dense, self.activation.function()
+        dense._check(x, "...", dense.in_features)
+        a = x.reshape(-1, dense.in_features).T
+        return dense.in_rows(x, *dense_activated(a, self.params, f, constants, needs_dx))
+
+    def twin(self, grads: Callable[[Layer], Params]) -> Layer:
+        return ActivatedDense(cast(Dense, self.dense.twin(grads)), self.activation)
+
+    def __repr__(self) -> str:
+        return f"{self.dense} + {self.activation}"

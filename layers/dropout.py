@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..backend import Array, Rng, asarray
-from .base import Backward, Layer, inferring
+from .base import Backward, Layer
+from .inference import inferring
 
 
 class Dropout(Layer):

@@ -1,9 +1,24 @@
 """A vector for each symbol: the input of the character model."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ..backend import Array, Rng, add_rows_at, check
-from .base import Backward, Layer, positive
+from ..backend import Array, Params, Rng, accelerated, check, xp
+from .base import Backward, Layer
+from .settings import positive
+
+
+@accelerated
+def embedding(i: Array, params: Params) -> tuple[Array, Callable[[Array, Params], None]]:
+    """:class:`Embedding`'s output, and ``backward(dy, grads)``."""
+    W = params["W"]
+
+    def backward(dy: Array, grads: Params) -> None:
+        onehot = (i.reshape(-1, 1) == xp.arange(len(W))).astype(dy.dtype)
+        grads["W"] += onehot.T @ dy.reshape(-1, W.shape[1])  # dE/dW = onehot^T dE/dy
+
+    return W[i], backward
 
 
 class Embedding(Layer):
@@ -29,6 +44,7 @@ class Embedding(Layer):
     """
 
     separable = True
+    equation = "embedding"
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None, dtype: str = "float32") -> None:
         positive(num_embeddings=num_embeddings, embedding_dim=embedding_dim)
@@ -41,11 +57,8 @@ class Embedding(Layer):
             (x.min() >= 0) & (x.max() < self.num_embeddings),
             f"{self}: an index lies outside [0, {self.num_embeddings})",
         )
-
-        def backward(dy: Array) -> None:
-            add_rows_at(self.grads["W"], x.ravel(), dy.reshape(-1, self.embedding_dim))
-
-        return self.params["W"][x], backward
+        y, backward = embedding(x, self.params)
+        return y, lambda dy: backward(dy, self.grads)
 
     def _arguments(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}"

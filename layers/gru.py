@@ -1,9 +1,53 @@
 """The gated recurrent unit."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
-from ..backend import Array, add_product, matmul, xp
-from .recurrent import Recurrent, ScanBackward, Steps, add_rows
+import numpy as np
+
+from ..backend import Array, Params, accelerated, xp
+from .activations import logistic
+from .recurrent import Recurrence, Recurrent, through_time
+
+
+@accelerated
+def gru(
+    x: Array,
+    state: tuple[Array, ...],
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool = True,
+) -> Recurrence:
+    """:class:`GRU`'s output, last state and backward, as :meth:`Recurrent.forward_from` has them."""
+    return through_time(gru_step, x, state, params, lengths, return_sequences)
+
+
+def gru_step(
+    x: Array, state: tuple[Array, ...], params: Params
+) -> tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]:
+    """h_t = (1 - z) * n + z * h_{t-1}, a sample a row."""
+    (h,), (W_x, W_h, b, b_h) = state, (params[key] for key in ("W_x", "W_h", "b", "b_h"))
+    a_r, a_z, a_n = (x @ W_x.T + b).reshape(len(x), 3, -1).swapaxes(0, 1)
+    u_r, u_z, u_n = (h @ W_h.T).reshape(len(x), 3, -1).swapaxes(0, 1)
+    r, z = logistic(a_r + u_r), logistic(a_z + u_z)
+    m = u_n + b_h
+    n = xp.tanh(a_n + r * m)
+    h_t = (1 - z) * n + z * h
+
+    def backward(dstate: tuple[Array, ...], grads: Params) -> tuple[Array, tuple[Array, ...]]:
+        (dh_t,) = dstate  # with all that comes by way of later steps
+        dn = dh_t * (1 - z) * (1 - n * n)
+        dr, dz = dn * m * r * (1 - r), dh_t * (h - n) * z * (1 - z)
+        eps = xp.concatenate([dr, dz, dn], axis=1)  # dE/d(W_x x_t)
+        delta = xp.concatenate([dr, dz, dn * r], axis=1)  # dE/d(W_h h_{t-1})
+        grads["W_x"] += eps.T @ x  # dE/dW_x = sum_t eps_t x_t^T
+        grads["W_h"] += delta.T @ h  # dE/dW_h = sum_t delta_t h_{t-1}^T
+        grads["b"] += eps.sum(0)  # dE/db = sum_t eps_t
+        grads["b_h"] += (dn * r).sum(0)  # dE/db_h = sum_t delta_t's n
+        return eps @ W_x, (dh_t * z + delta @ W_h,)  # W_x^T eps_t, dh_t * z + W_h^T delta_t
+
+    return (h_t,), backward
 
 
 class GRU(Recurrent):
@@ -18,7 +62,7 @@ class GRU(Recurrent):
         n   = tanh(W_xn x_t + b_n + r * m)
         h_t = (1 - z) * n + z * h_{t-1}
 
-    Backward runs through time; dh_t is the whole gradient for h_t, and only it needs the loop::
+    Backward runs through time; dh_t is the whole gradient for h_t::
 
         dn_t     = dh_t * (1-z) * (1-n^2)
         delta_t  = (dn_t * m * r (1-r), dh_t * (h_{t-1} - n) * z (1-z), dn_t * r)     = dE/d(W_h h_{t-1})
@@ -44,51 +88,6 @@ class GRU(Recurrent):
     RNN encoder-decoder for statistical machine translation", 2014; gates and reset as in PyTorch and cuDNN.
     """
 
+    equation = "gru"
+    recurrence = staticmethod(gru)
     biases: ClassVar[dict[str, int]] = {"b": 3, "b_h": 1}
-
-    def _scan(self, a: Array, states: list[Array], steps: Steps) -> ScanBackward:
-        W_h, b_h, (h,), H = self.params["W_h"], self.params["b_h"], states, self.hidden_size
-        h_rows = h[steps.N :]
-        gates, n = a[:, : 2 * H], a[:, 2 * H :]
-        r, z = gates[:, :H], gates[:, H:]
-        m = xp.empty_like(h_rows)
-        turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop are faster so
-        for now, before in steps.slices:
-            u = matmul(h[before], turned)
-            rz = gates[now]
-            rz += u[:, : 2 * H]
-            rz *= 0.5  # s(a) = 0.5 tanh(0.5 a) + 0.5, which never overflows
-            xp.tanh(rz, out=rz)
-            rz *= 0.5
-            rz += 0.5
-            xp.add(u[:, 2 * H :], b_h, out=m[now])
-            n_now, h_now = n[now], h_rows[now]
-            n_now += r[now] * m[now]
-            xp.tanh(n_now, out=n_now)
-            xp.subtract(h[before], n_now, out=h_now)
-            h_now *= z[now]
-            h_now += n_now
-
-        def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:
-            (dh,) = dstates
-            h_before = h[steps.before]
-            dn = (1 - z) * (1 - n * n)  # first the factors of dh_t, then times dh_t
-            delta = xp.empty((len(n), 3, H), dtype=n.dtype)
-            delta[:, 0] = dn * m * (r * (1 - r))
-            delta[:, 1] = (h_before - n) * (z * (1 - z))
-            delta[:, 2] = dn * r
-            for now, _ in reversed(steps.slices):
-                size = now.stop - now.start
-                d, dn_now, dh_now = delta[now], dn[now], dh[:size]
-                if dh_rows is not None:
-                    dh_now += dh_rows[now]
-                d *= dh_now[:, None]
-                dn_now *= dh_now
-                dh_now *= z[now]
-                dh_now += matmul(d.reshape(size, 3 * H), W_h)
-            add_product(self.grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)  # at once: below delta changes
-            add_rows(self.grads["b_h"], delta[:, 2])
-            delta[:, 2] = dn
-            return delta.reshape(-1, 3 * H)
-
-        return backward

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..backend import Array, check, fused, xp
+from ..backend import Array, accelerated, check, xp
 
 
 class Loss:
@@ -80,7 +80,7 @@ class SoftmaxCrossEntropy(Loss):
         return (outputs.argmax(-1) == targets).mean()
 
 
-@fused
+@accelerated
 def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple[Array, Callable[[], Array]]:
     """:class:`SoftmaxCrossEntropy`'s value and backward; the complaint is of labels out of range."""
     classes = logits.shape[-1]

@@ -1,9 +1,50 @@
 """Long short-term memory."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
-from ..backend import Array, Rng, matmul, xp
-from .recurrent import Recurrent, ScanBackward, Steps
+import numpy as np
+
+from ..backend import Array, Params, Rng, accelerated, xp
+from .activations import logistic
+from .recurrent import Recurrence, Recurrent, through_time
+
+
+@accelerated
+def lstm(
+    x: Array,
+    state: tuple[Array, ...],
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool = True,
+) -> Recurrence:
+    """:class:`LSTM`'s output, last state and backward, as :meth:`Recurrent.forward_from` has them."""
+    return through_time(lstm_step, x, state, params, lengths, return_sequences)
+
+
+def lstm_step(
+    x: Array, state: tuple[Array, ...], params: Params
+) -> tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]:
+    """c_t = f * c_{t-1} + i * g, h_t = o * tanh(c_t), a sample a row."""
+    (h, c), (W_x, W_h, b) = state, (params[key] for key in ("W_x", "W_h", "b"))
+    a_i, a_f, a_g, a_o = (x @ W_x.T + h @ W_h.T + b).reshape(len(x), 4, -1).swapaxes(0, 1)
+    i, f, g, o = logistic(a_i), logistic(a_f), xp.tanh(a_g), logistic(a_o)
+    c_t = f * c + i * g
+    tanh_c = xp.tanh(c_t)
+    h_t = o * tanh_c
+
+    def backward(dstate: tuple[Array, ...], grads: Params) -> tuple[Array, tuple[Array, ...]]:
+        dh_t, dc_t = dstate  # with all that comes by way of later steps
+        dc_t = dc_t + dh_t * o * (1 - tanh_c * tanh_c)
+        di, df, dg, do = dc_t * g, dc_t * c, dc_t * i, dh_t * tanh_c
+        delta = xp.concatenate([di * i * (1 - i), df * f * (1 - f), dg * (1 - g * g), do * o * (1 - o)], axis=1)
+        grads["W_x"] += delta.T @ x  # dE/dW_x = sum_t delta_t x_t^T
+        grads["W_h"] += delta.T @ h  # dE/dW_h = sum_t delta_t h_{t-1}^T
+        grads["b"] += delta.sum(0)  # dE/db = sum_t delta_t
+        return delta @ W_x, (delta @ W_h, dc_t * f)  # W_x^T delta_t, (W_h^T delta_t, f_t * dc_t)
+
+    return (h_t, c_t), backward
 
 
 class LSTM(Recurrent):
@@ -16,7 +57,7 @@ class LSTM(Recurrent):
         c_t  = f * c_{t-1} + i * g
         h_t  = o * tanh(c_t)
 
-    Backward runs through time; dh_t and dc_t are the whole gradients for h_t and c_t, and only they need the loop::
+    Backward runs through time; dh_t and dc_t are the whole gradients for h_t and c_t::
 
         dh_t     = dE/dh_t + W_h^T delta_{t+1}
         dc_t     = dh_t * o * (1 - tanh(c_t)^2) + f_{t+1} * dc_{t+1}
@@ -43,6 +84,8 @@ class LSTM(Recurrent):
     recurrent network architectures", 2015.
     """
 
+    equation = "lstm"
+    recurrence = staticmethod(lstm)
     biases: ClassVar[dict[str, int]] = {"b": 4}
     state_names: ClassVar[tuple[str, ...]] = ("h", "c")
 
@@ -57,52 +100,3 @@ class LSTM(Recurrent):
     ) -> None:
         super().__init__(input_size, hidden_size, return_sequences, rng=rng, dtype=dtype)
         self.params["b"][hidden_size : 2 * hidden_size] = 1
-
-    def _scan(self, a: Array, states: list[Array], steps: Steps) -> ScanBackward:
-        W_h, (h, c), H = self.params["W_h"], states, self.hidden_size
-        h_rows, c_rows = (part[steps.N :] for part in states)
-        tanh_c = xp.empty_like(c_rows)
-        # s(a) = 0.5 tanh(0.5 a) + 0.5 never overflows, and so one tanh serves all four gates
-        scale = xp.full((4, H), 0.5, dtype=a.dtype)
-        scale[2] = 1
-        scale = scale.reshape(-1)
-        shift = 1 - scale
-        turned = W_h.T.copy("C")  # the small products of the loop are faster so
-        turned *= scale
-        a *= scale
-        i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
-        for now, before in steps.slices:
-            gates = a[now]
-            gates += matmul(h[before], turned)
-            xp.tanh(gates, out=gates)
-            gates *= scale
-            gates += shift
-            c_now = c_rows[now]
-            xp.multiply(f[now], c[before], out=c_now)
-            c_now += i[now] * g[now]
-            xp.tanh(c_now, out=tanh_c[now])
-            xp.multiply(o[now], tanh_c[now], out=h_rows[now])
-
-        def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:
-            dh, dc = dstates
-            delta = xp.empty((len(a), 4, H), dtype=a.dtype)  # first dc_t's and dh_t's factors, then times these
-            delta[:, 0] = g * (i * (1 - i))
-            delta[:, 1] = c[steps.before] * (f * (1 - f))
-            delta[:, 2] = i * (1 - g * g)
-            delta[:, 3] = tanh_c * (o * (1 - o))
-            slope = o * (1 - tanh_c * tanh_c)
-            for now, _ in reversed(steps.slices):
-                n = now.stop - now.start
-                d, dh_now, dc_now = delta[now], dh[:n], dc[:n]
-                if dh_rows is not None:
-                    dh_now += dh_rows[now]
-                dc_now += dh_now * slope[now]
-                d[:, :3] *= dc_now[:, None]
-                d[:, 3] *= dh_now
-                dc_now *= f[now]
-                matmul(d.reshape(n, 4 * H), W_h, dh_now)
-            delta = delta.reshape(-1, 4 * H)
-            self.grads.add_product("W_h", delta.T, h[steps.before])
-            return delta
-
-        return backward

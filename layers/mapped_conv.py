@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import Array, Rng, xp
-from .base import Backward, Layer, brief, pair, positive
-from .conv import correlate
+from ..backend import Array, Rng, Window, xp
+from .base import Backward, Layer
+from .conv import conv2d
 from .init import affine
+from .settings import brief, pair, positive
 
 
 class MappedConv2D(Layer):
@@ -41,6 +42,7 @@ class MappedConv2D(Layer):
     """
 
     separable = True
+    equation = "conv2d"
 
     def __init__(
         self,
@@ -81,14 +83,14 @@ class MappedConv2D(Layer):
         return K.reshape(self.out_channels, self.in_channels, *self.kernel_size)
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "N", self.in_channels, "H", "W")
-        self._check_window(x, self.kernel_size, self.stride, self.padding)
-        K, b = self.kernels, self.params["b"]
-        y, add_gradients = correlate(x, K, b, self.stride, self.padding, (1, 1), 1, needs_dx)
+        window = Window(self.kernel_size, self.stride, self.padding)
+        self._check_images(x, self.in_channels, window)
+        K = self.kernels
+        y, conv_backward = conv2d(x, {"W": K, "b": self.params["b"]}, window, 1, needs_dx)
 
         def backward(dy: Array) -> Array | None:
             dK = xp.zeros_like(K)
-            dx = add_gradients(dy, dK, self.grads["b"])
+            dx = conv_backward(dy, {"W": dK, "b": self.grads["b"]})
             self.grads["W"] += dK.reshape(-1, *self.kernel_size)[self._pairs]
             return dx
 

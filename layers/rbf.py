@@ -102,3 +102,17 @@ class RBFLoss(SoftmaxCrossEntropy):
 
     def __repr__(self) -> str:
         return f"RBFLoss({self.j:g})"
+
+
+def paley_codes(classes: int) -> np.ndarray:
+    """A ±1 code of 84 places for each class, any two of which differ in 42.
+
+    Row k is -1, then q(j - k) for j = 0..82, where q is 1 for 0 and the squares modulo 83, else -1: Paley's Hadamard
+    matrix without its row of ones, so that each code has as many ones as minus ones.
+    """
+    p = 83
+    if not 1 <= classes <= p:
+        raise ValueError(f"paley_codes: expected num_classes from 1 to {p}, got {classes}")
+    squares = {k * k % p for k in range(p)}
+    q = [1 if k in squares else -1 for k in range(p)]
+    return np.array([[-1, *(q[(j - k) % p] for j in range(p))] for k in range(classes)])

@@ -2,14 +2,47 @@
 
 from collections.abc import Callable
 
-from ..backend import Array, aligned, fused, small_products, xp
-from .recurrent import Recurrent, ScanBackward, Steps
+import numpy as np
+
+from ..backend import Array, Params, accelerated, xp
+from .recurrent import Recurrence, Recurrent, through_time
+
+
+@accelerated
+def elman(
+    x: Array,
+    state: tuple[Array, ...],
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool = True,
+) -> Recurrence:
+    """:class:`RNN`'s output, last state and backward, as :meth:`Recurrent.forward_from` has them."""
+    return through_time(elman_step, x, state, params, lengths, return_sequences)
+
+
+def elman_step(
+    x: Array, state: tuple[Array, ...], params: Params
+) -> tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]:
+    """h_t = tanh(W_x x_t + W_h h_{t-1} + b), a sample a row."""
+    (h,), (W_x, W_h, b) = state, (params[key] for key in ("W_x", "W_h", "b"))
+    h_t = xp.tanh(x @ W_x.T + h @ W_h.T + b)
+
+    def backward(dstate: tuple[Array, ...], grads: Params) -> tuple[Array, tuple[Array, ...]]:
+        (dh_t,) = dstate  # dE/dh_t, with all that comes by way of later steps
+        delta = dh_t * (1 - h_t * h_t)
+        grads["W_x"] += delta.T @ x  # dE/dW_x = sum_t delta_t x_t^T
+        grads["W_h"] += delta.T @ h  # dE/dW_h = sum_t delta_t h_{t-1}^T
+        grads["b"] += delta.sum(0)  # dE/db = sum_t delta_t
+        return delta @ W_x, (delta @ W_h,)  # W_x^T delta_t, W_h^T delta_t
+
+    return (h_t,), backward
 
 
 class RNN(Recurrent):
     r"""Elman's recurrent layer, h_t = tanh(W_x x_t + W_h h_{t-1} + b).
 
-    Backward runs through time; only the state's gradient needs the loop, the rest is one product each::
+    Backward runs through time::
 
         delta_t    = (dE/dh_t + W_h^T delta_{t+1}) * (1 - h_t^2)
         dE/dW_x    = sum_t delta_t x_t^T
@@ -31,44 +64,5 @@ class RNN(Recurrent):
     Source: Elman, "Finding structure in time", 1990; Werbos, "Backpropagation through time", 1990.
     """
 
-    def _scan(self, a: Array, states: list[Array], steps: Steps) -> ScanBackward:
-        (h,) = states
-        elman_backward = elman(a, h, self.params["W_h"], steps.slices)
-
-        def backward(dh_rows: Array | None, dstates: list[Array]) -> Array:
-            delta = elman_backward(dh_rows, *dstates)
-            self.grads.add_product("W_h", delta.T, h[steps.before])
-            return delta
-
-        return backward
-
-
-@fused
-def elman(a: Array, h: Array, W_h: Array, slices: list[tuple[slice, slice]]) -> Callable[[Array | None, Array], Array]:
-    """Fill in the states h_t = tanh(a_t + W_h h_{t-1}), and their backward(dE/dh_t, dE/dh_T) -> delta.
-
-    Shapes and arguments as for :meth:`Recurrent._scan`; backward turns dE/dh_T in place into dE/dh_0.
-    """
-    N = len(h) - len(a)
-    h_rows = h[N:]
-    turned = aligned(W_h.T)  # the small products of the loop take half the time so
-    with small_products(N, turned) as product:
-        for now, before in slices:
-            h_now = product(h[before], turned, h_rows[now])
-            h_now += a[now]
-            xp.tanh(h_now, out=h_now)
-
-    def backward(dh_rows: Array | None, dh: Array) -> Array:
-        delta: Array = h_rows * h_rows
-        xp.subtract(1, delta, out=delta)
-        straight = aligned(W_h)
-        with small_products(N, straight) as product:
-            for now, _ in reversed(slices):
-                d, dh_now = delta[now], dh[: now.stop - now.start]
-                if dh_rows is not None:
-                    dh_now += dh_rows[now]
-                d *= dh_now
-                product(d, straight, dh_now)
-        return delta
-
-    return backward
+    equation = "elman"
+    recurrence = staticmethod(elman)

@@ -1,9 +1,10 @@
 """Trainable subsampling, the pooling of LeNet-5 as published."""
 
-from ..backend import Array, Rng
-from .base import Backward, Layer, brief, pair, positive
+from ..backend import Array, Rng, Window
+from .base import Backward, Layer
 from .init import affine
 from .pool import mean_pool
+from .settings import brief, pair, positive
 
 
 class Subsample2D(Layer):
@@ -33,6 +34,7 @@ class Subsample2D(Layer):
     """
 
     separable = True
+    equation = "mean_pool"
 
     def __init__(
         self, channels: int, size: int | tuple[int, int] = 2, *, rng: Rng = None, dtype: str = "float32"
@@ -43,10 +45,10 @@ class Subsample2D(Layer):
         super().__init__(**affine(rng, (channels,), k1 * k2, dtype))
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "N", self.channels, "H", "W")
-        self._check_window(x, self.size, self.size, (0, 0))
+        window = Window(self.size, self.size)
+        self._check_images(x, self.channels, window)
         W, b = (self.params[key][:, None, None] for key in ("W", "b"))
-        mean, mean_backward = mean_pool(x, self.size, self.size, (0, 0))
+        mean, mean_backward = mean_pool(x, window)
         area = self.size[0] * self.size[1]
 
         def backward(dy: Array) -> Array | None:

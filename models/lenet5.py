@@ -4,6 +4,7 @@ import numpy as np
 
 from ..backend import Rng
 from ..layers import RBF, Conv2D, Dense, Flatten, Layer, MappedConv2D, MaxPool2D, ReLU, ScaledTanh, Subsample2D
+from ..layers.rbf import paley_codes
 from .sequential import Sequential
 
 # Table I: the maps of S2 that each map of C3 reads
@@ -120,18 +121,4 @@ def _published(
         for key, fan_in in (("W", W), ("b", b)):
             layer.params[key] = rng.uniform(-2.4 / fan_in, 2.4 / fan_in, layer.params[key].shape)
     f = ScaledTanh()
-    return C1, f, S2, f, C3, f, S4, f, C5, f, Flatten(), F6, f, RBF(_codes(num_classes), dtype=dtype)
-
-
-def _codes(classes: int) -> np.ndarray:
-    """A ±1 code of 84 places for each class, any two of which differ in 42.
-
-    Row k is -1, then q(j - k) for j = 0..82, where q is 1 for 0 and the squares modulo 83, else -1: Paley's Hadamard
-    matrix without its row of ones, so that each code has as many ones as minus ones.
-    """
-    p = 83
-    if not 1 <= classes <= p:
-        raise ValueError(f"LeNet5: expected num_classes from 1 to {p} for variant '1998', got {classes}")
-    squares = {k * k % p for k in range(p)}
-    q = [1 if k in squares else -1 for k in range(p)]
-    return np.array([[-1, *(q[(j - k) % p] for j in range(p))] for k in range(classes)])
+    return C1, f, S2, f, C3, f, S4, f, C5, f, Flatten(), F6, f, RBF(paley_codes(num_classes), dtype=dtype)

@@ -1,14 +1,36 @@
-"""Layers in a row: what the seed's three networks have in common."""
+"""Layers in a row: what the source document's three networks have in common."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import overload
 
-from ..backend import Array, in_parallel, parts, xp
-from ..layers import Backward, Composite, Dense, Layer, MaxPool2D, ReLU
-from ..layers.activations import Activation
-from ..layers.dense import ActivatedDense
+from ..backend import Array, describe, xp
+from ..layers import Backward, Composite, Layer
 from ..layers.parameters import vector_of
+from .plan import Plan
+
+
+def in_a_row(layers: Sequence[Layer], x: Array, needs_dx: bool) -> tuple[Array, Backward]:
+    """Each layer's output is the next one's input; the gradient goes back through them in reverse."""
+    steps: list[Backward] = []
+    for layer in layers:
+        x, step = layer.forward(x, needs_dx)
+        if needs_dx or layer.dtype is not None:  # before the first parameters nobody needs a gradient
+            steps.append(step)
+            needs_dx = True
+
+    def backward(dy: Array) -> Array | None:
+        for step in reversed(steps):
+            dy = step(dy)
+        return dy if steps else None
+
+    return x, backward
+
+
+def inferred_in_a_row(layers: Sequence[Layer], x: Array, needs_dx: bool) -> tuple[Array, Backward]:
+    """The same for inference, where nothing is differentiated."""
+    for layer in layers:
+        x = layer(x)
+    return x, lambda dy: None
 
 
 class Sequential(Composite):
@@ -43,7 +65,7 @@ class Sequential(Composite):
             self.gather()  # layers that stand in a network already stay there until this one's vector is asked for
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        y, backward = self._forward_in_parts(x, needs_dx)
+        y, backward = self.planned().run(in_a_row, x, needs_dx)
         shape, dtype = y.shape, y.dtype
 
         def checked(dy: Array) -> Array | None:
@@ -54,60 +76,30 @@ class Sequential(Composite):
 
         return y, checked
 
-    def _forward_in_parts(self, x: Array, needs_dx: bool) -> tuple[Array, Backward]:
-        sections = self._parts(x)
-        if len(sections) == 1:
-            return self._forward(x, needs_dx)
-        outputs, backwards = zip(*in_parallel([partial(self._forward, x[s], needs_dx) for s in sections]), strict=True)
-
-        def backward(dy: Array) -> Array | None:
-            try:
-                dx = in_parallel([partial(step, dy[s]) for step, s in zip(backwards, sections, strict=True)])
-            finally:
-                for _, leaf in self.leaves():
-                    leaf.grads.collect()
-            return None if dx[0] is None else xp.concatenate(dx)
-
-        return xp.concatenate(outputs), backward
-
-    def _forward(self, x: Array, needs_dx: bool) -> tuple[Array, Backward]:
-        steps: list[Backward] = []
-        for layer in self._order():
-            x, step = layer.forward(x, needs_dx)
-            if needs_dx or layer.dtype is not None:  # before the first parameters nobody needs a gradient
-                steps.append(step)
-                needs_dx = True
-
-        def backward(dy: Array) -> Array | None:
-            for step in reversed(steps):
-                dy = step(dy)
-            return dy if steps else None
-
-        return x, backward
-
     def __call__(self, x: Array) -> Array:
-        sections = self._parts(x)
-        if len(sections) == 1:
-            return self._infer(x)
-        return xp.concatenate(in_parallel([partial(self._infer, x[s]) for s in sections]))
+        return self.planned().run(inferred_in_a_row, x, False)[0]
 
-    def _infer(self, x: Array) -> Array:
-        for layer in self._order():
-            x = layer(x)
-        return x
+    def planned(self) -> Plan:
+        """How the layers run; made anew where ``layers`` has changed."""
+        if self._plan is None or self._plan.layers != self.layers:
+            self._plan = Plan(self.layers)
+        return self._plan
 
-    def _order(self) -> list[Layer]:
-        """The layers as they are run, which is put together anew where ``layers`` has changed."""
-        if self._ordered[0] != self.layers:
-            self._ordered = list(self.layers), _arranged(self.layers)
-        return self._ordered[1]
+    _plan: Plan | None = None
 
-    _ordered: tuple[list[Layer], list[Layer]] = [], []  # the layers that it was made for, and their order
+    def plan(self, batch_size: int = 64, input_shape: tuple[int, ...] | None = None) -> str:
+        """A table of what runs, layer by layer: by which form, or by its equation; and in how many slices of the batch.
 
-    def _parts(self, x: Array) -> list[slice]:
-        """The parts of the batch that go through the network at the same time: images, whose operations last."""
-        sections = parts(len(x), x.size) if isinstance(x, xp.ndarray) and x.ndim == 4 else []
-        return sections if len(sections) > 1 and self.separable else [slice(None)]
+        Args:
+            batch_size: samples in the batch.
+            input_shape: of one sample; by default the model's own. Without either the slices are left out.
+        """
+        shape, plan = input_shape or self.input_shape, self.planned()
+        rows = [("layer", "runs by"), *plan.table()]
+        width = max(len(first) for first, _ in rows)
+        count = "" if shape is None else f", batch of {batch_size} in slices: {len(plan.slices((batch_size, *shape)))}"
+        title = f"plan of {type(self).__name__} on {describe()}{count}"
+        return "\n".join([title, *(f"{first:<{width}}  {second}".rstrip() for first, second in rows)])
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         for index, layer in enumerate(self.layers):
@@ -158,21 +150,3 @@ class Sequential(Composite):
 
     def _arguments(self) -> str:
         return ", ".join(map(repr, self.layers))
-
-
-def _arranged(layers: list[Layer]) -> list[Layer]:
-    """Max-pooling before the ReLU in front of it, which then has less to do.
-
-    Both orders give the same values and gradients, since max(max(x, 0), max(y, 0)) = max(max(x, y), 0). And a fully
-    connected layer together with its activation.
-    """
-    order = list(layers)
-    for i in range(len(order) - 1):
-        if type(order[i]) is ReLU and type(order[i + 1]) is MaxPool2D:
-            order[i], order[i + 1] = order[i + 1], order[i]
-    for i in range(len(order) - 1, 0, -1):
-        dense, f = order[i - 1 : i + 1]
-        own = type(f).forward is Activation.forward and type(f).__call__ is Activation.__call__
-        if type(dense) is Dense and isinstance(f, Activation) and own:
-            order[i - 1 : i + 1] = [ActivatedDense(dense, f)]
-    return order

@@ -1,10 +1,12 @@
 """Optimisers, the training loop, checkpoints."""
 
+from .adam import Adam, AdamW
 from .checkpoint import load, read_metadata, save
 from .history import History
 from .loop import Score, evaluate, fit, predict
-from .optimizers import SGD, Adam, AdamW, Optimizer, clip_grad_norm
+from .optimizer import Optimizer, clip_grad_norm
 from .schedules import CosineDecay, Schedule, StepDecay
+from .sgd import SGD
 
 __all__ = [
     "SGD",

@@ -10,7 +10,7 @@ import numpy as np
 from ..backend import Array, to_numpy, xp
 from ..layers import Layer, Parameters
 from .files import replacing
-from .optimizers import Optimizer
+from .optimizer import Optimizer
 
 _OPTIMIZER = "optimizer."
 _STEPS = f"{_OPTIMIZER}steps"

@@ -9,10 +9,11 @@ import numpy as np
 from ..backend import Array, Rng, captured, explained, prefetch, to_numpy, xp
 from ..data import batch_indices
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
-from ..layers.base import positive
+from ..layers.settings import positive
+from .adam import Adam
 from .history import History, format_row
 from .interrupt import Interruptible
-from .optimizers import Adam, Optimizer, clip_grad_norm
+from .optimizer import Optimizer, clip_grad_norm
 
 _BATCH = 256  # samples of an inference, where nothing is kept for a backward pass
 
@@ -154,7 +155,7 @@ def _training_step(
             model.zero_grad()
         sums.add(len(x), value, loss.accuracy(outputs, y))
 
-    run = captured(compute, model.dtype or "float32", model.zero_grad)
+    run = captured(compute, model.dtype or "float32", model.zero_grad, model.gather)
 
     def step(x: Array, y: Array) -> None:
         if whole:
@@ -174,7 +175,7 @@ def _scoring_step(model: Layer, loss: Loss, sums: "_Sums") -> Callable[[Array, A
         outputs = model(x)
         sums.add(len(x), loss(outputs, y), loss.accuracy(outputs, y))
 
-    return captured(compute)
+    return captured(compute, place=model.gather)
 
 
 def _pass(data: Iterable[tuple[Array, ...]], step: Callable[[Array, Array], None], sums: "_Sums") -> Score:

@@ -1,9 +1,9 @@
-"""Parts of a batch on several cores: NumPy lets go of the interpreter's lock in products, copies and ufuncs.
+"""Slices of a batch on several cores: NumPy releases the interpreter's lock in products, copies and ufuncs.
 
 As many threads as NumPy's BLAS has been given (all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS); meanwhile each of
-them has BLAS to itself, with one thread. A large batch has more parts than there are threads, so that what a part needs
-for a while is needed for a few samples at a time. How a batch is divided depends on its size and on the number of
-threads alone, so that a run gives the same bits again. On a device there is nothing to divide.
+them has BLAS to itself, with one thread. A large batch has more slices than there are threads, so that what a slice
+needs for a while is needed for a few samples at a time. How a batch is divided depends on its size and on the number of
+threads alone, so that a run gives the same bits again.
 """
 
 import contextvars
@@ -14,55 +14,40 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from .numpy_blas import after_fork, blas_threads, single_threaded_blas
-from .select import on_device
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 T = TypeVar("T")
 
-_LEAST = 96 * 1024  # numbers in a batch: with fewer, waking a thread costs more than it saves
-_MOST = 256 * 1024  # numbers in a part
+_LEAST = 96 * 1024  # elements of a batch: with fewer, waking a thread costs more than it saves
+_MOST = 256 * 1024  # elements of a slice
 
-_part: contextvars.ContextVar[int] = contextvars.ContextVar("part", default=0)
 _divided: contextvars.ContextVar[bool] = contextvars.ContextVar("divided", default=False)
 _alone = threading.Lock()
 
 
-def parts(samples: int, numbers: int) -> list[slice]:
-    """How to divide a batch among the threads: one part where that does not pay, or where it has been divided already.
+def batch_slices(samples: int, elements: int) -> list[slice]:
+    """How to divide a batch among the threads: one slice where more do not pay, or where it has been divided already.
 
     Args:
         samples: in the batch.
-        numbers: in the batch.
+        elements: in the batch.
     """
     count = 1
-    if not (on_device or numbers < _LEAST or _divided.get()):
+    if not (elements < _LEAST or _divided.get()):
         threads = blas_threads()
-        count = min(samples, threads * -(-numbers // (threads * _MOST)))
+        count = min(samples, threads * -(-elements // (threads * _MOST)))
     ends = [samples * (i + 1) // count for i in range(count)]
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def part() -> int:
-    """Which thread's share the caller works on; 0 outside :func:`in_parallel`."""
-    return _part.get()
-
-
-def divided() -> bool:
-    """Whether the caller runs in :func:`in_parallel`."""
-    return _divided.get()
-
-
-def in_parallel(tasks: list[Callable[[], T]]) -> list[T]:
-    """The results of the tasks, in order; of n threads the calling one does the first and every n-th after it.
+def in_parallel(tasks: list[Callable[[], T]], count: int) -> list[T]:
+    """The results of the tasks, in order; of ``count`` threads the calling one does the first and every n-th after it.
 
     One caller at a time has the threads; for another the shares run one after the other, with the same results.
     """
-    count = min(len(tasks), blas_threads())
-    shares = [
-        functools.partial(contextvars.copy_context().run, _run, index, tasks[index::count]) for index in range(count)
-    ]
+    shares = [functools.partial(contextvars.copy_context().run, _run, tasks[index::count]) for index in range(count)]
     if count == 1 or not _alone.acquire(blocking=False):
         return _in_order([share() for share in shares])
     try:
@@ -79,8 +64,7 @@ def in_parallel(tasks: list[Callable[[], T]]) -> list[T]:
         _alone.release()
 
 
-def _run(index: int, tasks: list[Callable[[], T]]) -> list[T]:
-    _part.set(index)
+def _run(tasks: list[Callable[[], T]]) -> list[T]:
     _divided.set(True)
     return [task() for task in tasks]
 

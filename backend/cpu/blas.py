@@ -1,22 +1,24 @@
 """What NumPy leaves out of its BLAS: adding a product or a vector to an array in place.
 
-Where BLAS's functions are not found, and on a device, plain NumPy or CuPy does the same.
+Where BLAS's functions are not found, plain NumPy does the same.
 """
 
 import ctypes
 import functools
 from collections.abc import Callable
 
-from .gemm import accumulate, matrices
-from .numpy_blas import address, blas_function
-from .select import Array
+import numpy as np
 
-_WORTH = 1 << 14  # numbers in the result: for fewer, the call costs more than the temporary array
+from ..select import Array
+from ..shared.matrices import matrices
+from .numpy_blas import address, blas_function
+
+_WORTH = 1 << 14  # elements of the result: for fewer, the call costs more than a temporary array
 _I, _P = ctypes.c_int64, ctypes.c_void_p
 _ROW_MAJOR, _TURNS = 101, {False: 111, True: 112}  # cblas.h: whether a matrix is transposed
 
 
-def add_product(out: Array, a: Array, b: Array) -> None:
+def gemm(out: Array, a: Array, b: Array) -> None:
     """out += a @ b for matrices, without a temporary array for the product.
 
     Args:
@@ -24,22 +26,22 @@ def add_product(out: Array, a: Array, b: Array) -> None:
         a: (m, k).
         b: (k, n).
     """
-    gemm = _gemm(out.dtype.char) if out.size >= _WORTH and out.dtype == a.dtype == b.dtype else None
-    if gemm is None or not out.flags.c_contiguous:
-        accumulate(out, a, b)
+    function = _gemm(out.dtype.char) if out.size >= _WORTH and out.dtype == a.dtype == b.dtype else None
+    if function is None or not out.flags.c_contiguous:
+        out += np.matmul(a, b)
         return
     (m, k), n = a.shape, b.shape[1]
     (A, turn_a, lda), (B, turn_b, ldb) = matrices(a), matrices(b)
     turns = (_TURNS[turn_a], _TURNS[turn_b])
     first, second = address(A.T if turn_a else A), address(B.T if turn_b else B)
-    gemm(_ROW_MAJOR, *turns, m, n, k, 1.0, first, lda, second, ldb, 1.0, address(out), n)
+    function(_ROW_MAJOR, *turns, m, n, k, 1.0, first, lda, second, ldb, 1.0, address(out), n)
 
 
 def axpby(a: float, x: Array, b: float, y: Array) -> None:
-    """y = a x + b y for vectors, each number being read and written once.
+    """y = a x + b y for vectors, each element being read and written once.
 
     Args:
-        a, b: numbers, or 0-d arrays of the backend.
+        a, b: numbers, or 0-d arrays.
         x, y: of one length, contiguous.
     """
     function = _axpby(y.dtype.char) if x.dtype == y.dtype else None

@@ -14,12 +14,8 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-import numpy as np
-
-from .kernels import REAL, gather_columns
-from .memory import slices
-from .numpy_blas import aligned_empty
-from .select import Array, on_device, xp
+from ..select import Array, on_device, xp
+from .machine import aligned_empty, gather_columns, view
 
 WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 22
 """The most that one array of a tile takes, unless a single column takes more."""
@@ -27,11 +23,6 @@ WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 22
 _STRETCH = (1 << 12, 1 << 40) if on_device else (256, 2048)
 """Positions along width and batch: fewer make a product inefficient, more leave a CPU's cache; a device wants few
 launches."""
-
-_BUFFER = 256
-"""Numbers in NumPy's buffers, into which it copies shorter runs (by itself 8192) to work on several at once."""
-
-Pair = tuple[int, int]
 
 
 def batch_first(x: Array) -> Array:
@@ -67,18 +58,6 @@ class Tile(NamedTuple):
         return rows.stop - rows.start, cols.stop - cols.start, samples.stop - samples.start
 
 
-def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
-    """Positions of a window along one axis: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1."""
-    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
-@lru_cache(1024)  # a step asks for the same sizes again
-def output_sizes(image: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> Pair:
-    """:func:`output_size` along the height and along the width."""
-    rows, cols = map(output_size, image, kernel, stride, padding, dilation)
-    return rows, cols
-
-
 def tiles(
     shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int = 1, dilation: int = 1
 ) -> tuple[Tile, ...]:
@@ -106,7 +85,12 @@ def _tiles(
     cols = max(1, min(W, stretch // samples))
     cols = -(-W // -(-W // cols))  # all of about the same width
     rows = max(1, min(H, (positions // (cols * samples) - reach - 1) // stride + 1))
-    return tuple(Tile(*tile) for tile in product(slices(H, rows), slices(W, cols), slices(N, samples)))
+    return tuple(Tile(*tile) for tile in product(_slices(H, rows), _slices(W, cols), _slices(N, samples)))
+
+
+def _slices(size: int, step: int) -> list[slice]:
+    """Slices of ``step`` that cover ``range(size)``; the last may be shorter."""
+    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 
 
 def im2col(
@@ -141,7 +125,7 @@ def im2col(
     h, c, w, n = x.strides
     start = tile.rows.start * s1 * h + tile.cols.start * s2 * w + tile.samples.start * n
     strides = (C * c, cols * s2 * w, h, c, w * d2, w * s2, n)
-    places = _view(x, start, (G, parts, height, C, k2, cols, samples), strides)
+    places = view(x, start, (G, parts, height, C, k2, cols, samples), strides)
     lines = aligned_empty((G * parts, height, C * k2 + 1, cols * samples), x.dtype)
     lines[:, :, :-1].reshape(places.shape)[...] = places
     lines[:, :, -1] = 1
@@ -156,16 +140,9 @@ def windows(lines: Array, kernel: int, count: int, stride: int = 1, dilation: in
     """
     (G, _, K, L), (g, h, k, l) = lines.shape, lines.strides
     if dilation == 1:
-        return _view(lines, 0, (G, count, kernel * K, L), (g, h * stride, k, l))
-    view = _view(lines, 0, (G, count, kernel, K, L), (g, h * stride, h * dilation, k, l))
-    return view.reshape(G, count, kernel * K, L)
-
-
-def _view(x: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
-    """A contiguous array's memory from byte ``start`` on, under another shape and other strides."""
-    if on_device:
-        return xp.lib.stride_tricks.as_strided(x.reshape(-1)[start // x.itemsize :], shape, strides)
-    return np.ndarray(shape, x.dtype, x.data, start, strides)  # as as_strided, in a sixth of the time
+        return view(lines, 0, (G, count, kernel * K, L), (g, h * stride, k, l))
+    spaced = view(lines, 0, (G, count, kernel, K, L), (g, h * stride, h * dilation, k, l))
+    return spaced.reshape(G, count, kernel * K, L)
 
 
 def turned_windows(delta: Array, kernel: int, stride: int, tile: Tile, dilation: int = 1, groups: int = 1) -> Array:
@@ -202,17 +179,8 @@ def col2im(lines: Array, out: Array, kernel: int, stride: int, tile: Tile, dilat
         kernel, stride, dilation: along the width: k2, s2, d2.
         tile: rows of the input; columns and samples of the output.
     """
-    (G, rows, _, _), (H, C, W, N) = lines.shape, out.shape
-    _, cols, samples = tile.shape
+    (G, rows, _, _), (H, C, W, N), (_, cols, samples) = lines.shape, out.shape, tile.shape
     left, reach = tile.cols.start * stride, (cols - 1) * stride + (kernel - 1) * dilation + 1
-    if on_device and out.dtype.name in REAL:
-        image = out[tile.rows, :, left : left + reach, tile.samples].transpose(3, 1, 0, 2)
-        gather_columns(lines, image, C // G, cols, kernel, stride, dilation)
-        return
-    image = out.reshape(H, G, C // G, W, N)[tile.rows, ..., tile.samples]
+    image = out.reshape(H, G, C // G, W, N)[tile.rows, :, :, left : left + reach, tile.samples]
     lines = lines.reshape(G, rows, C // G, kernel, cols, samples).swapaxes(0, 1)
-    with np.errstate():  # within which the buffers' size holds
-        np.setbufsize(_BUFFER)
-        for n in range(kernel):
-            j = left + n * dilation
-            image[:, :, :, j : j + cols * stride : stride] += lines[:, :, :, n]
+    gather_columns(lines, image, kernel, stride, dilation)

@@ -1,12 +1,16 @@
 """The kernels in CUDA beside this file: compiled at first use for the device that runs, and launched."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from .select import Array, xp
+from ..accelerate import may_decline
+from ..select import Array, xp
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _xp: Any = xp
 _FOLDER = Path(__file__).parent
@@ -15,6 +19,17 @@ _BLOCK = 256  # threads
 _LONG = 1 << 30  # numbers; arrays that reach farther need indices of 64 bits, which a GPU takes longer for
 REAL = {"float32": "float", "float64": "double"}
 """The dtypes that there are kernels for, in CUDA's words."""
+
+
+def real(form: F) -> F:
+    """Have a form decline where its first argument is of a dtype that there are no kernels for."""
+
+    @may_decline
+    @wraps(form)
+    def checked(*args: Any, **options: Any) -> Any:
+        return form(*args, **options) if args[0].dtype.name in REAL else NotImplemented
+
+    return checked  # type: ignore[return-value]
 
 
 def source() -> str:
@@ -78,13 +93,6 @@ def lengths(x: Array) -> tuple[int, ...]:
 def stretch(samples: int) -> int:
     """How many threads share so many samples of a pixel: each takes about four where there are many."""
     return samples if samples < 128 else -(-samples // 4)
-
-
-def gather_columns(lines: Array, image: Array, channels: int, columns: int, kernel: int, stride: int, dil: int) -> None:
-    """What col2im adds up, for a part of the images (N, C, H, W) that all of its lines reach: each pixel gathers."""
-    lines = xp.ascontiguousarray(lines)
-    numbers = (*lengths(image), channels, columns, kernel, stride, dil)
-    launch("col2im", image.size, image.dtype, lines, *strided(image), *numbers)
 
 
 def number(value: Any, dtype: Any) -> tuple[Array | None, float]:

@@ -6,7 +6,7 @@ A CUDA graph repeats the very operations, on the very addresses, with the very n
 - It is recorded under a memory pool of its own, which serves nobody else as long as the graph lives: a graph keeps no
   array alive, and memory that anybody else were given would be overwritten by the next launch. Within the step the
   pool hands out again what was freed, so it holds no more than one step needs at a time.
-- Where a network's parameters have moved (:func:`moved`), it is recorded anew.
+- Where the network's parameters have moved, it is recorded anew.
 - What the host does in the step (a draw, a count, a copy) happens while recording and never again. A step that copies
   to or from the device therefore runs eagerly, as does one whose recording fails; whatever else changes on the host
   must come in as a number.
@@ -18,36 +18,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from .select import Array, border, on_device, xp
+from ..border import border
+from ..select import Array, xp
 
 _xp: Any = xp
 _REHEARSALS = 2  # the first makes what is made at first use; the second is what the recording will be
 
 
 def captured(
-    step: Callable[..., Any], dtype: Any = "float32", undo: Callable[[], None] = lambda: None
+    step: Callable[..., Any],
+    dtype: Any = "float32",
+    undo: Callable[[], None] = lambda: None,
+    place: Callable[[], object] = lambda: None,
 ) -> Callable[..., Any]:
-    """The step itself on NumPy; on a device one that is recorded at its third call and replayed from then on.
+    """A step that is recorded at its third call and replayed from then on.
 
     Only calls with the first call's shapes and dtypes are replayed, so one graph's memory is all that is held; others
-    run eagerly.
-
-    Args:
-        step: takes arrays of the backend and numbers, all by position. It computes on the device alone, makes its
-            products with :func:`matmul`, and reads no other number of the host's that changes.
-        dtype: of the 0-d arrays that a device's step gets in place of numbers.
-        undo: takes back what a step leaves on the host by which the next would differ, where a recording has failed:
-            its operations were not carried out.
-
-    Returns:
-        A function of the same arguments. The arrays that it returns are overwritten by its next call.
+    run eagerly. The step computes on the device alone, multiplies matrices by forms, and reads nothing of the host that
+    changes but its arguments.
 
     Example:
         >>> step = captured(lambda x, rate: velocity.__iadd__(rate * x))
         >>> for i, x in enumerate(data):
         ...     step(x, schedule(i))
     """
-    return Captured(step, dtype, undo) if on_device else step
+    return Captured(step, dtype, undo, place)
 
 
 class Captured:
@@ -58,12 +53,14 @@ class Captured:
         graph: what is replayed, once it is recorded.
     """
 
-    def __init__(self, step: Callable[..., Any], dtype: Any, undo: Callable[[], None]) -> None:
+    def __init__(
+        self, step: Callable[..., Any], dtype: Any, undo: Callable[[], None], place: Callable[[], object]
+    ) -> None:
         self.eager = ""
         self.graph: Any = None
-        self._step, self._dtype, self._undo = step, dtype, undo
+        self._step, self._dtype, self._undo, self._place = step, dtype, undo, place
         self._stage: Any = None
-        self._moves = _moves
+        self._placed: object = None
         self._rehearsals = 0
         self._signature: list[Any] | None = None
         self._buffers: list[Array] = []
@@ -76,8 +73,8 @@ class Captured:
         if self.eager or self._signature not in (None, signature):
             return self._step(*args)
         self._signature = signature
-        if self._moves != _moves:
-            self._moves, self._rehearsals, self.graph = _moves, 0, None
+        if (placed := self._place()) is not self._placed:
+            self._placed, self._rehearsals, self.graph = placed, 0, None
         if self.graph is not None:
             return self._replay(args)
         if self._rehearsals < _REHEARSALS:
@@ -203,10 +200,3 @@ class _Stage:
 
 
 _idle: list[_Stage] = []
-_moves = 0
-
-
-def moved() -> None:
-    """Tell that parameters lie elsewhere now, where a graph recorded before would not find them."""
-    global _moves
-    _moves += 1

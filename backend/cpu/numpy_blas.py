@@ -1,7 +1,7 @@
 """The BLAS that NumPy has loaded: its functions, its threads, and the sizes of products that suit it.
 
-Where there is none that can be asked (Apple's Accelerate, say), and on a device, everything is as for one thread and no
-function is found.
+Where there is none that can be asked (Apple's Accelerate, say), everything is as for one thread and no function is
+found.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .select import Array, on_device, xp
+from ..select import Array
 
 _AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
 _DIRECT = 1_000_000  # multiplications: up to here these, by one thread, read both factors where they lie
@@ -34,7 +34,7 @@ def blas_function(name: str, dtype: str, types: list[Any]) -> Callable[..., None
         dtype: NumPy's character.
         types: of its arguments, with "real" for a number of the dtype.
     """
-    if on_device or dtype not in "fd":
+    if dtype not in "fd":
         return None
     letter, real = {"f": ("s", ctypes.c_float), "d": ("d", ctypes.c_double)}[dtype]
     for library in blas_libraries():
@@ -59,7 +59,7 @@ def blas_threads() -> int:
 
     It counts what :func:`single_threaded_blas`, in whichever thread, has taken away for a while.
     """
-    return 1 if on_device else max(_taken or _current_threads(), default=1)
+    return max(_taken or _current_threads(), default=1)
 
 
 @contextlib.contextmanager
@@ -69,9 +69,6 @@ def single_threaded_blas() -> Iterator[None]:
     BLAS has one number of threads for the whole process: it gets its own back when the last caller leaves.
     """
     global _taken, _users
-    if on_device:
-        yield
-        return
     with _counting:
         if not _users and max(before := _current_threads(), default=1) > 1:
             _taken = before
@@ -135,7 +132,7 @@ def better_in_halves(multiplications: int) -> bool:
 
 @functools.cache
 def _avx512() -> bool:
-    return not on_device and any(getattr(library, "architecture", None) in _AVX512 for library in blas_libraries())
+    return any(getattr(library, "architecture", None) in _AVX512 for library in blas_libraries())
 
 
 def kernels_at_once(numbers: int) -> int:
@@ -147,8 +144,6 @@ def kernels_at_once(numbers: int) -> int:
     Args:
         numbers: in the kernels for one row.
     """
-    if on_device:
-        return 1
     return 4 if _avx512() and numbers <= _FEW else 24
 
 
@@ -208,7 +203,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     From where malloc happens to give it, reading takes up to a quarter of the product's time more with AVX-512.
     """
     if not _avx512():
-        return xp.empty(shape, dtype=dtype)
+        return np.empty(shape, dtype=dtype)
     memory = np.empty(math.prod(shape) * dtype.itemsize + _LINE, np.uint8)
     return np.ndarray(shape, dtype, memory, -address(memory) % _LINE)
 
@@ -224,7 +219,7 @@ def address(x: Array) -> int:
 def aligned(x: Array) -> Array:
     """x, contiguous, and where it matters a copy in memory as :func:`aligned_empty` has it."""
     if not _avx512():
-        return xp.ascontiguousarray(x)
+        return np.ascontiguousarray(x)
     copy = aligned_empty(x.shape, x.dtype)
     copy[...] = x
     return copy

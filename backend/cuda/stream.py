@@ -5,38 +5,25 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .select import Array, asarray, dtype_of, on_device, xp
+from ..border import Indices, dtype_of
+from ..select import Array, xp
 
 _xp: Any = xp
-
-Indices: TypeAlias = "slice | np.ndarray"
 
 
 def prefetch(
     arrays: Sequence[np.ndarray], batches: Iterable[Indices], dtype: Any = None
 ) -> Iterator[tuple[Array, ...]]:
-    """Each batch as arrays of the backend; on a device the next one travels while this one is computed with.
+    """The next batch travels while this one is computed with.
 
     So data need no room on the device but for three batches, and copying takes no time where a step takes longer than
     its batch's copy. The host runs ahead by two batches at most.
-
-    Args:
-        arrays: of the host, with the samples along the first axis.
-        batches: the samples of each, as a slice or as indices of at least 0.
-        dtype: of floating-point arrays; float32 by default. Integers stay as they are.
-
-    Raises:
-        TypeError: an array holds no numbers.
     """
     dtypes = [dtype_of(array, dtype if array.dtype.kind == "f" else None) for array in arrays]
-    if not on_device:
-        for batch in batches:
-            yield tuple(asarray(array[batch], kind) for array, kind in zip(arrays, dtypes, strict=True))
-        return
     underway: deque[_Sent] = deque()
     try:
         for batch in batches:

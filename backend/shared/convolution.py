@@ -1,26 +1,12 @@
 """The convolution's three products, by im2col: the output, the kernels' gradient and the input's gradient."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from ..backend import (
-    Array,
-    Pair,
-    Tile,
-    add_product,
-    batch_first,
-    col2im,
-    im2col,
-    kernels_at_once,
-    matmul,
-    narrow_parts,
-    output_sizes,
-    rows_first,
-    sum_of_products,
-    tiles,
-    turned_windows,
-    xp,
-)
+from ..select import Array, Params, xp
+from .im2col import Tile, batch_first, col2im, im2col, rows_first, tiles, turned_windows
+from .machine import accumulate, kernels_at_once, matmul, narrow_parts, sum_of_products
+from .window import Pair, Window
 
 _KEPT_BYTES = 1 << 22
 """The most that a network keeps of each convolution's columns between its forward and its backward pass."""
@@ -48,7 +34,8 @@ class Correlation:
     Args:
         shape: of x.
         out_channels: D.
-        kernel, stride, padding, dilation, groups: as for :class:`~xpnn.Conv2D`.
+        window: of the kernels.
+        groups: G.
 
     Attributes:
         rows, cols: H' and W'.
@@ -58,18 +45,16 @@ class Correlation:
         self,
         shape: tuple[int, ...],
         out_channels: int,
-        kernel: Pair,
-        stride: Pair,
-        padding: Pair,
-        dilation: Pair,
+        window: Window,
         groups: int,
     ) -> None:
+        kernel, stride, padding, dilation = window
         self.stride, self.padding, self.dilation, self.G = stride, padding, dilation, groups
         (N, C, H, width), (p1, p2), self.D = shape, padding, out_channels // groups
         H, width = H + 2 * p1, width + 2 * p2
         self.shape = H, C, width, N
         self.C, self.k1, self.k2 = C // groups, *kernel
-        self.rows, self.cols = output_sizes(shape[2:], kernel, stride, padding, dilation)
+        self.rows, self.cols = window.positions(shape[2:])
         self.whole = kernel == (H, width) and groups == 1
         self.h = 1
         if groups == stride[0] == dilation[0] == 1:
@@ -102,7 +87,7 @@ class Correlation:
         """Add dE/dW and dE/db to dW and db, from x, the columns kept of it and delta = dE/dy, (H', D, W', N)."""
         if self.whole:
             delta = delta.reshape(self.D, -1)
-            add_product(dW.reshape(self.D, -1), delta, self._column(rows_first(x, *self.padding)).T)
+            accumulate(dW.reshape(self.D, -1), delta, self._column(rows_first(x, *self.padding)).T)
             db += delta.sum(1)
             return
         delta = delta.reshape(self.out)
@@ -142,8 +127,8 @@ class Correlation:
         """delta * W, the quicker way where there are no more kernels than channels, or nothing to add up in a row."""
         W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)[..., ::-1, ::-1].swapaxes(1, 2)  # g, c, d, m, n
         kernels = W.reshape(-1, *W.shape[2:])
-        kernel = self.k1, self.k2
-        back = correlation_of(delta.shape, len(kernels), kernel, self.stride, border, self.dilation, self.G)
+        window = Window((self.k1, self.k2), self.stride, border, self.dilation)
+        back = correlation_of(delta.shape, len(kernels), window, self.G)
         return back.forward(delta, kernels, xp.zeros(len(kernels), dtype=delta.dtype))[0]
 
     def _spread(self, delta: Array, W: Array) -> Array:
@@ -193,8 +178,22 @@ class Correlation:
 
 
 @lru_cache(1024)
-def correlation_of(
-    shape: tuple[int, ...], out_channels: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Correlation:
+def correlation_of(shape: tuple[int, ...], out_channels: int, window: Window, groups: int) -> Correlation:
     """The :class:`Correlation` of these sizes, for which a step asks again and again."""
-    return Correlation(shape, out_channels, kernel, stride, padding, dilation, groups)
+    return Correlation(shape, out_channels, window, groups)
+
+
+def conv2d(
+    x: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
+) -> tuple[Array, Callable[[Array, Params], Array | None]]:
+    """The convolution by tiles of im2col."""
+    W, b = params["W"], params["b"]
+    correlation = correlation_of(x.shape, len(W), window, groups)
+    y, kept = correlation.forward(x, W, b)
+
+    def backward(dy: Array, grads: Params) -> Array | None:
+        delta = rows_first(dy)
+        correlation.add_gradients(x, kept, delta, grads["W"], grads["b"])
+        return batch_first(correlation.input_gradient(delta, W)) if needs_dx else None
+
+    return batch_first(y), backward

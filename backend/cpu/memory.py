@@ -8,8 +8,6 @@ time. Other C libraries are left as they are.
 import ctypes
 import os
 
-from .select import on_device
-
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _KEPT = 1 << 30, 1 << 25  # bytes: what is larger still goes back; older versions refuse the first
 
@@ -18,7 +16,7 @@ _BLOCK = 1 << 18  # numbers: a few float32 arrays of this length fit into a CPU'
 
 def keep_freed_memory() -> None:
     """Let malloc keep what is freed, unless the environment (MALLOC_TRIM_THRESHOLD_, ...) or the C library decides."""
-    if on_device or any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
+    if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         return
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -29,10 +27,5 @@ def keep_freed_memory() -> None:
 
 
 def cache_blocks(size: int) -> list[slice]:
-    """Slices that cover a vector, for a chain of operations on each while it is in the cache; on a device one slice."""
-    return slices(size, max(size, 1) if on_device else _BLOCK)
-
-
-def slices(size: int, step: int) -> list[slice]:
-    """Slices of ``step`` that cover ``range(size)``; the last may be shorter."""
-    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
+    """Slices that cover a vector, for a chain of operations on each while it is in the cache."""
+    return [slice(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK)]

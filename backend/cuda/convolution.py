@@ -6,37 +6,40 @@ cuBLAS, which is quicker there, once for each column k of W: its pixels are a ma
 
     x_i  =  b + sum_k W_k o_ik,    o_ik[(m,c), j] = o[i + m, c, j + k]
 
-This holds for stride 1, one group and more than one place for the kernel; others go by way of im2col itself.
+This holds for stride 1, one group and more than one place for the kernel; others go by way of im2col in tiles.
 """
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from .gemm import accumulate
-from .im2col import Pair, batch_first
-from .kernels import launch, row_sums, stretch
-from .select import Array, xp
+from ..select import Array, Params, xp
+from ..shared import convolution
+from ..shared.im2col import batch_first
+from ..shared.window import Pair, Window
+from .kernels import launch, real, row_sums, stretch
+from .products import accumulate
 
 _xp: Any = xp
-Backward = Callable[[Array, Array, Array], Array | None]
 
 _WIDE = 1 << 30  # multiplications from which a block's threads had better read together
 
 
-def correlate(
-    x: Array, W: Array, b: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int, needs_dx: bool
-) -> tuple[Array, Backward]:
-    """:class:`~xpnn.Conv2D`'s output and backward."""
-    (N, C, H, width), (D, _, k1, k2), (p1, p2), (d1, d2) = x.shape, W.shape, padding, dilation
-    rows, cols = H + 2 * p1 - (k1 - 1) * d1, width + 2 * p2 - (k2 - 1) * d2
-    if stride != (1, 1) or groups > 1 or rows * cols == 1:
-        return NotImplemented
+@real
+def conv2d(
+    x: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
+) -> tuple[Array, Callable[[Array, Params], Array | None]]:
+    """Without columns where they would be the image itself, shifted."""
+    W, b, (p1, p2), dilation = params["W"], params["b"], window.padding, window.dilation
+    (N, C, H, width), (D, _, k1, k2), (d1, d2) = x.shape, W.shape, dilation
+    rows, cols = window.positions(x.shape[2:])
+    if window.stride != (1, 1) or groups > 1 or rows * cols == 1:
+        return convolution.conv2d(x, params, window, groups, needs_dx)
     o = _padded(_rows_first(x), (H + 2 * p1, C, width + 2 * p2, N), p1, p2)
 
-    def backward(dy: Array, dW: Array, db: Array) -> Array | None:
+    def backward(dy: Array, grads: Params) -> Array | None:
         delta = _padded(_rows_first(dy), (rows, D, cols, N))
-        _add_kernel_gradient(o, delta, dW, db, dilation)
+        _add_kernel_gradient(o, delta, grads["W"], grads["b"], dilation)
         if not needs_dx:
             return None
         m1, m2 = (k1 - 1) * d1, (k2 - 1) * d2  # at each place of the image, delta under the turned kernel

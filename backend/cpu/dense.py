@@ -1,0 +1,21 @@
+"""The fully connected layer in place."""
+
+from collections.abc import Callable
+
+from ..select import Array, Params
+from .products import add_product, matmul
+
+
+def dense(a: Array, params: Params, needs_dx: bool = True) -> tuple[Array, Callable[[Array, Params], Array | None]]:
+    """The bias is added to the product where it lies, and BLAS adds dE/dW to the gradient itself."""
+    W, b = params["W"], params["b"]
+    z = matmul(W, a)
+    z += b[:, None]
+
+    def backward(delta: Array, grads: Params) -> Array | None:
+        db = grads["b"]
+        db += delta.sum(1)
+        add_product(grads, "W", delta, a.T)
+        return matmul(W.T, delta) if needs_dx else None
+
+    return z, backward

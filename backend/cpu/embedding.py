@@ -1,0 +1,21 @@
+"""The gradient of an embedding by sorted indices, without a matrix of ones and zeros."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..select import Array, Params
+
+
+def embedding(i: Array, params: Params) -> tuple[Array, Callable[[Array, Params], None]]:
+    """Rows of one index are added up next to each other, in the order of the batch."""
+    indices = i.ravel()
+
+    def backward(dy: Array, grads: Params) -> None:
+        order = np.argsort(indices, kind="stable")
+        ordered = indices[order]
+        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+        dW = grads["W"]
+        dW[ordered[starts]] += np.add.reduceat(dy.reshape(-1, dy.shape[-1])[order], starts)
+
+    return params["W"][i], backward

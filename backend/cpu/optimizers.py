@@ -1,0 +1,66 @@
+"""The updates by BLAS, in blocks that stay in the cache."""
+
+from typing import Any
+
+import numpy as np
+
+from ..select import Array
+from .blas import axpby
+from .memory import cache_blocks
+
+
+def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov: bool, weight_decay: float) -> None:
+    """Each vector is read and written once an operation."""
+    for block in cache_blocks(p.size):
+        params, grads = p[block], g[block]
+        if weight_decay:
+            axpby(weight_decay, params, 1, grads)  # g = dE/dp + weight_decay p
+        direction = grads
+        if v is not None:
+            velocity = v[block]
+            axpby(1, grads, momentum, velocity)  # v = momentum v + g
+            if nesterov:
+                axpby(momentum, velocity, 1, grads)
+            else:
+                direction = velocity
+        axpby(-lr, direction, 1, params)  # p = p - lr v
+        grads.fill(0)
+
+
+def adam(
+    p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, betas: tuple[float, float], weight_decay: float
+) -> None:
+    """As :func:`_adam`."""
+    _adam(p, g, m, v, rate, eps, 1, betas, weight_decay)
+
+
+def adamw(p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, shrink: Any, betas: tuple[float, float]) -> None:
+    """As :func:`_adam`; the decay goes along in the last operation."""
+    _adam(p, g, m, v, rate, eps, shrink, betas, 0.0)
+
+
+def _adam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    rate: Any,
+    eps: Any,
+    shrink: Any,
+    betas: tuple[float, float],
+    weight_decay: float,
+) -> None:
+    """Once it has served, the gradient's memory is scratch."""
+    beta1, beta2 = betas
+    for block in cache_blocks(p.size):
+        params, grads, mean, square = p[block], g[block], m[block], v[block]
+        if weight_decay:
+            axpby(weight_decay, params, 1, grads)
+        axpby(1 - beta1, grads, beta1, mean)
+        grads *= grads
+        axpby(1 - beta2, grads, beta2, square)
+        np.sqrt(square, out=grads)
+        grads += eps
+        np.divide(mean, grads, out=grads)
+        axpby(-rate, grads, shrink, params)
+        grads.fill(0)

@@ -1,0 +1,102 @@
+"""Pooling in the memory order rows, channels, columns, batch: each operation runs along the batch."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from ..select import Array
+from ..shared.im2col import batch_first, rows_first
+from ..shared.window import Window
+from .numpy_blas import aligned_empty
+
+Pooled = tuple[Array, Callable[[Array], Array | None]]
+
+
+def max_pool(x: Array, window: Window, needs_dx: bool = True) -> Pooled:
+    """The maximum along the height, then of these along the width."""
+    windows = _Windows(x.shape, window)
+    image = rows_first(x, *window.padding, -np.inf)
+    y = windows.reduce(np.maximum, image)
+    # found now, since for backward they take a quarter of the image's memory
+    winners = list(_winners(windows.elements(image), y)) if needs_dx else []
+
+    def backward(dy: Array) -> Array | None:
+        return windows.gradient(rows_first(dy), winners) if needs_dx else None
+
+    return batch_first(y), backward
+
+
+def _winners(elements: Iterable[Array], y: Array) -> Iterator[Array]:
+    """For each element of the window, where it is the first that has the maximum y."""
+    free = np.ones(y.shape, dtype=bool)
+    for element in elements:
+        first = element == y
+        first &= free
+        free ^= first
+        yield first
+
+
+def mean_pool(x: Array, window: Window) -> Pooled:
+    """The sum along the height, then of these along the width, times 1/(k1 k2)."""
+    (k1, k2), windows = window.size, _Windows(x.shape, window)
+    scale = 1 / (k1 * k2)
+    y = windows.reduce(np.add, rows_first(x, *window.padding))
+    y *= scale
+
+    def backward(dy: Array) -> Array:
+        return windows.gradient(rows_first(dy), repeat(scale, k1 * k2))
+
+    return batch_first(y), backward
+
+
+class _Windows:
+    """A window that moves over images of the shape (N, C, H, W) with their border, in memory (H, C, W, N)."""
+
+    def __init__(self, shape: tuple[int, ...], window: Window) -> None:
+        (N, C, H, W), (p1, p2) = shape, window.padding
+        self.size, self.stride = window.size, window.stride
+        self.shape = (H + 2 * p1, C, W + 2 * p2, N)
+        self.inside = slice(p1, p1 + H), slice(None), slice(p2, p2 + W)
+        self.out = window.positions(shape[2:])
+
+    def rows(self, m: int) -> slice:
+        """The image's rows that are row m of a window."""
+        return slice(m, m + self.out[0] * self.stride[0], self.stride[0])
+
+    def cols(self, n: int) -> slice:
+        """The image's columns that are column n of a window."""
+        return slice(n, n + self.out[1] * self.stride[1], self.stride[1])
+
+    def reduce(self, function: Callable[..., Array], image: Array) -> Array:
+        """An associative function over each window's elements: along its columns, then along the row of results."""
+        axes: tuple[Callable[[int], Any], ...] = (self.rows, lambda n: (slice(None), slice(None), self.cols(n)))
+        for size, lines in zip(self.size, axes, strict=True):
+            if size == 1:
+                image = image[lines(0)].copy()
+                continue
+            first, second = image[lines(0)], image[lines(1)]
+            total = function(first, second, out=aligned_empty(first.shape, first.dtype))
+            for place in range(2, size):
+                function(total, image[lines(place)], out=total)
+            image = total
+        return image
+
+    def elements(self, image: Array) -> Iterator[Array]:
+        """For each element (m, n) of the window, in order, the view image[i*s1 + m, :, j*s2 + n] over all (i, j)."""
+        for m in range(self.size[0]):
+            for n in range(self.size[1]):
+                yield image[self.rows(m), :, self.cols(n)]
+
+    def gradient(self, dy: Array, factors: Iterable[Array | float]) -> Array:
+        """For the images without their border, (N, C, H, W): each element of a window gets dy times its factor."""
+        (H, W), (k1, k2) = self.out, self.size
+        covered = self.stride == self.size and self.shape[::2] == (H * k1, W * k2)
+        dx = (aligned_empty if covered else np.zeros)(self.shape, dy.dtype)
+        for element, factor in zip(self.elements(dx), factors, strict=True):
+            if covered:  # each pixel by one window
+                np.multiply(dy, factor, out=element)
+            else:
+                element += dy * factor
+        return batch_first(dx[self.inside])

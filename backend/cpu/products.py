@@ -1,0 +1,130 @@
+"""Matrix products in the sizes that suit NumPy's BLAS."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..select import Array, Params
+from ..shared.matrices import product_shape
+from .blas import gemm
+from .numpy_blas import (
+    aligned,
+    aligned_empty,
+    better_in_halves,
+    kernels_at_once,
+    narrow_parts,
+    pieces,
+    single_threaded_blas,
+    sum_pieces,
+    too_small_to_divide,
+)
+from .shares import Share
+
+__all__ = [
+    "accumulate",
+    "add_product",
+    "add_rows",
+    "aligned",
+    "aligned_empty",
+    "gather_columns",
+    "kernels_at_once",
+    "matmul",
+    "narrow_parts",
+    "small_products",
+    "sum_of_products",
+    "view",
+]
+
+_BUFFER = 256
+"""Elements in NumPy's buffers, into which it copies shorter runs (by itself 8192) to work on several at once."""
+
+accumulate = gemm
+
+
+def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+    """``numpy.matmul``; rows or columns of a batch of matrices are divided where BLAS is quicker so, in one call."""
+    if b.ndim < 3:
+        return np.matmul(a, b, out=out)
+    in_order = a.ndim > 1 and b.strides[-1] == b.itemsize
+    rows, columns = pieces(a.shape[-2], a.shape[-1], b.shape[-1]) if in_order else (1, 1)
+    if rows == columns == 1:
+        return np.matmul(a, b, out=out)
+    out = np.empty(product_shape(a, b), dtype=np.result_type(a, b)) if out is None else out
+    # views all of them: (..., rows, columns) in front of the matrices
+    first = a.reshape(*a.shape[:-2], rows, 1, -1, a.shape[-1])
+    second = b.reshape(*b.shape[:-1], columns, -1).swapaxes(-2, -3)[..., None, :, :, :]
+    target = out.reshape(*out.shape[:-2], rows, a.shape[-2] // rows, columns, -1).swapaxes(-2, -3)
+    np.matmul(first, second, out=target)
+    return out
+
+
+def add_product(grads: Params, key: str, a: Array, b: Array) -> None:
+    """grads[key] += a @ b for matrices, which nobody may write to afterwards.
+
+    In a slice of a batch the product waits, to be one with those of the other slices.
+    """
+    if isinstance(grads, Share):
+        grads.postpone(key, a, b)
+    else:
+        gemm(grads[key], a, b)
+
+
+def add_rows(out: Array, x: Array) -> None:
+    """out += the sum of x's rows."""
+    out += x.sum(0)
+
+
+@contextlib.contextmanager
+def small_products(rows: int, W: Array) -> Iterator[Callable[[Array, Array, Array], Array]]:
+    """For a loop over products ``x @ W`` with x of so many rows or fewer: what does them, as ``matmul(x, W, out)``.
+
+    BLAS uses one thread meanwhile where they are too small to be divided.
+    """
+    size = rows * W.size
+    with single_threaded_blas() if too_small_to_divide(size) else contextlib.nullcontext():
+        yield _by_halves if better_in_halves(size) else matmul
+
+
+def _by_halves(a: Array, b: Array, out: Array) -> Array:
+    if len(a) % 2:
+        half = len(a) // 2
+        matmul(a[:half], b, out[:half])
+        matmul(a[half:], b, out[half:])
+        return out
+    np.matmul(a.reshape(2, -1, a.shape[1]), b, out=out.reshape(2, -1, out.shape[1]))
+    return out
+
+
+def sum_of_products(a: Array, b: Array) -> Array:
+    """sum_{p,i} a_pi b_pi^T, (G, K, D), from a (G, P, n, K, L) and b (G, P, n, D, L)."""
+    (G, P, n, K, L), D = a.shape, b.shape[3]
+    sizes = sum_pieces(K, L, D)
+    if sizes is None:
+        return matmul(a, b.swapaxes(3, 4)).reshape(G, P * n, K, D).sum(1)
+    height, length = sizes
+    rows = a.reshape(G, P, n, -1, height, L // length, length).transpose(0, 1, 2, 5, 3, 4, 6)  # a view
+    turned = aligned_empty((G, P, n, L // length, 1, length, D), a.dtype)
+    turned[..., 0, :, :] = b.reshape(G, P, n, D, -1, length).transpose(0, 1, 2, 4, 5, 3)
+    return np.matmul(rows, turned).reshape(G, -1, K, D).sum(1)
+
+
+def view(x: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+    """A contiguous array's memory from byte ``start`` on, under another shape and other strides."""
+    return np.ndarray(shape, x.dtype, x.data, start, strides)  # as as_strided, in a sixth of the time
+
+
+def gather_columns(lines: Array, image: Array, kernel: int, stride: int, dilation: int) -> None:
+    """Add up along the width of an image what its columns hold: image[..., j s + n d, :] += lines[..., n, j, :].
+
+    Args:
+        lines: (rows, G, C/G, k2, columns, samples).
+        image: (rows, G, C/G, width, samples).
+        kernel, stride, dilation: along the width: k2, s2, d2.
+    """
+    columns = lines.shape[4]
+    with np.errstate():  # within which the buffers' size holds
+        np.setbufsize(_BUFFER)
+        for n in range(kernel):
+            j = n * dilation
+            image[:, :, :, j : j + columns * stride : stride] += lines[:, :, :, n]

@@ -1,0 +1,159 @@
+"""Matrix products on a device, by cuBLAS without a copy where the strides allow."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..select import Array, Params, xp
+from ..shared.matrices import product_shape
+from . import cublas
+from .kernels import REAL, launch, lengths, row_sums, strided
+
+_SMALL = 1 << 12  # elements of a result, for which cuBLAS keeps few of a device's processors busy
+
+
+def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+    """``a @ b`` as numpy.matmul has it, into ``out`` where given.
+
+    Without a copy where of each matrix one axis is contiguous and its rows do not overlap; the matrices of a batch may
+    lie at any distance and may overlap.
+
+    Shapes:
+        a (..., M, K), b (..., K, N), out (..., M, N); the axes in front are broadcast. Vectors as in numpy.matmul.
+
+    Args:
+        a, b: the factors.
+        out: must not overlap the factors.
+
+    Raises:
+        ValueError: the shapes do not match.
+    """
+    if not _suits(a, b) or (library := cublas.library()) is None:
+        return xp.matmul(a, b, out=out)
+    shape = product_shape(a, b)
+    if out is not None and (out.shape != shape or out.dtype != a.dtype):
+        raise ValueError(f"matmul: expected out of shape {shape} and {a.dtype}, got {out.shape} and {out.dtype}")
+    if out is not None and not _is_target(out):
+        if _is_target(out.mT):
+            matmul(b.mT, a.mT, out.mT)  # (A B)^T = B^T A^T
+        else:
+            out[...] = matmul(a, b)
+        return out
+    c = xp.empty(shape, dtype=a.dtype) if out is None else out
+    if not _in_pieces(a, b, c, 0.0):
+        library.products(a, b, c)
+    return c
+
+
+def accumulate(out: Array, a: Array, b: Array) -> None:
+    """out += a @ b, by cuBLAS itself where it can write to ``out``, which saves a launch and an array."""
+    if out.dtype == a.dtype and _suits(a, b) and out.shape == product_shape(a, b):
+        library = cublas.library()
+        if library is not None and _in_pieces(a, b, out, 1.0):
+            return
+        for target, first, second in ((out, a, b), (out.mT, b.mT, a.mT)):  # (A B)^T = B^T A^T
+            if library is not None and _is_target(target):
+                library.products(first, second, target, add=True)
+                return
+    out += matmul(a, b)
+
+
+def add_product(grads: Params, key: str, a: Array, b: Array) -> None:
+    """grads[key] += a @ b for matrices."""
+    accumulate(grads[key], a, b)
+
+
+def add_rows(out: Array, x: Array) -> None:
+    """out += the sum of x's rows, in one launch, where CuPy takes two, one of them long."""
+    row_sums(out, x.T)
+
+
+def _in_pieces(a: Array, b: Array, out: Array, keep: float) -> bool:
+    """out = keep out + a @ b by one batch of products for pieces of the sums, which are then added up.
+
+    For a small result of long sums, where cuBLAS itself can take ten times as long; False where it is none.
+    """
+    (M, K), N = a.shape[-2:], b.shape[-1]
+    small = a.ndim == b.ndim == 2 and M * N <= _SMALL and K >= 128 and out.flags.c_contiguous
+    piece = next((piece for piece in range(32, 15, -1) if K % piece == 0), 0) if small else 0
+    if not piece or a.dtype.name not in REAL:
+        return False
+    as_strided = xp.lib.stride_tricks.as_strided
+    first = as_strided(a, (K // piece, M, piece), (piece * a.strides[1], *a.strides))
+    second = as_strided(b, (K // piece, piece, N), (piece * b.strides[0], *b.strides))
+    row_sums(out.reshape(-1), matmul(first, second).reshape(-1, M * N).T, keep)
+    return True
+
+
+def _suits(a: Array, b: Array) -> bool:
+    """Whether cuBLAS is to do it; the others (vectors, integers, empty ones, wrong shapes) are CuPy's affair."""
+    both = a.ndim > 1 and b.ndim > 1 and a.dtype == b.dtype and a.dtype.name in cublas.TYPES
+    return both and a.size > 0 and b.size > 0 and a.shape[-1] == b.shape[-2]
+
+
+def _is_target(c: Array) -> bool:
+    """Whether cuBLAS can write each matrix as rows that are contiguous and apart."""
+    (rows, cols), (down, along) = c.shape[-2:], (stride // c.itemsize for stride in c.strides[-2:])
+    return (cols == 1 or along == 1) and (rows == 1 or down >= cols)
+
+
+# what suits a CPU's BLAS, and makes no difference here
+
+
+def aligned(x: Array) -> Array:
+    """x, contiguous."""
+    return xp.ascontiguousarray(x)
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """An uninitialised array."""
+    return xp.empty(shape, dtype=dtype)
+
+
+@contextlib.contextmanager
+def small_products(rows: int, W: Array) -> Iterator[Callable[[Array, Array, Array], Array]]:
+    """What does the products ``x @ W`` of a loop, as ``matmul(x, W, out)``."""
+    yield matmul
+
+
+def sum_of_products(a: Array, b: Array) -> Array:
+    """sum_{p,i} a_pi b_pi^T, (G, K, D), from a (G, P, n, K, L) and b (G, P, n, D, L)."""
+    (G, P, n, K, _), D = a.shape, b.shape[3]
+    return matmul(a, b.swapaxes(3, 4)).reshape(G, P * n, K, D).sum(1)
+
+
+def kernels_at_once(elements: int) -> int:
+    """Up to how many kernels one product of a convolution is to have, those for several output rows together."""
+    return 1
+
+
+def narrow_parts(kernels: int, elements: int, cols: int, samples: int) -> int:
+    """Into how many parts to divide a convolution's columns."""
+    return 1
+
+
+def view(x: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+    """A contiguous array's memory from byte ``start`` on, under another shape and other strides."""
+    return xp.lib.stride_tricks.as_strided(x.reshape(-1)[start // x.itemsize :], shape, strides)
+
+
+def gather_columns(lines: Array, image: Array, kernel: int, stride: int, dilation: int) -> None:
+    """Add up along the width of an image what its columns hold: each pixel gathers all that it was copied to.
+
+    Args:
+        lines: (rows, G, C/G, k2, columns, samples).
+        image: (rows, G, C/G, width, samples).
+        kernel, stride, dilation: along the width: k2, s2, d2.
+    """
+    _, _, channels, _, columns, _ = lines.shape
+    if image.dtype.name not in REAL:
+        for n in range(kernel):
+            j = n * dilation
+            image[:, :, :, j : j + columns * stride : stride] += lines[:, :, :, n]
+        return
+    lines = xp.ascontiguousarray(lines.swapaxes(0, 1))
+    images: Any = image.reshape(image.shape[0], -1, *image.shape[3:]).transpose(3, 1, 0, 2)
+    numbers = (*lengths(images), channels, columns, kernel, stride, dilation)
+    launch("col2im", images.size, images.dtype, lines, *strided(images), *numbers)

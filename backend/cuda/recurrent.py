@@ -1,0 +1,40 @@
+"""Elman's recurrence over all steps in one launch: a block takes a sample, its threads hold W_h in registers."""
+
+from typing import Any
+
+from ..select import Array, Params, xp
+from ..shared.recurrent import Recurrence, ScanBackward, elman_scan, recurrence
+from ..shared.sequences import Steps
+from .kernels import launch, real
+from .products import add_product
+
+_UNITS = {"float32": ((128, 32), (192, 48)), "float64": ((128, 32),)}
+"""How many units there may be at most, and how many elements of W_h a thread then holds."""
+
+
+@real
+def elman(*args: Any, **options: Any) -> Recurrence:
+    """By :func:`_elman_scan`."""
+    return recurrence(_elman_scan, *args, **options)
+
+
+def _elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:
+    """Forward in one launch and backward in one, where all sequences have one length and W_h fits into registers."""
+    (h,), W_h, N = states, params["W_h"], steps.N
+    H, T = len(W_h), len(steps.slices)
+    share = next((share for most, share in _UNITS[h.dtype.name] if most >= H), None)
+    if share is None or len(a) != N * T:
+        return elman_scan(a, states, params, steps)
+    block = H * -(-H // share)
+    sizes = (N, T, block // H)
+    launch(f"elman_{share}", N * block, h.dtype, a, h, xp.ascontiguousarray(W_h.T), *sizes, block=block)
+
+    def backward(dh_rows: Array | None, dstates: list[Array], grads: Params) -> Array:
+        (dh,) = dstates
+        delta = xp.empty_like(a)
+        arrays = (h, dh_rows, dh, delta, xp.ascontiguousarray(W_h))
+        launch(f"elman_gradient_{share}", N * block, h.dtype, *arrays, *sizes, block=block)
+        add_product(grads, "W_h", delta.T, h[steps.before])
+        return delta
+
+    return backward

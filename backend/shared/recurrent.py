@@ -1,0 +1,212 @@
+"""Recurrent layers: one product over all steps for what does not depend on the state, and packed steps.
+
+A scan goes through time on a_t = W_x x_t + b, which is known for all steps at once; :func:`recurrence` does what comes
+before and after it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..select import Array, Params, xp
+from .machine import accumulate, add_product, add_rows, aligned, matmul, small_products
+from .sequences import RaggedSteps, Steps
+
+State = tuple[Array, ...]
+Recurrence = tuple[Array, State, Callable[..., tuple[Array | None, State]]]
+ScanBackward = Callable[[Array | None, list[Array], Params], Array]
+Scan = Callable[[Array, list[Array], Params, Steps], ScanBackward]
+
+
+def recurrence(
+    scan: Scan,
+    x: Array,
+    state: State,
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool,
+) -> Recurrence:
+    """A recurrent layer by its scan.
+
+    Args:
+        scan: ``scan(a, states, params, steps)`` fills in the states from a = W_x x_t + b of every row, (rows, G*H),
+            which it may overwrite. Of each state component it gets an array (N + rows, H) whose first N rows are given.
+            It returns ``backward(dh, dstates, grads) -> delta``: from the gradient for each row's h (None where only
+            the last counts) and for the components of the last state, (N, H) each, which it turns in place into those
+            for the initial state; it adds to all gradients but those of W_x and b, and gives dE/da, (rows, G*H).
+        x, state, params, lengths, return_sequences, needs_dx: the equation's arguments.
+    """
+    N, T, I = x.shape
+    steps = Steps(N, T) if lengths is None else RaggedSteps(N, T, lengths)
+    W_x, x_rows = params["W_x"], steps.rows(x, ones=1)  # b is one more weight of W
+    W = xp.empty((len(W_x), I + 1), dtype=x.dtype)
+    W[:, :I], W[:, I] = W_x, params["b"]
+    a = matmul(x_rows, W.T)
+    states = []
+    for initial in state:
+        states.append(xp.empty((N + len(a), initial.shape[1]), dtype=x.dtype))
+        states[-1][:N] = steps.sort(initial)
+    scan_backward = scan(a, states, params, steps)
+
+    def backward(dy: Array, dlast: State, grads: Params) -> tuple[Array | None, State]:
+        dstates = [steps.sort(component) for component in dlast]
+        if not return_sequences:
+            dstates[0] += steps.sort(dy)
+        delta = scan_backward(steps.rows(dy) if return_sequences else None, dstates, grads)
+        dW, dW_x, db = matmul(delta.T, x_rows), grads["W_x"], grads["b"]
+        dW_x += dW[:, :I]
+        db += dW[:, I]
+        dx = steps.batch(matmul(delta, W_x)) if needs_dx else None
+        return dx, tuple(steps.unsort(component) for component in dstates)
+
+    h = states[0][N:]
+    last = tuple(steps.last(component[N:]) for component in states)
+    return (steps.batch(h) if return_sequences else steps.last(h)), last, backward
+
+
+def elman(*args: Any, **options: Any) -> Recurrence:
+    """By :func:`elman_scan`."""
+    return recurrence(elman_scan, *args, **options)
+
+
+def lstm(*args: Any, **options: Any) -> Recurrence:
+    """By :func:`lstm_scan`."""
+    return recurrence(lstm_scan, *args, **options)
+
+
+def gru(*args: Any, **options: Any) -> Recurrence:
+    """By :func:`gru_scan`."""
+    return recurrence(gru_scan, *args, **options)
+
+
+def elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:
+    """h_t = tanh(a_t + W_h h_{t-1})."""
+    (h,), W_h = states, params["W_h"]
+    h_rows = h[steps.N :]
+    turned = aligned(W_h.T)  # the small products of the loop take half the time so
+    with small_products(steps.N, turned) as product:
+        for now, before in steps.slices:
+            h_now = product(h[before], turned, h_rows[now])
+            h_now += a[now]
+            xp.tanh(h_now, out=h_now)
+
+    def backward(dh_rows: Array | None, dstates: list[Array], grads: Params) -> Array:
+        (dh,) = dstates
+        delta: Array = h_rows * h_rows
+        xp.subtract(1, delta, out=delta)
+        straight = aligned(W_h)
+        with small_products(steps.N, straight) as product:
+            for now, _ in reversed(steps.slices):
+                d, dh_now = delta[now], dh[: now.stop - now.start]
+                if dh_rows is not None:
+                    dh_now += dh_rows[now]
+                d *= dh_now
+                product(d, straight, dh_now)
+        add_product(grads, "W_h", delta.T, h[steps.before])
+        return delta
+
+    return backward
+
+
+def lstm_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:
+    """The gates i, f, g, o of all four blocks of a_t + W_h h_{t-1} by one tanh."""
+    (h, c), W_h = states, params["W_h"]
+    H = W_h.shape[1]
+    h_rows, c_rows = (component[steps.N :] for component in states)
+    tanh_c = xp.empty_like(c_rows)
+    # s(a) = 0.5 tanh(0.5 a) + 0.5, so one tanh serves all four gates
+    scale = xp.full((4, H), 0.5, dtype=a.dtype)
+    scale[2] = 1
+    scale = scale.reshape(-1)
+    shift = 1 - scale
+    turned = W_h.T.copy("C")  # the small products of the loop are faster so
+    turned *= scale
+    a *= scale
+    i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
+    for now, before in steps.slices:
+        gates = a[now]
+        gates += matmul(h[before], turned)
+        xp.tanh(gates, out=gates)
+        gates *= scale
+        gates += shift
+        c_now = c_rows[now]
+        xp.multiply(f[now], c[before], out=c_now)
+        c_now += i[now] * g[now]
+        xp.tanh(c_now, out=tanh_c[now])
+        xp.multiply(o[now], tanh_c[now], out=h_rows[now])
+
+    def backward(dh_rows: Array | None, dstates: list[Array], grads: Params) -> Array:
+        dh, dc = dstates
+        delta = xp.empty((len(a), 4, H), dtype=a.dtype)  # first the factors of dc_t and dh_t, then times these
+        delta[:, 0] = g * (i * (1 - i))
+        delta[:, 1] = c[steps.before] * (f * (1 - f))
+        delta[:, 2] = i * (1 - g * g)
+        delta[:, 3] = tanh_c * (o * (1 - o))
+        slope = o * (1 - tanh_c * tanh_c)
+        for now, _ in reversed(steps.slices):
+            n = now.stop - now.start
+            d, dh_now, dc_now = delta[now], dh[:n], dc[:n]
+            if dh_rows is not None:
+                dh_now += dh_rows[now]
+            dc_now += dh_now * slope[now]
+            d[:, :3] *= dc_now[:, None]
+            d[:, 3] *= dh_now
+            dc_now *= f[now]
+            matmul(d.reshape(n, 4 * H), W_h, dh_now)
+        delta = delta.reshape(-1, 4 * H)
+        add_product(grads, "W_h", delta.T, h[steps.before])
+        return delta
+
+    return backward
+
+
+def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:
+    """The gates r and z of both blocks by one tanh, then the candidate n."""
+    (h,), W_h, b_h = states, params["W_h"], params["b_h"]
+    H = W_h.shape[1]
+    h_rows = h[steps.N :]
+    gates, n = a[:, : 2 * H], a[:, 2 * H :]
+    r, z = gates[:, :H], gates[:, H:]
+    m = xp.empty_like(h_rows)
+    turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop are faster so
+    for now, before in steps.slices:
+        u = matmul(h[before], turned)
+        rz = gates[now]
+        rz += u[:, : 2 * H]
+        rz *= 0.5  # s(a) = 0.5 tanh(0.5 a) + 0.5, which never overflows
+        xp.tanh(rz, out=rz)
+        rz *= 0.5
+        rz += 0.5
+        xp.add(u[:, 2 * H :], b_h, out=m[now])
+        n_now, h_now = n[now], h_rows[now]
+        n_now += r[now] * m[now]
+        xp.tanh(n_now, out=n_now)
+        xp.subtract(h[before], n_now, out=h_now)
+        h_now *= z[now]
+        h_now += n_now
+
+    def backward(dh_rows: Array | None, dstates: list[Array], grads: Params) -> Array:
+        (dh,) = dstates
+        h_before = h[steps.before]
+        dn = (1 - z) * (1 - n * n)  # first the factors of dh_t, then times dh_t
+        delta = xp.empty((len(n), 3, H), dtype=n.dtype)
+        delta[:, 0] = dn * m * (r * (1 - r))
+        delta[:, 1] = (h_before - n) * (z * (1 - z))
+        delta[:, 2] = dn * r
+        for now, _ in reversed(steps.slices):
+            size = now.stop - now.start
+            d, dn_now, dh_now = delta[now], dn[now], dh[:size]
+            if dh_rows is not None:
+                dh_now += dh_rows[now]
+            d *= dh_now[:, None]
+            dn_now *= dh_now
+            dh_now *= z[now]
+            dh_now += matmul(d.reshape(size, 3 * H), W_h)
+        accumulate(grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)  # at once: below delta changes
+        add_rows(grads["b_h"], delta[:, 2])
+        delta[:, 2] = dn
+        return delta.reshape(-1, 3 * H)
+
+    return backward

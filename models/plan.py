@@ -1,0 +1,114 @@
+"""What a network runs by: which layers are swapped or joined, by which forms, and in how many slices of the batch."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from ..backend import Array, accelerated, batch_slices, runs_by, xp
+from ..layers import Backward, Composite, Dense, Layer, MaxPool2D, ReLU
+from ..layers.activations import Activation
+from ..layers.dense import ActivatedDense
+
+Run: TypeAlias = Callable[[Sequence[Layer], Array, bool], tuple[Array, Backward]]
+"""``run(layers, x, needs_dx) -> (y, backward)``: the layers in a row."""
+
+
+@accelerated
+def in_slices(
+    run: Run, layers: Sequence[Layer], x: Array, slices: list[slice], needs_dx: bool
+) -> tuple[Array, Backward]:
+    """Layers on each slice of a batch by itself: the outputs one behind the other, the gradients summed.
+
+    It gives what the whole batch gives where no layer couples samples.
+    """
+    outputs, steps = zip(*(run(layers, x[s], needs_dx) for s in slices), strict=True)
+
+    def backward(dy: Array) -> Array | None:
+        dx = [step(dy[s]) for step, s in zip(steps, slices, strict=True)]
+        return None if dx[0] is None else xp.concatenate(dx)
+
+    return xp.concatenate(outputs), backward
+
+
+class Plan:
+    """How layers in a row are run.
+
+    - Max-pooling goes before a ReLU in front of it, which then has less to do. The values and gradients are the same,
+      since max(max(x, 0), max(y, 0)) = max(max(x, y), 0).
+    - A Dense and the activation behind it are one where there is a form of ``dense_activated``.
+    - A batch of images goes through in slices, several at a time, where the forms can and no layer couples samples.
+
+    Under ``NN_PLAIN=1`` the layers run as they stand.
+
+    Args:
+        layers: in a row.
+
+    Attributes:
+        layers: as they were when the plan was made.
+        steps: the layers as they run.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers, order = list(layers), _joined(_swapped(list(enumerate(layers))))
+        self._indices, self.steps = [i for i, _ in order], [step for _, step in order]
+        self._reachable = all(map(_twins_are_complete, self.layers))
+
+    def run(self, run: Run, x: Array, needs_dx: bool) -> tuple[Array, Backward]:
+        """The output, and the function that differentiates it."""
+        slices = self.slices(x.shape) if isinstance(x, xp.ndarray) else []
+        if len(slices) < 2:
+            return run(self.steps, x, needs_dx)
+        return in_slices(run, self.steps, x, slices, needs_dx)
+
+    def slices(self, shape: tuple[int, ...]) -> list[slice]:
+        """The slices of a batch of this shape."""
+        slices = batch_slices(shape[0], math.prod(shape)) if len(shape) == 4 else []
+        divisible = len(slices) > 1 and self._reachable and all(layer.separable for layer in self.layers)
+        return slices if divisible else [slice(None)]
+
+    def rows(self) -> Iterator[tuple[str, Layer]]:
+        """What runs, in order, with the indices of its layers."""
+        for index, step in zip(self._indices, self.steps, strict=True):
+            yield (f"{index}+{index + 1}" if isinstance(step, ActivatedDense) else str(index)), step
+
+    def table(self) -> list[tuple[str, str]]:
+        """The same as text, and by what each step runs."""
+        return [line for name, step in self.rows() for line in _lines(name, step)]
+
+
+def _lines(name: str, layer: Layer) -> Iterator[tuple[str, str]]:
+    if not isinstance(layer, Composite):
+        yield f"{name} {layer}", f"{layer.equation}: {runs_by(layer.equation)}" if layer.equation else "equation"
+        return
+    yield f"{name} {type(layer).__name__}", ""
+    planned = getattr(layer, "planned", None)
+    for inner, child in layer.children() if planned is None else planned().rows():
+        yield from (("  " + text, form) for text, form in _lines(inner, child))
+
+
+Indexed: TypeAlias = list[tuple[int, Layer]]
+"""Layers, each with its index in the row."""
+
+
+def _swapped(order: Indexed) -> Indexed:
+    """Max-pooling before a ReLU in front of it."""
+    for i in range(len(order) - 1 if runs_by("max_pool") != "equation" else 0):
+        if type(order[i][1]) is ReLU and type(order[i + 1][1]) is MaxPool2D:
+            order[i], order[i + 1] = order[i + 1], order[i]
+    return order
+
+
+def _joined(order: Indexed) -> Indexed:
+    """A Dense and the activation behind it as one."""
+    for i in range(len(order) - 1 if runs_by("dense_activated") != "equation" else 0, 0, -1):
+        (index, dense), (_, f) = order[i - 1 : i + 1]
+        own = type(f).forward is Activation.forward and type(f).__call__ is Activation.__call__
+        if type(dense) is Dense and isinstance(f, Activation) and own:
+            order[i - 1 : i + 1] = [(index, ActivatedDense(dense, f))]
+    return order
+
+
+def _twins_are_complete(layer: Layer) -> bool:
+    """Whether :meth:`Layer.twin` finds every layer with parameters in it."""
+    own = {id(leaf) for _, leaf in layer.leaves() if leaf.params}
+    return own.isdisjoint(id(leaf) for _, leaf in layer.twin(lambda leaf: leaf.grads).leaves())

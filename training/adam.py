@@ -1,0 +1,103 @@
+"""Adam and AdamW."""
+
+import math
+from typing import Any
+
+from ..backend import Array, accelerated, xp
+from .optimizer import Optimizer
+from .schedules import Schedule
+
+
+@accelerated
+def adam(
+    p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, betas: tuple[float, float], weight_decay: float
+) -> None:
+    """:class:`Adam`'s update of the parameters p and the means m and v from the gradient g, which is 0 afterwards.
+
+    rate and eps are :meth:`Adam.scalars`, in which the means' corrections are.
+    """
+    beta1, beta2 = betas
+    if weight_decay:
+        g += weight_decay * p  # g = dE/dp + weight_decay p
+    m *= beta1
+    m += (1 - beta1) * g  # m = beta1 m + (1 - beta1) g
+    v *= beta2
+    v += (1 - beta2) * (g * g)  # v = beta2 v + (1 - beta2) g^2
+    p -= rate * m / (xp.sqrt(v) + eps)  # p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+    g.fill(0)
+
+
+@accelerated
+def adamw(p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, shrink: Any, betas: tuple[float, float]) -> None:
+    """:class:`AdamW`'s update: p = p - lr weight_decay p = shrink p, then Adam's."""
+    p *= shrink
+    adam(p, g, m, v, rate, eps, betas, 0.0)
+
+
+class Adam(Optimizer):
+    """Steps scaled by running means of the gradient and of its square.
+
+    ::
+
+        g = dE/dp + weight_decay p
+        m = beta1 m + (1 - beta1) g                     v = beta2 v + (1 - beta2) g^2
+        p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    Args:
+        lr: learning rate, or a schedule: a function from the step's index, from 0, to a rate.
+        betas: (beta1, beta2).
+        eps: keeps the division finite.
+        weight_decay: weight of the penalty 1/2 |p|^2, which goes through m and v.
+
+    Source: Kingma, Ba, "Adam", 2015.
+    """
+
+    _slots = ("m", "v")
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(lr, weight_decay)
+        if not (len(betas) == 2 and all(0 <= beta < 1 for beta in betas) and 0 < eps < math.inf):
+            raise ValueError(f"{type(self).__name__}: expected two betas in [0, 1) and eps > 0, got {betas}, {eps}")
+        self.betas, self.eps = betas, eps
+
+    def scalars(self) -> tuple[float, ...]:
+        """lr c / (1 - beta1^t) and eps c, where c = sqrt(1 - beta2^t): the fraction of the step, extended by c."""
+        (beta1, beta2), t = self.betas, self.steps + 1
+        c = (1 - beta2**t) ** 0.5
+        return self.rate * c / (1 - beta1**t), self.eps * c
+
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
+        (rate, eps), (m, v) = scalars, state
+        adam(params, grads, m, v, rate, eps, self.betas, self.weight_decay)
+        return True
+
+
+class AdamW(Adam):
+    """Adam with the decay applied to the parameters themselves: p = p - lr weight_decay p, then Adam's step.
+
+    Arguments as for :class:`Adam`. Source: Loshchilov, Hutter, "Decoupled weight decay regularization", 2019.
+    """
+
+    def __init__(
+        self,
+        lr: float | Schedule = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(lr, betas, eps, weight_decay)
+
+    def scalars(self) -> tuple[float, ...]:
+        """Adam's two, and 1 - lr weight_decay."""
+        return (*super().scalars(), 1 - self.rate * self.weight_decay)
+
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
+        (rate, eps, shrink), (m, v) = scalars, state
+        adamw(params, grads, m, v, rate, eps, shrink, self.betas)
+        return True

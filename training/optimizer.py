@@ -1,0 +1,135 @@
+"""What optimisers share: a few operations on the model's flat parameter vector."""
+
+import math
+import weakref
+from numbers import Real
+from typing import Any
+
+from ..backend import Array, xp
+from ..layers import Layer, Parameters
+from .schedules import Schedule
+
+
+class Optimizer:
+    """Holds its state for one model; ``step(model)`` updates the parameters and clears the gradients.
+
+    A copy goes on with whichever model it is given first. A step is ``update`` with the numbers of ``scalars`` and a
+    count. ``update`` computes on the device alone, so that a captured step may hold it; what it needs of the host that
+    changes from step to step comes in as a scalar.
+
+    A subclass says in ``_update`` how the parameters follow from the gradients, and in ``_slots`` what the vectors are
+    called that it keeps from step to step; those are saved with a model.
+
+    Attributes:
+        lr: the learning rate, a number or a :data:`Schedule`.
+        steps: how many steps were made.
+    """
+
+    _slots: tuple[str, ...] = ()  # what the vectors of the state are called
+
+    def __init__(self, lr: float | Schedule, weight_decay: float = 0.0) -> None:
+        if isinstance(lr, Layer) or not (callable(lr) or (isinstance(lr, Real) and 0 < lr < math.inf)):
+            raise ValueError(f"{type(self).__name__}: expected a finite lr > 0 or a schedule, got {lr!r}")
+        if not 0 <= weight_decay < math.inf:
+            raise ValueError(f"{type(self).__name__}: expected a finite weight_decay >= 0, got {weight_decay}")
+        self.lr, self.weight_decay = lr, float(weight_decay)
+        self.steps = 0
+        self._state: Parameters | None = None
+        self._model: weakref.ref[Layer] | None = None
+
+    def __repr__(self) -> str:
+        settings = {key: value for key, value in vars(self).items() if key != "steps" and not key.startswith("_")}
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in settings.items())})"
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.lr(self.steps) if callable(self.lr) else self.lr
+
+    def step(self, model: Layer) -> None:
+        """Update the model's parameters from its gradients, then set the gradients to 0.
+
+        Raises:
+            ValueError: the state belongs to another model.
+        """
+        if not self.update(model, *self.scalars()):
+            model.zero_grad()
+        self.steps += 1
+
+    def scalars(self) -> tuple[float, ...]:
+        """The numbers that the next update takes: the learning rate, and what else changes from step to step."""
+        return (self.rate,)
+
+    def update(self, model: Layer, *scalars: Any) -> bool | None:
+        """What a step computes, without its count; True if the gradients are 0 then.
+
+        The scalars are numbers or 0-d arrays of the backend.
+        """
+        params, grads = model.gather()
+        state = self.state(params)
+        if self._model is None or self._model() is not model:
+            self._take(model)
+        return self._update(params, grads, scalars, *state.values())
+
+    def _take(self, model: Layer) -> None:
+        """Be the model's from now on; an error where that would go on from another's steps."""
+        if self._model is not None and self.steps and (self._slots or callable(self.lr)):
+            raise ValueError(
+                f"{type(self).__name__}: it has made {self.steps} steps of another model: each model needs an "
+                "optimiser of its own (and each model[2:] is a new model), or a copy.deepcopy of one to go on from"
+            )
+        model.check_leaves()
+        self._model = weakref.ref(model)
+
+    def resume(self, steps: int) -> None:
+        """Go on after so many steps, with whichever model comes next."""
+        self.steps, self._model = steps, None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_model": None}
+
+    def state(self, params: Array) -> Parameters:
+        """The vectors that are kept from step to step, by name, each of the parameters' length; 0 before the first.
+
+        Args:
+            params: the model's ``flat_params``.
+
+        Raises:
+            ValueError: the state belongs to a model of another size.
+        """
+        others = [v for v in (self._state or {}).values() if (v.shape, v.dtype) != (params.shape, params.dtype)]
+        if others and self.steps:
+            raise ValueError(
+                f"{type(self).__name__}: its state is for {others[0].size} parameters, the model has {params.size} "
+                f"({others[0].dtype} and {params.dtype}): each model needs an optimiser of its own"
+            )
+        if others or self._state is None:
+            self._state = Parameters({name: xp.zeros_like(params) for name in self._slots})
+        return self._state
+
+    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool | None:
+        """Update the parameters and the state, all of them vectors; the rest as for :meth:`update`."""
+        raise NotImplementedError
+
+
+def clip_grad_norm(model: Layer, max_norm: float) -> Array:
+    """Scale the model's gradients so that their Euclidean norm is at most ``max_norm``.
+
+    ::
+
+        g = g min(1, max_norm / (|g| + 1e-6))
+
+    Returns:
+        The norm before, a scalar of the backend (on a device a 0-d array, not fetched).
+
+    Raises:
+        ValueError: max_norm is not above 0.
+
+    Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", 2013.
+    """
+    if not max_norm > 0:
+        raise ValueError(f"clip_grad_norm: expected max_norm > 0, got {max_norm}")
+    grads = model.gather()[1]
+    norm = xp.sqrt(grads @ grads)
+    grads *= xp.minimum(1.0, max_norm / (norm + 1e-6))
+    return norm
