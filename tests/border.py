@@ -11,8 +11,12 @@ import struct
 import numpy as np
 
 import xpnn as nn
+from xpnn.backend.select import plain
 
 COMPILER = os.environ.get("CXX", "g++")
+PLAIN = plain
+"""Whether the equations run as they stand (NN_PLAIN=1)."""
+
 NO_KERNELS = shutil.which(COMPILER) is None and os.environ.get("XPNN_REQUIRE_PEERS", "0") in ("", "0")
 """Without a C++ compiler the stand-in for CuPy computes by the equations; under XPNN_REQUIRE_PEERS it must have one."""
 

@@ -1,7 +1,6 @@
 """im2col index by index, its tiles, and the memory that a convolution takes for them."""
 
 import itertools
-import sys
 import tracemalloc
 
 import numpy as np
@@ -9,12 +8,12 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import Tile, col2im, im2col, tiles
-from xpnn.backend.im2col import output_size
+from xpnn.backend import Window
+from xpnn.backend.shared import convolution
+from xpnn.backend.shared import im2col as tiled
+from xpnn.backend.shared.im2col import WORKSPACE_BYTES, Tile, col2im, im2col, tiles
 
-correlation = sys.modules["xpnn.layers.correlation"]
 ON_CPU = nn.xp.__name__ == "numpy"
-CAP = sys.modules["xpnn.backend.im2col"].WORKSPACE_BYTES
 GEOMETRIES = pytest.mark.parametrize(
     ("kernel", "stride", "dilation"),
     [((3, 2), (1, 1), (2, 3)), ((2, 3), (2, 1), (3, 2)), ((3, 3), (3, 2), (2, 2)), ((1, 2), (2, 3), (4, 5))],
@@ -23,7 +22,7 @@ GEOMETRIES = pytest.mark.parametrize(
 
 def sizes(kernel, stride, dilation, shape=(9, 2, 10, 3)):
     """A shape (H, C, W, N) and the output's (H', W')."""
-    H, W = (output_size(n, k, s, 0, d) for n, k, s, d in zip(shape[:3:2], kernel, stride, dilation, strict=True))
+    H, W = Window(kernel, stride, dilation=dilation).positions(shape[:3:2])
     return shape, H, W
 
 
@@ -66,19 +65,19 @@ def test_col2im_is_the_adjoint_of_im2col(kernel, stride, dilation, groups, rng):
     np.testing.assert_allclose((host(sums) * x).sum(), left, rtol=1e-11)
 
 
-def test_output_size_counts_the_positions():
+def test_a_window_s_positions_are_counted():
     for size, kernel, stride, padding, dilation in itertools.product(range(1, 9), (1, 2, 3), (1, 2), (0, 1), (1, 2, 3)):
         reach = dilation * (kernel - 1)  # from the first pixel under the kernel to the last
         positions = len(range(-padding, size + padding - reach, stride))
         if positions:
-            assert output_size(size, kernel, stride, padding, dilation) == positions
+            window = Window((kernel, 1), (stride, 1), (padding, 0), (dilation, 1))
+            assert window.positions((size, 7)) == (positions, 7)
 
 
 @pytest.mark.parametrize("workspace", [1, 4000, 1 << 40])
 def test_tiles_cover_every_position_once_within_the_workspace(workspace, monkeypatch):
-    module = sys.modules["xpnn.backend.im2col"]
-    monkeypatch.setattr(module, "WORKSPACE_BYTES", workspace)
-    monkeypatch.setattr(module, "_STRETCH", (4, 16))
+    monkeypatch.setattr(tiled, "WORKSPACE_BYTES", workspace)
+    monkeypatch.setattr(tiled, "_STRETCH", (4, 16))
     seen = np.zeros((17, 5, 6), int)
     for tile in tiles(seen.shape, line_bytes=20, kernel=2, stride=2, dilation=2):
         seen[tile] += 1
@@ -118,7 +117,7 @@ def test_the_workspace_has_a_cap_whatever_the_image_kernel_or_batch(shape, kerne
         return run
 
     for name in "turned_windows", "im2col":
-        monkeypatch.setattr(correlation, name, watched(getattr(correlation, name)))
+        monkeypatch.setattr(convolution, name, watched(getattr(convolution, name)))
     model = nn.Sequential(nn.Conv2D(shape[1], 4, kernel, rng=0, **options), nn.GlobalAvgPool2D(), nn.Dense(4, 2, rng=1))
     x, labels = nn.asarray(rng.standard_normal(shape)), nn.asarray(np.arange(shape[0]) % 2)
     before = host(model.flat_params).copy()
@@ -128,7 +127,7 @@ def test_the_workspace_has_a_cap_whatever_the_image_kernel_or_batch(shape, kerne
     nn.SGD(0.1).step(model)
     assert (host(model.flat_params) != before).any()
     assert bool(sizes) == (ON_CPU or "stride" in options)  # elsewhere a device writes no columns
-    assert max(sizes, default=0) <= CAP
+    assert max(sizes, default=0) <= WORKSPACE_BYTES
 
 
 if ON_CPU:  # tracemalloc does not see a device's memory
@@ -145,4 +144,6 @@ if ON_CPU:  # tracemalloc does not see a device's memory
         finally:
             tracemalloc.stop()
         padded = 2 * 3 * 518 * 518 * 4
-        assert peak <= dy.nbytes + 2 * padded + 4 * CAP  # output, padded input and its gradient, four arrays of a tile
+        assert (
+            peak <= dy.nbytes + 2 * padded + 4 * WORKSPACE_BYTES
+        )  # output, padded input and its gradient, four arrays of a tile

@@ -1,58 +1,44 @@
 """Products, their sums, rows added by index: whole, in pieces and as convolutions use them."""
 
-import sys
-
 import numpy as np
 import pytest
 from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import add_product, add_rows_at, matmul, small_products, sum_of_products
+from xpnn.backend.cpu import numpy_blas
+from xpnn.backend.shared import convolution, im2col
+from xpnn.backend.shared.machine import accumulate, matmul, small_products, sum_of_products
 
-numpy_blas, correlation = sys.modules["xpnn.backend.numpy_blas"], sys.modules["xpnn.layers.correlation"]
 ON_CPU = nn.xp.__name__ == "numpy"
 
 
 @pytest.mark.parametrize("samples", [1, 5])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_add_product_adds_the_product(samples, dtype, rng):
+def test_accumulate_adds_the_product(samples, dtype, rng):
     a, b, c = (rng.standard_normal(shape).astype(dtype) for shape in ((200, samples), (samples, 150), (200, 150)))
     for left in a, np.asfortranarray(a), np.stack([a, a], 2)[..., 0], a[::-1]:
         for right in b, np.asfortranarray(b), np.repeat(b, 2, 1)[:, ::2]:
             out = dev(c.copy())
-            add_product(out, dev(left), dev(right))
+            accumulate(out, dev(left), dev(right))
             np.testing.assert_allclose(
                 host(out), c + left @ right, rtol=1e-5 if dtype == "float32" else 1e-12, atol=1e-6
             )
 
 
-def test_add_product_takes_a_field_of_packed_records():
+def test_accumulate_takes_a_field_of_packed_records():
     """Its rows lie at a distance that is no multiple of a number's size."""
     records = np.zeros(5, dtype=[("label", "u1"), ("x", "f4", 150)])
     records["x"] = np.arange(750).reshape(5, 150)
     out = dev(np.zeros((200, 150)), "float32")
-    add_product(out, dev(np.ones((200, 5)), "float32"), nn.asarray(records["x"]))
+    accumulate(out, dev(np.ones((200, 5)), "float32"), nn.asarray(records["x"]))
     np.testing.assert_array_equal(host(out), np.ones((200, 5)) @ records["x"])
-
-
-@pytest.mark.parametrize("kind", ["uint8", "int32"])
-@pytest.mark.parametrize("at_a_time", [1, 14, 1 << 24])
-def test_rows_are_added_where_indices_say(rng, kind, at_a_time, monkeypatch):
-    """Single symbols, some that do not occur, and on a device a few at a time."""
-    monkeypatch.setattr("xpnn.backend.products._ONE_HOT", at_a_time)
-    indices, rows, out = rng.integers(0, 9, 7).astype(kind), rng.standard_normal((7, 3)), rng.standard_normal((11, 3))
-    wanted, given = out.copy(), dev(out)
-    for index, row in zip(indices, rows, strict=True):
-        wanted[index] += row
-    add_rows_at(given, nn.asarray(indices), dev(rows))
-    np.testing.assert_allclose(host(given), wanted, rtol=1e-13)
 
 
 @pytest.fixture
 def avx512(monkeypatch):
     """As on a processor where OpenBLAS does small products without copying their factors."""
     monkeypatch.setattr(numpy_blas, "_avx512", lambda: ON_CPU)
-    by_size = correlation.correlation_of, numpy_blas.narrow_parts, numpy_blas.pieces, numpy_blas.sum_pieces
+    by_size = convolution.correlation_of, numpy_blas.narrow_parts, numpy_blas.pieces, numpy_blas.sum_pieces
     for kept in by_size:
         kept.cache_clear()
     yield
@@ -113,7 +99,7 @@ def test_a_sum_of_products_by_pieces_is_the_sum(rows, length, columns, pieces, a
     ids=repr,
 )
 def test_a_convolution_in_pieces_and_by_single_rows_gives_the_same(conv, shape, avx512, monkeypatch, rng):
-    monkeypatch.setattr(sys.modules["xpnn.backend.im2col"], "WORKSPACE_BYTES", 1 << 20)  # several tiles of the larger
+    monkeypatch.setattr(im2col, "WORKSPACE_BYTES", 1 << 20)  # several tiles of the larger
     conv.zero_grad()
     x = rng.standard_normal(shape)
     y, backward = conv.forward(dev(x))

@@ -1,37 +1,44 @@
 """The slices of a batch, the threads that run them, and BLAS's own."""
 
 import concurrent.futures
-import sys
+import threading
 
 import pytest
 
 import xpnn as nn
-from xpnn.backend import in_parallel, part, parts
+from xpnn.backend.cpu import numpy_blas, threads
+from xpnn.backend.cpu.threads import batch_slices, in_parallel
 
-numpy_blas, threads = sys.modules["xpnn.backend.numpy_blas"], sys.modules["xpnn.backend.threads"]
 
-
-def test_parts_of_a_batch_are_the_whole_and_their_results_in_order(monkeypatch):
+def test_slices_of_a_batch_are_the_whole(monkeypatch):
     monkeypatch.setattr(threads, "blas_threads", lambda: 3)
-    monkeypatch.setattr(threads, "on_device", False)  # there nothing is divided
-    assert parts(100, threads._LEAST - 1) == [slice(0, 100)]
-    assert parts(100, threads._LEAST) == [slice(0, 33), slice(33, 66), slice(66, 100)]
-    assert parts(2, threads._LEAST) == [slice(0, 1), slice(1, 2)]
-    assert len(parts(100, 3 * threads._MOST)) == 3
-    assert len(parts(100, 3 * threads._MOST + 1)) == 6
+    assert batch_slices(100, threads._LEAST - 1) == [slice(0, 100)]
+    assert batch_slices(100, threads._LEAST) == [slice(0, 33), slice(33, 66), slice(66, 100)]
+    assert batch_slices(2, threads._LEAST) == [slice(0, 1), slice(1, 2)]
+    assert len(batch_slices(100, 3 * threads._MOST)) == 3
+    assert len(batch_slices(100, 3 * threads._MOST + 1)) == 6
+
+
+def test_results_come_in_order_and_tasks_are_not_divided_again(monkeypatch):
+    monkeypatch.setattr(threads, "blas_threads", lambda: 3)
 
     def task(n):
-        return lambda: (n, part(), parts(100, threads._LEAST))
+        return lambda: (n, threading.get_ident(), batch_slices(100, threads._LEAST))
 
     for names in "ab", "abc", "abcdefgh":  # fewer tasks than threads, as many, and more
-        assert in_parallel([task(n) for n in names]) == [(n, i % 3, [slice(0, 100)]) for i, n in enumerate(names)]
-    assert part() == 0
+        count = min(3, len(names))
+        results = in_parallel([task(n) for n in names], count)
+        assert [n for n, _, _ in results] == list(names)
+        assert all(slices == [slice(0, 100)] for _, _, slices in results)
+        for i, (_, ident, _) in enumerate(results):
+            assert ident == results[i % count][1]  # each thread has every n-th
+    assert len(batch_slices(100, threads._LEAST)) == 3
 
 
-def test_an_error_in_a_part_reaches_the_caller():
+def test_an_error_in_a_task_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
-        in_parallel([lambda: 1, lambda: 1 // 0])
-    assert in_parallel([lambda: 1, lambda: 2]) == [1, 2]
+        in_parallel([lambda: 1, lambda: 1 // 0], 2)
+    assert in_parallel([lambda: 1, lambda: 2], 2) == [1, 2]
 
 
 if nn.xp.__name__ == "numpy":

@@ -7,7 +7,7 @@ import pytest
 from border import dev, host
 
 import xpnn as nn
-from xpnn.backend import tiles
+from xpnn.backend.shared import im2col
 
 F64 = {"rng": 0, "dtype": "float64"}
 CONFIGURATIONS = {
@@ -54,7 +54,7 @@ def naive(conv: nn.Conv2D, x: np.ndarray, dy: np.ndarray):
 def workspace(request, monkeypatch):
     """The whole output in one tile, and every position of every sample in its own."""
     if request.param == "a position a tile":
-        monkeypatch.setitem(tiles.__globals__, "WORKSPACE_BYTES", 1)
+        monkeypatch.setattr(im2col, "WORKSPACE_BYTES", 1)
 
 
 @CONV

@@ -3,24 +3,26 @@
 import contextlib
 import os
 import signal
-import sys
 import time
 
 import numpy as np
 import pytest
-from border import dev, host
+from border import PLAIN, dev, host
 
 import xpnn as nn
+from xpnn.backend.cpu import slices, threads
+from xpnn.models.sequential import in_a_row
 
-threads = sys.modules["xpnn.backend.threads"]
-ON_CPU = nn.xp.__name__ == "numpy"
+DIVIDES = nn.xp.__name__ == "numpy" and not PLAIN
+"""Whether batches are divided: a device has nothing to divide among, and an equation takes them whole."""
 
 
 @pytest.fixture
 def three_parts(monkeypatch):
-    """Every batch of images divided in three, as on a machine with three cores; on a device none is."""
-    if ON_CPU:
-        monkeypatch.setattr(threads, "blas_threads", lambda: 3)
+    """Every batch of images divided in three, as on a machine with three cores."""
+    if DIVIDES:
+        for module in threads, slices:
+            monkeypatch.setattr(module, "blas_threads", lambda: 3)
         monkeypatch.setattr(threads, "_LEAST", 1)
 
 
@@ -87,8 +89,8 @@ def test_recurrent_layers_in_a_divided_batch(kind, request, rng):
 def test_an_error_in_one_part_leaves_no_gradient_behind_for_the_next_pass(three_parts, rng):
     model, x, dy = network(dtype="float64"), rng.standard_normal((7, 2, 9, 9)), rng.standard_normal((7, 5))
     expected = passes(model, x, dy)[2]
-    _, backward = model._forward_in_parts(dev(x), True)  # without the check of dE/dy
-    with pytest.raises(ValueError, match="reshape"):
+    _, backward = model.planned().run(in_a_row, dev(x), True)  # without the check of dE/dy
+    with pytest.raises(ValueError, match=r"reshape|mismatch"):
         backward(dev(dy[:, :4]))
     np.testing.assert_array_equal(passes(model, x, dy)[2], expected)
 
@@ -97,12 +99,12 @@ def test_an_interrupt_leaves_nothing_that_zero_grad_does_not_clear(three_parts, 
     model, x, dy = network(dtype="float64"), rng.standard_normal((7, 2, 9, 9)), rng.standard_normal((7, 5))
     expected = passes(model, x, dy)[2]
 
-    def interrupted(self):
+    def interrupted(shares):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("xpnn.layers.parameters.Gradients.collect", interrupted)
-        with pytest.raises(KeyboardInterrupt) if ON_CPU else contextlib.nullcontext():
+        patch.setattr(slices, "_collect", interrupted)
+        with pytest.raises(KeyboardInterrupt) if DIVIDES else contextlib.nullcontext():
             passes(model, x, dy)
     model.zero_grad()
     np.testing.assert_array_equal(passes(model, x, dy)[2], expected)
@@ -142,7 +144,7 @@ def test_a_class_with_a_forward_of_its_own_sees_the_whole_batch_unless_it_says_o
         np.testing.assert_array_equal(host(nn.Sequential(layer)(x)), host(layer(x)))
 
 
-if ON_CPU:  # a device forks no process
+if DIVIDES:
 
     @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # what it is about
     def test_a_forked_process_has_threads_of_its_own(three_parts, rng):
@@ -221,3 +223,84 @@ def test_an_activation_s_own_inference_is_asked_too():
 
     model = nn.Sequential(nn.Dense(3, 4, rng=0), Silent())
     assert not host(model(dev(np.ones((2, 3)), "float32"))).any()
+
+
+class Hidden(nn.Composite):
+    """Says that its samples are separable, and holds a layer where no twin of it is found."""
+
+    separable = True
+
+    def __init__(self, layer):
+        super().__init__()
+        self.held = lambda: layer
+
+    def children(self):
+        yield "held", self.held()
+
+    def forward(self, x, needs_dx=True):
+        return self.held().forward(x, needs_dx)
+
+
+def test_a_layer_that_has_no_twin_keeps_the_batch_whole(three_parts, rng):
+    model, x = nn.Sequential(Hidden(nn.Conv2D(1, 2, 3, rng=0))), rng.standard_normal((6, 1, 5, 5)).astype("float32")
+    assert len(model.planned().slices(x.shape)) == 1
+    y, backward = model.forward(dev(x, "float32"))
+    backward(nn.xp.ones_like(y))
+    np.testing.assert_allclose(host(model.grads["0.held.b"]), 6 * 9, rtol=1e-6)
+
+
+def test_blocks_and_layers_that_stand_twice_in_a_divided_batch(request, rng):
+    o = {"rng": 0, "dtype": "float64"}
+    conv, dense = nn.Conv2D(2, 2, 3, padding=1, **o), nn.Dense(8, 8, **o)
+    body = nn.Sequential(conv, nn.Tanh(), conv)
+    model = nn.Sequential(nn.Residual(body, nn.Conv2D(2, 2, 1, **o)), nn.AvgPool2D(2), nn.Flatten(), dense, dense)
+    x, dy = rng.standard_normal((7, 2, 4, 4)), rng.standard_normal((7, 8))
+    whole = passes(model, x, dy)
+    request.getfixturevalue("three_parts")
+    assert len(model.planned().slices(x.shape)) == (3 if DIVIDES else 1)
+    for one, other in zip(whole, passes(model, x, dy), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-11, atol=1e-13)
+
+
+class TestPlan:
+    def test_says_what_runs_by_which_form_in_how_many_slices(self):
+        lines = nn.LeNet5(rng=0).plan(batch_size=4).splitlines()
+        assert lines[0].startswith("plan of LeNet5 on ")
+        assert lines[0].endswith("batch of 4 in slices: 1")
+        steps = [line.split()[0] for line in lines[2:]]
+        forms = {line.split()[-1] for line in lines[2:]}
+        if PLAIN:
+            assert steps == [str(i) for i in range(12)]
+            assert forms == {"equation"}
+        else:
+            assert steps[:3] == ["0", "2", "1"]  # max-pooling before the ReLU in front of it
+            assert "9" in steps if nn.xp.__name__ == "numpy" else "9+10" in steps
+            assert len(forms) > 3
+
+    def test_the_repr_and_the_summary_stay_as_written(self):
+        model = nn.Sequential(nn.ReLU(), nn.MaxPool2D(2), nn.Flatten(), nn.Dense(4, 2, rng=0), nn.Tanh())
+        model(nn.xp.zeros((1, 1, 4, 4), dtype="float32"))
+        assert repr(model) == "Sequential(ReLU(), MaxPool2D(size=2), Flatten(), Dense(4, 2), Tanh())"
+        assert [line.split()[0] for line in model.summary().splitlines()[1:-1]] == ["0", "1", "2", "3", "4"]
+
+    def test_shows_what_blocks_are_made_of(self):
+        model = nn.Sequential(nn.Residual(nn.Sequential(nn.Dense(3, 3, rng=0))), nn.Dense(3, 1, rng=1))
+        names = [line.split("  runs")[0].rstrip() for line in model.plan().splitlines()[2:]]
+        assert [name.split("(")[0].rstrip() for name in names] == [
+            "0 Residual",
+            "  body Sequential",
+            "    0 Dense",
+            "1 Dense",
+        ]
+
+    def test_a_larger_batch_of_images_goes_in_slices_where_there_are_threads(self, three_parts):
+        assert nn.LeNet5(rng=0).plan(batch_size=256).splitlines()[0].endswith(f"slices: {3 if DIVIDES else 1}")
+        assert nn.MLP((4, 2), rng=0).plan(batch_size=256).splitlines()[0].endswith("slices: 1")
+
+    def test_is_made_anew_where_the_layers_change(self):
+        model = nn.Sequential(nn.Dense(2, 2, rng=0), nn.Tanh())
+        first = model.planned()
+        assert model.planned() is first
+        model.layers.append(nn.Dense(2, 1, rng=1))
+        assert len(model.plan().splitlines()) > 4
+        assert model.planned() is not first

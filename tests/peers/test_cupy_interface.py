@@ -26,11 +26,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xpnn.backend import kernels
+from xpnn.backend.cuda import kernels
 
 STAND_IN = Path(__file__).parents[1] / "stand_in"
 PACKAGE = Path(importlib.util.find_spec("xpnn").origin).parent
-ROOMS = ("backend", "layers", "models", "training", "checks", "interop", "interop/onnx", "cli")
+ROOMS = (
+    *("backend", "backend/cuda", "backend/shared", "layers", "models", "training"),
+    *("checks", "interop", "interop/onnx", "cli"),
+)
 NAMES_OF_THE_MODULE = ("xp", "_xp", "cupy")
 
 Call = tuple[str, int, list[str]]  # a dotted name, the number of positional arguments, the keywords

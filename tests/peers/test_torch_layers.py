@@ -1,7 +1,6 @@
 """Every layer against torch.nn.functional over drawn configurations; ``against_torch`` states the bounds."""
 
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -62,7 +61,7 @@ def test_conv2d(measured, dtype, batch, channels, kernels, image, kernel, stride
     area, positions = math.prod(kernel), math.prod(layer(nn.asarray(x, dtype)).shape[2:])
     terms = max(channels * area + 1, kernels * area, batch * positions)  # of y, dE/dx, dE/dW
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["xpnn.backend.im2col"], "WORKSPACE_BYTES", workspace)
+        patch.setattr("xpnn.backend.shared.im2col.WORKSPACE_BYTES", workspace)
         agree(measured, layer, conv2d, rng, layout, terms=terms, magnitude=conv2d, x=x)
 
 

@@ -31,7 +31,7 @@ class TestOptimizers:
     def test_in_several_pieces_as_in_one(self, optimizer, monkeypatch):
         models = [nn.MLP((5, 7, 3), rng=0, dtype="float64") for _ in range(2)]
         for model, block in zip(models, (1 << 20, 10), strict=True):
-            monkeypatch.setitem(nn.backend.cache_blocks.__globals__, "_BLOCK", block)
+            monkeypatch.setattr(memory, "_BLOCK", block)
             adam = optimizer(0.1, weight_decay=0.1)
             for seed in range(3):
                 model.flat_grads[...] = dev(np.random.default_rng(seed).standard_normal(66))
