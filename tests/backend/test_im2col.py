@@ -144,6 +144,5 @@ if ON_CPU:  # tracemalloc does not see a device's memory
         finally:
             tracemalloc.stop()
         padded = 2 * 3 * 518 * 518 * 4
-        assert (
-            peak <= dy.nbytes + 2 * padded + 4 * WORKSPACE_BYTES
-        )  # output, padded input and its gradient, four arrays of a tile
+        # the output, the padded input and its gradient, four arrays of a tile
+        assert peak <= dy.nbytes + 2 * padded + 4 * WORKSPACE_BYTES

@@ -8,6 +8,7 @@ import pytest
 from border import dev, host, parameters
 
 import xpnn as nn
+from xpnn.backend.cpu import memory
 
 
 class TestOptimizers:
