@@ -55,7 +55,7 @@ def may_decline(form: F) -> F:
 @cache
 def forms() -> dict[str, Callable[..., Any]]:
     """The forms of the machine that runs, by name; none under ``NN_PLAIN=1``."""
-    return {} if plain else import_module(".cuda" if on_device else ".cpu", __package__).FORMS
+    return {} if plain else import_module(".cuda.forms" if on_device else ".cpu.forms", __package__).FORMS
 
 
 def runs_by(name: str) -> str:

@@ -20,7 +20,7 @@ def gru(
     needs_dx: bool = True,
 ) -> Recurrence:
     """:class:`GRU`'s output, last state and backward, as :meth:`Recurrent.forward_from` has them."""
-    return through_time(gru_step, x, state, params, lengths, return_sequences)
+    return through_time(gru_step, x, state, params, lengths, return_sequences, needs_dx)
 
 
 def gru_step(

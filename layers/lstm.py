@@ -20,7 +20,7 @@ def lstm(
     needs_dx: bool = True,
 ) -> Recurrence:
     """:class:`LSTM`'s output, last state and backward, as :meth:`Recurrent.forward_from` has them."""
-    return through_time(lstm_step, x, state, params, lengths, return_sequences)
+    return through_time(lstm_step, x, state, params, lengths, return_sequences, needs_dx)
 
 
 def lstm_step(

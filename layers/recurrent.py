@@ -38,6 +38,7 @@ def through_time(
     params: Params,
     lengths: np.ndarray | None,
     return_sequences: bool,
+    needs_dx: bool = True,
 ) -> Recurrence:
     """A recurrence step by step, and back-propagation through time: the same steps, differentiated in reverse.
 
@@ -53,7 +54,7 @@ def through_time(
         outputs.append(state[0] if alive is None else xp.where(alive[t], state[0], 0))
         backwards.append(step_backward)
 
-    def backward(dy: Array, dlast: tuple[Array, ...], grads: Params) -> tuple[Array, tuple[Array, ...]]:
+    def backward(dy: Array, dlast: tuple[Array, ...], grads: Params) -> tuple[Array | None, tuple[Array, ...]]:
         dx, dstate = xp.empty_like(x), dlast if return_sequences else (dlast[0] + dy, *dlast[1:])
         for t in reversed(range(T)):
             if return_sequences:
@@ -64,9 +65,10 @@ def through_time(
             else:
                 dx[:, t], before = backwards[t](tuple(xp.where(alive[t], d, 0) for d in dstate), grads)
                 dstate = _chosen(alive[t], before, dstate)
-        return dx, dstate
+        return (dx if needs_dx else None), dstate
 
-    return (xp.stack(outputs, axis=1) if return_sequences else state[0]), state, backward
+    last = tuple(component.copy() for component in state)  # which the caller may change
+    return (xp.stack(outputs, axis=1) if return_sequences else state[0]), last, backward
 
 
 def _chosen(alive: Array, new: tuple[Array, ...], old: tuple[Array, ...]) -> tuple[Array, ...]:

@@ -18,7 +18,7 @@ def elman(
     needs_dx: bool = True,
 ) -> Recurrence:
     """:class:`RNN`'s output, last state and backward, as :meth:`Recurrent.forward_from` has them."""
-    return through_time(elman_step, x, state, params, lengths, return_sequences)
+    return through_time(elman_step, x, state, params, lengths, return_sequences, needs_dx)
 
 
 def elman_step(

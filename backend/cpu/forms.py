@@ -1,0 +1,27 @@
+"""The forms for NumPy, by the names of their equations."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..shared.batchnorm import batch_norm, fixed_norm
+from ..shared.convolution import conv2d
+from ..shared.recurrent import elman, gru, lstm
+from .activations import leaky_relu, relu
+from .dense import dense
+from .embedding import embedding
+from .memory import keep_freed_memory
+from .optimizers import adam, adamw, sgd
+from .pooling import max_pool, mean_pool
+from .slices import in_slices
+from .threads import batch_slices
+
+keep_freed_memory()
+
+FORMS: dict[str, Callable[..., Any]] = {
+    form.__name__: form
+    for form in (
+        *(conv2d, max_pool, mean_pool, dense, relu, leaky_relu, embedding, elman, lstm, gru),
+        *(batch_norm, fixed_norm),
+        *(sgd, adam, adamw, batch_slices, in_slices),
+    )
+}
