@@ -723,7 +723,7 @@ def test_other_dtypes_take_the_equations():
 
 
 def test_a_program_for_a_gpus_checks_launches_every_kernel():
-    from backend.every_kernel import main
+    from every_kernel import main
 
     names = set(re.findall(r"__global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(", kernels.source()))
     with watch() as seen:

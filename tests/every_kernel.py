@@ -1,6 +1,6 @@
 """Training steps that launch every kernel of backend/*.cu at awkward sizes, for a GPU's own checks:
 
-    NN_BACKEND=cupy compute-sanitizer --tool racecheck python tests/backend/every_kernel.py
+    NN_BACKEND=cupy compute-sanitizer --tool racecheck python tests/every_kernel.py
 
 and with memcheck, initcheck, synccheck.
 """
