@@ -1,8 +1,9 @@
 """Differentiable functions, a kind a file, each written forward and backward by hand."""
 
 from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
-from .base import Backward, Composite, Layer
+from .base import Backward, Layer
 from .batchnorm import BatchNorm1D, BatchNorm2D
+from .composite import Composite
 from .conv import Conv2D
 from .dense import Dense
 from .dropout import Dropout

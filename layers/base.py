@@ -1,7 +1,7 @@
 """What every layer shares: where its parameters and gradients are, and the checks at its border."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -79,6 +79,10 @@ class Layer:
         finally:
             inference_mode.reset(token)
 
+    def children(self) -> Iterable[tuple[str, "Layer"]]:
+        """The layers that it is made of, with their names."""
+        return ()
+
     def leaves(self) -> Iterator[tuple[str, "Layer"]]:
         """The layers not made of others with their dotted paths, in order; one that stands twice comes once."""
         yield "", self
@@ -113,8 +117,8 @@ class Layer:
 
         They are laid out anew where a layer's arrays are not views of them (any more), or the layers are others.
 
-        A layer may also stand in a second network, or be deep-copied: whichever network is used gathers its own. All
-        parameters of a layer move together, and so do its gradients: one of them tells where they are.
+        A layer may also stand in a second network, or be deep-copied: whichever network is used gathers its own. One
+        of a layer's arrays tells where all of them are, since they move together.
         """
         leaves = tuple(leaf for _, leaf in self.leaves() if leaf.params)
         if self._flat is not None and leaves == self._gathered:
@@ -139,7 +143,7 @@ class Layer:
                 raise ValueError(f"{type(self).__name__}: two of its layers have the name {path!r}")
         for layer in _tree(self):
             for name, value in vars(layer).items():
-                held = _layers_in(value) if name not in _CACHES else ()
+                held = layers_in(value) if name not in CACHES else ()
                 if any(leaf.params and leaf not in leaves for child in held for _, leaf in child.leaves()):
                     raise TypeError(
                         f"{type(layer).__name__}: the parameters of its {name} would be missed: derive a layer made of "
@@ -183,6 +187,18 @@ class Layer:
             error, text = wrong
             raise error(f"{self}: {text}")
 
+    def _checked(self, y: Array, backward: Backward) -> Backward:
+        """Backward with its own border: dE/dy has y's shape and dtype."""
+        shape, dtype = y.shape, y.dtype
+
+        def checked(dy: Array) -> Any:
+            if dy.shape != shape or dy.dtype != dtype:
+                got = f"{dy.shape} and {dy.dtype}"
+                raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {shape} and {dtype}, got {got}")
+            return backward(dy)
+
+        return checked
+
     def _check_images(self, x: Array, channels: int | str, window: Window) -> None:
         """Meet what is no batch of images (N, channels, H, W), or of images that have no room for the window."""
         self._check(x, "N", channels, "H", "W")
@@ -211,86 +227,20 @@ def _mismatch(
     return None
 
 
-class Composite(Layer):
-    """A layer made of layers, its :meth:`children`.
-
-    ``params``, ``grads`` and ``buffers`` hold theirs under dotted paths. A layer may stand in it twice and then shares
-    its parameters.
-    """
-
-    def __init__(self) -> None:
-        """Nothing to do: the parameters are the children's."""
-
-    def children(self) -> Iterator[tuple[str, Layer]]:
-        """The layers that it is made of with their names, in order: all that it holds."""
-        raise NotImplementedError(f"{type(self).__name__}: children() must give its layers with their names")
-
-    @property
-    def separable(self) -> bool:  # type: ignore[override]
-        """Whether all of its layers are, for a forward that couples no samples itself."""
-        return all(child.separable for _, child in self.children())
-
-    def leaves(self) -> Iterator[tuple[str, Layer]]:
-        seen: set[int] = set()
-        for name, child in self.children():
-            for path, leaf in child.leaves():
-                if id(leaf) not in seen:
-                    seen.add(id(leaf))
-                    yield f"{name}.{path}" if path else name, leaf
-
-    @property
-    def dtype(self) -> np.dtype | None:
-        return next((leaf.dtype for _, leaf in self.leaves() if leaf.params), None)
-
-    @property
-    def params(self) -> Parameters:  # type: ignore[override]
-        """Every parameter by its dotted path."""
-        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.params.items()})
-
-    @property
-    def grads(self) -> Gradients:  # type: ignore[override]
-        """Every gradient under its parameter's path."""
-        return Gradients({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
-
-    @property
-    def buffers(self) -> Parameters:  # type: ignore[override]
-        """Every buffer by its dotted path."""
-        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
-
-    def twin(self, grads: Callable[[Layer], Params]) -> Layer:
-        """A copy whose attributes hold its layers' twins, also in lists, tuples and dicts."""
-        twin = copy.copy(self)
-        for name, value in vars(self).items():
-            if name not in _CACHES:
-                vars(twin)[name] = _twins_in(value, grads)
-        return twin
-
-
-_CACHES = ("_flat", "_gathered", "_plan")  # of layers and their arrays, not part of what a layer is
+CACHES = ("_flat", "_gathered", "_plan")  # of layers and their arrays, not part of what a layer is
 
 
 def _tree(layer: Layer) -> Iterator[Layer]:
     """The layer and all that it is made of."""
     yield layer
-    for _, child in layer.children() if isinstance(layer, Composite) else ():
+    for _, child in layer.children():
         yield from _tree(child)
 
 
-def _layers_in(value: Any) -> Iterator[Layer]:
+def layers_in(value: Any) -> Iterator[Layer]:
     """The layers in an attribute, also in its lists, tuples and dicts."""
     if isinstance(value, Layer):
         yield value
     elif isinstance(value, (list, tuple, set, dict)):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _layers_in(item)
-
-
-def _twins_in(value: Any, grads: Callable[[Layer], Params]) -> Any:
-    """An attribute with the twins in the place of the layers that :func:`_layers_in` finds."""
-    if isinstance(value, Layer):
-        return value.twin(grads)
-    if isinstance(value, dict) and any(True for _ in _layers_in(value)):
-        return {key: _twins_in(item, grads) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)) and any(True for _ in _layers_in(value)):
-        return type(value)(_twins_in(item, grads) for item in value)
-    return value
+            yield from layers_in(item)

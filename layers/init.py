@@ -37,7 +37,7 @@ def affine(rng: Rng, shape: tuple[int, ...], fan_in: int, dtype: str) -> dict[st
     """W (out, ...) by He's rule and b (out,) uniform in ±1/sqrt(fan_in).
 
     With all biases at 0 every unit switches at the origin, and a small network starts in a poorer place: of 40 seeds
-    the seed's example then fails to learn its five points from 12, with these from 7.
+    the document's example then fails to learn its five points from 12, with these from 7.
     """
     rng = np.random.default_rng(rng)
     W = he_uniform(rng, shape, fan_in, dtype)

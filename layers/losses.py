@@ -103,7 +103,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple
 
 
 class HalfSquaredError(Loss):
-    """The seed's E = 1/N sum_n 1/2 sum_k (y[n,k] - o[n,k])^2; dE/do = (o - y) / N, its delta before f'.
+    """The source document's E = 1/N sum_n 1/2 sum_k (y[n,k] - o[n,k])^2; dE/do = (o - y) / N, its delta before f'.
 
     Shapes:
         outputs o and targets y alike, (N, ...).
@@ -112,7 +112,7 @@ class HalfSquaredError(Loss):
         ValueError: the shapes differ (they are never broadcast).
         TypeError: not floating-point, or the dtypes differ.
 
-    Source: the seed, "误差反向传播".
+    Source: the source document, "误差反向传播".
     """
 
     _hint = " (targets[:, None] has a column; class labels are integers, and their loss is SoftmaxCrossEntropy)"

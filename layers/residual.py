@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ..backend import Array
-from .base import Backward, Composite, Layer
+from .base import Backward, Layer
+from .composite import Composite
 
 
 class Residual(Composite):

@@ -1,4 +1,4 @@
-"""The seed's CNN: LeNet-5, as it is built today and as it was published."""
+"""The source document's CNN: LeNet-5, as it is built today and as it was published."""
 
 import numpy as np
 
@@ -61,8 +61,7 @@ class LeNet5(Sequential):
     Raises:
         ValueError: another image_size or variant; or, for "1998", too many classes, an activation or a pool.
 
-    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
-    recognition", Proceedings of the IEEE 86(11), 1998.
+    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998.
     """
 
     def __init__(
@@ -81,15 +80,13 @@ class LeNet5(Sequential):
             raise ValueError(f"LeNet5: expected image_size 28 or 32, got {image_size}")
         if variant not in ("modern", "1998"):
             raise ValueError(f"LeNet5: expected variant 'modern' or '1998', got {variant!r}")
-        rng = np.random.default_rng(rng)
-        padding = (32 - image_size) // 2
+        rng, padding = np.random.default_rng(rng), (32 - image_size) // 2
         if variant == "1998":
             if activation is not None or pool is not None:
                 raise ValueError("LeNet5: variant '1998' has the paper's activation and pooling, and takes no other")
             layers = _published(in_channels, num_classes, padding, rng, dtype)
         else:
-            f = ReLU() if activation is None else activation
-            S = MaxPool2D(2) if pool is None else pool
+            f, S = activation or ReLU(), pool or MaxPool2D(2)
             layers = (
                 *(Conv2D(in_channels, 6, 5, padding=padding, rng=rng, dtype=dtype), f, S),  # C1, S2
                 *(Conv2D(6, 16, 5, rng=rng, dtype=dtype), f, S),  # C3, S4
@@ -100,23 +97,18 @@ class LeNet5(Sequential):
         super().__init__(*layers, input_shape=(in_channels, image_size, image_size))
 
 
-def _published(
-    in_channels: int, num_classes: int, padding: int, rng: "np.random.Generator", dtype: str
-) -> tuple[Layer, ...]:
+def _published(in_channels: int, num_classes: int, padding: int, rng: Rng, dtype: str) -> tuple[Layer, ...]:
     """The layers of 1998."""
     C1 = Conv2D(in_channels, 6, 5, padding=padding, dtype=dtype)
     S2, S4 = Subsample2D(6, dtype=dtype), Subsample2D(16, dtype=dtype)
     C3, C5 = MappedConv2D(6, _C3, 5, dtype=dtype), Conv2D(16, 120, 5, dtype=dtype)
     F6 = Dense(120, 84, dtype=dtype)
     reads = [len(maps) for maps in _C3]  # C3's fan-in differs from map to map
-    fan_ins: list[tuple[Layer, float | np.ndarray, float | np.ndarray]] = [  # of W, of b
-        (C1, 25 * in_channels, 25 * in_channels),
-        (S2, 4, 4),
-        (C3, 25 * np.repeat(reads, reads)[:, None, None], 25 * np.array(reads)),
-        (S4, 4, 4),
-        (C5, 25 * 16, 25 * 16),
-        (F6, 120, 120),
-    ]
+    fan_ins: tuple[tuple[Layer, float | np.ndarray, float | np.ndarray], ...] = (  # of W, of b
+        *((C1, 25 * in_channels, 25 * in_channels), (S2, 4, 4)),
+        *((C3, 25 * np.repeat(reads, reads)[:, None, None], 25 * np.array(reads)), (S4, 4, 4)),
+        *((C5, 400, 400), (F6, 120, 120)),
+    )
     for layer, W, b in fan_ins:
         for key, fan_in in (("W", W), ("b", b)):
             layer.params[key] = rng.uniform(-2.4 / fan_in, 2.4 / fan_in, layer.params[key].shape)

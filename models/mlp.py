@@ -1,4 +1,4 @@
-"""The seed's DNN: any number of layers of any width."""
+"""The source document's DNN: any number of layers of any width."""
 
 import itertools
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ class MLP(Sequential):
         input (N, n_1), output (N, n_L).
 
     Example:
-        >>> seed = MLP((2, 4, 1), activation=LeakyReLU(0.01), output_activation=LeakyReLU(0.01))
+        >>> model = MLP((2, 4, 1), activation=LeakyReLU(0.01), output_activation=LeakyReLU(0.01))
 
-    Source: the seed, "DNN".
+    Source: the source document, "DNN".
     """
 
     def __init__(

@@ -2,22 +2,18 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
 
 from ..backend import Array, accelerated, batch_slices, runs_by, xp
 from ..layers import Backward, Composite, Dense, Layer, MaxPool2D, ReLU
 from ..layers.activations import Activation
 from ..layers.dense import ActivatedDense
 
-Run: TypeAlias = Callable[[Sequence[Layer], Array, bool], tuple[Array, Backward]]
-"""``run(layers, x, needs_dx) -> (y, backward)``: the layers in a row."""
-
 
 @accelerated
 def in_slices(
-    run: Run, layers: Sequence[Layer], x: Array, slices: list[slice], needs_dx: bool
+    run: Callable[..., tuple[Array, Backward]], layers: Sequence[Layer], x: Array, slices: list[slice], needs_dx: bool
 ) -> tuple[Array, Backward]:
-    """Layers on each slice of a batch by itself: the outputs one behind the other, the gradients summed.
+    """``run(layers, x, needs_dx)`` on each slice of a batch: the outputs one behind the other, the gradients summed.
 
     It gives what the whole batch gives where no layer couples samples.
     """
@@ -40,25 +36,23 @@ class Plan:
 
     Under ``NN_PLAIN=1`` the layers run as they stand.
 
-    Args:
-        layers: in a row.
-
     Attributes:
         layers: as they were when the plan was made.
-        steps: the layers as they run.
+        named: the layers as they run, each with its index in the row; "9+10" for two that are joined.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers, order = list(layers), _joined(_swapped(list(enumerate(layers))))
-        self._indices, self.steps = [i for i, _ in order], [step for _, step in order]
+        self.layers = list(layers)
+        self.named = _arranged([(str(index), layer) for index, layer in enumerate(layers)])
+        self._steps = [layer for _, layer in self.named]
         self._reachable = all(map(_twins_are_complete, self.layers))
 
-    def run(self, run: Run, x: Array, needs_dx: bool) -> tuple[Array, Backward]:
+    def run(self, run: Callable[..., tuple[Array, Backward]], x: Array, needs_dx: bool) -> tuple[Array, Backward]:
         """The output, and the function that differentiates it."""
         slices = self.slices(x.shape) if isinstance(x, xp.ndarray) else []
         if len(slices) < 2:
-            return run(self.steps, x, needs_dx)
-        return in_slices(run, self.steps, x, slices, needs_dx)
+            return run(self._steps, x, needs_dx)
+        return in_slices(run, self._steps, x, slices, needs_dx)
 
     def slices(self, shape: tuple[int, ...]) -> list[slice]:
         """The slices of a batch of this shape."""
@@ -66,14 +60,9 @@ class Plan:
         divisible = len(slices) > 1 and self._reachable and all(layer.separable for layer in self.layers)
         return slices if divisible else [slice(None)]
 
-    def rows(self) -> Iterator[tuple[str, Layer]]:
-        """What runs, in order, with the indices of its layers."""
-        for index, step in zip(self._indices, self.steps, strict=True):
-            yield (f"{index}+{index + 1}" if isinstance(step, ActivatedDense) else str(index)), step
-
     def table(self) -> list[tuple[str, str]]:
-        """The same as text, and by what each step runs."""
-        return [line for name, step in self.rows() for line in _lines(name, step)]
+        """The layers as they run, and what each runs by."""
+        return [line for name, layer in self.named for line in _lines(name, layer)]
 
 
 def _lines(name: str, layer: Layer) -> Iterator[tuple[str, str]]:
@@ -82,30 +71,22 @@ def _lines(name: str, layer: Layer) -> Iterator[tuple[str, str]]:
         return
     yield f"{name} {type(layer).__name__}", ""
     planned = getattr(layer, "planned", None)
-    for inner, child in layer.children() if planned is None else planned().rows():
+    for inner, child in layer.children() if planned is None else planned().named:
         yield from (("  " + text, form) for text, form in _lines(inner, child))
 
 
-Indexed: TypeAlias = list[tuple[int, Layer]]
-"""Layers, each with its index in the row."""
-
-
-def _swapped(order: Indexed) -> Indexed:
-    """Max-pooling before a ReLU in front of it."""
-    for i in range(len(order) - 1 if runs_by("max_pool") != "equation" else 0):
-        if type(order[i][1]) is ReLU and type(order[i + 1][1]) is MaxPool2D:
-            order[i], order[i + 1] = order[i + 1], order[i]
-    return order
-
-
-def _joined(order: Indexed) -> Indexed:
-    """A Dense and the activation behind it as one."""
-    for i in range(len(order) - 1 if runs_by("dense_activated") != "equation" else 0, 0, -1):
-        (index, dense), (_, f) = order[i - 1 : i + 1]
+def _arranged(named: list[tuple[str, Layer]]) -> list[tuple[str, Layer]]:
+    """The layers in the order in which they run, and joined."""
+    swaps, joins = (runs_by(name) != "equation" for name in ("max_pool", "dense_activated"))
+    for i in range(len(named) - 1 if swaps else 0):
+        if type(named[i][1]) is ReLU and type(named[i + 1][1]) is MaxPool2D:
+            named[i], named[i + 1] = named[i + 1], named[i]
+    for i in range(len(named) - 1 if joins else 0, 0, -1):
+        (first, dense), (second, f) = named[i - 1 : i + 1]
         own = type(f).forward is Activation.forward and type(f).__call__ is Activation.__call__
         if type(dense) is Dense and isinstance(f, Activation) and own:
-            order[i - 1 : i + 1] = [(index, ActivatedDense(dense, f))]
-    return order
+            named[i - 1 : i + 1] = [(f"{first}+{second}", ActivatedDense(dense, f))]
+    return named
 
 
 def _twins_are_complete(layer: Layer) -> bool:

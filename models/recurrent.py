@@ -1,4 +1,4 @@
-"""The seed's RNN, twice: a sequence to one class, and a text to its next character."""
+"""The source document's RNN, twice: a sequence to one class, and a text to its next character."""
 
 from collections.abc import Iterator
 
@@ -37,11 +37,9 @@ class RNNClassifier(Sequential):
         dtype: str = "float32",
     ) -> None:
         rng = np.random.default_rng(rng)
-        super().__init__(
-            cell(input_size, hidden_size, rng=rng, dtype=dtype),
-            Dense(hidden_size, num_classes, rng=rng, dtype=dtype),
-            input_shape=(input_size, input_size),
-        )
+        rnn = cell(input_size, hidden_size, rng=rng, dtype=dtype)
+        dense = Dense(hidden_size, num_classes, rng=rng, dtype=dtype)
+        super().__init__(rnn, dense, input_shape=(input_size, input_size))
 
 
 class CharRNN(Sequential):
@@ -58,7 +56,7 @@ class CharRNN(Sequential):
     Shapes:
         input (N, T) of indices into the vocabulary, any T; output (N, T, len(vocabulary)).
 
-    Source: Karpathy, "The unreasonable effectiveness of recurrent neural networks", 2015, with the seed's RNN.
+    Source: Karpathy, "The unreasonable effectiveness of recurrent neural networks", 2015, with the document's RNN.
     """
 
     def __init__(

@@ -61,20 +61,13 @@ class Sequential(Composite):
                 raise TypeError(f"Sequential: expected layers, got {type(layer).__name__}")
         self.layers = list(layers)
         self.input_shape, self.input_dtype = input_shape, input_dtype
+        self._plan: Plan | None = None
         if any(leaf.params and vector_of(leaf.params) is None for _, leaf in self.leaves()):
             self.gather()  # layers that stand in a network already stay there until this one's vector is asked for
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         y, backward = self.planned().run(in_a_row, x, needs_dx)
-        shape, dtype = y.shape, y.dtype
-
-        def checked(dy: Array) -> Array | None:
-            if dy.shape != shape or dy.dtype != dtype:
-                got = f"{dy.shape} and {dy.dtype}"
-                raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {shape} and {dtype}, got {got}")
-            return backward(dy)
-
-        return y, checked
+        return y, self._checked(y, backward)
 
     def __call__(self, x: Array) -> Array:
         return self.planned().run(inferred_in_a_row, x, False)[0]
@@ -85,21 +78,18 @@ class Sequential(Composite):
             self._plan = Plan(self.layers)
         return self._plan
 
-    _plan: Plan | None = None
-
     def plan(self, batch_size: int = 64, input_shape: tuple[int, ...] | None = None) -> str:
-        """A table of what runs, layer by layer: by which form, or by its equation; and in how many slices of the batch.
+        """A table of what runs, layer by layer, by which form or by its equation; and in how many slices of the batch.
 
-        Args:
-            batch_size: samples in the batch.
-            input_shape: of one sample; by default the model's own. Without either the slices are left out.
+        Without an input_shape, of one sample, the model's own is taken; without either the slices are left out.
         """
-        shape, plan = input_shape or self.input_shape, self.planned()
+        plan, shape = self.planned(), input_shape or self.input_shape
+        title = f"plan of {type(self).__name__} on {describe()}"
+        if shape is not None:
+            title += f", batch of {batch_size} in slices: {len(plan.slices((batch_size, *shape)))}"
         rows = [("layer", "runs by"), *plan.table()]
-        width = max(len(first) for first, _ in rows)
-        count = "" if shape is None else f", batch of {batch_size} in slices: {len(plan.slices((batch_size, *shape)))}"
-        title = f"plan of {type(self).__name__} on {describe()}{count}"
-        return "\n".join([title, *(f"{first:<{width}}  {second}".rstrip() for first, second in rows)])
+        width = max(len(name) for name, _ in rows)
+        return "\n".join([title, *(f"{name:<{width}}  {form}".rstrip() for name, form in rows)])
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         for index, layer in enumerate(self.layers):

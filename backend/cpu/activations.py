@@ -9,6 +9,19 @@ from ..select import Array
 Activated = tuple[Array, Callable[[Array], Array]]
 
 
+def tanh(z: Array) -> Activated:
+    """f' in one array, which takes three quarters of the time of three."""
+    a = np.tanh(z)
+
+    def backward(da: Array) -> Array:
+        slope = np.square(a)
+        np.subtract(1, slope, out=slope)
+        slope *= da
+        return slope
+
+    return a, backward
+
+
 def relu(z: Array) -> Activated:
     """max(z, 0) by ``clip``, since ``maximum`` takes twice as long."""
     a = z.clip(0, np.inf)

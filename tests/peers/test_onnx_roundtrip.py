@@ -17,7 +17,7 @@ from xpnn.interop.onnx import Backend, export, load
 from xpnn.interop.onnx.node import shortest
 from xpnn.interop.onnx.writers import WRITERS
 from xpnn.layers.activations import Activation
-from xpnn.layers.base import Composite
+from xpnn.layers.composite import Composite
 from xpnn.layers.dense import ActivatedDense
 from xpnn.layers.recurrent import Recurrent
 

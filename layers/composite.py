@@ -1,0 +1,78 @@
+"""Layers made of layers."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..backend import Params
+from .base import CACHES, Layer, layers_in
+from .parameters import Gradients, Parameters
+
+
+class Composite(Layer):
+    """A layer made of layers, its :meth:`children`.
+
+    ``params``, ``grads`` and ``buffers`` hold theirs under dotted paths. A layer may stand in it twice and then shares
+    its parameters.
+    """
+
+    def __init__(self) -> None:
+        """Nothing to do: the parameters are the children's."""
+
+    def children(self) -> Iterator[tuple[str, Layer]]:
+        """The layers that it is made of with their names, in order: all that it holds."""
+        raise NotImplementedError(f"{type(self).__name__}: children() must give its layers with their names")
+
+    @property
+    def separable(self) -> bool:  # type: ignore[override]
+        """Whether all of its layers are, for a forward that couples no samples itself."""
+        return all(child.separable for _, child in self.children())
+
+    def leaves(self) -> Iterator[tuple[str, Layer]]:
+        seen: set[int] = set()
+        for name, child in self.children():
+            for path, leaf in child.leaves():
+                if id(leaf) not in seen:
+                    seen.add(id(leaf))
+                    yield f"{name}.{path}" if path else name, leaf
+
+    @property
+    def dtype(self) -> np.dtype | None:
+        return next((leaf.dtype for _, leaf in self.leaves() if leaf.params), None)
+
+    @property
+    def params(self) -> Parameters:  # type: ignore[override]
+        """Every parameter by its dotted path."""
+        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.params.items()})
+
+    @property
+    def grads(self) -> Gradients:  # type: ignore[override]
+        """Every gradient under its parameter's path."""
+        return Gradients({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.grads.items()})
+
+    @property
+    def buffers(self) -> Parameters:  # type: ignore[override]
+        """Every buffer by its dotted path."""
+        return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
+
+    def twin(self, grads: Callable[[Layer], Params]) -> Layer:
+        """A copy whose attributes hold its layers' twins, also in lists, tuples and dicts."""
+        twin = copy.copy(self)
+        for name, value in vars(self).items():
+            if name not in CACHES:
+                vars(twin)[name] = _twins_in(value, grads)
+        return twin
+
+
+def _twins_in(value: Any, grads: Callable[[Layer], Params]) -> Any:
+    """An attribute with the twins in the place of the layers that :func:`layers_in` finds."""
+    if isinstance(value, Layer):
+        return value.twin(grads)
+    if next(layers_in(value), None) is None:
+        return value
+    if isinstance(value, dict):
+        return {key: _twins_in(item, grads) for key, item in value.items()}
+    twins = [_twins_in(item, grads) for item in value]
+    return value._make(twins) if hasattr(value, "_make") else type(value)(twins)
