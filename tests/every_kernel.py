@@ -1,4 +1,4 @@
-"""Training steps that launch every kernel of backend/*.cu at awkward sizes, for a GPU's own checks:
+"""Training steps that launch every kernel of backend/cuda/*.cu at awkward sizes, for a GPU's own checks:
 
     NN_BACKEND=cupy compute-sanitizer --tool racecheck python tests/every_kernel.py
 
@@ -47,7 +47,7 @@ def main() -> None:
     for dtype in ("float32", "float64"):
         for name, model in networks(dtype):
             losses = [train(model, SHAPES[name], 3, nn.SGD(0.01, momentum=0.9), dtype)]
-            with patch("xpnn.backend.convolution._WIDE", 0):  # as for far larger images
+            with patch("xpnn.backend.cuda.convolution._WIDE", 0):  # as for far larger images
                 losses.append(train(model, SHAPES[name], 37, nn.Adam(0.001), dtype))
             print(dtype, name, *(f"{loss:.6f}" for loss in losses), flush=True)
 

@@ -23,7 +23,7 @@ def adam(
     m += (1 - beta1) * g  # m = beta1 m + (1 - beta1) g
     v *= beta2
     v += (1 - beta2) * (g * g)  # v = beta2 v + (1 - beta2) g^2
-    p -= rate * m / (xp.sqrt(v) + eps)  # p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+    p -= rate * (m / (xp.sqrt(v) + eps))  # p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
     g.fill(0)
 
 

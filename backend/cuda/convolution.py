@@ -27,26 +27,26 @@ _WIDE = 1 << 30  # multiplications from which a block's threads had better read 
 
 @real
 def conv2d(
-    x: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
+    o: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
     """Without columns where they would be the image itself, shifted."""
     W, b, (p1, p2), dilation = params["W"], params["b"], window.padding, window.dilation
-    (N, C, H, width), (D, _, k1, k2), (d1, d2) = x.shape, W.shape, dilation
-    rows, cols = window.positions(x.shape[2:])
+    (N, C, H, width), (D, _, k1, k2), (d1, d2) = o.shape, W.shape, dilation
+    rows, cols = window.positions(o.shape[2:])
     if window.stride != (1, 1) or groups > 1 or rows * cols == 1:
-        return convolution.conv2d(x, params, window, groups, needs_dx)
-    o = _padded(_rows_first(x), (H + 2 * p1, C, width + 2 * p2, N), p1, p2)
+        return convolution.conv2d(o, params, window, groups, needs_dx)
+    padded = _padded(_rows_first(o), (H + 2 * p1, C, width + 2 * p2, N), p1, p2)
 
     def backward(dy: Array, grads: Params) -> Array | None:
         delta = _padded(_rows_first(dy), (rows, D, cols, N))
-        _add_kernel_gradient(o, delta, grads["W"], grads["b"], dilation)
+        _add_kernel_gradient(padded, delta, grads["W"], grads["b"], dilation)
         if not needs_dx:
             return None
         m1, m2 = (k1 - 1) * d1, (k2 - 1) * d2  # at each place of the image, delta under the turned kernel
         around = _padded(delta, (H + m1, D, width + m2, N), m1 - p1, m2 - p2)
         return batch_first(_products(around, W[:, :, ::-1, ::-1].swapaxes(0, 1), None, (H, C, width, N), dilation))
 
-    return batch_first(_products(o, W, b, (rows, D, cols, N), dilation)), backward
+    return batch_first(_products(padded, W, b, (rows, D, cols, N), dilation)), backward
 
 
 def _rows_first(x: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,10 +25,13 @@ REAL = {"float32": "float", "float64": "double"}
 def real(form: F) -> F:
     """Have a form decline where its first argument is of a dtype that there are no kernels for."""
 
+    first = next(iter(signature(form).parameters))
+
     @may_decline
     @wraps(form)
     def checked(*args: Any, **options: Any) -> Any:
-        return form(*args, **options) if args[0].dtype.name in REAL else NotImplemented
+        array = args[0] if args else options[first]
+        return form(*args, **options) if array.dtype.name in REAL else NotImplemented
 
     return checked  # type: ignore[return-value]
 

@@ -1,9 +1,9 @@
 """Elman's recurrence over all steps in one launch: a block takes a sample, its threads hold W_h in registers."""
 
-from typing import Any
+import numpy as np
 
 from ..select import Array, Params, xp
-from ..shared.recurrent import Recurrence, ScanBackward, elman_scan, recurrence
+from ..shared.recurrent import Recurrence, ScanBackward, State, elman_scan, recurrence
 from ..shared.sequences import Steps
 from .kernels import launch, real
 from .products import add_product
@@ -13,9 +13,16 @@ _UNITS = {"float32": ((128, 32), (192, 48)), "float64": ((128, 32),)}
 
 
 @real
-def elman(*args: Any, **options: Any) -> Recurrence:
+def elman(
+    x: Array,
+    state: State,
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool = True,
+) -> Recurrence:
     """By :func:`_elman_scan`."""
-    return recurrence(_elman_scan, *args, **options)
+    return recurrence(_elman_scan, x, state, params, lengths, return_sequences, needs_dx)
 
 
 def _elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:

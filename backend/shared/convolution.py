@@ -184,16 +184,16 @@ def correlation_of(shape: tuple[int, ...], out_channels: int, window: Window, gr
 
 
 def conv2d(
-    x: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
+    o: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
     """The convolution by tiles of im2col."""
     W, b = params["W"], params["b"]
-    correlation = correlation_of(x.shape, len(W), window, groups)
-    y, kept = correlation.forward(x, W, b)
+    correlation = correlation_of(o.shape, len(W), window, groups)
+    y, kept = correlation.forward(o, W, b)
 
     def backward(dy: Array, grads: Params) -> Array | None:
         delta = rows_first(dy)
-        correlation.add_gradients(x, kept, delta, grads["W"], grads["b"])
+        correlation.add_gradients(o, kept, delta, grads["W"], grads["b"])
         return batch_first(correlation.input_gradient(delta, W)) if needs_dx else None
 
     return batch_first(y), backward

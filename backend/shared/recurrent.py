@@ -5,7 +5,6 @@ before and after it.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -66,19 +65,40 @@ def recurrence(
     return (steps.batch(h) if return_sequences else steps.last(h)), last, backward
 
 
-def elman(*args: Any, **options: Any) -> Recurrence:
+def elman(
+    x: Array,
+    state: State,
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool = True,
+) -> Recurrence:
     """By :func:`elman_scan`."""
-    return recurrence(elman_scan, *args, **options)
+    return recurrence(elman_scan, x, state, params, lengths, return_sequences, needs_dx)
 
 
-def lstm(*args: Any, **options: Any) -> Recurrence:
+def lstm(
+    x: Array,
+    state: State,
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool = True,
+) -> Recurrence:
     """By :func:`lstm_scan`."""
-    return recurrence(lstm_scan, *args, **options)
+    return recurrence(lstm_scan, x, state, params, lengths, return_sequences, needs_dx)
 
 
-def gru(*args: Any, **options: Any) -> Recurrence:
+def gru(
+    x: Array,
+    state: State,
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool = True,
+) -> Recurrence:
     """By :func:`gru_scan`."""
-    return recurrence(gru_scan, *args, **options)
+    return recurrence(gru_scan, x, state, params, lengths, return_sequences, needs_dx)
 
 
 def elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:

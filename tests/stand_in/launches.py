@@ -14,7 +14,7 @@ from cupy._cublas import Cublas
 from cupy.stand_in import watch
 
 import xpnn as nn
-from xpnn.backend import gemm, kernels
+from xpnn.backend.cuda import cublas, kernels
 
 BATCH = 4
 NETWORKS = {
@@ -40,7 +40,7 @@ def launches(name: str) -> "Counter[str]":
 
 
 def main() -> None:
-    gemm.load = Cublas
+    cublas.load = Cublas
     for name in NETWORKS:
         reals, counts = dict(kernels.REAL), []
         for here in ({}, reals):

@@ -10,9 +10,10 @@ import pytest
 from border import NO_KERNELS
 
 import xpnn as nn
+from xpnn.backend.select import plain
 
 STAND_IN = Path(__file__).parent
-KERNELS = [] if NO_KERNELS or nn.xp is not np else [("check_kernels.py", "cupy")]
+KERNELS = [] if NO_KERNELS or plain or nn.xp is not np else [("check_kernels.py", "cupy")]
 """They take over a minute and are the same under each backend: once is enough."""
 
 
@@ -34,7 +35,7 @@ def test_on_the_stand_in(checks, backend):
     path = os.pathsep.join([str(STAND_IN), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(STAND_IN / "checks" / checks)],
-        env=os.environ | {"PYTHONPATH": path, "NN_BACKEND": backend},
+        env=os.environ | {"PYTHONPATH": path, "NN_BACKEND": backend, "NN_PLAIN": ""},
         capture_output=True,
         text=True,
         timeout=600,

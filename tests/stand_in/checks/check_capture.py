@@ -12,8 +12,10 @@ from stand_in.checks.check_copies import TASKS as NETWORKS
 from stand_in.checks.check_copies import floats, labels
 
 import xpnn as nn
-from xpnn.backend import capture, captured, check, matmul
-from xpnn.backend.capture import Captured
+from xpnn.backend import captured, check
+from xpnn.backend.cuda import capture
+from xpnn.backend.cuda.capture import Captured
+from xpnn.backend.cuda.products import matmul
 
 STEPS = 20
 DROPOUT = lambda: nn.Sequential(nn.Dense(6, 8, rng=0), nn.Dropout(0.5, rng=1), nn.Dense(8, 4, rng=2))  # noqa: E731
@@ -272,28 +274,57 @@ def test_a_step_that_raises_in_its_rehearsal_is_waited_for():
     assert seen.order[-1] == ("wait", cupy.cuda.Stream.null, run._stage.stream)
 
 
+def test_a_step_is_recorded_anew_where_its_arrays_have_moved():
+    def train(wrap: Callable[..., Any]) -> tuple[list[Any], np.ndarray]:
+        net, graphs = Regression(), []
+        step = wrap(net.step, place=lambda: net.W)
+        for t, (x, y) in enumerate(data()):
+            if t in (5, 6, 12):
+                net.W = net.W.copy()
+            step(x, y, rate(t))
+            graphs.append(getattr(step, "graph", None))
+        return graphs, nn.to_numpy(net.W)
+
+    graphs, weights = train(captured)
+    np.testing.assert_array_equal(weights, train(lambda step, place: step)[1])
+    recorded = [t for t, graph in enumerate(graphs) if graph is not None and graph not in graphs[:t]]
+    assert recorded == [2, 8, 14]
+    assert [t for t, graph in enumerate(graphs) if graph is None] == [0, 1, 5, 6, 7, 12, 13]
+
+
 def test_parameters_that_move_are_found(monkeypatch):
-    """A schedule that looks at a part of the network: to build it moves the parameters."""
+    """A schedule that looks at a part of the network: to ask for its vector moves the parameters."""
+    steps: list[Any] = []
 
     class Looking:
         def __init__(self) -> None:
             self.model: Any = None
+            self.graphs: list[Any] = []
 
         def __call__(self, step: int) -> float:
+            self.graphs.append(getattr(steps[0], "graph", None))
             if step in (4, 5, 9):
-                nn.Sequential(*self.model.layers[:-1])
+                assert nn.Sequential(*self.model.layers[:-1]).flat_params.size
             return 0.1
 
-    def train(wrap: Any) -> np.ndarray:
-        monkeypatch.setattr("xpnn.training.loop.captured", wrap)
+    def train(wrap: Any) -> tuple[np.ndarray, int]:
+        def keep(*arguments: Any, **options: Any) -> Any:
+            steps.append(wrap(*arguments, **options))
+            return steps[-1]
+
+        steps.clear()
+        monkeypatch.setattr("xpnn.training.loop.captured", keep)
         schedule = Looking()
         schedule.model = model = nn.MLP((6, 8, 4), rng=0)
         rng = np.random.default_rng(0)
         x, y = rng.standard_normal((44, 6)).astype("float32"), rng.integers(0, 4, 44)
         nn.fit(model, x, y, optimizer=nn.SGD(schedule), epochs=3, batch_size=8, validation=(x, y), verbose=False)
-        return nn.to_numpy(model.flat_params)
+        return nn.to_numpy(model.flat_params), len({id(graph) for graph in schedule.graphs if graph is not None})
 
-    np.testing.assert_array_equal(train(captured), train(lambda step, *_: step))
+    weights, graphs = train(captured)
+    eager_weights, none = train(lambda step, *_, **__: step)
+    np.testing.assert_array_equal(weights, eager_weights)
+    assert (graphs, none) == (3, 0)
 
 
 KEEPING: dict[str, Callable[[Any, Any], Any]] = {
@@ -349,12 +380,12 @@ def compare(monkeypatch, task: str, make: Callable[[], nn.Optimizer], **options:
     """The captured steps, of training and of validation, of a run that gives the numbers of an eager one."""
     made: list[Captured] = []
 
-    def keep(*arguments: Any) -> Captured:
-        made.append(captured(*arguments))
+    def keep(*arguments: Any, **options: Any) -> Captured:
+        made.append(captured(*arguments, **options))
         return made[-1]
 
     history, weights = fitted(monkeypatch, keep, task, make(), **options)
-    eager_history, eager_weights = fitted(monkeypatch, lambda step, *_: step, task, make(), **options)
+    eager_history, eager_weights = fitted(monkeypatch, lambda step, *_, **__: step, task, make(), **options)
     assert history == eager_history
     np.testing.assert_array_equal(weights, eager_weights)
     return made

@@ -7,7 +7,9 @@ from cupy._cublas import Cublas
 from cupy.stand_in import watch
 
 import xpnn as nn
-from xpnn.backend import add_product, gemm, matmul
+from xpnn.backend.cuda import cublas, products
+from xpnn.backend.cuda.products import accumulate, matmul
+from xpnn.backend.shared.matrices import matrices
 
 as_strided = np.lib.stride_tricks.as_strided
 
@@ -15,7 +17,7 @@ as_strided = np.lib.stride_tricks.as_strided
 @pytest.fixture
 def calls(monkeypatch):
     functions = Cublas()
-    monkeypatch.setattr(gemm, "_cublas", [gemm.Cublas(functions)])
+    monkeypatch.setattr(cublas, "_cublas", [cublas.Cublas(functions)])
     return functions.calls
 
 
@@ -78,7 +80,7 @@ def test_every_layout(calls, layout):
     x, y = device(a), device(b)
     np.testing.assert_allclose(matmul(x, y).get(), a @ b, rtol=1e-14)
     assert len(calls) == count
-    assert (gemm.matrices(x).array is x and gemm.matrices(y).array is y) == (layout in FREE)
+    assert (matrices(x).array is x and matrices(y).array is y) == (layout in FREE)
 
 
 @pytest.mark.parametrize("layout", FREE)
@@ -107,7 +109,7 @@ def test_out(calls, out, written):
     assert matmul(device(a), device(b), target) is target
     np.testing.assert_allclose(out, a @ b, rtol=1e-14)
     assert np.count_nonzero(root) == out.size
-    assert (gemm._is_target(target) or gemm._is_target(target.mT)) == written
+    assert (products._is_target(target) or products._is_target(target.mT)) == written
 
 
 @pytest.mark.parametrize("layout", FREE | COPIED)
@@ -116,7 +118,7 @@ def test_sum_of_products(calls, layout):
     a, b, count = (FREE | COPIED)[layout]
     start = random(*(a @ b).shape)
     out = device(start.copy())
-    add_product(out, device(a), device(b))
+    accumulate(out, device(a), device(b))
     np.testing.assert_allclose(out.get(), start + a @ b, rtol=1e-13)
     assert len(calls) == count
 
@@ -134,7 +136,7 @@ def test_sum_of_products(calls, layout):
 def test_sum_where_cublas_can_write_and_where_it_cannot(calls, out, added):
     a, b = random(3, 4), random(4, 5)
     with watch() as seen:
-        add_product(device(out), device(a), device(b))
+        accumulate(device(out), device(a), device(b))
     np.testing.assert_allclose(out, 1 + a @ b, rtol=1e-13 if out.dtype == "float64" else 1e-6)
     assert out.base is None or out.base.sum() - out.base.size == pytest.approx((a @ b).sum())
     assert seen.launches == ({"gemm": 1} if added else {"gemm": 1, "add": 1})
@@ -195,15 +197,15 @@ def test_cublas_without_memory(calls, monkeypatch):
 
 
 def test_without_the_library_cupys_own_products(monkeypatch):
-    monkeypatch.setattr(gemm, "_cublas", [None])
+    monkeypatch.setattr(cublas, "_cublas", [None])
     x = nn.asarray(random(2, 2), "float64")
     np.testing.assert_array_equal(matmul(x, x).get(), random(2, 2) @ random(2, 2))
     a, b, out = device(random(3, 400)), device(random(400, 5)), nn.xp.zeros((3, 5), dtype="float64")
-    gemm.accumulate(out, a, b)
+    accumulate(out, a, b)
     np.testing.assert_array_equal(out.get(), matmul(a, b).get())  # however a gradient begins, cleared or with zeros
 
 
 def test_signatures_have_a_type_for_each_argument(calls):
     """ctypes would pass a Python int as 32 bits where none is declared."""
-    assert len(gemm._SIGNATURES["cublasGemmEx_64"]) == 19
-    assert len(gemm._SIGNATURES["cublasGemmStridedBatchedEx_64"]) == 23
+    assert len(cublas._SIGNATURES["cublasGemmEx_64"]) == 19
+    assert len(cublas._SIGNATURES["cublasGemmStridedBatchedEx_64"]) == 23

@@ -7,7 +7,7 @@ from cupy.stand_in import watch
 
 import xpnn as nn
 from xpnn.backend import prefetch
-from xpnn.backend.stream import _copying
+from xpnn.backend.cuda.stream import _copying
 
 DATA = np.arange(168, dtype="float64").reshape(56, 3), np.arange(56)
 
