@@ -26,7 +26,7 @@ class Explained(ContextDecorator):
         """Nothing to prepare."""
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if type(error).__module__.partition(".")[0] in ("cupy", "cupy_backends"):
+        if error is not None and type(error).__module__.partition(".")[0] in ("cupy", "cupy_backends"):
             from .cuda.errors import explain  # here, since it is no form and NN_PLAIN=1 imports none
 
             explained = explain(error)

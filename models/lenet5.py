@@ -87,17 +87,17 @@ class LeNet5(Sequential):
             layers = _published(in_channels, num_classes, padding, rng, dtype)
         else:
             f, S = activation or ReLU(), pool or MaxPool2D(2)
-            layers = (
+            layers = [
                 *(Conv2D(in_channels, 6, 5, padding=padding, rng=rng, dtype=dtype), f, S),  # C1, S2
                 *(Conv2D(6, 16, 5, rng=rng, dtype=dtype), f, S),  # C3, S4
                 *(Conv2D(16, 120, 5, rng=rng, dtype=dtype), f, Flatten()),  # C5
                 *(Dense(120, 84, rng=rng, dtype=dtype), f),  # F6
                 Dense(84, num_classes, rng=rng, dtype=dtype),
-            )
+            ]
         super().__init__(*layers, input_shape=(in_channels, image_size, image_size))
 
 
-def _published(in_channels: int, num_classes: int, padding: int, rng: Rng, dtype: str) -> tuple[Layer, ...]:
+def _published(in_channels: int, num_classes: int, padding: int, rng: "np.random.Generator", dtype: str) -> list[Layer]:
     """The layers of 1998."""
     C1 = Conv2D(in_channels, 6, 5, padding=padding, dtype=dtype)
     S2, S4 = Subsample2D(6, dtype=dtype), Subsample2D(16, dtype=dtype)
@@ -113,4 +113,4 @@ def _published(in_channels: int, num_classes: int, padding: int, rng: Rng, dtype
         for key, fan_in in (("W", W), ("b", b)):
             layer.params[key] = rng.uniform(-2.4 / fan_in, 2.4 / fan_in, layer.params[key].shape)
     f = ScaledTanh()
-    return C1, f, S2, f, C3, f, S4, f, C5, f, Flatten(), F6, f, RBF(paley_codes(num_classes), dtype=dtype)
+    return [C1, f, S2, f, C3, f, S4, f, C5, f, Flatten(), F6, f, RBF(paley_codes(num_classes), dtype=dtype)]

@@ -19,8 +19,8 @@ from ..select import Array
 
 _AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
 _DIRECT = 1_000_000  # multiplications: up to here these, by one thread, read both factors where they lie
-_FEW = 4000  # numbers in the first factor: with more they are slower than those that copy, but for narrow second ones
-_CACHED = 9500  # numbers that a first factor may have before a narrow second one
+_FEW = 4000  # elements of the first factor: with more they are slower than those that copy, but for narrow second ones
+_CACHED = 9500  # elements that a first factor may have before a narrow second one
 _LINE = 64  # bytes of a cache line, and of an AVX-512 register
 _NARROW = 128  # columns; a quarter are enough to be worth it
 _FEWEST = 8, 64  # rows and columns of a piece
@@ -135,20 +135,20 @@ def _avx512() -> bool:
     return any(getattr(library, "architecture", None) in _AVX512 for library in blas_libraries())
 
 
-def kernels_at_once(numbers: int) -> int:
+def kernels_at_once(elements: int) -> int:
     """Up to how many kernels one product of a convolution is to have, those for several output rows together.
 
     A CPU's BLAS first puts the columns into its own order, which fewer do not pay back. With AVX-512 OpenBLAS leaves
     that out for small products (:func:`pieces`), and is slow only at fewer than 4 rows.
 
     Args:
-        numbers: in the kernels for one row.
+        elements: of the kernels for one row.
     """
-    return 4 if _avx512() and numbers <= _FEW else 24
+    return 4 if _avx512() and elements <= _FEW else 24
 
 
 @functools.lru_cache(1024)  # a step asks for the same sizes again
-def narrow_parts(kernels: int, numbers: int, cols: int, samples: int) -> int:
+def narrow_parts(kernels: int, elements: int, cols: int, samples: int) -> int:
     """Into how many parts to divide a convolution's columns, each side by side in memory; 1 where that does not pay.
 
     What is narrow can be read as it lies by a product with few kernels at a time, without a line of the cache being
@@ -156,12 +156,12 @@ def narrow_parts(kernels: int, numbers: int, cols: int, samples: int) -> int:
 
     Args:
         kernels: how many there are.
-        numbers: in each of them.
+        elements: of each of them.
         cols, samples: of the output, all of whose pairs are columns.
     """
-    if not _avx512() or _FEWEST[0] * numbers > _CACHED:
+    if not _avx512() or _FEWEST[0] * elements > _CACHED:
         return 1
-    most = max(_NARROW, _DIRECT // (kernels * numbers))
+    most = max(_NARROW, _DIRECT // (kernels * elements))
     width = max((width for width in _divisors(cols) if width * samples <= most), default=1)
     return cols // width if width * samples >= _NARROW // 4 else 1
 
@@ -186,7 +186,7 @@ def pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
 
 @functools.lru_cache(1024)
 def sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
-    """For sum_i a_i b_i^T the rows of a and the numbers in a row that one product had better have; None for all.
+    """For sum_i a_i b_i^T the rows of a, and the elements of a row, that one product had better have; None for all.
 
     It is worth turning b where its columns fill a register or two and many rows of a meet them.
     """

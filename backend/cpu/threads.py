@@ -10,7 +10,7 @@ import contextvars
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from .numpy_blas import after_fork, blas_threads, single_threaded_blas
@@ -42,12 +42,14 @@ def batch_slices(samples: int, elements: int) -> list[slice]:
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def in_parallel(tasks: list[Callable[[], T]], count: int) -> list[T]:
+def in_parallel(tasks: Sequence[Callable[[], T]], count: int) -> list[T]:
     """The results of the tasks, in order; of ``count`` threads the calling one does the first and every n-th after it.
 
     One caller at a time has the threads; for another the shares run one after the other, with the same results.
     """
-    shares = [functools.partial(contextvars.copy_context().run, _run, tasks[index::count]) for index in range(count)]
+    shares: list[Callable[[], list[T]]] = [
+        functools.partial(contextvars.copy_context().run, _run, tasks[index::count]) for index in range(count)
+    ]
     if count == 1 or not _alone.acquire(blocking=False):
         return _in_order([share() for share in shares])
     try:
@@ -64,7 +66,7 @@ def in_parallel(tasks: list[Callable[[], T]], count: int) -> list[T]:
         _alone.release()
 
 
-def _run(tasks: list[Callable[[], T]]) -> list[T]:
+def _run(tasks: Sequence[Callable[[], T]]) -> list[T]:
     _divided.set(True)
     return [task() for task in tasks]
 

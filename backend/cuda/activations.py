@@ -53,9 +53,10 @@ def dense_activated(
     """z is written once; a leaky ReLU takes one launch more, since its delta needs z."""
     z, b, name = matmul(params["W"], a), params["b"], f.__name__
     if name == "leaky_relu":
-        y, f_backward = _activation(4, _biased(z, b), None, 1.0, *constants, from_a=False)
+        y, f_backward = _activation(4, _biased(z, b), None, 1.0, constants[0], from_a=False)
     elif name in _KERNELS:
-        y, f_backward = _activation(_KERNELS[name], z, b, *constants)
+        p, q = constants or (1.0, 1.0)
+        y, f_backward = _activation(_KERNELS[name], z, b, p, q)
     else:
         return NotImplemented
     return _with_gradients(a, params, y, f_backward, needs_dx)
