@@ -1,6 +1,6 @@
 """xpnn's speed and memory on a GPU beside PyTorch and JAX: ``python benchmarks/gpu.py [--quick]``.
 
-Training steps and inference of five networks in float32, from equal weights on equal data that lie on the device; an
+Training steps and inference of five networks in float32, from equal weights on equal data that are on the device; an
 epoch of LeNet-5 on Fashion-MNIST, streamed and from the device; without TF32 and with it. Every contender has a process
 of its own on the same device; they take turns in shuffled order. Times are taken between two waits for the device. What
 a contender's process takes of the device's memory is read after its first network, VGG-like at batch 256.

@@ -4,7 +4,8 @@
 
 The limits come first: the rate of a large float32 product, and of copies in and beyond the cache. Then for every layer
 the time of forward and backward, the arithmetic that its matrix products need, and the share of the limit that it
-reaches. OPENBLAS_NUM_THREADS=1 in front holds BLAS to one thread.
+reaches. The layers run one by one: nothing of what a network's plan swaps, joins or divides into slices.
+OPENBLAS_NUM_THREADS=1 in front holds BLAS to one thread; NN_PLAIN=1 profiles the equations.
 """
 
 import argparse

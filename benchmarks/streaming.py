@@ -1,8 +1,8 @@
 """What streaming hides: ``NN_BACKEND=cupy python benchmarks/streaming.py``.
 
-Milliseconds of a training step on batches that lie on the device, on shuffled ones of the host that travel while the
-step before computes (``prefetch``), and on such that are copied when their step begins: medians of rounds in turn, each
-timed between two waits for the device.
+Milliseconds of a training step on batches that are on the device, on shuffled batches of the host that travel while
+the step before computes (``prefetch``), and on shuffled batches that are copied when their step begins: medians of
+rounds in turn, each timed between two waits for the device.
 """
 
 import statistics

@@ -1,5 +1,5 @@
 // The device's own kernels: each does in one launch what NumPy does in a chain of operations. The Python files of this
-// folder launch them; fusion.py says which equations they stand for. Its .cu files are compiled as one, this one first.
+// folder launch them; forms.py lists the forms that they serve. Its .cu files are compiled as one, this one first.
 //
 // REAL, float or double, and INDEX, int where no array is longer, are defined for the compiler. No two threads write to
 // one place and every sum has one order, so a run gives the same bits again. Neighbouring threads work on neighbouring
