@@ -21,6 +21,19 @@ NO_KERNELS = shutil.which(COMPILER) is None and os.environ.get("XPNN_REQUIRE_PEE
 """Without a C++ compiler the stand-in for CuPy computes by the equations; under XPNN_REQUIRE_PEERS it must have one."""
 
 
+def emulate_cublas() -> None:
+    """On the stand-in for CuPy, put its cuBLAS in the library's place; without a compiler, all kernels decline."""
+    if not hasattr(nn.xp, "stand_in"):
+        return
+    from cupy._cublas import Cublas
+
+    from xpnn.backend.cuda import cublas, kernels
+
+    cublas.load = Cublas
+    if NO_KERNELS:
+        kernels.REAL.clear()
+
+
 def dev(data, dtype="float64"):
     """Host data on the backend, float64 unless told; integers stay integers."""
     data = np.asarray(data)

@@ -2,19 +2,12 @@
 
 import numpy as np
 import pytest
-from border import COMPILER, NO_KERNELS
+from border import COMPILER, NO_KERNELS, emulate_cublas
 
-import xpnn as nn
 from xpnn.backend.select import plain
 
-if hasattr(nn.xp, "stand_in") and not plain:  # whose cuBLAS is emulated
-    from cupy._cublas import Cublas
-
-    from xpnn.backend.cuda import cublas, kernels
-
-    cublas.load = Cublas
-    if NO_KERNELS:
-        kernels.REAL.clear()
+if not plain:  # which would import the forms
+    emulate_cublas()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

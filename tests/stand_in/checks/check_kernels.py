@@ -747,12 +747,12 @@ def test_the_order_of_threads_does_not_matter(monkeypatch):
 
 
 def test_each_form_has_its_equations_parameters():
+    def parameters(function: Callable[..., Any]) -> list[tuple[Any, ...]]:
+        return [(p.name, p.kind, p.default is p.empty) for p in inspect.signature(function).parameters.values()]
+
     assert set(FORMS) <= set(EQUATIONS)
     for name, form in FORMS.items():
-        wanted = inspect.signature(EQUATIONS[name]).parameters.values()
-        assert [(p.name, p.default, p.kind) for p in inspect.signature(form).parameters.values()] == [
-            (p.name, p.default, p.kind) for p in wanted
-        ], name
+        assert parameters(form) == parameters(EQUATIONS[name]), name
 
 
 def test_other_dtypes_take_the_equations():
