@@ -32,6 +32,6 @@ def test_layer_by_layer_it_is_the_networks_own_step(example, capsys, rng):
 
 
 def test_learns_the_digits(example, capsys):
-    # 0.1 would be guessing; 0.94 after these three epochs, 0.989 after the example's ten
-    assert example["main"](epochs=3) > 0.85
+    # 0.1 would be guessing; this seed reaches 0.85 after one epoch, 0.989 after the example's ten
+    assert example["main"](epochs=1) > 0.7
     assert "plan of LeNet5 on " in capsys.readouterr().out

@@ -27,11 +27,11 @@ def test_the_formulas_and_xpnn_give_the_same_errors_and_weights(example):
         np.testing.assert_allclose(host(model.params[key]).ravel(), w[name].ravel(), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_predicts_3_for_1_and_1(example, seed):
     model, _ = example["build"](seed)
-    assert len(list(example["by_xpnn"](model, 2000))) == 2000
-    assert nn.predict(model, np.ones((1, 2))).item() == pytest.approx(3, abs=0.01)
+    assert len(list(example["by_xpnn"](model, 600))) == 600
+    assert nn.predict(model, np.ones((1, 2))).item() == pytest.approx(3, abs=0.05)
 
 
 def test_as_a_script(capsys):
