@@ -25,7 +25,8 @@ from cupy.stand_in import watch
 import xpnn as nn
 from xpnn.backend import Window
 from xpnn.backend.accelerate import EQUATIONS
-from xpnn.backend.cuda import FORMS, convolution, kernels, recurrent
+from xpnn.backend.cuda import convolution, kernels, recurrent
+from xpnn.backend.cuda.forms import FORMS
 from xpnn.backend.cuda.products import accumulate, add_rows, matmul
 from xpnn.backend.shared.im2col import Tile, col2im
 from xpnn.backend.shared.sequences import Steps
