@@ -14,7 +14,7 @@ def tanh(z: Array) -> Activated:
     a = np.tanh(z)
 
     def backward(da: Array) -> Array:
-        slope = np.square(a)
+        slope = np.square(a, out=np.empty_like(a))
         np.subtract(1, slope, out=slope)
         slope *= da
         return slope
