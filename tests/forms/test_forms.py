@@ -19,7 +19,7 @@ from xpnn.backend.accelerate import EQUATIONS
 from xpnn.backend.select import plain
 
 emulate_cublas()
-FORMS = import_module("xpnn.backend.cpu" if ON_CPU else "xpnn.backend.cuda").FORMS
+FORMS = import_module(f"xpnn.backend.{'cpu' if ON_CPU else 'cuda'}.forms").FORMS
 DRAWS = 15
 WITHOUT_KERNELS = pytest.mark.skipif(NO_KERNELS and not ON_CPU, reason="the device's kernels need a C++ compiler here")
 
