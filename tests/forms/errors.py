@@ -78,6 +78,9 @@ class Tracked:
     def swapaxes(self, a: int, b: int) -> "Tracked":
         return self._each(lambda x: x.swapaxes(a, b))
 
+    def copy(self) -> "Tracked":
+        return self._each(np.copy)
+
     def ravel(self) -> "Tracked":
         return self._each(np.ravel)
 

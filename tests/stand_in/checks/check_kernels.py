@@ -900,7 +900,7 @@ def sanitized(*arguments: str) -> "subprocess.CompletedProcess[str]":
         "STAND_IN_CXXFLAGS": "-fsanitize=address,undefined -fno-sanitize-recover=all",
     }
     command = [sys.executable, __file__, *arguments]
-    return subprocess.run(command, env=os.environ | options, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=os.environ | options, capture_output=True, text=True, timeout=300)
 
 
 def test_no_kernel_steps_out_of_bounds():

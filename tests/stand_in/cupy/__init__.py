@@ -1,7 +1,7 @@
 """A stand-in for CuPy on a machine without a GPU, for the tests: NumPy behind CuPy's border between host and device.
 
 ``PYTHONPATH=tests/stand_in NN_BACKEND=cupy pytest`` runs the suite with it. It refuses what CuPy refuses, keeps every
-scalar on the "device", and counts what crosses the border (:mod:`cupy.stand_in`). docs/backend.md says where it is
+scalar on the "device", and counts what crosses the border (:mod:`cupy.stand_in`). README.md says where it is
 stricter than CuPy and what it cannot show.
 """
 
