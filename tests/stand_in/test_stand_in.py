@@ -38,6 +38,6 @@ def test_on_the_stand_in(checks, backend):
         env=os.environ | {"PYTHONPATH": path, "NN_BACKEND": backend, "NN_PLAIN": ""},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stdout + done.stderr
