@@ -1,4 +1,4 @@
-"""The only room that knows which array library runs: NumPy, or CuPy where ``NN_BACKEND=cupy``."""
+"""The only package that knows the array library: NumPy, or CuPy where ``NN_BACKEND=cupy``."""
 
 from .accelerate import accelerated, runs_by
 from .border import asarray, check, synchronize, to_numpy

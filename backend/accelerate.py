@@ -1,7 +1,7 @@
-"""Equations that run, and faster forms that take their place.
+"""Equations, and faster forms that replace them.
 
 An equation is plain array code in ``layers``, ``models`` or ``training``. A form is a function of the same name and
-signature in ``backend/cpu`` or ``backend/cuda`` that computes the same, arranged for that machine.
+signature in ``backend/cpu`` or ``backend/cuda`` that computes the same, optimised for that machine.
 """
 
 from collections.abc import Callable
@@ -14,19 +14,18 @@ from .select import on_device, plain
 F = TypeVar("F", bound=Callable[..., Any])
 
 EQUATIONS: dict[str, Callable[..., Any]] = {}
-"""Every accelerated equation by its name."""
+"""Every accelerated equation by name."""
 
 
 def accelerated(equation: F) -> F:
-    """Bind the form of the equation's name, where the machine that runs has one; else the equation itself.
+    """Replace an equation by the form of the same name, if there is one for this machine and ``NN_PLAIN`` is not set.
 
-    The choice is made once, at import, so a call costs nothing more. Only a form that :func:`may_decline` is asked
-    each time: where it gives ``NotImplemented``, the equation computes. ``NN_PLAIN=1`` keeps every equation.
+    The choice is made once, at import, so a call has no overhead. Only a form that :func:`may_decline` is tried in
+    each call: if it returns ``NotImplemented``, the equation computes. For example::
 
-    Example:
-        >>> @accelerated
-        ... def relu(z):
-        ...     return xp.maximum(z, 0), lambda da: da * (z > 0)
+        @accelerated
+        def relu(z):
+            return xp.maximum(z, 0), lambda da: da * (z > 0)
     """
     name = equation.__name__
     if name in EQUATIONS:
@@ -47,18 +46,18 @@ def accelerated(equation: F) -> F:
 
 
 def may_decline(form: F) -> F:
-    """Mark a form that gives ``NotImplemented`` for arguments that it does not serve."""
+    """Mark a form that returns ``NotImplemented`` for arguments that it does not support."""
     form.may_decline = True  # type: ignore[attr-defined]
     return form
 
 
 @cache
 def forms() -> dict[str, Callable[..., Any]]:
-    """The forms of the machine that runs, by name; none under ``NN_PLAIN=1``."""
+    """The forms for this machine by name; none under ``NN_PLAIN=1``."""
     return {} if plain else import_module(".cuda.forms" if on_device else ".cpu.forms", __package__).FORMS
 
 
 def runs_by(name: str) -> str:
-    """Where the code stands that an equation of this name runs by: "backend.cpu.pooling", or "equation"."""
+    """The module of the form that runs for the equation of this name, "backend.cpu.pooling" say, or "equation"."""
     form = forms().get(name)
     return "equation" if form is None else form.__module__.partition(".")[2]

@@ -1,4 +1,4 @@
-"""Data across the border between host and device, and checks whose answer the device keeps."""
+"""Data between host and device, and checks whose result stays on the device."""
 
 from typing import Any, TypeAlias
 
@@ -10,17 +10,17 @@ from .select import Array, on_device, xp
 _xp: Any = xp  # for what only CuPy has
 
 Indices: TypeAlias = "slice | np.ndarray"
-"""Which samples of a data set a batch takes."""
+"""The samples of a batch, as a slice or as indices."""
 
 
 class _Border:
-    """What is known of the border.
+    """The state of the border between host and device.
 
     Attributes:
-        crossings: how often data crossed it; a step that does so cannot be captured.
-        faults: message -> 0-d view into ``flags``, True on the device once the check of that message has failed. The
-            flags keep their addresses, since a captured step goes on writing there.
-        checked: whether a check was made since the last report.
+        crossings: the number of copies so far; a step that copies cannot be captured.
+        faults: message -> 0-d view into ``flags``, True on the device once the check with this message has failed. The
+            flags' addresses never change, since replays of a captured step write to them.
+        checked: whether there was a check since the last report.
     """
 
     def __init__(self) -> None:
@@ -44,15 +44,18 @@ border = _Border()
 
 @explained
 def asarray(data: Any, dtype: Any = None) -> Array:
-    """An array of the backend from host data (NumPy array, list, number) or from another array of the backend.
+    """An array of the backend, from host data (NumPy array, list, number) or from another array of the backend.
 
     Args:
         data: what ``numpy.asarray`` takes, or an array of the backend.
-        dtype: of the result; by default floating-point data become float32 and integers stay as they are.
+        dtype: of the result; by default floating-point data become float32, and integers keep their dtype.
 
     Raises:
-        TypeError: the data are no numbers.
-        MemoryError: the device has no room for it.
+        TypeError: the data are not numeric.
+        MemoryError: the device is out of memory.
+
+    >>> asarray([[0.5, 1.0]])
+    array([[0.5, 1. ]], dtype=float32)
     """
     from_host = not isinstance(data, xp.ndarray)
     array = np.asarray(data) if from_host else data
@@ -62,7 +65,7 @@ def asarray(data: Any, dtype: Any = None) -> Array:
 
 
 def dtype_of(array: Any, dtype: Any = None) -> Any:
-    """The dtype that :func:`asarray` gives an array; TypeError where it holds no numbers."""
+    """The dtype that :func:`asarray` gives an array; TypeError if it is not numeric."""
     if array.dtype.kind not in "biuf":
         raise TypeError(f"asarray: expected numbers, got an array of dtype {array.dtype}")
     if dtype is None:
@@ -72,18 +75,21 @@ def dtype_of(array: Any, dtype: Any = None) -> Any:
 
 @explained
 def to_numpy(array: Array) -> np.ndarray:
-    """The host copy of a backend array (on NumPy, the array itself). Waits for the device.
+    """A host copy of a backend array, after waiting for the device; on NumPy the array itself.
 
     Raises:
         ValueError: a :func:`check` on the device has failed since the last synchronisation.
         RuntimeError: the device was lost.
+
+    >>> to_numpy(asarray([1, 2]))
+    array([1, 2])
     """
     if not on_device:
         return np.asarray(array)
     border.crossings += 1
     if not border.checked:
         return _xp.asnumpy(array)
-    # the answers of the checks ride along in one copy, since each copy waits for the device
+    # one copy for the array and the flags, since each copy waits for the device
     joined = _xp.asnumpy(
         xp.concatenate([array.ravel().view("uint8"), *(flags.view("uint8") for flags in border.flags)])
     )
@@ -93,11 +99,13 @@ def to_numpy(array: Array) -> np.ndarray:
 
 @explained
 def synchronize() -> None:
-    """Wait until the device has done all that it was given; on NumPy there is nothing to wait for.
+    """Wait until the device has finished all its work; on NumPy this does nothing.
 
     Raises:
         ValueError: a :func:`check` on the device has failed since the last synchronisation.
         RuntimeError: the device was lost.
+
+    >>> synchronize()  # before a clock is read
     """
     if on_device:
         border.crossings += 1
@@ -109,8 +117,8 @@ def synchronize() -> None:
 def check(ok: Array, message: str) -> None:
     """Raise ValueError(message) unless the 0-d boolean ``ok`` holds.
 
-    On a device the answer is not awaited: the failure is kept there and raised at the next :func:`to_numpy` or
-    :func:`synchronize`, as CUDA reports its own asynchronous errors.
+    On a device the check is asynchronous, as CUDA's own errors are: a failure is recorded there and raised by the next
+    :func:`to_numpy` or :func:`synchronize`.
     """
     if on_device:
         fault = flag(message)
@@ -120,13 +128,13 @@ def check(ok: Array, message: str) -> None:
 
 
 def flag(message: str) -> Array:
-    """The 0-d boolean that a kernel sets where a :func:`check` of its own fails; on a device only."""
+    """The 0-d boolean that a kernel sets if its own :func:`check` fails; on a device only."""
     border.checked = True
     return border.fault(message)
 
 
 def _report_faults(failed: np.ndarray) -> None:
-    """Forget what the checks found and raise the first that failed."""
+    """Reset the flags and raise for the first check that failed."""
     border.checked = False
     if failed.any():
         for flags in border.flags:

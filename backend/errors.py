@@ -1,24 +1,24 @@
-"""Errors of the backend, and where CUDA's are told in words."""
+"""Errors of the backend, and the translation of CUDA's errors."""
 
 from contextlib import ContextDecorator
 from typing import Any
 
 
 class BackendError(ImportError):
-    """The backend that ``NN_BACKEND`` asks for cannot be had; the message says what to do."""
+    """The backend that ``NN_BACKEND`` names is not available; the message says what to do."""
 
 
 class DeviceLostError(RuntimeError):
-    """Nothing on the device can be read or computed any more by this process."""
+    """The device is unusable for the rest of this process: nothing on it can be read or computed."""
 
 
 class Explained(ContextDecorator):
-    """Turn CUDA's errors into ones for the user; anything else passes. For ``with``, and as a decorator.
+    """Turns CUDA's errors into errors for the user, and lets others pass; a context manager and a decorator.
 
     Raises:
-        MemoryError: the device's memory ran out.
-        DeviceLostError: as it says.
-        RuntimeError: CUDA does not start in this process.
+        MemoryError: the device is out of memory.
+        DeviceLostError: the device is unusable for the rest of this process.
+        RuntimeError: CUDA cannot be initialised in this process.
         BackendError: driver, device and CuPy do not fit together.
     """
 
@@ -27,7 +27,7 @@ class Explained(ContextDecorator):
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if error is not None and type(error).__module__.partition(".")[0] in ("cupy", "cupy_backends"):
-            from .cuda.errors import explain  # here, since it is no form and NN_PLAIN=1 imports none
+            from .cuda.errors import explain  # imported here: NN_PLAIN=1 must not import backend/cuda
 
             explained = explain(error)
             if explained is not None:
@@ -38,7 +38,7 @@ explained = Explained()
 
 
 def versions() -> str:
-    """The driver's and CuPy's versions, as far as they tell."""
+    """The versions of the driver and of CuPy, as far as they can be found out."""
     import cupy
 
     def dotted(ask: Any) -> str:

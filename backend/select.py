@@ -1,8 +1,8 @@
 """Choose the array library once, at import.
 
-``NN_BACKEND`` is ``numpy`` (the default), ``cupy``, or ``auto`` (CuPy where a device answers, else NumPy). Whatever
-cannot be had is a :class:`BackendError` that says what to do; only ``auto`` ever falls back. ``NN_PLAIN=1`` runs the
-equations as they stand, without the forms that are faster.
+``NN_BACKEND`` is ``numpy`` (the default), ``cupy``, or ``auto`` (CuPy if a device responds, else NumPy). If the choice
+is not available, :class:`BackendError` says what to do; only ``auto`` falls back. ``NN_PLAIN=1`` runs the equations
+themselves, without the faster forms.
 """
 
 import os
@@ -15,18 +15,18 @@ import numpy as np
 
 from .errors import BackendError, versions
 
-Array: TypeAlias = np.ndarray  # under CuPy a cupy.ndarray, which has the same interface as far as xpnn uses it
+Array: TypeAlias = np.ndarray  # under CuPy a cupy.ndarray, whose interface is the same where xpnn uses it
 Params: TypeAlias = MutableMapping[str, Array]  # a layer's parameters, or their gradients, by name
-Rng: TypeAlias = "int | np.random.Generator | None"  # in words, since numpy.random is slow to import
+Rng: TypeAlias = "int | np.random.Generator | None"  # a string, since numpy.random is slow to import
 
 _CHOICES = ("numpy", "cupy", "auto")
 _INSTALL = 'pip install ".[cuda13]" in xpnn\'s checkout (".[cuda12]" where the driver is for CUDA 12)'
 
 
 def _refuse(message: str) -> NoReturn:
-    """Raise a BackendError; for the command line, print its one line and leave with status 2.
+    """Raise a BackendError; on the command line, print the message and exit with status 2.
 
-    The command's own code runs only after this package is imported, so it cannot catch the error itself.
+    The command cannot catch the error itself, since its code runs only after this import.
     """
     program = sys.argv[0] if sys.argv else ""
     if (program == "-m" and "xpnn" in sys.orig_argv) or os.path.basename(program) in ("xpnn", "xpnn.exe"):
@@ -36,7 +36,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _find_cupy() -> Any:
-    """The CuPy module, once a device has answered; else a BackendError."""
+    """The CuPy module if a device responds; else BackendError."""
     try:
         import cupy
     except ImportError as error:
@@ -46,7 +46,7 @@ def _find_cupy() -> Any:
     try:
         cupy.cuda.runtime.getDeviceCount()
         cupy.zeros(1)
-    except Exception as error:  # CuPy has a class for each CUDA library; whichever fails, the device is out of reach
+    except Exception as error:  # each CUDA library has its own error class in CuPy
         raise BackendError(
             f"NN_BACKEND=cupy, but no CUDA device answers ({error}): look whether nvidia-smi lists one and whether its "
             f"driver is as new as CuPy ({versions()}), or set NN_BACKEND=numpy"
@@ -79,7 +79,11 @@ plain = os.environ.get("NN_PLAIN", "").strip() not in ("", "0")
 
 
 def describe() -> str:
-    """One line: which backend runs, its version, the device, and whether the equations run plain."""
+    """One line: the backend and its version, the device, and whether the plain equations run.
+
+    >>> describe()
+    'numpy ...'
+    """
     equations = ", plain equations (NN_PLAIN)" if plain else ""
     if not on_device:
         return f"numpy {np.__version__} on {platform.machine()} CPU, {os.cpu_count()} cores{equations}"

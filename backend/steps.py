@@ -1,4 +1,4 @@
-"""What a loop over batches asks of the backend: data that come in time, and steps that repeat."""
+"""What a loop over batches needs of the backend: batches as backend arrays, and steps that can be replayed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -17,12 +17,12 @@ def prefetch(
     """Each batch of some host arrays as arrays of the backend.
 
     Args:
-        arrays: of the host, with the samples along the first axis.
-        batches: the samples of each, as a slice or as indices of at least 0.
-        dtype: of floating-point arrays; float32 by default. Integers stay as they are.
+        arrays: on the host, with the samples along the first axis.
+        batches: the samples of each batch, as a slice or as indices of at least 0.
+        dtype: of floating-point arrays; float32 by default. Integers keep their dtype.
 
     Raises:
-        TypeError: an array holds no numbers.
+        TypeError: an array is not numeric.
     """
     dtypes = [dtype_of(array, dtype if array.dtype.kind == "f" else None) for array in arrays]
     for batch in batches:
@@ -36,27 +36,27 @@ def captured(
     undo: Callable[[], None] = lambda: None,
     place: Callable[[], object] = lambda: None,
 ) -> Callable[..., Any]:
-    """The step itself; its form for a device records the step once and then replays it with one launch.
+    """The step itself; the form for a device records the step once and then replays it with one launch.
 
     Args:
-        step: takes arrays of the backend and numbers, all by position. Whatever of the host changes from step to step
-            is among them.
-        dtype: of the 0-d arrays that a device's step gets in place of numbers.
-        undo: takes back what a step leaves on the host by which the next would differ, where a recording has failed.
-        place: asked before each step; where it gives another object, arrays have moved and the step is recorded anew.
+        step: a function of backend arrays and numbers, all positional. Everything on the host that changes from step to
+            step must be an argument.
+        dtype: of the 0-d arrays that replace numbers on a device.
+        undo: called after a failed recording, to undo the step's side effects on the host.
+        place: called before each step; if it returns another object, arrays have moved and the step is recorded anew.
 
     Returns:
-        A function of the same arguments. The arrays that it returns are overwritten by its next call.
+        A function of the same arguments. Its next call overwrites the arrays that it returns.
     """
     return step
 
 
 @accelerated
 def batch_slices(samples: int, elements: int) -> list[slice]:
-    """The slices in which a batch is to go through a network: all of it at once.
+    """The slices in which a batch goes through a network: here the whole batch at once.
 
     Args:
-        samples: in the batch.
-        elements: in the batch.
+        samples: their number in the batch.
+        elements: their number in the batch.
     """
     return [slice(0, samples)]

@@ -1,4 +1,4 @@
-"""Differentiable functions, a kind a file, each written forward and backward by hand."""
+"""Differentiable functions, one kind per file, forward and backward written by hand."""
 
 from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
 from .base import Backward, Layer

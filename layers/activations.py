@@ -1,6 +1,6 @@
-"""Activation functions a = f(z); backward is delta_z = delta_a * f'(z), the second factor of the document's delta.
+"""Activation functions a = f(z), with dE/dz = dE/da * f'(z): the second factor of the document's delta.
 
-Each is a function of z, with f and f' one above the other, and a layer that is that function.
+Each is a function of z that computes f and f', and a layer that applies it.
 """
 
 from collections.abc import Callable
@@ -54,15 +54,12 @@ def leaky_relu(z: Array, slope: float) -> Activated:
 
 
 class Activation(Layer):
-    """a = f(z), element by element.
-
-    A subclass names its function of z and its constants.
-    """
+    """a = f(z), element by element; a subclass gives f and its constants by :meth:`function`."""
 
     separable = True
 
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
-        """f, as ``f(z, *constants) -> (a, backward)``, and its constants."""
+        """f, called as ``f(z, *constants) -> (a, backward)``, and its constants."""
         raise NotImplementedError
 
     @property
@@ -76,14 +73,22 @@ class Activation(Layer):
 
 
 class Sigmoid(Activation):
-    """a = 1 / (1 + exp(-z)); f' = a (1 - a). Any shape; the output has the input's."""
+    """a = 1 / (1 + exp(-z)); f' = a (1 - a). Input and output have the same shape, which may be any.
+
+    >>> Sigmoid()(asarray([0.0]))
+    array([0.5], dtype=float32)
+    """
 
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
         return sigmoid, ()
 
 
 class Tanh(Activation):
-    """a = tanh(z); f' = 1 - a^2. Any shape; the output has the input's."""
+    """a = tanh(z); f' = 1 - a^2. Input and output have the same shape, which may be any.
+
+    >>> Tanh()(asarray([0.0, 1.0])).round(2)
+    array([0. , 0.76], dtype=float32)
+    """
 
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
         return tanh, ()
@@ -96,8 +101,10 @@ class ScaledTanh(Activation):
         amplitude: A.
         slope: S; the slope at 0 is A S.
 
-    Any shape; the output has the input's. Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to
-    document recognition", 1998, eq. 6 and appendix A.
+    Any shape. Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998, eq. 6 and app. A.
+
+    >>> ScaledTanh()(asarray([-1.0, 1.0])).round(3)
+    array([-1., 1.], dtype=float32)
     """
 
     def __init__(self, amplitude: float = 1.7159, slope: float = 2 / 3) -> None:
@@ -114,7 +121,11 @@ class ScaledTanh(Activation):
 
 
 class ReLU(Activation):
-    """a = max(z, 0); f' = 1 where z > 0, else 0. Any shape; the output has the input's."""
+    """a = max(z, 0); f' = 1 where z > 0, else 0. Input and output have the same shape, which may be any.
+
+    >>> ReLU()(asarray([-1.0, 2.0]))
+    array([0., 2.], dtype=float32)
+    """
 
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
         return relu, ()
@@ -126,7 +137,10 @@ class LeakyReLU(Activation):
     Args:
         slope: the document's leak_rate.
 
-    Any shape; the output has the input's. Source: the source document, "代码实现".
+    Any shape. Source: the source document, "代码实现".
+
+    >>> LeakyReLU(0.1)(asarray([-1.0, 2.0]))
+    array([-0.1, 2. ], dtype=float32)
     """
 
     def __init__(self, slope: float = 0.01) -> None:
@@ -143,8 +157,10 @@ class LeakyReLU(Activation):
 class Softmax(Layer):
     """a_i = exp(z_i) / sum_j exp(z_j) over the last axis; dE/dz = a * (delta - sum_j delta_j a_j).
 
-    To train a classifier leave it out and use :class:`~xpnn.SoftmaxCrossEntropy`, which takes the logits z.
-    Any shape; the output has the input's.
+    Any shape; delta = dE/da. To train a classifier leave this layer out: :class:`SoftmaxCrossEntropy` takes logits.
+
+    >>> Softmax()(asarray([0.0, 0.0]))
+    array([0.5, 0.5], dtype=float32)
     """
 
     separable = True

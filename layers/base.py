@@ -1,4 +1,4 @@
-"""What every layer shares: where its parameters and gradients are, and the checks at its border."""
+"""What every layer shares: its parameters, its gradients, and the checks of its input."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
@@ -12,29 +12,29 @@ from .inference import inference_mode
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
 
 Backward = Callable[[Array], Any]
-"""Takes dE/dy, adds to the layer's gradients, returns dE/dx (it may be None where nobody asked for it)."""
+"""Takes dE/dy, adds to the layer's gradients, returns dE/dx (or None if it was not asked for)."""
 
 
 class Layer:
     """A differentiable function with parameters.
 
-    ::
+    >>> layer, x = Dense(3, 2, rng=0), asarray(np.ones((4, 3)))
+    >>> y, backward = layer.forward(x)  # a pass that will be differentiated
+    >>> dx = backward(xp.ones_like(y))  # takes dE/dy, adds to layer.grads, returns dE/dx
+    >>> y = layer(x)  # inference: dropout is off, nothing is kept for backward
 
-        y, backward = layer.forward(x)      # a pass that will be differentiated
-        dx = backward(dy)                   # adds to layer.grads, returns the gradient for the input
-        y = layer(x)                        # inference: dropout off, nothing kept
-
-    What backward needs lives in its closure, so a layer keeps no state between calls: several threads may go through
-    it at the same time. Backward may need the output y and the parameters, so nobody changes them in between; since it
-    adds to the layer's gradients, it runs in one thread at a time.
+    What backward needs is kept in its closure. A layer has no state between calls, so several threads may call forward
+    at the same time. Backward may read y and the parameters, so they must not change before it runs; it adds to the
+    layer's gradients, so only one thread may run it at a time.
 
     Attributes:
-        params: the parameters by name, to be looked up in each pass: their arrays move when the layer joins a network.
+        params: the parameters by name. Look them up in each pass: the arrays are replaced when the layer joins a
+            network.
         grads: dE/d(parameter) under the same names; backward adds to them, the optimiser clears them.
-        buffers: arrays that belong to the layer's state and are saved with it, but have no gradient.
-        separable: whether each sample's output depends on that sample alone, so that slices of a batch may go
-            separately. False for a class with a forward of its own, unless it says otherwise.
-        equation: the name of the accelerated function that it computes by, where it has one.
+        buffers: arrays that are saved with the layer, but have no gradient.
+        separable: whether each sample's output depends on that sample alone, so that a batch may be processed in
+            slices. A subclass that defines ``forward`` or ``__call__`` has False unless it sets it.
+        equation: the name of the accelerated function that computes the layer, or "".
     """
 
     params: Parameters
@@ -62,12 +62,11 @@ class Layer:
 
         Args:
             x: the input, batch first.
-            needs_dx: False where nobody asks for dE/dx (the first layer of a network); backward may then return None,
-                and does where that saves anything.
+            needs_dx: False if dE/dx is not needed, as in the first layer of a network. Backward may then return None.
 
         Raises:
-            TypeError: the input is no array of the backend, or of another dtype than the layer's.
-            ValueError: the input has another shape than the layer's, or is empty.
+            TypeError: the input is not an array of the backend, or its dtype is not the layer's.
+            ValueError: the input's shape does not fit the layer, or the input is empty.
         """
         raise NotImplementedError
 
@@ -80,16 +79,16 @@ class Layer:
             inference_mode.reset(token)
 
     def children(self) -> Iterable[tuple[str, "Layer"]]:
-        """The layers that it is made of, with their names."""
+        """(name, layer) for each layer that this one is made of."""
         return ()
 
     def leaves(self) -> Iterator[tuple[str, "Layer"]]:
-        """The layers not made of others with their dotted paths, in order; one that stands twice comes once."""
+        """(dotted path, layer) for each layer that is not made of others, in order and without repetition."""
         yield "", self
 
     @property
     def dtype(self) -> np.dtype | None:
-        """Of the parameters; None for a layer without."""
+        """The dtype of the parameters; None if there are none."""
         for value in self.params.values():
             return value.dtype
         return None
@@ -110,15 +109,14 @@ class Layer:
             leaf.grads.clear()
 
     _flat: tuple[Array, Array] | None = None
-    _gathered: tuple["Layer", ...] = ()  # whose arrays they hold
+    _gathered: tuple["Layer", ...] = ()  # the layers whose arrays are in _flat
 
     def gather(self) -> tuple[Array, Array]:
-        """``flat_params`` and ``flat_grads``; the same pair as long as they keep their places.
+        """``flat_params`` and ``flat_grads``: the same two vectors until they have to be rebuilt.
 
-        They are laid out anew where a layer's arrays are not views of them (any more), or the layers are others.
-
-        A layer may also stand in a second network, or be deep-copied: whichever network is used gathers its own. One
-        of a layer's arrays tells where all of them are, since they move together.
+        They are rebuilt if the layers have changed, or if a layer's arrays are no longer views of them: a second
+        network that contains the layer, or a deep copy, takes them. Testing one array of each layer is enough, since a
+        layer's arrays move together.
         """
         leaves = tuple(leaf for _, leaf in self.leaves() if leaf.params)
         if self._flat is not None and leaves == self._gathered:
@@ -130,10 +128,10 @@ class Layer:
         return self._flat
 
     def check_leaves(self) -> None:
-        """Meet a network of which parameters would be missed in training or saving.
+        """Raise if training or saving would miss some of the network's parameters.
 
         Raises:
-            TypeError: a layer holds others with parameters that are no part of the network.
+            TypeError: an attribute of a layer holds layers with parameters that ``children`` does not name.
             ValueError: two layers have the same path.
         """
         named = list(self.leaves())
@@ -151,10 +149,10 @@ class Layer:
                     )
 
     def twin(self, grads: Callable[["Layer"], Params]) -> "Layer":
-        """The same layer, with the same parameters, whose backward adds to other gradients.
+        """A layer with the same parameters, whose backward adds to other gradients.
 
         Args:
-            grads: gives those of a layer.
+            grads: returns the other gradients of a layer.
         """
         if not self.params:
             return self
@@ -170,12 +168,12 @@ class Layer:
         return ""
 
     def _check(self, x: Any, *shape: int | str, dtype: Any = None) -> None:
-        """Meet wrong input at the border.
+        """Raise if the input does not fit.
 
         Args:
             x: the input.
-            shape: the expected shape; a name stands for any length of at least 1, "..." first for any axes in front.
-            dtype: the expected dtype, "integer", or None for the parameters' own (any floating-point without).
+            shape: the expected shape. A name stands for any length of at least 1, a leading "..." for any further axes.
+            dtype: the expected dtype, "integer", or None for the parameters' dtype (if none, any floating-point one).
         """
         if not isinstance(x, xp.ndarray):
             raise TypeError(
@@ -188,7 +186,7 @@ class Layer:
             raise error(f"{self}: {text}")
 
     def _checked(self, y: Array, backward: Backward) -> Backward:
-        """Backward with its own border: dE/dy has y's shape and dtype."""
+        """Backward behind a check that dE/dy has y's shape and dtype."""
         shape, dtype = y.shape, y.dtype
 
         def checked(dy: Array) -> Any:
@@ -200,7 +198,7 @@ class Layer:
         return checked
 
     def _check_images(self, x: Array, channels: int | str, window: Window) -> None:
-        """Meet what is no batch of images (N, channels, H, W), or of images that have no room for the window."""
+        """Raise unless x is a batch of images (N, channels, H, W) into which the window fits."""
         self._check(x, "N", channels, "H", "W")
         if min(window.positions(x.shape[2:])) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
@@ -209,13 +207,13 @@ class Layer:
 _KINDS = {"integer": "iu", "floating-point": "f"}
 
 
-@lru_cache(1024)  # every step asks the same
+@lru_cache(1024)  # every step repeats the same question
 def _mismatch(
     shape: tuple[int | str, ...], got: tuple[int, ...], dtype: Any, got_dtype: np.dtype
 ) -> tuple[type[Exception], str] | None:
     """(exception, message) if the input does not fit, else None."""
     fits = len(got) >= len(shape) if shape[0] == "..." else len(got) == len(shape)
-    for want, length in zip(reversed(shape), reversed(got), strict=False):  # from the last: "..." is the first
+    for want, length in zip(reversed(shape), reversed(got), strict=False):  # from the right, since "..." is leftmost
         fits &= want == length or isinstance(want, str)
     if not fits:
         text = ", ".join(map(str, shape)).replace("...", "N, ...") + ("," if len(shape) == 1 else "")
@@ -227,18 +225,18 @@ def _mismatch(
     return None
 
 
-CACHES = ("_flat", "_gathered", "_plan")  # of layers and their arrays, not part of what a layer is
+CACHES = ("_flat", "_gathered", "_plan")  # attributes that hold layers or arrays without owning them
 
 
 def _tree(layer: Layer) -> Iterator[Layer]:
-    """The layer and all that it is made of."""
+    """The layer and, recursively, all layers that it is made of."""
     yield layer
     for _, child in layer.children():
         yield from _tree(child)
 
 
 def layers_in(value: Any) -> Iterator[Layer]:
-    """The layers in an attribute, also in its lists, tuples and dicts."""
+    """The layers in an attribute's value, also inside lists, tuples, sets and dicts."""
     if isinstance(value, Layer):
         yield value
     elif isinstance(value, (list, tuple, set, dict)):

@@ -1,4 +1,4 @@
-"""Batch normalisation: each feature, or channel, brought to mean 0 and variance 1 over the batch."""
+"""Batch normalisation: each feature or channel is scaled to mean 0 and variance 1 over the batch."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ from .settings import brief, positive
 def batch_norm(
     x: Array, params: Params, eps: float, needs_dx: bool = True
 ) -> tuple[Array, Array, Array, Callable[[Array, Params], Array | None]]:
-    """y, the batch's mean and variance of each channel, and ``backward(dy, grads) -> dx``."""
+    """y, each channel's mean and variance over the batch, and ``backward(dy, grads) -> dx``."""
     axes, M = (0, *range(2, x.ndim)), x.size // x.shape[1]
     gamma, beta = (params[key].reshape(1, -1, *[1] * (x.ndim - 2)) for key in ("gamma", "beta"))
     mean = x.mean(axes, keepdims=True)
-    var = xp.square(x - mean).mean(axes, keepdims=True)  # of the differences, since mean(x^2) - mean(x)^2 cancels
+    var = xp.square(x - mean).mean(axes, keepdims=True)  # not mean(x^2) - mean(x)^2, which cancels
     invstd = 1 / xp.sqrt(var + eps)
     xhat = (x - mean) * invstd
 
@@ -38,7 +38,7 @@ def batch_norm(
 def fixed_norm(
     x: Array, params: Params, mean: Array, var: Array, eps: float, needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """Normalisation by a mean and a variance that do not depend on x, as in inference."""
+    """Normalisation by a given mean and variance, which do not depend on x: for inference."""
     axes, shape = (0, *range(2, x.ndim)), (1, -1, *[1] * (x.ndim - 2))
     gamma, beta = params["gamma"].reshape(shape), params["beta"].reshape(shape)
     mean, invstd = mean.reshape(shape), 1 / xp.sqrt(var.reshape(shape) + eps)
@@ -52,7 +52,7 @@ def fixed_norm(
 
 
 class _BatchNorm(Layer):
-    """What the two share: all but the input's shape."""
+    """What BatchNorm1D and BatchNorm2D share: all but the input's shape."""
 
     equation = "batch_norm"
 
@@ -69,7 +69,7 @@ class _BatchNorm(Layer):
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_input(x)
         if inferring():
-            mean, var = self.buffers.copy().values()  # copies, since another pass may change them before backward
+            mean, var = self.buffers.copy().values()  # a training pass may change the buffers before backward
             y, backward = fixed_norm(x, self.params, mean, var, self.eps, needs_dx)
             return y, lambda dy: backward(dy, self.grads)
         M = x.size // self.num_features
@@ -99,40 +99,43 @@ class _BatchNorm(Layer):
 class BatchNorm1D(_BatchNorm):
     r"""Normalise each feature over the batch.
 
-    Forward in training, over the M values x_i of one feature (the batch, and the positions if there are any)::
+    Forward in training, over the M values x_i of one feature, in all samples and (if there are any) positions::
 
         mean   = 1/M sum_i x_i                      var = 1/M sum_i (x_i - mean)^2
         xhat_i = (x_i - mean) / sqrt(var + eps)
         y_i    = gamma xhat_i + beta
 
-    Backward. mean and var depend on every x_i, so x_i reaches E by three ways, which sum to::
+    Backward; E depends on x_i through xhat_i, mean and var, and dE/dx_i sums over the three::
 
         dE/dbeta   = sum_i dE/dy_i
         dE/dgamma  = sum_i dE/dy_i xhat_i
         dE/dx_i    = gamma / sqrt(var + eps) (dE/dy_i - 1/M dE/dbeta - xhat_i 1/M dE/dgamma)
 
-    ``forward`` also updates the running estimates, which inference uses in place of mean and var::
+    Inference takes the running estimates instead of mean and var; a training pass updates them::
 
         running_mean = (1 - momentum) running_mean + momentum mean
         running_var  = (1 - momentum) running_var  + momentum M/(M-1) var
 
-    So a training pass changes something in this layer: its ``buffers``, which are saved with the parameters and which
-    no optimiser sees. A bias in the layer before has no effect; beta takes its place.
+    They are ``buffers``: saved with the parameters, but not trained. A bias in the layer before has no effect, since
+    the mean is subtracted; beta replaces it.
 
     Args:
         num_features: F.
-        eps: keeps the division finite.
-        momentum: weight of the newest batch in the running estimates.
-        dtype: of the parameters, the buffers and the input that forward accepts.
+        eps: added to the variance, so that the division stays finite.
+        momentum: weight of the newest batch in the running estimates, as in PyTorch.
+        dtype: of the parameters, the buffers and the input.
 
-    Shapes:
-        input (N, F) or (N, F, L), output likewise; gamma, beta, running_mean, running_var (F,). In memory the output
-        has the input's order.
+    Shapes: input (N, F) or (N, F, L), output likewise; gamma, beta, running_mean, running_var (F,).
 
     Raises:
-        ValueError: in training, an input with a single value per feature: its variance is not defined.
+        ValueError: a setting is out of its range; or, in training, the input has only one value per feature, whose
+            variance is not defined.
 
-    Source: Ioffe, Szegedy, "Batch normalization", 2015, algorithms 1 and 2; the momentum's meaning is PyTorch's.
+    Source: Ioffe, Szegedy, "Batch normalization", 2015, algorithms 1 and 2.
+
+    >>> y, backward = BatchNorm1D(1).forward(asarray([[1.0], [3.0]]))
+    >>> y.ravel().round(3)
+    array([-1., 1.], dtype=float32)
     """
 
     def _check_input(self, x: Array) -> None:
@@ -141,20 +144,16 @@ class BatchNorm1D(_BatchNorm):
 
 
 class BatchNorm2D(_BatchNorm):
-    """Normalise each channel over the batch and the image: :class:`BatchNorm1D` with M = N H W values a channel.
+    """Normalise each channel over the batch and the image: :class:`BatchNorm1D` with M = N H W values per channel.
 
-    Args:
-        num_features: C.
-        eps, momentum, dtype: as for :class:`BatchNorm1D`.
+    Arguments (num_features is C), equations and errors as for :class:`BatchNorm1D`.
 
-    Shapes:
-        input (N, C, H, W), output likewise; gamma, beta, running_mean, running_var (C,). In memory the output has
-        the input's order.
-
-    Raises:
-        ValueError: in training, an input with a single value per channel.
+    Shapes: input (N, C, H, W), output likewise; gamma, beta, running_mean, running_var (C,).
 
     Source: Ioffe, Szegedy, "Batch normalization", 2015, section 3.2.
+
+    >>> BatchNorm2D(3)(asarray(np.ones((2, 3, 4, 4)))).shape
+    (2, 3, 4, 4)
     """
 
     def _check_input(self, x: Array) -> None:

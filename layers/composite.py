@@ -1,4 +1,4 @@
-"""Layers made of layers."""
+"""The base class of layers that are made of layers."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -12,22 +12,25 @@ from .parameters import Gradients, Parameters
 
 
 class Composite(Layer):
-    """A layer made of layers, its :meth:`children`.
+    """A layer made of layers, its :meth:`children`. A subclass defines ``children`` and ``forward``.
 
-    ``params``, ``grads`` and ``buffers`` hold theirs under dotted paths. A layer may stand in it twice and then shares
-    its parameters.
+    ``params``, ``grads`` and ``buffers`` hold theirs under dotted paths. A layer that occurs twice has its parameters
+    once.
+
+    >>> list(Residual(Dense(3, 3)).params)  # Residual is a Composite
+    ['body.W', 'body.b']
     """
 
     def __init__(self) -> None:
         """Nothing to do: the parameters are the children's."""
 
     def children(self) -> Iterator[tuple[str, Layer]]:
-        """The layers that it is made of with their names, in order: all that it holds."""
+        """(name, layer) for every layer that it is made of, in order."""
         raise NotImplementedError(f"{type(self).__name__}: children() must give its layers with their names")
 
     @property
     def separable(self) -> bool:  # type: ignore[override]
-        """Whether all of its layers are, for a forward that couples no samples itself."""
+        """Whether all children are; valid if ``forward`` itself does not couple samples."""
         return all(child.separable for _, child in self.children())
 
     def leaves(self) -> Iterator[tuple[str, Layer]]:
@@ -58,7 +61,7 @@ class Composite(Layer):
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.buffers.items()})
 
     def twin(self, grads: Callable[[Layer], Params]) -> Layer:
-        """A copy whose attributes hold its layers' twins, also in lists, tuples and dicts."""
+        """A copy whose attributes hold the twins of its layers, also inside lists, tuples and dicts."""
         twin = copy.copy(self)
         for name, value in vars(self).items():
             if name not in CACHES:
@@ -67,7 +70,7 @@ class Composite(Layer):
 
 
 def _twins_in(value: Any, grads: Callable[[Layer], Params]) -> Any:
-    """An attribute with the twins in the place of the layers that :func:`layers_in` finds."""
+    """An attribute's value in which twins replace the layers that :func:`layers_in` finds."""
     if isinstance(value, Layer):
         return value.twin(grads)
     if next(layers_in(value), None) is None:

@@ -1,4 +1,4 @@
-"""The source document's convolution (section "CNN"), as im2col and matrix multiplication."""
+"""The source document's convolution (section "CNN") by im2col and matrix products."""
 
 from collections.abc import Callable
 
@@ -26,11 +26,11 @@ def conv2d(
     def backward(delta: Array, grads: Params) -> Array | None:
         grads["b"] += delta.sum((0, 2, 3))  # dE/db[d] = sum_{s,i,j} delta[s,d,i,j]
         delta = delta.swapaxes(0, 1).reshape(G, D, -1)  # g, d, (s,i,j)
-        grads["W"] += (delta @ col.mT).reshape(W.shape)  # dE/dW[d,(c,m,n)] += sum_{s,i,j} delta[d,(s,i,j)] col^T
+        grads["W"] += (delta @ col.mT).reshape(W.shape)  # dE/dW = sum_{s,i,j} delta[d,(s,i,j)] col[(c,m,n),(s,i,j)]
         if not needs_dx:
             return None
-        # dE/do[c,i,j] = sum_{m,n} sum_d W[d,c,m,n] delta[d,i-m,j-n]: the document's delta * W, the sum over d by W^T
-        # delta, that over (m, n) by col2im. It is the full cross-correlation of delta with rot180(W).
+        # dE/do[c,i,j] = sum_{m,n} sum_d W[d,c,m,n] delta[d,i-m,j-n], the document's delta * W: W^T delta sums over d,
+        # col2im over (m, n). It is the full cross-correlation of delta with rot180(W).
         dcol = (K.mT @ delta).reshape(C, k1, k2, N, rows, cols)
         return col2im(dcol, o.shape, window)
 
@@ -40,55 +40,53 @@ def conv2d(
 class Conv2D(Layer):
     r"""Two-dimensional convolution of the source document: cross-correlation with D kernels and a bias each.
 
-    Forward and backward, for stride 1, no padding, no dilation, one group (o is the input, delta = dE/dx, x the
-    output)::
+    Forward and backward for stride 1, no padding, no dilation and one group (o is the input, x the output,
+    delta = dE/dx)::
 
         x[d,i,j]        = sum_{c,m,n} W[d,c,m,n] o[c,i+m,j+n] + b[d]
         dE/dW[d,c,m,n]  = sum_{i,j} delta[d,i,j] o[c,i+m,j+n]             = rot180(delta) * o
         dE/db[d]        = sum_{i,j} delta[d,i,j]
         dE/do[c,i,j]    = sum_{d,m,n} delta[d,i-m,j-n] W[d,c,m,n]         = delta * W
 
-    In the right-hand forms ``*`` is true convolution, which turns the kernel by 180 degrees:
-    (I * K)_ij = sum_{m,n} I(i-m, j-n) K(m,n). So the forward pass is rot180(W) * o, and a kernel meant for true
-    convolution goes in as ``W[..., ::-1, ::-1]``.
+    On the right ``*`` is true convolution, which rotates the kernel by 180 degrees:
+    (I * K)_ij = sum_{m,n} I(i-m, j-n) K(m,n). The forward pass is rot180(W) * o, so a kernel K for true convolution
+    is passed as W = K[..., ::-1, ::-1].
 
-    With im2col, col[(c,m,n),(i,j)] = o[c,i+m,j+n], each is a matrix product::
+    With im2col, col[(c,m,n),(i,j)] = o[c,i+m,j+n], all three are matrix products::
 
         x = W col + b,    dE/dW = delta col^T,    dE/do = col2im(W^T delta)
 
-    With stride, padding and dilation the kernel's element (m, n) reads o[c, i s1 + m d1 - p1, j s2 + n d2 - p2], which
-    is 0 outside of the image. With G groups, group g's D/G kernels see its C/G channels only: the same products, one
-    for each group, over the group's rows of col.
+    With stride, padding and dilation, element (m, n) of the kernel reads o[c, i s1 + m d1 - p1, j s2 + n d2 - p2],
+    which is 0 outside of the image. With G groups, the D/G kernels of group g read its C/G channels only: the same
+    products for each group, with the group's rows of col.
 
     Args:
         in_channels: C.
         out_channels: D, the number of kernels.
         kernel_size: (k1, k2), or one number for both.
-        stride: step of the kernel (s1, s2), or one number for both.
-        padding: rows and columns of zeros around the image (p1, p2), or one number for both.
-        dilation: distance between the pixels under neighbouring elements of the kernel (d1, d2), or one for both.
-        groups: G, a divisor of C and D; ``groups=in_channels`` is the depthwise convolution.
+        stride: (s1, s2), step of the kernel, or one number for both.
+        padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both.
+        dilation: (d1, d2), distance of the pixels under neighbouring kernel elements, or one number for both.
+        groups: G, a divisor of C and D; ``groups=in_channels`` gives depthwise convolution.
         rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(fan-in)).
-        dtype: of the parameters and of the input that forward accepts.
+        dtype: of the parameters and the input.
 
-    Shapes:
-        input (N, C, H, W), output (N, D, H', W') with H' = floor((H + 2 p1 - d1 (k1 - 1) - 1) / s1) + 1, W' likewise;
-        W (D, C/G, k1, k2), b (D,).
+    Shapes: input (N, C, H, W), output (N, D, H', W') with H' = floor((H + 2 p1 - d1 (k1 - 1) - 1) / s1) + 1, W'
+    likewise; W (D, C/G, k1, k2), b (D,).
 
     Raises:
-        ValueError: a setting is out of its range, or groups does not divide both numbers of channels.
+        ValueError: a setting is out of its range, or groups does not divide C and D.
 
-    The form for a CPU computes several rows of the output in one product. It multiplies pixels by 0 that only another
-    row's kernel meets, so an infinite pixel makes NaN in those rows too.
+    On a CPU, several rows of the output come from one product, in which each pixel is multiplied by 0 for the rows
+    whose kernel does not reach it. An infinite pixel therefore gives NaN in those rows, too.
 
     Source: the source document, "卷积计算" to "相邻两层输入之间的导数"; jefkine.com, "Backpropagation in convolutional
     neural networks", 2016. Groups: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional
     neural networks", 2012. Dilation: Yu, Koltun, "Multi-scale context aggregation by dilated convolutions", 2016.
 
-    Example:
-        >>> conv = Conv2D(1, 6, 5, padding=2, rng=0)
-        >>> conv(xp.zeros((2, 1, 28, 28), dtype="float32")).shape
-        (2, 6, 28, 28)
+    >>> conv = Conv2D(1, 6, 5, padding=2, rng=0)
+    >>> conv(xp.zeros((2, 1, 28, 28), dtype="float32")).shape
+    (2, 6, 28, 28)
     """
 
     separable = True

@@ -1,4 +1,4 @@
-"""The source document's fully connected layer (section "DNN")."""
+"""The fully connected layer (document section "DNN")."""
 
 from collections.abc import Callable
 from typing import cast
@@ -28,7 +28,7 @@ def dense(a: Array, params: Params, needs_dx: bool = True) -> tuple[Array, Calla
 def dense_activated(
     a: Array, params: Params, f: Callable[..., Activated], constants: tuple[float, ...], needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """f(W a + b): the layer and the activation behind it, one after the other."""
+    """f(W a + b): a fully connected layer, then an activation."""
     z, z_backward = dense(a, params, needs_dx)
     y, f_backward = f(z, *constants)
     return y, lambda dy, grads: z_backward(f_backward(dy), grads)
@@ -37,7 +37,7 @@ def dense_activated(
 class Dense(Layer):
     r"""Fully connected layer, z = W a + b.
 
-    Forward and backward, for the batch as columns (a is the input, delta = dE/dz)::
+    Forward and backward, with one sample per column (a is the input, delta = dE/dz)::
 
         z      = W a + b
         dE/dW  = sum over samples of  delta a^T
@@ -48,17 +48,15 @@ class Dense(Layer):
         in_features: n_{l-1}, the length of the last axis of the input.
         out_features: n_l, the length of the last axis of the output.
         rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(in_features)).
-        dtype: of the parameters and of the input that forward accepts.
+        dtype: of the parameters and the input.
 
-    Shapes:
-        input (..., in_features), output (..., out_features); W (out_features, in_features), b (out_features,).
+    Shapes: input (..., in_features), output (..., out_features); W (out_features, in_features), b (out_features,).
 
     Source: the source document, "BP四个核心公式" and "两个辅助公式".
 
-    Example:
-        >>> layer = Dense(3, 2, rng=0)
-        >>> layer(xp.ones((4, 3), dtype="float32")).shape
-        (4, 2)
+    >>> layer = Dense(3, 2, rng=0)
+    >>> layer(xp.ones((4, 3), dtype="float32")).shape
+    (4, 2)
     """
 
     separable = True
@@ -71,13 +69,13 @@ class Dense(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...", self.in_features)
-        z, backward = dense(x.reshape(-1, self.in_features).T, self.params, needs_dx)  # one sample a column
+        z, backward = dense(x.reshape(-1, self.in_features).T, self.params, needs_dx)  # one sample per column
         return self.in_rows(x, z, backward)
 
     def in_rows(
         self, x: Array, z: Array, z_backward: Callable[[Array, Params], Array | None]
     ) -> tuple[Array, Backward]:
-        """Output and backward of columns as those of x's rows."""
+        """Output and backward for samples in rows, in the shape of x, from those for samples in columns."""
 
         def backward(dy: Array) -> Array | None:
             da = z_backward(dy.reshape(-1, self.out_features).T, self.grads)
@@ -90,7 +88,7 @@ class Dense(Layer):
 
 
 class ActivatedDense(Layer):
-    """A :class:`Dense` and the activation behind it, joined for a form that does both at once."""
+    """A :class:`Dense` and the activation after it, joined for a form that computes both at once."""
 
     separable = True
     equation = "dense_activated"

@@ -8,17 +8,18 @@ from .inference import inferring
 
 
 class Dropout(Layer):
-    """In training, set each value to 0 with probability p and divide the others by 1 - p; in inference, nothing.
+    """In training, set each element to 0 with probability p and divide the others by 1 - p; in inference, y = x::
 
-    ::
-
-        y = mask * x,    dE/dx = mask * dE/dy,    mask is 0 or 1 / (1 - p)
+        y = mask * x,    dE/dx = mask * dE/dy,    each element of the mask being 0 or 1 / (1 - p)
 
     Args:
         p: the probability of 0, at least 0 and below 1.
-        rng: seed or generator of the masks, drawn on the host.
+        rng: seed or generator of the masks, which are drawn on the host.
 
-    Any shape; the output has the input's. Source: Srivastava et al., "Dropout", 2014.
+    Any shape. Source: Srivastava et al., "Dropout", 2014.
+
+    >>> Dropout(0.5, rng=0)(asarray([1.0, 2.0]))
+    array([1., 2.], dtype=float32)
     """
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
@@ -33,7 +34,7 @@ class Dropout(Layer):
         if inferring():
             return x, lambda dy: dy
         kept = self._rng.random(x.shape, dtype=np.float32) >= self.p
-        mask = asarray(kept).astype(x.dtype)  # a byte for each number has less to travel
+        mask = asarray(kept).astype(x.dtype)  # one byte per element crosses to the device
         mask *= 1 / (1 - self.p)
 
         def backward(dy: Array) -> Array:

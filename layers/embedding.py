@@ -1,4 +1,4 @@
-"""A vector for each symbol: the input of the character model."""
+"""A vector for each symbol: the input layer of the character model."""
 
 from collections.abc import Callable
 
@@ -22,9 +22,7 @@ def embedding(i: Array, params: Params) -> tuple[Array, Callable[[Array, Params]
 
 
 class Embedding(Layer):
-    """Row W[i] for each index i: the product of a one-hot row with W, without the multiplications by 0.
-
-    ::
+    """Row W[i] for each index i, which is the product of a one-hot row with W::
 
         y[n] = W[i[n]]
         dE/dW = onehot^T dE/dy,    onehot[n, k] = 1 where i[n] = k, else 0
@@ -33,14 +31,16 @@ class Embedding(Layer):
         num_embeddings: V, the number of symbols.
         embedding_dim: D, the length of each vector.
         rng: seed or generator of the initial weights (standard normal).
-        dtype: of the parameters.
+        dtype: of W.
 
-    Shapes:
-        input (N, ...) of integers in [0, V), output (N, ..., D); W (V, D). The input has no gradient: backward
-        returns None.
+    Shapes: input (N, ...) of integers in [0, V), output (N, ..., D); W (V, D). Integers have no gradient, so backward
+    returns None.
 
     Raises:
         ValueError: an index is out of range (on a device, at the next synchronisation).
+
+    >>> Embedding(26, 4, rng=0)(asarray([[0, 25, 3]])).shape
+    (1, 3, 4)
     """
 
     separable = True

@@ -5,7 +5,11 @@ from .base import Backward, Layer
 
 
 class Flatten(Layer):
-    """All axes but the first as one: (N, C, H, W) to (N, C*H*W). dE/dx has the input's shape again."""
+    """Joins all axes but the first: x (N, C, H, W) becomes y (N, C*H*W). dE/dx is dE/dy in x's shape.
+
+    >>> Flatten()(asarray(np.ones((2, 3, 4, 4)))).shape
+    (2, 48)
+    """
 
     separable = True
 

@@ -1,4 +1,4 @@
-"""What stands under a window at each of its positions, in columns, and the way back."""
+"""im2col gathers what is under a window at each position into columns; col2im is its transpose."""
 
 from ..backend import Array, Window, xp
 
@@ -8,10 +8,9 @@ def im2col(o: Array, window: Window, border: float = 0.0) -> Array:
 
         col[c,m,n,s,i,j] = o[s, c, i s1 + m d1 - p1, j s2 + n d2 - p2],    ``border`` outside of the image
 
-    So a sum over the window is a sum over the axes (c, m, n), and the products of a convolution are matrix products.
+    A sum over the window becomes a sum over the axes (c, m, n), and a convolution a matrix product.
 
-    Shapes:
-        o (N, C, H, W), col (C, k1, k2, N, H', W').
+    Shapes: o (N, C, H, W), col (C, k1, k2, N, H', W').
     """
     (k1, k2), (s1, s2), (p1, p2), (d1, d2) = window
     (N, C, H, W), (rows, cols) = o.shape, window.positions(o.shape[2:])
@@ -26,7 +25,7 @@ def im2col(o: Array, window: Window, border: float = 0.0) -> Array:
 
 
 def col2im(dcol: Array, shape: tuple[int, ...], window: Window) -> Array:
-    """The gradient for o from that for col: each element of the image sums over all columns that it was copied to::
+    """dE/do from dE/dcol: each element of the image sums over all columns that it was copied to::
 
         dE/do[s, c, i s1 + m d1 - p1, j s2 + n d2 - p2] += dE/dcol[c,m,n,s,i,j]
 

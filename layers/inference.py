@@ -1,4 +1,4 @@
-"""Whether a forward pass is one of training or of inference."""
+"""Whether a forward pass is for training or for inference."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +9,15 @@ inference_mode: ContextVar[bool] = ContextVar("inference", default=False)
 
 @contextmanager
 def inference() -> Iterator[None]:
-    """Every ``forward`` within is that of inference: dropout is off, batch normalisation takes its running estimates.
+    """Within this block ``forward`` infers: dropout is off, batch normalisation uses its running estimates.
 
-    So the function that a trained network is can be differentiated, for its input or for layers that are trained on.
+    It serves to differentiate a trained network, for its input or to fine-tune some of its layers.
 
-    Example:
-        >>> with inference():
-        ...     logits, backward = model.forward(x)
-        >>> saliency = backward(dlogits)
+    >>> model, x = Sequential(Dense(4, 3, rng=0), Dropout(0.5)), asarray(np.ones((2, 4)))
+    >>> with inference():
+    ...     logits, backward = model.forward(x)
+    >>> backward(logits).shape
+    (2, 4)
     """
     token = inference_mode.set(True)
     try:
@@ -26,5 +27,9 @@ def inference() -> Iterator[None]:
 
 
 def inferring() -> bool:
-    """Whether a forward pass is one of inference: within :func:`inference`, or of ``layer(x)``."""
+    """Whether a forward pass infers: inside of :func:`inference`, or of ``layer(x)``.
+
+    >>> inferring()
+    False
+    """
     return inference_mode.get()

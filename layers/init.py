@@ -1,4 +1,4 @@
-"""Initial weights, drawn on the host so that one seed starts the same run on every backend."""
+"""Initial weights, drawn on the host so that a seed gives the same weights on every backend."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ..backend import Rng
 
 
 def he_uniform(rng: Rng, shape: tuple[int, ...], fan_in: int, dtype: str) -> np.ndarray:
-    """Uniform in ±sqrt(6 / fan_in): variance 2 / fan_in keeps the signal's size through ReLU.
+    """Uniform in ±sqrt(6 / fan_in): the variance 2 / fan_in keeps the signal's magnitude through ReLU.
 
     Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015.
     """
@@ -15,7 +15,7 @@ def he_uniform(rng: Rng, shape: tuple[int, ...], fan_in: int, dtype: str) -> np.
 
 
 def glorot_uniform(rng: Rng, shape: tuple[int, ...], fans: int, dtype: str) -> np.ndarray:
-    """Uniform in ±sqrt(6 / fans), fans being fan-in plus fan-out: for tanh and sigmoid, which He's rule saturates.
+    """Uniform in ±sqrt(6 / fans), with fans = fan-in + fan-out: for tanh and sigmoid, which He's rule would saturate.
 
     Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """
@@ -24,7 +24,7 @@ def glorot_uniform(rng: Rng, shape: tuple[int, ...], fans: int, dtype: str) -> n
 
 
 def orthogonal(rng: Rng, size: int, dtype: str) -> np.ndarray:
-    """A random orthogonal (size, size) matrix: repeated multiplication neither blows up nor dies out.
+    """A random orthogonal (size, size) matrix: multiplying by it again and again keeps a vector's norm.
 
     Source: Saxe, McClelland, Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear
     neural networks", 2014.
@@ -36,8 +36,8 @@ def orthogonal(rng: Rng, size: int, dtype: str) -> np.ndarray:
 def affine(rng: Rng, shape: tuple[int, ...], fan_in: int, dtype: str) -> dict[str, np.ndarray]:
     """W (out, ...) by He's rule and b (out,) uniform in ±1/sqrt(fan_in).
 
-    With all biases at 0 every unit switches at the origin, and a small network starts in a poorer place: of 40 seeds
-    the document's example then fails to learn its five points from 12, with these from 7.
+    With all biases 0, every unit's kink is at the origin, which makes a small network harder to train: the document's
+    example fails to learn its five points with 12 of 40 seeds, and with 7 of 40 if the biases are random.
     """
     rng = np.random.default_rng(rng)
     W = he_uniform(rng, shape, fan_in, dtype)

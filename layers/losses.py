@@ -1,4 +1,4 @@
-"""Losses. Under the layers' contract, but of two inputs, and backward takes nothing."""
+"""Losses: as layers, but with two inputs, and backward takes no argument."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,16 @@ from ..backend import Array, accelerated, check, xp
 
 
 class Loss:
-    """E(outputs, targets): ``value, backward = loss.forward(outputs, targets)``, then ``backward()`` is dE/doutputs."""
+    """A function E(outputs, targets) with a gradient dE/d(outputs).
 
-    _hint = ""  # what may be meant where the targets' shape is wrong
+    >>> value, backward = HalfSquaredError().forward(asarray([[3.0]]), asarray([[1.0]]))
+    >>> doutputs = backward()
+    """
+
+    _hint = ""  # appended to the error about the targets' shape
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
-        """The loss, a scalar of the backend (on a device a 0-d array), and the function that gives dE/d(outputs)."""
+        """The loss, a scalar of the backend (on a device a 0-d array), and the function that returns dE/d(outputs)."""
         raise NotImplementedError
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
@@ -19,7 +23,7 @@ class Loss:
         return self.forward(outputs, targets)[0]
 
     def accuracy(self, outputs: Array, targets: Array) -> Array | None:
-        """The share of outputs that are right, as such a scalar; None where the loss knows no right and wrong."""
+        """The fraction of correct outputs, a scalar of the backend; None if the loss is not for classification."""
         return None
 
     def __repr__(self) -> str:
@@ -33,7 +37,7 @@ class Loss:
         what: str,
         axes: slice = slice(None),
     ) -> None:
-        """Meet wrong input: the targets have the outputs' shape along ``axes`` and a dtype of ``kinds``."""
+        """Raise unless the targets have the outputs' shape along ``axes`` and a dtype of one of ``kinds``."""
         for array in (outputs, targets):
             if not isinstance(array, xp.ndarray):
                 raise TypeError(
@@ -51,26 +55,26 @@ class Loss:
 
 
 class SoftmaxCrossEntropy(Loss):
-    """Softmax and cross-entropy in one, from logits and integer labels, the mean over all labels.
-
-    ::
+    """Softmax and cross-entropy in one, from logits and integer labels, as the mean over all labels::
 
         E       = 1/N sum_n ( log sum_k exp(z[n,k]) - z[n,t_n] )
         dE/dz   = (softmax(z) - onehot(t)) / N
 
-    Shapes:
-        logits z (N, K) and labels t (N,) in [0, K); or (N, T, K) and (N, T) for sequences, N then counting all labels.
+    Shapes: logits z (N, K) and labels t (N,) in [0, K); or (N, T, K) and (N, T) for sequences, with N T for N in E.
 
     Raises:
-        ValueError: shapes do not match, or a label is out of range (on a device, at the next synchronisation).
-        TypeError: the logits are not floating-point, or the labels no integers.
+        ValueError: the shapes do not match, or a label is out of range (on a device, at the next synchronisation).
+        TypeError: the logits are not floating-point, or the labels are not integers.
+
+    >>> round(float(SoftmaxCrossEntropy()(asarray([[0.0, 0.0]]), asarray([1]))), 4)
+    0.6931
     """
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
         return softmax_cross_entropy(outputs, targets, self._complaint(outputs, targets))
 
     def _complaint(self, outputs: Array, targets: Array) -> str:
-        """What is said of labels out of range, once all else is in order."""
+        """The error message for labels out of range; raises if anything else is wrong."""
         self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
         classes = outputs.shape[-1]
         hint = " (numbers to be met are floating-point, and their loss is HalfSquaredError)" if classes == 1 else ""
@@ -82,10 +86,10 @@ class SoftmaxCrossEntropy(Loss):
 
 @accelerated
 def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple[Array, Callable[[], Array]]:
-    """:class:`SoftmaxCrossEntropy`'s value and backward; the complaint is of labels out of range."""
+    """:class:`SoftmaxCrossEntropy`'s value and backward; ``complaint`` is the error message for labels out of range."""
     classes = logits.shape[-1]
     check((labels.min() >= 0) & (labels.max() < classes), complaint)
-    z = logits.reshape(-1, classes).T  # in memory the samples are last, as Dense leaves them
+    z = logits.reshape(-1, classes).T  # Dense leaves samples last in memory
     t = labels.reshape(-1)
     z = z - z.max(0)  # the largest exponent is 0: no overflow
     e = xp.exp(z)
@@ -103,16 +107,20 @@ def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple
 
 
 class HalfSquaredError(Loss):
-    """The source document's E = 1/N sum_n 1/2 sum_k (y[n,k] - o[n,k])^2; dE/do = (o - y) / N, its delta before f'.
+    """Half the squared error, as the mean over the samples::
 
-    Shapes:
-        outputs o and targets y alike, (N, ...).
+        E = 1/N sum_n 1/2 sum_k (y[n,k] - o[n,k])^2,    dE/do = (o - y) / N   (the document's delta without f')
+
+    Shapes: outputs o and targets y both (N, ...).
 
     Raises:
-        ValueError: the shapes differ (they are never broadcast).
-        TypeError: not floating-point, or the dtypes differ.
+        ValueError: the shapes differ (they are not broadcast).
+        TypeError: outputs or targets are not floating-point, or their dtypes differ.
 
     Source: the source document, "误差反向传播".
+
+    >>> float(HalfSquaredError()(asarray([[3.0]]), asarray([[1.0]])))
+    2.0
     """
 
     _hint = " (targets[:, None] has a column; class labels are integers, and their loss is SoftmaxCrossEntropy)"

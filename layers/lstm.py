@@ -19,14 +19,14 @@ def lstm(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """:class:`LSTM`'s output, last state and backward, as :meth:`Recurrent.forward_from` has them."""
+    """:class:`LSTM`: the output, the last state and backward, as in :meth:`Recurrent.forward_from`."""
     return through_time(lstm_step, x, state, params, lengths, return_sequences, needs_dx)
 
 
 def lstm_step(
     x: Array, state: tuple[Array, ...], params: Params
 ) -> tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]:
-    """c_t = f * c_{t-1} + i * g, h_t = o * tanh(c_t), a sample a row."""
+    """c_t = f * c_{t-1} + i * g, h_t = o * tanh(c_t), one sample per row."""
     (h, c), (W_x, W_h, b) = state, (params[key] for key in ("W_x", "W_h", "b"))
     a_i, a_f, a_g, a_o = (x @ W_x.T + h @ W_h.T + b).reshape(len(x), 4, -1).swapaxes(0, 1)
     i, f, g, o = logistic(a_i), logistic(a_f), xp.tanh(a_g), logistic(a_o)
@@ -35,7 +35,7 @@ def lstm_step(
     h_t = o * tanh_c
 
     def backward(dstate: tuple[Array, ...], grads: Params) -> tuple[Array, tuple[Array, ...]]:
-        dh_t, dc_t = dstate  # with all that comes by way of later steps
+        dh_t, dc_t = dstate  # the total gradients, later steps included
         dc_t = dc_t + dh_t * o * (1 - tanh_c * tanh_c)
         di, df, dg, do = dc_t * g, dc_t * c, dc_t * i, dh_t * tanh_c
         delta = xp.concatenate([di * i * (1 - i), df * f * (1 - f), dg * (1 - g * g), do * o * (1 - o)], axis=1)
@@ -48,40 +48,35 @@ def lstm_step(
 
 
 class LSTM(Recurrent):
-    r"""Long short-term memory: a cell c_t that gates open and close, and what it shows of it, h_t.
+    r"""Long short-term memory: gates decide what the cell c_t takes in, what it keeps, and what it outputs as h_t.
 
-    The four gates lie one below the other, in PyTorch's order; s is the sigmoid, * elementwise::
+    The rows of W_x, W_h and b hold the four gates in PyTorch's order; s is the sigmoid, * is elementwise::
 
         a_t  = W_x x_t + W_h h_{t-1} + b = (a_i, a_f, a_g, a_o)
         i, f, g, o = s(a_i), s(a_f), tanh(a_g), s(a_o)
         c_t  = f * c_{t-1} + i * g
         h_t  = o * tanh(c_t)
 
-    Backward runs through time; dh_t and dc_t are the whole gradients for h_t and c_t::
+    Backward goes through time in reverse; dh_t and dc_t are the total gradients, dE/dh_t the part through y_t alone::
 
         dh_t     = dE/dh_t + W_h^T delta_{t+1}
         dc_t     = dh_t * o * (1 - tanh(c_t)^2) + f_{t+1} * dc_{t+1}
         delta_t  = (dc_t * g * i (1-i), dc_t * c_{t-1} * f (1-f), dc_t * i * (1-g^2), dh_t * tanh(c_t) * o (1-o))
-        dE/dW_x  = sum_t delta_t x_t^T
-        dE/dW_h  = sum_t delta_t h_{t-1}^T
-        dE/db    = sum_t delta_t
-        dE/dx_t  = W_x^T delta_t
-        dE/dh_0  = W_h^T delta_1;   dE/dc_0 = f_1 * dc_1
+        dE/dW_x  = sum_t delta_t x_t^T          dE/dW_h = sum_t delta_t h_{t-1}^T        dE/db = sum_t delta_t
+        dE/dx_t  = W_x^T delta_t                dE/dh_0 = W_h^T delta_1                  dE/dc_0 = f_1 * dc_1
 
-    Args:
-        input_size: I, features of x_t.
-        hidden_size: H, features of h_t and c_t.
-        return_sequences: the output is every h_t, (N, T, H); by default only the last, (N, H).
-        rng: seed or generator of the initial weights (W_x Glorot uniform, W_h orthogonal for each gate; b starts at 1
-            for the forget gate, so that the cell keeps its content until it learns to forget, and at 0 for the others).
-        dtype: of the parameters and of the input that forward accepts.
+    Arguments as for :class:`RNN`. W_h is initially orthogonal for each gate, and b is 1 for the forget gate, so that
+    the cell keeps its content until it learns to forget.
 
-    Shapes:
-        input (N, T, I), output (N, T, H) or (N, H), state (h, c), (N, H) each; W_x (4H, I), W_h (4H, H), b (4H,).
+    Shapes: input (N, T, I), output (N, T, H) or (N, H), state (h, c), (N, H) each; W_x (4H, I), W_h (4H, H), b (4H,).
 
     Source: Hochreiter, Schmidhuber, "Long short-term memory", 1997; the forget gate is from Gers, Schmidhuber, Cummins,
     "Learning to forget", 2000, its bias of 1 from Jozefowicz, Zaremba, Sutskever, "An empirical exploration of
     recurrent network architectures", 2015.
+
+    >>> y, (h, c), backward = LSTM(8, 16, rng=0).forward_from(asarray(np.ones((2, 5, 8))), state=None)
+    >>> y.shape, c.shape
+    ((2, 16), (2, 16))
     """
 
     equation = "lstm"

@@ -1,4 +1,4 @@
-"""Convolution after a connection table, the C3 of LeNet-5 as published."""
+"""Convolution with a connection table: C3 of LeNet-5 as published."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from .settings import brief, pair, positive
 
 
 class MappedConv2D(Layer):
-    r"""Two-dimensional convolution where each output map reads only some of the input maps.
+    r"""Two-dimensional convolution in which each output map reads only some of the input maps.
 
-    W holds one kernel for each connection l of input map c_l with output map d_l, and nothing for the absent ones.
-    Forward and backward are :class:`Conv2D`'s with the kernels K that are W where there is a connection, else 0::
+    W holds one kernel for each connection l, from input map c_l to output map d_l. Forward and backward are those of
+    :class:`Conv2D` with kernels K, which are 0 where there is no connection::
 
         K[d,c]    = W[l] where (d, c) = (d_l, c_l) for an l, else 0
         x[d,i,j]  = sum_{c,m,n} K[d,c,m,n] o[c,i+m,j+n] + b[d]
@@ -24,21 +24,22 @@ class MappedConv2D(Layer):
 
     Args:
         in_channels: C.
-        connections: for each output map the input maps that it reads, each from 0 to C - 1 and none twice.
+        connections: for each output map, the input maps that it reads: indices from 0 to C - 1 without repetition.
         kernel_size, stride, padding: as for :class:`Conv2D`.
-        rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(fan-in); the fan-in of an output
-            map is k1*k2 times its connections).
-        dtype: of the parameters and of the input that forward accepts.
+        rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(fan-in), where the fan-in of an
+            output map is k1*k2 times the number of its connections).
+        dtype: of the parameters and the input.
 
-    Shapes:
-        input (N, C, H, W), output (N, D, H', W') as for Conv2D with D = len(connections); W (L, k1, k2) with the L
-        connections in the table's order, b (D,).
+    Shapes: input (N, C, H, W), output (N, D, H', W') as for Conv2D with D = len(connections); W (L, k1, k2) with the L
+    connections in the table's order, b (D,).
 
     Raises:
-        ValueError: the table is empty, or an output map has no connection, one twice, or one to no input map.
+        ValueError: the table is empty, or an output map reads no input map, one twice, or one that does not exist.
 
-    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, II.B,
-    Table I.
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998, II.B, Table I.
+
+    >>> MappedConv2D(3, connections=[(0, 1), (2,)], kernel_size=5, rng=0).params["W"].shape
+    (3, 5, 5)
     """
 
     separable = True
@@ -76,7 +77,7 @@ class MappedConv2D(Layer):
 
     @property
     def kernels(self) -> Array:
-        """K (D, C, k1, k2): what a Conv2D would need to do the same, a new array."""
+        """K (D, C, k1, k2), a new array: the W of an equivalent Conv2D."""
         W = self.params["W"]
         K = xp.zeros((self.out_channels * self.in_channels, *self.kernel_size), dtype=W.dtype)
         K[self._pairs] = W

@@ -1,4 +1,4 @@
-"""A layer's parameters and gradients by name, and all of a network's in one vector."""
+"""A layer's parameters and gradients by name, and one vector that holds those of a whole network."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -7,7 +7,7 @@ from ..backend import Array, asarray, xp
 
 
 class Parameters(dict[str, Array]):
-    """Named arrays of fixed shape. Assignment copies the values in, so that an array keeps its place in memory."""
+    """Named arrays of fixed shape. Assignment copies the values, so that each array keeps its place in memory."""
 
     def __missing__(self, key: str) -> Array:
         raise KeyError(f"no parameter {key!r}; there are {', '.join(self) or 'none'}")
@@ -15,7 +15,7 @@ class Parameters(dict[str, Array]):
     def __setitem__(self, key: str, value: Any) -> None:
         place = self[key]
         if value is place:
-            return  # what `grads[key] += gradient` assigns: the sum was made in place already
+            return  # `grads[key] += gradient` has added in place and assigns the same array
         value = asarray(value, place.dtype)
         if value.shape != place.shape:
             raise ValueError(f"parameter {key!r}: expected shape {place.shape}, got {value.shape}")
@@ -25,15 +25,15 @@ class Parameters(dict[str, Array]):
         self.update(others)
         return self
 
-    update = MutableMapping.update  # by assignment, each of them
+    update = MutableMapping.update  # dict's own would bypass __setitem__
     setdefault = MutableMapping.setdefault
 
     def copy(self) -> dict[str, Array]:
-        """The arrays' values as they are now."""
+        """A dict of copies of the arrays."""
         return {key: value.copy() for key, value in self.items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),)  # a copy starts empty, and assignment adds no names
+        return type(self), (dict(self),)  # the default sets items in an empty copy, which __setitem__ refuses
 
 
 class Gradients(Parameters):
@@ -46,7 +46,7 @@ class Gradients(Parameters):
 
 
 def vector_of(group: Parameters) -> Array | None:
-    """The array that the first of a layer's arrays is a view of."""
+    """The vector that a layer's first array is a view of, or None."""
     return next(iter(group.values())).base
 
 

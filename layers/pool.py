@@ -1,4 +1,4 @@
-"""Pooling (the source document, section "CNN"): the maximum or the mean under a moving window, or the mean of all."""
+"""Pooling (document section "CNN"): the maximum or mean under a moving window, or the mean of the whole image."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ def max_pool(x: Array, window: Window, needs_dx: bool = True) -> tuple[Array, Ca
     taps = im2col(x, window, border=-xp.inf)  # c, m, n, s, i, j
     C, k1, k2, N, rows, cols = taps.shape
     taps = taps.reshape(C, k1 * k2, N, rows, cols)
-    winner = taps.argmax(1)  # the place (m, n) of the maximum, the first in order if several tie
+    winner = taps.argmax(1)  # the flat index of (m, n); the first of equal maxima
 
     def backward(dy: Array) -> Array | None:
         if not needs_dx:
@@ -40,7 +40,7 @@ def mean_pool(x: Array, window: Window) -> tuple[Array, Callable[[Array], Array 
 
 
 class _Pool2D(Layer):
-    """What the two poolings share: the window and its checks."""
+    """What MaxPool2D and AvgPool2D share: the window and its checks."""
 
     separable = True
 
@@ -63,20 +63,23 @@ class _Pool2D(Layer):
 
 
 class MaxPool2D(_Pool2D):
-    """The largest value under each window.
-
-    ::
+    """The largest value under each window::
 
         y[c,i,j]  = max_{m,n} x[c, i*s1+m, j*s2+n]
-        dE/dx[c,i*s1+m,j*s2+n]  += dE/dy[c,i,j]   where (m, n) is the maximum's place, the first in order if several tie
+        dE/dx[c,i*s1+m,j*s2+n]  += dE/dy[c,i,j]   for the (m, n) of the maximum, the first one of equals
 
     Args:
-        size: of the window (k1, k2), or one number for both.
-        stride: step of the window; by default its size. Less than the size makes windows overlap.
-        padding: border on each side, which loses the maximum to any finite value; less than the size.
+        size: (k1, k2) of the window, or one number for both.
+        stride: (s1, s2), step of the window; by default its size. Windows overlap if it is less.
+        padding: (p1, p2), rows and columns of -infinity on each side; less than the size.
 
-    Shapes:
-        input (N, C, H, W), output (N, C, H', W') with H' = floor((H + 2 p1 - k1) / s1) + 1 and W' likewise.
+    Shapes: input (N, C, H, W), output (N, C, H', W') with H' = floor((H + 2 p1 - k1) / s1) + 1 and W' likewise.
+
+    Raises:
+        ValueError: a setting is out of its range.
+
+    >>> MaxPool2D(2)(asarray([[[[1.0, 2.0], [3.0, 4.0]]]]))
+    array([[[[4.]]]], dtype=float32)
     """
 
     separable = True
@@ -89,14 +92,15 @@ class MaxPool2D(_Pool2D):
 
 
 class AvgPool2D(_Pool2D):
-    """The mean over each window; the padding's zeros count.
-
-    ::
+    """The mean over each window; the padding is 0 and counts::
 
         y[c,i,j]  = 1/(k1 k2) sum_{m,n} x[c, i*s1+m, j*s2+n]
         dE/dx[c,i*s1+m,j*s2+n]  += 1/(k1 k2) dE/dy[c,i,j]
 
-    Arguments and shapes as for :class:`MaxPool2D`.
+    Arguments, shapes and errors as for :class:`MaxPool2D`.
+
+    >>> AvgPool2D(2)(asarray([[[[1.0, 2.0], [3.0, 4.0]]]]))
+    array([[[[2.5]]]], dtype=float32)
     """
 
     separable = True
@@ -109,17 +113,15 @@ class AvgPool2D(_Pool2D):
 
 
 class GlobalAvgPool2D(Layer):
-    """The mean of each channel, for images of any size: what is left of the image is one value a channel.
-
-    ::
+    """The mean of each channel, for images of any size::
 
         y[c]          = 1/(H W) sum_{i,j} x[c,i,j]
         dE/dx[c,i,j]  = 1/(H W) dE/dy[c]
 
-    Shapes:
-        input (N, C, H, W), output (N, C).
+    Shapes: input (N, C, H, W), output (N, C). Source: Lin, Chen, Yan, "Network in network", 2014, section 3.2.
 
-    Source: Lin, Chen, Yan, "Network in network", 2014, section 3.2.
+    >>> GlobalAvgPool2D()(asarray(np.ones((2, 3, 4, 4)))).shape
+    (2, 3)
     """
 
     separable = True

@@ -1,4 +1,4 @@
-"""What the recurrent layers share: the loop over time, lengths, the first and the last state."""
+"""What recurrent layers share: the loop over time, sequence lengths, the initial and the last state."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -11,23 +11,23 @@ from .init import glorot_uniform, orthogonal
 from .settings import positive
 
 State: TypeAlias = Array | tuple[Array, ...]
-"""h, (N, H); for a layer whose state has several components, a tuple of such arrays."""
+"""h (N, H), or a tuple of such arrays for a layer whose state has several components."""
 
 Lengths: TypeAlias = Sequence[int] | np.ndarray
-"""Steps of each sample, (N,) integers on the host."""
+"""The number of steps of each sample: (N,) integers on the host."""
 
 Step: TypeAlias = Callable[..., tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]]
-"""``step(x_t, state, params) -> (next state, backward)``, and ``backward(dstate, grads) -> (dx_t, dstate before)``."""
+"""``step(x_t, state, params) -> (new state, backward)`` with ``backward(dnew, grads) -> (dx_t, dstate)``."""
 
 Recurrence: TypeAlias = tuple[Array, tuple[Array, ...], Callable[..., tuple[Array | None, tuple[Array, ...]]]]
-"""y, the last state, and ``backward(dy, dlast, grads) -> (dx, dstate)``."""
+"""``(y, last state, backward)`` with ``backward(dy, dlast, grads) -> (dx, dstate)``."""
 
 
 class StateBackward(Protocol):
     """Differentiates (x, state) -> (y, last)."""
 
     def __call__(self, dy: Array, dlast: State | None = None) -> tuple[Array | None, State]:
-        """(dE/dx, dE/dstate) from dE/dy and, where E depends on the last state too, dE/dlast."""
+        """(dE/dx, dE/dstate) from dE/dy and, if E depends on the last state too, dE/dlast."""
         ...
 
 
@@ -40,9 +40,9 @@ def through_time(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """A recurrence step by step, and back-propagation through time: the same steps, differentiated in reverse.
+    """A recurrence step by step; backward differentiates the same steps in reverse (back-propagation through time).
 
-    A sequence that has ended keeps its state, its outputs are 0, and what stands in x there has no influence.
+    After a sequence's end its state stays the same, its outputs are 0, and x has no influence.
     """
     T = x.shape[1]
     alive = None if lengths is None else asarray(np.arange(T)[:, None, None] < lengths[:, None])  # (T, N, 1)
@@ -67,19 +67,17 @@ def through_time(
                 dstate = _chosen(alive[t], before, dstate)
         return (dx if needs_dx else None), dstate
 
-    last = tuple(component.copy() for component in state)  # which the caller may change
+    last = tuple(component.copy() for component in state)  # since the caller may change it
     return (xp.stack(outputs, axis=1) if return_sequences else state[0]), last, backward
 
 
 def _chosen(alive: Array, new: tuple[Array, ...], old: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Each component of the state: the new one where the sequence goes on, else the old one."""
+    """For each state component, the new one where the sequence goes on, else the old one."""
     return tuple(xp.where(alive, one, other) for one, other in zip(new, old, strict=True))
 
 
 class Recurrent(Layer):
-    """A layer that reads a sequence step by step and carries a state.
-
-    A subclass says in :meth:`recurrence` by which equation.
+    """A layer that reads a sequence step by step and carries a state; a subclass sets :meth:`recurrence`.
 
     Parameters: ``W_x`` (G*H, I) and ``W_h`` (G*H, H), one block of rows for each of the G gates, and the biases.
     """
@@ -87,10 +85,10 @@ class Recurrent(Layer):
     separable = True
 
     biases: ClassVar[dict[str, int]] = {"b": 1}
-    """The biases by name and how many blocks of H each has; "b" has one for each gate."""
+    """For each bias, its number of blocks of H elements; "b" has one for each gate."""
 
     state_names: ClassVar[tuple[str, ...]] = ("h",)
-    """The components of the state; the first is the output."""
+    """The state components; the first one is the output."""
 
     def __init__(
         self,
@@ -111,7 +109,7 @@ class Recurrent(Layer):
         self.input_size, self.hidden_size, self.return_sequences = input_size, hidden_size, return_sequences
 
     def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
-        """As :meth:`forward_from` from a state of zeros; the last state is left out, and so is its gradient."""
+        """As :meth:`forward_from` from a state of zeros, without the last state and its gradient."""
         y, _, backward = self.forward_from(x, None, needs_dx, lengths)
         return y, lambda dy: backward(dy)[0]
 
@@ -121,25 +119,25 @@ class Recurrent(Layer):
     def forward_from(
         self, x: Array, state: State | None, needs_dx: bool = True, lengths: Lengths | None = None
     ) -> tuple[Array, State, StateBackward]:
-        """Forward from an initial state, for text or signals that go on where the last call ended.
+        """Forward from an initial state, for text or signals that continue where the last call ended.
 
-        With lengths, sample n ends after lengths[n] steps: its last state is the one there, its outputs past it are 0,
-        and whatever stands there in x (or in dy) has no influence and gets the gradient 0.
+        With lengths, sample n ends after lengths[n] steps: its last state is the state there, its later outputs are 0,
+        and later elements of x and dy have no influence and get the gradient 0.
 
         Args:
             x: (N, T, I).
-            state: before the first step: h (N, H), for an LSTM (h, c); None is zeros.
+            state: before the first step: h (N, H), for an LSTM (h, c); None for zeros.
             needs_dx: as for :meth:`Layer.forward`.
-            lengths: N integers from 1 to T, a list or a NumPy array on the host; None is T for every sample.
+            lengths: N integers from 1 to T, a list or a NumPy array on the host; None for T for every sample.
 
         Returns:
-            y, (N, T, H) or (N, H); the last state, in the form that the next call takes; and
+            y, (N, T, H) or (N, H); the last state, which the next call takes as ``state``; and
             ``backward(dy, dlast=None) -> (dx, dstate)``, where dlast is dE/d(last state) if E depends on it too.
 
         Raises:
-            TypeError: x or a component of the state is no array of the backend or has another dtype than the layer;
-                lengths are no integers on the host.
-            ValueError: x, state or lengths have another shape than said above; a length is not in 1 to T.
+            TypeError: x or a state component is not an array of the backend or has another dtype than the layer;
+                lengths are not integers on the host.
+            ValueError: the shape of x, state or lengths is not the one above; a length is not in 1 to T.
         """
         self._check(x, "N", "T", self.input_size)
         N, T, _ = x.shape
@@ -155,11 +153,11 @@ class Recurrent(Layer):
         return y, self._state(last), backward
 
     def recurrence(self, *args: Any) -> Recurrence:
-        """The recurrence's equation, called as ``(x, state, params, lengths, return_sequences, needs_dx)``."""
+        """The equation, called with ``(x, state, params, lengths, return_sequences, needs_dx)``."""
         raise NotImplementedError
 
     def _components(self, state: State | None, N: int) -> tuple[Array, ...]:
-        """The components of a state (or of its gradient), which are checked; zeros if there is none."""
+        """The checked components of a state or of its gradient; zeros for None."""
         shape = N, self.hidden_size
         if state is None:
             return (xp.zeros(shape, dtype=self.dtype),) * len(self.state_names)

@@ -8,29 +8,29 @@ from .composite import Composite
 
 
 class Residual(Composite):
-    """A block with a way round it.
-
-    ::
+    """The sum of a block's output and its input, the latter through a shortcut::
 
         y      = body(x) + shortcut(x)
         dE/dx  = (dbody/dx)^T dE/dy + (dshortcut/dx)^T dE/dy        with the identity: ... + dE/dy
 
-    However deep the body, the gradient reaches the input undiminished through the shortcut.
+    Through an identity shortcut the gradient reaches the input undiminished, however deep the body is.
 
     Args:
         body: a layer, usually a Sequential.
-        shortcut: a layer that brings x to the shape of the body's output (a 1x1 convolution with the body's stride,
-            say); None is the identity.
+        shortcut: a layer that brings x to the shape of the body's output, such as a 1x1 convolution with the body's
+            stride; None for the identity.
 
-    Shapes:
-        input: what both accept; output: the body's and the shortcut's, which must be the same.
-
-    Parameters are named ``"body.…"`` and ``"shortcut.…"``. Source: He, Zhang, Ren, Sun, "Deep residual learning for
-    image recognition", 2016.
+    Shapes: input as both layers accept it; the outputs of both must have the same shape.
 
     Raises:
-        TypeError: body or shortcut is no layer.
-        ValueError: at the first input, body and shortcut give different shapes.
+        TypeError: body or shortcut is not a layer.
+        ValueError: in forward, the outputs of body and shortcut have different shapes.
+
+    Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", 2016.
+
+    >>> block = Residual(Sequential(Dense(4, 8), ReLU(), Dense(8, 4)))
+    >>> block(asarray(np.ones((2, 4)))).shape
+    (2, 4)
     """
 
     separable = Composite.separable

@@ -1,4 +1,4 @@
-"""A constructor's arguments: checked at the border, and shown by repr."""
+"""A constructor's arguments: checks, and their text in repr."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]
     """(v, v) from v, or the pair itself.
 
     Raises:
-        ValueError: not one or two whole numbers of at least ``least``.
+        ValueError: not one or two integers of at least ``least``.
     """
     values = tuple(value) if isinstance(value, Sequence) else (value, value)
     if len(values) != 2 or not all(isinstance(v, _WHOLE) and v >= least for v in values):
@@ -20,7 +20,7 @@ def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]
 
 
 def brief(usual: dict[str, object], **options: object) -> str:
-    """Constructor arguments for a repr, without those at their usual values; one number for a pair of equals."""
+    """Constructor arguments for a repr, without those at their usual values; a pair of equals as one number."""
     texts = []
     for key, value in options.items():
         if value != usual.get(key):
@@ -30,7 +30,7 @@ def brief(usual: dict[str, object], **options: object) -> str:
 
 
 def positive(**sizes: int) -> None:
-    """Raise ValueError unless each named size is a whole number of at least 1."""
+    """Raise ValueError unless each named size is an integer of at least 1."""
     for what, size in sizes.items():
         if not isinstance(size, _WHOLE) or size < 1:
             raise ValueError(f"{what}: expected a whole number of at least 1, got {size!r}")

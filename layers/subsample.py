@@ -1,4 +1,4 @@
-"""Trainable subsampling, the pooling of LeNet-5 as published."""
+"""Trainable subsampling: the pooling of LeNet-5 as published."""
 
 from ..backend import Array, Rng, Window
 from .base import Backward, Layer
@@ -8,9 +8,9 @@ from .settings import brief, pair, positive
 
 
 class Subsample2D(Layer):
-    r"""The sum over each window, times one trainable coefficient a map, plus one trainable bias a map.
+    r"""The sum over each window, times a trainable coefficient, plus a trainable bias, one of each per map.
 
-    Forward and backward (windows of k1 by k2 beside each other; delta = dE/dy)::
+    Forward and backward (adjacent windows of k1 by k2; delta = dE/dy)::
 
         s[c,i,j]  = sum_{m,n} x[c, i*k1+m, j*k2+n]
         y[c,i,j]  = W[c] s[c,i,j] + b[c]
@@ -18,19 +18,21 @@ class Subsample2D(Layer):
         dE/db[c]  = sum_{i,j} delta[c,i,j]
         dE/dx[c, i*k1+m, j*k2+n]  = W[c] delta[c,i,j]
 
-    The published S2 and S4 pass y through a squashing function; that is a layer of its own, :class:`ScaledTanh`.
+    The squashing function that follows in the published S2 and S4 is a separate layer, :class:`ScaledTanh`.
 
     Args:
         channels: C, the number of maps.
         size: of the window (k1, k2), or one number for both; the windows do not overlap.
         rng: seed or generator of the initial values (W He uniform, fan-in k1*k2; b uniform in ±1/sqrt(fan-in)).
-        dtype: of the parameters and of the input that forward accepts.
+        dtype: of the parameters and the input.
 
-    Shapes:
-        input (N, C, H, W), output (N, C, floor(H / k1), floor(W / k2)), rows and columns left over at the far edge
-        being dropped; W (C,), b (C,).
+    Shapes: input (N, C, H, W), output (N, C, floor(H / k1), floor(W / k2)), without the rows and columns left over at
+    the bottom and the right; W (C,), b (C,).
 
-    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, II.A, II.B.
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998, II.A, II.B.
+
+    >>> Subsample2D(6, rng=0)(asarray(np.ones((2, 6, 28, 28)))).shape
+    (2, 6, 14, 14)
     """
 
     separable = True

@@ -1,4 +1,4 @@
-"""Activations by the operations that NumPy has fast loops for."""
+"""Activations by the operations for which NumPy has fast loops."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ Activated = tuple[Array, Callable[[Array], Array]]
 
 
 def tanh(z: Array) -> Activated:
-    """f' in one array, which takes three quarters of the time of three."""
+    """f' is computed in place: with one array instead of three, it takes three quarters of the time."""
     a = np.tanh(z)
 
     def backward(da: Array) -> Array:
@@ -23,13 +23,13 @@ def tanh(z: Array) -> Activated:
 
 
 def relu(z: Array) -> Activated:
-    """max(z, 0) by ``clip``, since ``maximum`` takes twice as long."""
+    """max(z, 0) by ``clip``, which takes half the time of ``maximum``."""
     a = z.clip(0, np.inf)
     return a, lambda da: da * (a > 0)
 
 
 def leaky_relu(z: Array, slope: float) -> Activated:
-    """By a maximum, which takes a sixth of the time of ``where``; other slopes than 0 < slope <= 1 need that."""
+    """By ``maximum``, which takes a sixth of the time of ``where``, if 0 < slope <= 1."""
     if not 0 < slope <= 1:
         return np.where(z > 0, z, slope * z), lambda da: np.where(z > 0, da, slope * da)
     return np.maximum(z, slope * z), lambda da: da * np.maximum(z > 0, z.dtype.type(slope))

@@ -1,6 +1,6 @@
-"""What NumPy leaves out of its BLAS: adding a product or a vector to an array in place.
+"""BLAS functions that NumPy does not expose: adding a product or a vector to an array in place.
 
-Where BLAS's functions are not found, plain NumPy does the same.
+If the functions are not found, plain NumPy does the same.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from ..select import Array
 from ..shared.matrices import matrices
 from .numpy_blas import address, blas_function
 
-_WORTH = 1 << 14  # elements of the result: for fewer, the call costs more than a temporary array
+_WORTH = 1 << 14  # elements of the result: with fewer, the call costs more than a temporary array
 _I, _P = ctypes.c_int64, ctypes.c_void_p
 _ROW_MAJOR, _TURNS = 101, {False: 111, True: 112}  # cblas.h: whether a matrix is transposed
 
@@ -38,11 +38,11 @@ def gemm(out: Array, a: Array, b: Array) -> None:
 
 
 def axpby(a: float, x: Array, b: float, y: Array) -> None:
-    """y = a x + b y for vectors, each element being read and written once.
+    """y = a x + b y for vectors; each element is read and written once.
 
     Args:
         a, b: numbers, or 0-d arrays.
-        x, y: of one length, contiguous.
+        x, y: contiguous and of equal length.
     """
     function = _axpby(y.dtype.char) if x.dtype == y.dtype else None
     if function is None or not (x.flags.c_contiguous and y.flags.c_contiguous):
@@ -60,5 +60,5 @@ def _gemm(dtype: str) -> Callable[..., None] | None:
 
 @functools.cache
 def _axpby(dtype: str) -> Callable[..., None] | None:
-    """cblas_saxpby or cblas_daxpby, which OpenBLAS has beyond the standard."""
+    """cblas_saxpby or cblas_daxpby, OpenBLAS's extension of the standard."""
     return blas_function("axpby", dtype, [_I, "real", _P, _I, "real", _P, _I])

@@ -1,4 +1,4 @@
-"""The fully connected layer in place."""
+"""The fully connected layer, with sums in place."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from .products import add_product, matmul
 
 
 def dense(a: Array, params: Params, needs_dx: bool = True) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """The bias is added to the product where it lies, and BLAS adds dE/dW to the gradient itself."""
+    """The bias is added to the product in place, and BLAS itself adds dE/dW to the gradient."""
     W, b = params["W"], params["b"]
     z = matmul(W, a)
     z += b[:, None]

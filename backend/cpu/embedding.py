@@ -1,4 +1,4 @@
-"""The gradient of an embedding by sorted indices, without a matrix of ones and zeros."""
+"""The gradient of an embedding by sorted indices, without a one-hot matrix."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from ..select import Array, Params
 
 
 def embedding(i: Array, params: Params) -> tuple[Array, Callable[[Array, Params], None]]:
-    """Rows of one index are added up next to each other, in the order of the batch."""
+    """Sorting makes the rows of one index adjacent, in the order of the batch, so that reduceat sums them."""
     indices = i.ravel()
 
     def backward(dy: Array, grads: Params) -> None:

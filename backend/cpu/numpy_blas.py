@@ -1,7 +1,6 @@
-"""The BLAS that NumPy has loaded: its functions, its threads, and the sizes of products that suit it.
+"""The BLAS that NumPy has loaded: its functions, its threads, and the sizes of products that are fast.
 
-Where there is none that can be asked (Apple's Accelerate, say), everything is as for one thread and no function is
-found.
+If threadpoolctl does not know it (Apple's Accelerate, for example), no function is found and one thread is assumed.
 """
 
 import contextlib
@@ -18,21 +17,21 @@ import numpy as np
 from ..select import Array
 
 _AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
-_DIRECT = 1_000_000  # multiplications: up to here these, by one thread, read both factors where they lie
-_FEW = 4000  # elements of the first factor: with more they are slower than those that copy, but for narrow second ones
-_CACHED = 9500  # elements that a first factor may have before a narrow second one
+_DIRECT = 1_000_000  # multiplications: up to here OpenBLAS, on one thread, reads both factors without a copy
+_FEW = 4000  # elements of the first factor: with more, that is slower than copying unless the second is narrow
+_CACHED = 9500  # the same bound where the second factor is narrow
 _LINE = 64  # bytes of a cache line, and of an AVX-512 register
-_NARROW = 128  # columns; a quarter are enough to be worth it
-_FEWEST = 8, 64  # rows and columns of a piece
+_NARROW = 128  # columns; with less than a quarter of them, dividing does not pay
+_FEWEST = 8, 64  # rows and columns of a chunk
 
 
 def blas_function(name: str, dtype: str, types: list[Any]) -> Callable[..., None] | None:
-    """A function of cblas.h with 64-bit integers; None where there is none.
+    """A function of cblas.h with 64-bit integers; None if there is none.
 
     Args:
-        name: without its prefix and the letter of its type: gemm, axpby.
-        dtype: NumPy's character.
-        types: of its arguments, with "real" for a number of the dtype.
+        name: without the prefix and the letter for the type, such as gemm or axpby.
+        dtype: NumPy's character for the dtype.
+        types: of its arguments, with "real" for a scalar of the dtype.
     """
     if dtype not in "fd":
         return None
@@ -55,18 +54,18 @@ def blas_libraries() -> list[Any]:
 
 
 def blas_threads() -> int:
-    """How many threads BLAS has been given: all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS.
+    """The number of BLAS threads: all cores, or what OPENBLAS_NUM_THREADS or OMP_NUM_THREADS says.
 
-    It counts what :func:`single_threaded_blas`, in whichever thread, has taken away for a while.
+    Inside of :func:`single_threaded_blas`, whichever thread is in it, this is still the number outside.
     """
     return max(_taken or _current_threads(), default=1)
 
 
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """One thread for each call of BLAS meanwhile: for products too small to be divided, or divided already.
+    """One thread per BLAS call within this block: for products that are too small to divide, or already divided.
 
-    BLAS has one number of threads for the whole process: it gets its own back when the last caller leaves.
+    The number of threads is global to the process. It is restored when the last caller leaves the block.
     """
     global _taken, _users
     with _counting:
@@ -85,7 +84,7 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 _counting = threading.Lock()
-_users = 0  # how many callers are within single_threaded_blas
+_users = 0  # the number of callers inside of single_threaded_blas
 _taken: list[int] = []  # each library's threads before, if one had more than 1
 
 
@@ -100,13 +99,13 @@ def _set_threads(numbers: list[int]) -> None:
 
 @functools.cache
 def _setters() -> list[Callable[[int], None]]:
-    """For each library what sets its number of threads.
+    """For each library, the function that sets its number of threads.
 
-    From version 3.8 on threadpoolctl does so for OpenBLAS in one Python thread alone, and nothing in others.
+    From version 3.8 on, threadpoolctl's own setter affects OpenBLAS in the calling Python thread only.
     """
     setters = []
     for library in blas_libraries():
-        openmp = getattr(library, "threading_layer", "") == "openmp"  # which has a number for each Python thread
+        openmp = getattr(library, "threading_layer", "") == "openmp"  # its count is per Python thread
         affixes = () if openmp else itertools.product(("", "scipy_"), ("", "64_", "_64"))
         names = (f"{prefix}openblas_set_num_threads{suffix}" for prefix, suffix in affixes)
         found = (getattr(library.dynlib, name, None) for name in names)
@@ -115,18 +114,18 @@ def _setters() -> list[Callable[[int], None]]:
 
 
 def after_fork() -> None:
-    """A forked process has none of its parent's threads, and whoever held the lock is not there to let go of it."""
+    """Renew the lock: in a forked process, the thread that may have held it does not exist."""
     global _counting
     _counting = threading.Lock()
 
 
 def too_small_to_divide(multiplications: int) -> bool:
-    """Whether BLAS divides a product among its threads though one finishes it no later: with AVX2 up to 2^19."""
+    """Whether BLAS divides a product among threads although one thread is as fast: with AVX2 below 2^19."""
     return not _avx512() and multiplications < 1 << 19
 
 
 def better_in_halves(multiplications: int) -> bool:
-    """Whether half of a product's rows are few enough to be multiplied as they lie, but not all of them."""
+    """Whether the direct product, without copies, serves half of the rows but not all of them."""
     return _avx512() and _DIRECT < multiplications <= 2 * _DIRECT
 
 
@@ -136,10 +135,10 @@ def _avx512() -> bool:
 
 
 def kernels_at_once(elements: int) -> int:
-    """Up to how many kernels one product of a convolution is to have, those for several output rows together.
+    """Upper bound of the kernels in one product of a convolution, those for several output rows counted together.
 
-    A CPU's BLAS first puts the columns into its own order, which fewer do not pay back. With AVX-512 OpenBLAS leaves
-    that out for small products (:func:`pieces`), and is slow only at fewer than 4 rows.
+    BLAS first copies the columns into its own order, which pays only if there are enough kernels. With AVX-512,
+    OpenBLAS does not copy for small products (:func:`pieces`), and is slow only with fewer than 4 rows.
 
     Args:
         elements: of the kernels for one row.
@@ -147,17 +146,16 @@ def kernels_at_once(elements: int) -> int:
     return 4 if _avx512() and elements <= _FEW else 24
 
 
-@functools.lru_cache(1024)  # a step asks for the same sizes again
+@functools.lru_cache(1024)  # every step repeats the same sizes
 def narrow_parts(kernels: int, elements: int, cols: int, samples: int) -> int:
-    """Into how many parts to divide a convolution's columns, each side by side in memory; 1 where that does not pay.
+    """The number of chunks of a convolution's columns, each contiguous in memory; 1 if more do not pay.
 
-    What is narrow can be read as it lies by a product with few kernels at a time, without a line of the cache being
-    needed for two of its rows.
+    A narrow chunk can be read without a copy by a product with few kernels, and none of its rows share a cache line.
 
     Args:
-        kernels: how many there are.
-        elements: of each of them.
-        cols, samples: of the output, all of whose pairs are columns.
+        kernels: their number.
+        elements: of each kernel.
+        cols, samples: of the output; each pair is a column.
     """
     if not _avx512() or _FEWEST[0] * elements > _CACHED:
         return 1
@@ -172,7 +170,7 @@ def _divisors(number: int) -> list[int]:
 
 @functools.lru_cache(1024)
 def pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
-    """Into how many parts to divide a product's rows and its columns, so that each is small; 1 if that does not pay."""
+    """The numbers of chunks of a product's rows and of its columns, so that each is small; 1 if more do not pay."""
     if not (_avx512() and rows and inner and columns):
         return 1, 1
     if columns <= _NARROW:
@@ -186,9 +184,9 @@ def pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
 
 @functools.lru_cache(1024)
 def sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
-    """For sum_i a_i b_i^T the rows of a, and the elements of a row, that one product had better have; None for all.
+    """For sum_i a_i b_i^T, the best rows and row length of a for one product; None to take a and b as a whole.
 
-    It is worth turning b where its columns fill a register or two and many rows of a meet them.
+    Transposing b pays if its columns fill one or two registers and meet many rows of a.
     """
     if columns not in (16, 32) or rows < 128 or not _avx512():
         return None
@@ -198,9 +196,9 @@ def sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
-    """An uninitialised array for a product's second factor; it starts with a cache line where this is read as it lies.
+    """An uninitialised array for a product's second factor; with AVX-512 it starts at a cache line.
 
-    From where malloc happens to give it, reading takes up to a quarter of the product's time more with AVX-512.
+    OpenBLAS then reads it without a copy, and an unaligned array costs up to a quarter of the product's time more.
     """
     if not _avx512():
         return np.empty(shape, dtype=dtype)
@@ -209,15 +207,15 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
 
 
 def address(x: Array) -> int:
-    """Of its first number."""
+    """The address of the first element."""
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(x.data))  # in half the time that x.ctypes takes
-    except (TypeError, ValueError):  # it is read-only, or not in one piece
+        return ctypes.addressof(ctypes.c_char.from_buffer(x.data))  # takes half the time of x.ctypes
+    except (TypeError, ValueError):  # read-only or not contiguous
         return x.ctypes.data
 
 
 def aligned(x: Array) -> Array:
-    """x, contiguous, and where it matters a copy in memory as :func:`aligned_empty` has it."""
+    """x, contiguous; with AVX-512 a copy in memory from :func:`aligned_empty`."""
     if not _avx512():
         return np.ascontiguousarray(x)
     copy = aligned_empty(x.shape, x.dtype)

@@ -1,4 +1,4 @@
-"""The updates by BLAS, in blocks that stay in the cache."""
+"""The optimisers' updates by BLAS, in blocks that stay in the cache."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .memory import cache_blocks
 
 
 def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov: bool, weight_decay: float) -> None:
-    """Each vector is read and written once an operation."""
+    """Each operation reads and writes a vector once."""
     for block in cache_blocks(p.size):
         params, grads = p[block], g[block]
         if weight_decay:
@@ -35,7 +35,7 @@ def adam(
 
 
 def adamw(p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, shrink: Any, betas: tuple[float, float]) -> None:
-    """As :func:`_adam`; the decay goes along in the last operation."""
+    """As :func:`_adam`; the decay is fused into the last operation."""
     _adam(p, g, m, v, rate, eps, shrink, betas, 0.0)
 
 
@@ -50,7 +50,7 @@ def _adam(
     betas: tuple[float, float],
     weight_decay: float,
 ) -> None:
-    """Once it has served, the gradient's memory is scratch."""
+    """The gradient's memory becomes scratch space after its last use."""
     beta1, beta2 = betas
     for block in cache_blocks(p.size):
         params, grads, mean, square = p[block], g[block], m[block], v[block]

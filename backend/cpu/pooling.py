@@ -1,4 +1,4 @@
-"""Pooling in the memory order rows, channels, columns, batch: each operation runs along the batch."""
+"""Pooling in the memory order rows, channels, columns, batch, so that each operation runs along the batch."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
@@ -15,11 +15,11 @@ Pooled = tuple[Array, Callable[[Array], Array | None]]
 
 
 def max_pool(x: Array, window: Window, needs_dx: bool = True) -> Pooled:
-    """The maximum along the height, then of these along the width."""
+    """The maximum along the height, then along the width."""
     windows = _Windows(x.shape, window)
     image = rows_first(x, *window.padding, -np.inf)
     y = windows.reduce(np.maximum, image)
-    # found now, since for backward they take a quarter of the image's memory
+    # kept for backward instead of the image, since they take a quarter of its memory
     winners = list(_winners(windows.elements(image), y)) if needs_dx else []
 
     def backward(dy: Array) -> Array | None:
@@ -29,7 +29,7 @@ def max_pool(x: Array, window: Window, needs_dx: bool = True) -> Pooled:
 
 
 def _winners(elements: Iterable[Array], y: Array) -> Iterator[Array]:
-    """For each element of the window, where it is the first that has the maximum y."""
+    """For each element of the window, where it is the first that equals the maximum y."""
     free = np.ones(y.shape, dtype=bool)
     for element in elements:
         first = element == y
@@ -39,7 +39,7 @@ def _winners(elements: Iterable[Array], y: Array) -> Iterator[Array]:
 
 
 def mean_pool(x: Array, window: Window) -> Pooled:
-    """The sum along the height, then of these along the width, times 1/(k1 k2)."""
+    """The sum along the height, then along the width, times 1/(k1 k2)."""
     (k1, k2), windows = window.size, _Windows(x.shape, window)
     scale = 1 / (k1 * k2)
     y = windows.reduce(np.add, rows_first(x, *window.padding))
@@ -52,7 +52,7 @@ def mean_pool(x: Array, window: Window) -> Pooled:
 
 
 class _Windows:
-    """A window that moves over images of the shape (N, C, H, W) with their border, in memory (H, C, W, N)."""
+    """A window that moves over padded images of shape (N, C, H, W), which are (H, C, W, N) in memory."""
 
     def __init__(self, shape: tuple[int, ...], window: Window) -> None:
         (N, C, H, W), (p1, p2) = shape, window.padding
@@ -62,15 +62,15 @@ class _Windows:
         self.out = window.positions(shape[2:])
 
     def rows(self, m: int) -> slice:
-        """The image's rows that are row m of a window."""
+        """The image rows that are row m of some window."""
         return slice(m, m + self.out[0] * self.stride[0], self.stride[0])
 
     def cols(self, n: int) -> slice:
-        """The image's columns that are column n of a window."""
+        """The image columns that are column n of some window."""
         return slice(n, n + self.out[1] * self.stride[1], self.stride[1])
 
     def reduce(self, function: Callable[..., Array], image: Array) -> Array:
-        """An associative function over each window's elements: along its columns, then along the row of results."""
+        """Reduce each window by an associative function: along its columns, then along the row of results."""
         axes: tuple[Callable[[int], Any], ...] = (self.rows, lambda n: (slice(None), slice(None), self.cols(n)))
         for size, lines in zip(self.size, axes, strict=True):
             if size == 1:
@@ -90,12 +90,12 @@ class _Windows:
                 yield image[self.rows(m), :, self.cols(n)]
 
     def gradient(self, dy: Array, factors: Iterable[Array | float]) -> Array:
-        """For the images without their border, (N, C, H, W): each element of a window gets dy times its factor."""
+        """dE/dx (N, C, H, W) without the border: each element of a window gets dy times its factor."""
         (H, W), (k1, k2) = self.out, self.size
         covered = self.stride == self.size and self.shape[::2] == (H * k1, W * k2)
         dx = (aligned_empty if covered else np.zeros)(self.shape, dy.dtype)
         for element, factor in zip(self.elements(dx), factors, strict=True):
-            if covered:  # each pixel by one window
+            if covered:  # each pixel belongs to one window
                 np.multiply(dy, factor, out=element)
             else:
                 element += dy * factor

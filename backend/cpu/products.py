@@ -1,4 +1,4 @@
-"""Matrix products in the sizes that suit NumPy's BLAS."""
+"""Matrix products in sizes for which NumPy's BLAS is fast."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -37,13 +37,13 @@ __all__ = [
 ]
 
 _BUFFER = 256
-"""Elements in NumPy's buffers, into which it copies shorter runs (by itself 8192) to work on several at once."""
+"""Elements of the buffers in which NumPy collects short runs to process several at once; its default is 8192."""
 
 accumulate = gemm
 
 
 def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
-    """``numpy.matmul``; rows or columns of a batch of matrices are divided where BLAS is quicker so, in one call."""
+    """One call of ``numpy.matmul``, with the matrices' rows or columns in chunks if BLAS is then faster."""
     if b.ndim < 3:
         return np.matmul(a, b, out=out)
     in_order = a.ndim > 1 and b.strides[-1] == b.itemsize
@@ -51,7 +51,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     if rows == columns == 1:
         return np.matmul(a, b, out=out)
     out = np.empty(product_shape(a, b), dtype=np.result_type(a, b)) if out is None else out
-    # views all of them: (..., rows, columns) in front of the matrices
+    # views with the axes (..., rows, columns) in front of the matrices' own
     first = a.reshape(*a.shape[:-2], rows, 1, -1, a.shape[-1])
     second = b.reshape(*b.shape[:-1], columns, -1).swapaxes(-2, -3)[..., None, :, :, :]
     target = out.reshape(*out.shape[:-2], rows, a.shape[-2] // rows, columns, -1).swapaxes(-2, -3)
@@ -60,9 +60,9 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
 
 
 def add_product(grads: Params, key: str, a: Array, b: Array) -> None:
-    """grads[key] += a @ b for matrices, which nobody may write to afterwards.
+    """grads[key] += a @ b for matrices, which must not change afterwards.
 
-    In a slice of a batch the product waits, to be one with those of the other slices.
+    In a slice of a batch the product is postponed, to be computed together with those of the other slices.
     """
     if isinstance(grads, Share):
         grads.postpone(key, a, b)
@@ -77,9 +77,9 @@ def add_rows(out: Array, x: Array) -> None:
 
 @contextlib.contextmanager
 def small_products(rows: int, W: Array) -> Iterator[Callable[[Array, Array, Array], Array]]:
-    """For a loop over products ``x @ W`` with x of so many rows or fewer: what does them, as ``matmul(x, W, out)``.
+    """A function ``matmul(x, W, out)`` for a loop over products ``x @ W`` in which x has at most so many rows.
 
-    BLAS uses one thread meanwhile where they are too small to be divided.
+    Within this block BLAS uses one thread if the products are too small to divide.
     """
     size = rows * W.size
     with single_threaded_blas() if too_small_to_divide(size) else contextlib.nullcontext():
@@ -110,12 +110,12 @@ def sum_of_products(a: Array, b: Array) -> Array:
 
 
 def view(x: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
-    """A contiguous array's memory from byte ``start`` on, under another shape and other strides."""
-    return np.ndarray(shape, x.dtype, x.data, start, strides)  # as as_strided, in a sixth of the time
+    """A view of a contiguous array's memory from byte ``start`` on, with another shape and other strides."""
+    return np.ndarray(shape, x.dtype, x.data, start, strides)  # as as_strided does, but in a sixth of the time
 
 
 def gather_columns(lines: Array, image: Array, kernel: int, stride: int, dilation: int) -> None:
-    """Add up along the width of an image what its columns hold: image[..., j s + n d, :] += lines[..., n, j, :].
+    """Sum columns into the image along its width: image[..., j s + n d, :] += lines[..., n, j, :].
 
     Args:
         lines: (rows, G, C/G, k2, columns, samples).
@@ -123,7 +123,7 @@ def gather_columns(lines: Array, image: Array, kernel: int, stride: int, dilatio
         kernel, stride, dilation: along the width: k2, s2, d2.
     """
     columns = lines.shape[4]
-    with np.errstate():  # within which the buffers' size holds
+    with np.errstate():  # restores the buffer size on exit
         np.setbufsize(_BUFFER)
         for n in range(kernel):
             j = n * dilation

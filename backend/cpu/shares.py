@@ -1,4 +1,4 @@
-"""The gradients of one thread's slices of a batch, until they are added to the layer's."""
+"""The gradients of one thread's slices of a batch, before they are added to the layer's gradients."""
 
 from collections.abc import Iterator, MutableMapping
 
@@ -8,10 +8,10 @@ from ..select import Array
 
 
 class Share(MutableMapping[str, Array]):
-    """A layer's gradients as one thread of several sees them: its own arrays, which start from 0.
+    """A layer's gradients as one of several threads sees them: its own arrays, which start at 0.
 
-    The first thread writes to the layer's arrays themselves. Products wait in ``products``, since one product over all
-    slices takes less time than one for each.
+    The first thread writes to the layer's arrays directly. Products are postponed in ``products``, since one product
+    over all slices takes less time than one for each slice.
 
     Args:
         totals: the layer's gradients.
@@ -32,7 +32,7 @@ class Share(MutableMapping[str, Array]):
 
     def __setitem__(self, key: str, value: Array) -> None:
         place = self[key]
-        if value is not place:  # else it is what ``grads[key] += gradient`` assigns
+        if value is not place:  # it is after ``grads[key] += gradient``, which has added in place
             place[...] = value
 
     def __delitem__(self, key: str) -> None:
@@ -45,5 +45,5 @@ class Share(MutableMapping[str, Array]):
         return len(self._totals)
 
     def postpone(self, key: str, a: Array, b: Array) -> None:
-        """Keep grads[key] += a @ b for later."""
+        """Record grads[key] += a @ b for later."""
         self.products.setdefault(key, []).append((a, b))

@@ -1,4 +1,4 @@
-"""A network on slices of a batch, several at a time."""
+"""A network on slices of a batch, on several threads at a time."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +18,7 @@ Passes = Callable[..., tuple[Array, Callable[[Array], Array | None]]]
 def in_slices(
     run: Passes, layers: Sequence[Any], x: Array, slices: list[slice], needs_dx: bool
 ) -> tuple[Array, Callable[[Array], Array | None]]:
-    """Each thread runs every n-th slice through layers that add to gradients of its own."""
+    """Of n threads, each runs every n-th slice through twins of the layers, which add to the thread's own gradients."""
     shares: list[dict[Any, Share]] = [{} for _ in range(min(len(slices), blas_threads()))]
     twins = [[_twin(layer, own, first=own is shares[0]) for layer in layers] for own in shares]
     tasks = [partial(run, twins[i % len(twins)], x[s], needs_dx) for i, s in enumerate(slices)]
@@ -33,10 +33,10 @@ def in_slices(
 
 
 def _twin(layer: Any, shares: dict[Any, Share], first: bool) -> Any:
-    """The layer, and the layers that it is made of, with a share in the place of each one's gradients."""
+    """The layer's twin, in which shares replace the gradients of the layer and of those that it is made of."""
 
     def share(leaf: Any) -> Share:
-        if leaf not in shares:  # it may stand in the network twice
+        if leaf not in shares:  # a layer may occur in the network twice
             shares[leaf] = Share(leaf.grads, first)
         return shares[leaf]
 
@@ -44,7 +44,7 @@ def _twin(layer: Any, shares: dict[Any, Share], first: bool) -> Any:
 
 
 def _collect(shares: list[dict[Any, Share]]) -> None:
-    """Add every share to its layer's gradients, in the order of the threads; all slices' products are one."""
+    """Add every share to its layer's gradients, in the order of the threads; one product serves all slices."""
     for leaf, first in shares[0].items():
         own = [share[leaf] for share in shares]
         for share in own:
@@ -56,5 +56,5 @@ def _collect(shares: list[dict[Any, Share]]) -> None:
             products = [product for share in own for product in share.products.pop(key, ())]
             if products:
                 left, right = zip(*products, strict=True)
-                with single_threaded_blas():  # else BLAS's threads spin on the cores that the next slices need
+                with single_threaded_blas():  # BLAS's threads would spin on the cores that the next slices need
                     gemm(first[key], np.concatenate(left, axis=1), np.concatenate(right))

@@ -1,9 +1,8 @@
 """Slices of a batch on several cores: NumPy releases the interpreter's lock in products, copies and ufuncs.
 
-As many threads as NumPy's BLAS has been given (all cores, or OPENBLAS_NUM_THREADS, OMP_NUM_THREADS); meanwhile each of
-them has BLAS to itself, with one thread. A large batch has more slices than there are threads, so that what a slice
-needs for a while is needed for a few samples at a time. How a batch is divided depends on its size and on the number of
-threads alone, so that a run gives the same bits again.
+There are as many threads as BLAS has (all cores, or what OPENBLAS_NUM_THREADS or OMP_NUM_THREADS says); meanwhile BLAS
+uses one thread per call. A large batch has more slices than there are threads, so that temporary arrays stay small. The
+slices depend only on the batch's size and the number of threads, so a repeated run gives the same bits.
 """
 
 import contextvars
@@ -28,11 +27,11 @@ _alone = threading.Lock()
 
 
 def batch_slices(samples: int, elements: int) -> list[slice]:
-    """How to divide a batch among the threads: one slice where more do not pay, or where it has been divided already.
+    """The slices of a batch for the threads: one if more do not pay, or if the batch is a slice already.
 
     Args:
-        samples: in the batch.
-        elements: in the batch.
+        samples: their number in the batch.
+        elements: their number in the batch.
     """
     count = 1
     if not (elements < _LEAST or _divided.get()):
@@ -43,9 +42,9 @@ def batch_slices(samples: int, elements: int) -> list[slice]:
 
 
 def in_parallel(tasks: Sequence[Callable[[], T]], count: int) -> list[T]:
-    """The results of the tasks, in order; of ``count`` threads the calling one does the first and every n-th after it.
+    """The results of the tasks, in order. Of n = ``count`` threads, the calling one does the first and every n-th task.
 
-    One caller at a time has the threads; for another the shares run one after the other, with the same results.
+    Only one caller at a time uses the threads; for others the tasks run in the calling thread, with the same results.
     """
     shares: list[Callable[[], list[T]]] = [
         functools.partial(contextvars.copy_context().run, _run, tasks[index::count]) for index in range(count)
@@ -58,7 +57,7 @@ def in_parallel(tasks: Sequence[Callable[[], T]], count: int) -> list[T]:
             try:
                 first = shares[0]()
             finally:
-                done = [future.exception() for future in others]  # waits, so that no thread goes on unseen
+                done = [future.exception() for future in others]  # waits for every thread, also after an error
             for error in filter(None, done):
                 raise error
             return _in_order([first, *(future.result() for future in others)])
@@ -72,12 +71,12 @@ def _run(tasks: Sequence[Callable[[], T]]) -> list[T]:
 
 
 def _in_order(shares: list[list[T]]) -> list[T]:
-    """Each thread's results in turn, as the tasks were dealt out."""
+    """The threads' results in the order of the tasks."""
     return [share[turn] for turn in range(len(shares[0])) for share in shares if turn < len(share)]
 
 
 def _after_fork() -> None:
-    """A forked process has none of its parent's threads, and whoever held the lock is not there to let go of it."""
+    """Renew locks and threads: a forked process lacks its parent's threads, one of which may hold a lock."""
     global _alone
     _alone = threading.Lock()
     _pool.cache_clear()

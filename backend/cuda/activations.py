@@ -1,4 +1,4 @@
-"""Activations, and a fully connected layer with what follows it: f(z + b) in one launch, delta and db in one."""
+"""Activations, and a fully connected layer fused with one: f(z + b) in one launch, delta and db in another."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,14 @@ from .products import add_product, matmul
 
 Activated = tuple[Array, Callable[[Array], Array]]
 Biased = tuple[Array, Callable[..., Array]]
-"""f(z + b), and ``backward(dy, db=None) -> delta``, which adds to db."""
+"""f(z + b), and ``backward(dy, db=None) -> delta``, which also adds dE/db to db."""
 
 _KERNELS = {"sigmoid": 0, "tanh": 1, "scaled_tanh": 2, "relu": 3}
 
 
 @real
 def sigmoid(z: Array) -> Activated:
-    """f(z) in one launch, delta in one; so are those below."""
+    """f(z) in one launch, delta in another; the same for the functions below."""
     return _activation(0, z, None)
 
 
@@ -41,7 +41,7 @@ def leaky_relu(z: Array, slope: float) -> Activated:
 
 @real
 def dense(a: Array, params: Params, needs_dx: bool = True) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """The bias is added to the product where it lies, and cuBLAS adds dE/dW to the gradient itself."""
+    """The bias is added to the product in place, and cuBLAS itself adds dE/dW to the gradient."""
     z = _biased(matmul(params["W"], a), params["b"])
     return _with_gradients(a, params, z, _bias_gradient, needs_dx)
 
@@ -50,7 +50,7 @@ def dense(a: Array, params: Params, needs_dx: bool = True) -> tuple[Array, Calla
 def dense_activated(
     a: Array, params: Params, f: Callable[..., Activated], constants: tuple[float, ...], needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """z is written once; a leaky ReLU takes one launch more, since its delta needs z."""
+    """f(z + b) overwrites the product; a leaky ReLU takes one launch more, since its delta needs z."""
     z, b, name = matmul(params["W"], a), params["b"], f.__name__
     if name == "leaky_relu":
         y, f_backward = _activation(4, _biased(z, b), None, 1.0, constants[0], from_a=False)
@@ -79,7 +79,7 @@ def _activation(f: int, z: Array, b: Array | None, p: float = 1.0, q: float = 1.
     if b is not None and not z.flags.c_contiguous:
         z, b = _biased(z, b), None
     z = z if _is_packed(z) else z.copy()
-    y = _like(z) if b is None else z  # a product's result, which nobody else needs
+    y = _like(z) if b is None else z  # with b, z is a product that is not used again
     launch("activation", y.size, y.dtype, f, z, b, y, p, q, z.shape[-1] if z.ndim else 1, y.size)
     kept = y if from_a else z
 
@@ -99,7 +99,7 @@ def _activation(f: int, z: Array, b: Array | None, p: float = 1.0, q: float = 1.
     return y, backward
 
 
-_SHORT = 1 << 13  # elements of a row that one block may take
+_SHORT = 1 << 13  # elements of a row up to which one block processes it
 
 
 def _biased(z: Array, b: Array | None) -> Array:
@@ -115,19 +115,19 @@ def _bias_gradient(delta: Array, db: Array | None = None) -> Array:
 
 
 def _steps(x: Array) -> list[tuple[int, int]]:
-    """Strides and lengths of the axes that have any step."""
+    """(stride, length) of each axis longer than 1."""
     return [(stride, length) for stride, length in zip(x.strides, x.shape, strict=True) if length > 1]
 
 
 def _like(x: Array) -> Array:
-    """An array with the same order of the axes in memory, for numbers that lie side by side."""
+    """An uninitialised packed array with x's order of the axes in memory."""
     order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
     empty = xp.empty([x.shape[axis] for axis in order], dtype=x.dtype)
     return empty.transpose(*sorted(range(x.ndim), key=order.__getitem__))
 
 
 def _is_packed(x: Array) -> bool:
-    """Whether the numbers lie side by side, in whatever order of the axes."""
+    """Whether x is packed: its elements are contiguous in some order of the axes."""
     distance = x.itemsize
     for stride, length in sorted(_steps(x)):
         if stride != distance:

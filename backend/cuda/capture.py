@@ -1,15 +1,15 @@
-"""A training step recorded once and then replayed with one launch, for networks so small that launching takes the time.
+"""A training step recorded once and then replayed with one launch, for small networks, whose time is mostly launches.
 
-A CUDA graph repeats the very operations, on the very addresses, with the very numbers that it recorded. Hence:
+A CUDA graph repeats the recorded operations on the recorded addresses with the recorded scalars. Therefore:
 
-- Arrays come in by way of buffers of its own, and numbers that change from step to step as 0-d arrays beside them.
-- It is recorded under a memory pool of its own, which serves nobody else as long as the graph lives: a graph keeps no
-  array alive, and memory that anybody else were given would be overwritten by the next launch. Within the step the
-  pool hands out again what was freed, so it holds no more than one step needs at a time.
-- Where the network's parameters have moved, it is recorded anew.
-- What the host does in the step (a draw, a count, a copy) happens while recording and never again. A step that copies
-  to or from the device therefore runs eagerly, as does one whose recording fails; whatever else changes on the host
-  must come in as a number.
+- Arguments are copied into buffers: arrays of the same shape, and 0-d arrays for numbers.
+- A graph is recorded with a memory pool of its own, which serves nothing else while the graph exists. A graph does not
+  keep arrays alive, and a replay would overwrite memory that something else had been given. Within the step the pool
+  reuses freed memory, so it holds no more than one step's peak.
+- If the network's parameters have moved, the step is recorded anew.
+- What the host does in the step (a draw, a count, a copy) happens during recording and in no replay. So a step that
+  copies to or from the device runs eagerly, as does one whose recording fails; whatever else changes on the host must
+  be an argument.
 
 Source: NVIDIA, "CUDA C++ Programming Guide", section "CUDA Graphs".
 """
@@ -22,7 +22,7 @@ from ..border import border
 from ..select import Array, xp
 
 _xp: Any = xp
-_REHEARSALS = 2  # the first makes what is made at first use; the second is what the recording will be
+_REHEARSALS = 2  # the first initialises what is lazy; the second does what the recording will do
 
 
 def captured(
@@ -33,24 +33,23 @@ def captured(
 ) -> Callable[..., Any]:
     """A step that is recorded at its third call and replayed from then on.
 
-    Only calls with the first call's shapes and dtypes are replayed, so one graph's memory is all that is held; others
-    run eagerly. The step computes on the device alone, multiplies matrices by forms, and reads nothing of the host that
-    changes but its arguments.
+    Only calls with the first call's shapes and dtypes are replayed, so that there is one graph's memory; others run
+    eagerly. The step must compute on the device only and multiply matrices by forms; its arguments are the only host
+    state that may change. For example::
 
-    Example:
-        >>> step = captured(lambda x, rate: velocity.__iadd__(rate * x))
-        >>> for i, x in enumerate(data):
-        ...     step(x, schedule(i))
+        step = captured(lambda x, rate: velocity.__iadd__(rate * x))
+        for i, x in enumerate(data):
+            step(x, schedule(i))
     """
     return Captured(step, dtype, undo, place)
 
 
 class Captured:
-    """A step on its way from rehearsal to replay.
+    """A step that is rehearsed, then recorded, then replayed.
 
     Attributes:
-        eager: why the step runs eagerly for good; empty where it does not.
-        graph: what is replayed, once it is recorded.
+        eager: why the step always runs eagerly; empty if it does not.
+        graph: the recorded graph, or None.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class Captured:
         self._result: Any = None
 
     def __call__(self, *args: Any) -> Any:
-        """The step's result for these arguments."""
+        """The step's result."""
         signature = [(arg.shape, arg.dtype) if isinstance(arg, xp.ndarray) else None for arg in args]
         if self.eager or self._signature not in (None, signature):
             return self._step(*args)
@@ -83,16 +82,16 @@ class Captured:
             with self._stage.entered():
                 self._fill(args)
                 self.graph, self._result = self._record()
-        except Exception as error:  # whatever it was: an eager step tells it, if it was the step's own fault
+        except Exception as error:  # an error of the step itself comes again when it runs eagerly
             why = f"{type(error).__name__}: {error}"
         else:
             return self._launch()
-        self._give_up(why)  # here, where the error no longer holds what the recording took
+        self._give_up(why)  # here, since the error no longer keeps the recording's memory alive
         self._undo()
         return self._step(*args)
 
     def _rehearse(self, args: tuple[Any, ...]) -> Any:
-        """An eager step, as the recording will be: under its memory, on its stream, from its buffers."""
+        """An eager step in the recording's conditions: its memory pool, its stream, its buffers."""
         self._stage = self._stage or _Stage.idle()
         with self._stage.entered():
             self._fill(args)
@@ -104,17 +103,17 @@ class Captured:
         return result
 
     def _record(self) -> tuple[Any, Any]:
-        """The graph and the arrays that it will write its results to; nothing is computed yet."""
+        """The graph and its result arrays; nothing is computed yet."""
         held = self._stage.pool.total_bytes()
         self._stage.stream.begin_capture()
         try:
             result = self._step(*self._buffers)
         except BaseException:
-            with suppress(Exception):  # CUDA may have called the recording off itself
+            with suppress(Exception):  # CUDA may have aborted the recording itself
                 self._stage.stream.end_capture()
             raise
         graph = self._stage.stream.end_capture()
-        # where it ran out, the pool gave back blocks that the graph writes to
+        # out of memory, the pool would have freed blocks that the graph writes to
         if self._stage.pool.total_bytes() != held:
             raise RuntimeError("the step took other memory than in its rehearsal")
         return graph, result
@@ -125,11 +124,11 @@ class Captured:
 
     def _launch(self) -> Any:
         self.graph.launch()
-        border.checked = bool(border.faults)  # the graph may have raised any of the flags
+        border.checked = bool(border.faults)  # the graph may have set any flag
         return self._result
 
     def _fill(self, args: tuple[Any, ...]) -> None:
-        """Copy the arguments into the buffers; a number only where it has changed, and without waiting."""
+        """Copy the arguments into the buffers, asynchronously, and numbers only if they have changed."""
         if not self._buffers:
             self._buffers = [self._buffer(arg) for arg in args]
             self._numbers = [None] * len(args)
@@ -137,7 +136,7 @@ class Captured:
             if isinstance(arg, xp.ndarray):
                 buffer[...] = arg
             elif arg != self._numbers[i]:
-                buffer.fill(arg)  # travels with the kernel's arguments
+                buffer.fill(arg)  # the number is a kernel argument, so no copy waits
                 self._numbers[i] = arg
 
     def _buffer(self, arg: Any) -> Array:
@@ -146,7 +145,7 @@ class Captured:
         return xp.empty((), dtype=self._dtype)
 
     def _give_up(self, why: str) -> None:
-        """Run eagerly from now on and hold no memory for a graph."""
+        """Run eagerly from now on and release the graph's memory."""
         self.eager = why
         self._release()
 
@@ -158,44 +157,44 @@ class Captured:
             self._stage = None
 
     def __del__(self) -> None:
-        with suppress(Exception):  # a lost device gives nothing back
+        with suppress(Exception):  # on a lost device releasing fails
             self._release()
 
 
 class _Stage:
-    """Where a graph is rehearsed and recorded: a stream, and the memory of what is done on it."""
+    """Where a graph is rehearsed and recorded: a stream and its memory pool."""
 
     def __init__(self) -> None:
-        self.stream = _xp.cuda.Stream(non_blocking=True)  # the default one cannot be captured
+        self.stream = _xp.cuda.Stream(non_blocking=True)  # the default stream cannot be captured
         self.pool = _xp.cuda.MemoryPool()
 
     @classmethod
     def idle(cls) -> "_Stage":
-        """One that nobody uses."""
+        """A stage that is not in use."""
         try:
             return _idle.pop()
         except IndexError:
             return cls()
 
     def retire(self) -> None:
-        """Give the memory back, and wait for the next graph.
+        """Free the memory and keep the stage for another graph.
 
-        CuPy's pools are not to be thrown away: from 14.1 on they then keep what they hold for good.
+        From CuPy 14.1 on, a deleted pool never frees its memory, so pools are reused.
         """
-        _xp.cuda.runtime.memGetInfo()  # raises where the device is lost, and each block would fail and show it
+        _xp.cuda.runtime.memGetInfo()  # raises here if the device is lost; freeing would print an error for each block
         self.pool.free_all_blocks()
         _idle.append(self)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """The stream and the memory, in order with what the current stream does before and after."""
+        """Use the stage's stream and pool, in order with the current stream's work before and after."""
         outside = _xp.cuda.get_current_stream()
         self.stream.wait_event(outside.record())
         try:
             with _xp.cuda.using_allocator(self.pool.malloc), self.stream:
                 yield
         finally:
-            outside.use()  # of what was made current so, `with` knows nothing
+            outside.use()  # `with` does not restore a stream that use() made current
             outside.wait_event(self.stream.record())
 
 

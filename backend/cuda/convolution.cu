@@ -1,4 +1,4 @@
-// -- convolution: arrays of rows, channels, columns, samples, (H, C, W, N), the last of them side by side
+// -- convolution: arrays (H, C, W, N) of rows, channels, columns and samples, contiguous
 
 // y[a,b,c,d] = x[a - a0, b, c - c0, d], 0 outside of x (A, B, C, D).
 extern "C" __global__ void pad(
@@ -15,12 +15,13 @@ extern "C" __global__ void pad(
     for (; d < D; d += step) to[d] = inside ? from[d * x_d] : 0;
 }
 
-// Numbers that stand side by side and are read as one.
+// Four contiguous elements, read by one instruction.
 struct alignas(16) Four { REAL at[4]; };
 
-// x[r,d,(j,n)] = b[d] + sum_{c,m,k} K[d,c,m,k] o[r + m d1, c, (j + k d2, n)]: im2col's columns, which nobody writes. A
-// thread makes the outputs of KERNELS kernels at PLACES places, a block those of the same kernels, whose weights it reads
-// together. PARTS threads share an output: part p has of each AT_ONCE terms the p-th share. b may be missing.
+// x[r,d,(j,n)] = b[d] + sum_{c,m,k} K[d,c,m,k] o[r + m d1, c, (j + k d2, n)], without writing im2col's columns. A
+// thread computes the outputs of KERNELS kernels at PLACES positions. All threads of a block have the same kernels, and
+// load their weights into shared memory. PARTS threads split an output's sum: of every AT_ONCE terms, thread p sums the
+// p-th share. b may be null.
 #define KERNELS 8
 #define SIDE_BY_SIDE 128
 template <int PLACES, int PARTS> __device__ inline void correlate(
@@ -28,7 +29,7 @@ template <int PLACES, int PARTS> __device__ inline void correlate(
     const REAL* __restrict__ b, REAL* __restrict__ x, Index C, Index W, Index N, Index k1, Index k2, Index d1, Index d2,
     Index D, Index rows, Index cols)
 {
-    const int AT_ONCE = 64, SHARE = AT_ONCE / PARTS, TOGETHER = 16 / PLACES;  // reads that wait at the same time
+    const int AT_ONCE = 64, SHARE = AT_ONCE / PARTS, TOGETHER = 16 / PLACES;  // reads in flight at a time
     __shared__ Four weights[AT_ONCE][KERNELS / 4];
     __shared__ Index offsets[AT_ONCE];
     __shared__ REAL shares[PARTS > 1 ? PARTS - 1 : 1][KERNELS][SIDE_BY_SIDE];
@@ -75,7 +76,7 @@ template <int PLACES, int PARTS> __device__ inline void correlate(
         }
         __syncthreads();
     }
-    if (PARTS > 1) {  // which have a place each
+    if (PARTS > 1) {  // then PLACES is 1
 #pragma unroll
         for (int e = 0; e < KERNELS; ++e)
             if (part > 0) shares[part - 1][e][thread] = sums[0][e];
@@ -102,9 +103,9 @@ template <int PLACES, int PARTS> __device__ inline void correlate(
 extern "C" __global__ void correlate_1(CORRELATE) { correlate<1, 4>(CORRELATED); }
 extern "C" __global__ void correlate_4(CORRELATE) { correlate<4, 1>(CORRELATED); }
 
-// parts[(d,(c,m,k)),s] = sum of delta[r,d,(j,n)] o[r + m d1, c, (j + k d2, n)] over the places of part s, and behind
-// these numbers parts[d,s] = sum of delta[r,d,(j,n)]. Each row is cut into so many pieces, which the parts deal out. A
-// warp makes KERNELS by TERMS of these sums: each thread over every 32nd place, then all together.
+// Partial sums s = 0..S-1: parts[(d,(c,m,k)),s] = sum of delta[r,d,(j,n)] o[r + m d1, c, (j + k d2, n)], followed by
+// parts[d,s] = sum of delta[r,d,(j,n)]. Each row is cut into `pieces` chunks, and partial sum s takes every S-th chunk.
+// A warp computes KERNELS by TERMS of them: each thread sums over every 32nd position, then the 32 sums are added.
 #define TERMS 8
 extern "C" __global__ void kernel_gradient(
     const REAL* __restrict__ o, const REAL* __restrict__ delta, REAL* __restrict__ parts, Index C, Index W, Index N,
@@ -153,14 +154,14 @@ extern "C" __global__ void kernel_gradient(
     }
 }
 
-// The same for many kernels: a block makes 32 of them by 64 terms, each thread 4 by 4 of these sums, and it reads 32
-// places at once, which then serve all of its threads.
+// The same for many kernels: a block computes 32 kernels by 64 terms, each thread 4 by 4 of them. It loads STEP
+// positions at a time into shared memory, for all of its threads.
 #define STEP 32
 extern "C" __global__ void wide_kernel_gradient(
     const REAL* __restrict__ o, const REAL* __restrict__ delta, REAL* __restrict__ parts, Index C, Index W, Index N,
     Index k1, Index k2, Index d1, Index d2, Index D, Index rows, Index cols, Index pieces, Index S)
 {
-    __shared__ Four left[STEP][9], right[STEP][17];  // one more than needed: no two threads of a warp meet in a bank
+    __shared__ Four left[STEP][9], right[STEP][17];  // padded by one against bank conflicts
     Index terms = C * k1 * k2, line = cols * N, piece = (line + pieces - 1) / pieces;
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, mine = threadIdx.x % 8, other = threadIdx.x / 8;
     Index s = blockIdx.x, first = unravel(s, terms / 64 + 1) * 64, d = unravel(s, (D + 31) / 32) * 32;
@@ -222,8 +223,8 @@ extern "C" __global__ void wide_kernel_gradient(
     }
 }
 
-// out[c,r,w] += sum_k lines[g,r,(c,k),(j,n)] over the places k and the columns j with j*s + k*d = w. lines is
-// contiguous, (C/channels, H, channels*K, columns*N); out is the part of the images that they reach.
+// out[c,r,w] += sum of lines[g,r,(c,k),(j,n)] over the k and j with j*s + k*d = w. lines is contiguous, of shape
+// (C/channels, H, channels*K, columns*N); out is the region of the images that the columns were copied from.
 extern "C" __global__ void col2im(
     const REAL* lines, IMAGES(REAL, out), Index C, Index H, Index W, Index N,
     Index channels, Index columns, Index K, Index s, Index d)

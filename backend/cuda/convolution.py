@@ -1,12 +1,12 @@
 """A device's convolution without im2col's copies.
 
-Since the batch is last in memory, what im2col copies for one place under the kernel is a stretch of the image. So
-kernels in CUDA read the columns where they lie. Only the output and the input's gradient of many channels go through
-cuBLAS, which is quicker there, once for each column k of W: its pixels are a matrix that begins k columns later::
+The batch is last in memory, so what im2col would copy for one kernel element is a contiguous stretch of the image, and
+CUDA kernels read the columns from the image itself. With many channels, cuBLAS is faster for the output and the input's
+gradient. It is called for each column k of W, whose pixels are a view that starts k columns later::
 
     x_i  =  b + sum_k W_k o_ik,    o_ik[(m,c), j] = o[i + m, c, j + k]
 
-This holds for stride 1, one group and more than one place for the kernel; others go by way of im2col in tiles.
+This holds for stride 1, one group and more than one position of the kernel; other convolutions use im2col in tiles.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from .products import accumulate
 
 _xp: Any = xp
 
-_WIDE = 1 << 30  # multiplications from which a block's threads had better read together
+_WIDE = 1 << 30  # multiplications from which it is faster if a block's threads share what they read
 
 
 @real
 def conv2d(
     o: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """Without columns where they would be the image itself, shifted."""
+    """Without im2col where its columns are shifted views of the image."""
     W, b, (p1, p2), dilation = params["W"], params["b"], window.padding, window.dilation
     (N, C, H, width), (D, _, k1, k2), (d1, d2) = o.shape, W.shape, dilation
     rows, cols = window.positions(o.shape[2:])
@@ -42,7 +42,7 @@ def conv2d(
         _add_kernel_gradient(padded, delta, grads["W"], grads["b"], dilation)
         if not needs_dx:
             return None
-        m1, m2 = (k1 - 1) * d1, (k2 - 1) * d2  # at each place of the image, delta under the turned kernel
+        m1, m2 = (k1 - 1) * d1, (k2 - 1) * d2  # delta's border for the full correlation with the rotated kernel
         around = _padded(delta, (H + m1, D, width + m2, N), m1 - p1, m2 - p2)
         return batch_first(_products(around, W[:, :, ::-1, ::-1].swapaxes(0, 1), None, (H, C, width, N), dilation))
 
@@ -55,7 +55,7 @@ def _rows_first(x: Array) -> Array:
 
 
 def _padded(x: Array, shape: tuple[int, ...], above: int = 0, left: int = 0) -> Array:
-    """x (A, B, C, D) in a contiguous array of 0 of another A and C, or itself where it fills that."""
+    """x (A, B, C, D) in a contiguous array of zeros with other A and C; x itself if that changes nothing."""
     if x.shape == shape and x.flags.c_contiguous:
         return x
     y, step = xp.empty(shape, dtype=x.dtype), stretch(shape[3])
@@ -66,7 +66,7 @@ def _padded(x: Array, shape: tuple[int, ...], above: int = 0, left: int = 0) -> 
 
 
 def _products(o: Array, K: Array, b: Array | None, shape: tuple[int, ...], dilation: Pair) -> Array:
-    """x of a shape (H', D, W', N) from o (H, C, W, N), kernels K (D, C, k1, k2) in any order, and b (D,)."""
+    """x (H', D, W', N) from o (H, C, W, N), kernels K (D, C, k1, k2) in any memory order, and b (D,)."""
     (rows, D, cols, N), (_, C, k1, k2) = shape, K.shape
     if D >= 32 and C * k1 >= 64 and dilation[0] == 1:
         columns = xp.ascontiguousarray(K.transpose(3, 0, 2, 1)).reshape(k2, D, k1 * C)
@@ -76,7 +76,7 @@ def _products(o: Array, K: Array, b: Array | None, shape: tuple[int, ...], dilat
         return x
     x = xp.empty(shape, dtype=o.dtype)
     groups = -(-D // 8)
-    places, block = (4, 128) if rows * cols * N * groups >= 64 * _warps() else (1, 512)  # these share an output
+    places, block = (4, 128) if rows * cols * N * groups >= 64 * _warps() else (1, 512)  # 1: four threads per output
     threads = -(-rows * cols * N // (places * 128)) * groups * block
     order = (stride // K.itemsize for stride in K.strides)
     numbers = (C, o.shape[2], N, k1, k2, *dilation, D, rows, cols)
@@ -85,7 +85,7 @@ def _products(o: Array, K: Array, b: Array | None, shape: tuple[int, ...], dilat
 
 
 def _under(o: Array, k: int, k1: int, rows: int, cols: int) -> Array:
-    """o_ik, (rows, (m,c), (columns, samples)): a view whose rows overlap."""
+    """o_ik (rows, (m,c), (columns, samples)): a view whose rows overlap."""
     _, C, width, N = o.shape
     line = width * N * o.itemsize
     shape, strides = (rows, k1 * C, cols * N), (C * line, line, o.itemsize)
@@ -93,7 +93,7 @@ def _under(o: Array, k: int, k1: int, rows: int, cols: int) -> Array:
 
 
 def _add_kernel_gradient(o: Array, delta: Array, dW: Array, db: Array, dilation: Pair) -> None:
-    """Add dE/dW and dE/db from o (H, C, W, N) and delta (H', D, W', N): parts of the sums, and then these."""
+    """Add dE/dW and dE/db from o (H, C, W, N) and delta (H', D, W', N): first partial sums, then their sums."""
     (rows, _, cols, N), (D, C, k1, k2) = delta.shape, dW.shape
     terms = C * k1 * k2
     wide = D >= 32 and D * terms * rows * cols * N >= _WIDE
@@ -101,8 +101,8 @@ def _add_kernel_gradient(o: Array, delta: Array, dW: Array, db: Array, dilation:
         name, tiles, threads, warps = "wide_kernel_gradient", -(-D // 32) * (terms // 64 + 1), 128, 4 * _warps()
     else:
         name, tiles, threads, warps = "kernel_gradient", -(-D // 8) * (terms // 8 + 1), 32, _warps()
-    wanted = max(1, warps * 32 // (tiles * threads))  # parts
-    pieces = max(1, min(wanted // rows, cols * N // 64))  # of a row
+    wanted = max(1, warps * 32 // (tiles * threads))  # partial sums
+    pieces = max(1, min(wanted // rows, cols * N // 64))  # chunks of a row
     units = rows * pieces
     S = -(-units // -(-units // min(wanted, units)))
     parts = xp.empty((D * (terms + 1), S), dtype=o.dtype)
@@ -114,5 +114,5 @@ def _add_kernel_gradient(o: Array, delta: Array, dW: Array, db: Array, dilation:
 
 @cache
 def _warps() -> int:
-    """Enough of them to keep the device busy."""
+    """The number of warps that keeps the device busy."""
     return 16 * _xp.cuda.runtime.getDeviceProperties(_xp.cuda.Device().id)["multiProcessorCount"]

@@ -1,10 +1,10 @@
 """cuBLAS by a handle of our own.
 
-CuPy's own products copy what is batched, and CuPy 14 refuses cuBLAS while a stream is capturing (``cublas.setStream``
-raises NotImplementedError). cuBLAS itself can be captured where its workspace is given to it, as it is here.
+CuPy's own products copy batched matrices, and CuPy 14 refuses cuBLAS while a stream is capturing (``cublas.setStream``
+raises NotImplementedError). cuBLAS itself can be captured if the caller provides its workspace, as here.
 
-cuBLAS keeps matrices in column-major order, so it is asked for C^T = B^T A^T: a matrix of rows is the transpose of a
-matrix of columns, and no element moves. Sources: NVIDIA, "cuBLAS", sections 1.1 (data layout), 2.1 (CUDA graphs), 2.8
+cuBLAS is column-major, so it computes C^T = B^T A^T: a row-major matrix is the transpose of a column-major one in the
+same memory, and nothing is copied. Sources: NVIDIA, "cuBLAS", sections 1.1 (data layout), 2.1 (CUDA graphs), 2.8
 (cublasGemmStridedBatchedEx).
 """
 
@@ -26,7 +26,7 @@ _GEMM_DEFAULT = -1
 
 
 class Batch(NamedTuple):
-    """Matrices at equal distances: the first ones' offsets in bytes, their number, the distances in elements."""
+    """Matrices at equal distances: the first ones' offsets in bytes, the batch size, the distances in elements."""
 
     offsets: tuple[int, int, int]
     size: int
@@ -34,9 +34,9 @@ class Batch(NamedTuple):
 
 
 def batched(a: Array, b: Array, c: Array) -> Iterator[Batch]:
-    """The axes in front of the matrices as few batches: neighbouring axes join where all three run on through both.
+    """The axes in front of the matrices as few batches; neighbouring axes merge if all three arrays' strides allow.
 
-    The longest axis that is left is the batch; over the others Python loops.
+    The longest of the remaining axes is the batch, and Python loops over the others.
     """
     shape = c.shape[:-2]
     steps = zip(*(_broadcast_strides(x, shape) for x in (a, b, c)), strict=True)
@@ -64,7 +64,7 @@ def _broadcast_strides(x: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Cublas(threading.local):
-    """A handle of cuBLAS for each thread, with its workspace; nothing is shared with CuPy's handle.
+    """A cuBLAS handle with a workspace for each thread; nothing is shared with CuPy's handle.
 
     Args:
         functions: libcublas, as ctypes loads it.
@@ -74,17 +74,17 @@ class Cublas(threading.local):
         self._functions = functions
         self._handle = ctypes.c_void_p()
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
-        # what NVIDIA recommends: 32 MiB from compute capability 9 on, 4 MiB before
+        # NVIDIA's recommendation: 32 MiB from compute capability 9 on, 4 MiB before
         capability = int(_xp.cuda.Device().compute_capability)
         self._workspace = xp.empty(32 << 20 if capability >= 90 else 4 << 20, dtype="uint8")
         self._stream: int | None = None
 
     def products(self, a: Array, b: Array, c: Array, add: bool = False) -> None:
-        """c = a b, or c += a b, for each matrix of the batch, on the current stream; c is a target, none is empty."""
+        """c = a b, or c += a b, for each matrix of the batch, on the current stream; none is empty, c is a target."""
         self._use_current_stream()
         (M, N), K = c.shape[-2:], a.shape[-1]
         kind, compute, number = TYPES[a.dtype.name]
-        if compute == 68 and os.environ.get("CUPY_TF32", "0") not in ("", "0"):  # as for CuPy's own products
+        if compute == 68 and os.environ.get("CUPY_TF32", "0") not in ("", "0"):  # as in CuPy's own products
             compute = _TF32
         one, before = ctypes.byref(number(1)), ctypes.byref(number(add))
         first, second = matrices(b), matrices(a)  # B^T A^T
@@ -105,7 +105,7 @@ class Cublas(threading.local):
         stream = _xp.cuda.get_current_stream().ptr
         if stream != self._stream:
             self._call("cublasSetStream_v2", self._handle, stream)
-            # every change of the stream takes the workspace away again
+            # cublasSetStream resets the workspace
             self._call("cublasSetWorkspace_v2", self._handle, _address(self._workspace), self._workspace.nbytes)
             self._stream = stream
 
@@ -116,7 +116,7 @@ class Cublas(threading.local):
         if status:
             stream = _xp.cuda.get_current_stream()
             if not stream.is_capturing():
-                stream.synchronize()  # raises CUDA's own error, where there is one
+                stream.synchronize()  # raises CUDA's own error if there is one
             raise RuntimeError(f"{name} failed with cuBLAS's status {status}")
 
 
@@ -138,7 +138,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
 
 
 def load() -> Any:
-    """The libcublas that CuPy uses, with the functions' signatures; None where it cannot be had."""
+    """The libcublas that CuPy uses, with the functions' signatures; None if it is not available."""
     try:
         from cuda import pathfinder
 
@@ -154,7 +154,7 @@ _cublas: list[Cublas | None] = []
 
 
 def library() -> Cublas | None:
-    """The handle of this process, which serves each thread by its own; None where cuBLAS cannot be had."""
+    """The process's Cublas, which has a handle for each thread; None if cuBLAS is not available."""
     if not _cublas:
         functions = load()
         _cublas.append(None if functions is None else Cublas(functions))

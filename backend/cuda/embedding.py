@@ -1,4 +1,4 @@
-"""The gradient of an embedding by slices of its one-hot matrix, whose sums have an order, as scattered ones do not."""
+"""The gradient of an embedding by slices of its one-hot matrix: deterministic, as atomic additions would not be."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ _ONE_HOT = 1 << 24  # elements of a one-hot matrix at a time
 
 
 def embedding(i: Array, params: Params) -> tuple[Array, Callable[[Array, Params], None]]:
-    """How many indices differ is not known without waiting for the device, so all symbols have a column."""
+    """Every symbol has a column, since finding those that occur would mean to wait for the device."""
     indices = i.ravel()
 
     def backward(dy: Array, grads: Params) -> None:

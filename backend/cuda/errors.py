@@ -1,8 +1,8 @@
-"""CUDA's errors in words: what happened, and what to do about it."""
+"""CUDA's errors explained: what happened, and what to do about it."""
 
 from ..errors import BackendError, DeviceLostError, versions
 
-# CUDA's names without their cudaError or CUDA_ERROR_, in small letters and in one word
+# CUDA's names without cudaError or CUDA_ERROR_, in lower case and without underscores
 _MEMORY = ("memoryallocation", "outofmemory", "cublasstatusallocfailed")
 _MISMATCH = (
     "insufficientdriver", "systemdrivermismatch", "stublibrary", "nokernelimagefordevice", "nobinaryforgpu",
@@ -18,7 +18,7 @@ _LOST = (
 
 
 def explain(error: BaseException) -> Exception | None:
-    """The error that a user is told in place of CuPy's own; None for what is no error of the device."""
+    """The error that replaces CuPy's own for the user; None if it is not an error of the device."""
     told = str(error).partition("\n")[0]
     code = _code(told)
     if type(error).__name__ == "OutOfMemoryError" or code in _MEMORY:
@@ -42,7 +42,7 @@ def explain(error: BaseException) -> Exception | None:
 
 
 def out_of_memory(told: str) -> MemoryError:
-    """The error where the device has no room."""
+    """The error for a device that is out of memory."""
     return MemoryError(
         f"device memory ran out{_usage()}: a smaller batch_size or float32 needs less, and nvidia-smi lists the "
         f"other programs that hold memory ({told})"
@@ -55,7 +55,7 @@ def _code(told: str) -> str:
 
 
 def _usage() -> str:
-    """How much of the device's memory is in use, where it still answers."""
+    """The device's memory use as text, or "" if the device does not respond."""
     import cupy
 
     try:

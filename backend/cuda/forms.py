@@ -1,4 +1,4 @@
-"""The forms for CuPy, by the names of their equations."""
+"""The forms for CuPy by the names of their equations."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,9 +1,9 @@
-// The device's own kernels: each does in one launch what NumPy does in a chain of operations. The Python files of this
-// folder launch them; forms.py lists the forms that they serve. Its .cu files are compiled as one, this one first.
+// Fused kernels: each does in one launch what NumPy does in several operations. The Python files of this folder launch
+// them; forms.py lists the equations that they compute. The .cu files are compiled as one, this file first.
 //
-// REAL, float or double, and INDEX, int where no array is longer, are defined for the compiler. No two threads write to
-// one place and every sum has one order, so a run gives the same bits again. Neighbouring threads work on neighbouring
-// samples, which lie side by side in memory.
+// REAL (float or double) and INDEX (int, or long long if an array is longer) are compiler options. No two threads write
+// to the same address, and every sum has a fixed order, so a repeated run gives the same bits. Neighbouring threads
+// process neighbouring samples, which are contiguous in memory.
 
 #ifndef INDEX
 #define INDEX long long
@@ -19,18 +19,18 @@ __device__ inline Index quotient(Index a, Index b) {
     return sizeof(Index) > 4 && (long long)(a | b) >> 32 ? a / b : (Index)((unsigned)a / (unsigned)b);
 }
 
-// The last axis' place of a flat index, which becomes the flat index of the axes in front of it.
+// Splits a flat index: returns the index along the last axis, and leaves in i the flat index of the axes before it.
 __device__ inline Index unravel(Index& i, Index length) {
     Index rest = quotient(i, length), place = i - rest * length;
     i = rest;
     return place;
 }
 
-// A number that may change from step to step: at an address where the step is captured, else the number itself.
+// A number that may change from step to step: read from an address in a captured step, else passed by value.
 __device__ inline REAL number(const REAL* there, REAL here) { return there ? *there : here; }
 
-// The sum of what the threads of a block bring that have the same threadIdx.x % apart, for the first `apart` of them;
-// the number of threads is a power of two, and so is `apart`.
+// The sum of `mine` over a block's threads with the same threadIdx.x % apart, returned to the first `apart` threads.
+// The number of threads and `apart` are powers of two.
 __device__ inline REAL block_sum(REAL mine, int apart) {
     __shared__ REAL sums[1024];
     int thread = threadIdx.x;

@@ -1,4 +1,4 @@
-"""The kernels in CUDA beside this file: compiled at first use for the device that runs, and launched."""
+"""Compiling the .cu files of this folder, lazily and for the device in use, and launching their kernels."""
 
 from collections.abc import Callable
 from functools import cache, wraps
@@ -17,13 +17,13 @@ _xp: Any = xp
 _FOLDER = Path(__file__).parent
 _FILES = ("index.cu", "pooling.cu", "convolution.cu", "vectors.cu", "recurrence.cu")
 _BLOCK = 256  # threads
-_LONG = 1 << 30  # numbers; arrays that reach farther need indices of 64 bits, which a GPU takes longer for
+_LONG = 1 << 30  # elements; beyond them an index needs 64 bits, with which a GPU is slower
 REAL = {"float32": "float", "float64": "double"}
-"""The dtypes that there are kernels for, in CUDA's words."""
+"""The dtypes that the kernels support, and their names in CUDA."""
 
 
 def real(form: F) -> F:
-    """Have a form decline where its first argument is of a dtype that there are no kernels for."""
+    """Let a form decline if the kernels do not support its first argument's dtype."""
 
     first = next(iter(signature(form).parameters))
 
@@ -37,22 +37,22 @@ def real(form: F) -> F:
 
 
 def source() -> str:
-    """All kernels."""
+    """The source of all kernels."""
     return "\n".join((_FOLDER / name).read_text() for name in _FILES)
 
 
 def launch(name: str, threads: int, dtype: Any, *args: Array | float | None, block: int = _BLOCK) -> None:
-    """Run a kernel on the current stream; nothing is awaited, so a capture can hold it.
+    """Launch a kernel on the current stream, asynchronously, so that it can be captured.
 
     Args:
-        name: the kernel's.
-        threads: how many there must be at least.
-        dtype: of its REAL.
-        args: its own. Arrays go by address, whole numbers as its INDEX, others as REAL, None as a null pointer.
-        block: threads that can wait for each other.
+        name: of the kernel.
+        threads: their least number.
+        dtype: for the kernel's REAL.
+        args: of the kernel: arrays by address, integers as INDEX, floats as REAL, None as a null pointer.
+        block: threads per block.
 
     Raises:
-        TypeError: an array of floating-point numbers has another dtype than REAL.
+        TypeError: a floating-point array has another dtype.
     """
     arrays = [arg for arg in args if isinstance(arg, xp.ndarray)]
     for array in arrays:
@@ -64,48 +64,48 @@ def launch(name: str, threads: int, dtype: Any, *args: Array | float | None, blo
 
 
 def _reach(x: Array) -> int:
-    """How far from its first number an array's last one may lie."""
+    """The distance from an array's first element to its farthest one, in elements."""
     if x.flags.c_contiguous:
         return x.size
     return sum(abs(stride) * (length - 1) for stride, length in zip(x.strides, x.shape, strict=True)) // x.itemsize
 
 
 def row_sums(out: Array, x: Array, keep: float = 1.0, scale: float = 1.0) -> None:
-    """out = keep out + scale x.sum(1) in one launch: out (rows,) is contiguous, x (rows, columns) in any order."""
+    """out = keep out + scale x.sum(1) in one launch; out (rows,) is contiguous, x (rows, columns) has any strides."""
     rows, columns = x.shape
-    at_once = 4 if abs(x.strides[0]) < abs(x.strides[1]) and rows > 1 else 1  # neighbours in memory to neighbours
+    at_once = 4 if abs(x.strides[0]) < abs(x.strides[1]) and rows > 1 else 1  # threads side by side read so, too
     block = at_once * together(columns, 1024 // at_once)
     numbers = (rows, columns, at_once, float(keep), float(scale))
     launch("row_sums", -(-rows // at_once) * block, out.dtype, *strided(x), out, *numbers, block=block)
 
 
 def together(columns: int, most: int = 1024) -> int:
-    """Threads to add up so many numbers: a power of two from 32 on, with about four numbers for each."""
+    """The number of threads that sum so many elements: a power of two from 32 on, with about four elements each."""
     return min(most, max(32, 1 << (-(-columns // 4) - 1).bit_length()))
 
 
 def strided(x: Array) -> tuple[Any, ...]:
-    """An array and its strides in numbers, for a kernel that takes any memory order."""
+    """An array and its strides in elements, for a kernel that takes any memory order."""
     return x, *(stride // x.itemsize for stride in x.strides)
 
 
 def lengths(x: Array) -> tuple[int, ...]:
-    """C, H, W, N of images (N, C, H, W): in the order of the threads."""
+    """(C, H, W, N) of images (N, C, H, W), the order of the threads."""
     return *x.shape[1:], x.shape[0]
 
 
 def stretch(samples: int) -> int:
-    """How many threads share so many samples of a pixel: each takes about four where there are many."""
+    """The number of threads for a pixel's samples: one each, or one for about four if there are many."""
     return samples if samples < 128 else -(-samples // 4)
 
 
 def number(value: Any, dtype: Any) -> tuple[Array | None, float]:
-    """The two arguments that stand for a number: where a captured step has a 0-d array, its address, else the value."""
+    """A number as two kernel arguments: (0-d array, 0) in a captured step, (None, value) otherwise."""
     return (value.astype(dtype, copy=False), 0.0) if isinstance(value, xp.ndarray) else (None, float(value))
 
 
 def _argument(arg: Any, real: Any, index: Any) -> Any:
-    """As CuPy passes it on unchanged: a Python number's size is CuPy's choice, that of NumPy's is known."""
+    """An argument of known size: NumPy scalars keep theirs, while CuPy would choose one for a Python number."""
     if arg is None:
         return np.uint64(0)
     if isinstance(arg, bool):

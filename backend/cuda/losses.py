@@ -9,7 +9,7 @@ from .kernels import launch, real, row_sums, strided
 
 @real
 def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple[Array, Callable[[], Array]]:
-    """Each sample's loss, its gradient and the check of its label in one launch; the mean is another."""
+    """Every sample's loss, gradient and label check in one launch; the mean is another."""
     K = logits.shape[-1]
     z, t = logits.reshape(-1, K), xp.ascontiguousarray(labels.reshape(-1), dtype="int64")
     N = len(z)

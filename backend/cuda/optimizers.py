@@ -1,4 +1,4 @@
-"""The updates, each in one launch."""
+"""The optimisers' updates, each in one launch."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from .kernels import launch, number, real
 
 @real
 def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov: bool, weight_decay: float) -> None:
-    """The whole update in one launch: each element is read and written once, and its gradient cleared."""
+    """The whole update in one launch, which reads and writes each element once and clears the gradients."""
     numbers = (*number(lr, p.dtype), momentum, nesterov, weight_decay)
     launch("sgd", p.size, p.dtype, p, g, v, *numbers, p.size)
 

@@ -1,20 +1,20 @@
-// -- pooling: windows of k1 by k2 that move by s1 and s2 over an image with a border of p1 and p2
+// -- pooling: windows of k1 by k2 with strides s1 and s2 on an image with padding p1 and p2
 
-// Images and their strides, and the number of sample n, channel c, row h, column w.
+// Images and their strides, and the element of sample n, channel c, row h, column w.
 #define IMAGES(T, x) T* x, Index x##_n, Index x##_c, Index x##_h, Index x##_w
 #define AT(x, n, c, h, w) x[(n) * x##_n + (c) * x##_c + (h) * x##_h + (w) * x##_w]
 #define WINDOW Index k1, Index k2, Index s1, Index s2, Index p1, Index p2
 
-// A thread has the samples n, n + step, n + 2 step, ... of its pixel, whose place takes longer to find than to read.
+// A thread processes samples n, n + step, n + 2 step, ... of its pixel: computing the address costs more than reading.
 #define FOR_SAMPLES for (; n < N; n += step)
 
-// The last of so many windows that starts at a place or before it.
+// The last of `windows` windows that starts at `place` or before it.
 __device__ inline Index last(Index place, Index stride, Index windows) {
     Index i = quotient(place, stride);
     return i < windows ? i : windows - 1;
 }
 
-// y[c,i,j] = max_{m,k} x[c, i*s1+m-p1, j*s2+k-p2]; winner = m*k2 + k of the first that has it, the border's never.
+// y[c,i,j] = max_{m,k} x[c, i*s1+m-p1, j*s2+k-p2]; winner = m*k2 + k of the first maximum; the padding never wins.
 extern "C" __global__ void max_pool(
     IMAGES(const REAL, x), IMAGES(REAL, y), IMAGES(int, winner),
     Index C, Index H_out, Index W_out, Index N, Index step, Index H, Index W, WINDOW)
@@ -42,7 +42,7 @@ extern "C" __global__ void max_pool(
     }
 }
 
-// y[c,i,j] = scale sum_{m,k} x[c, i*s1+m-p1, j*s2+k-p2], the border being 0.
+// y[c,i,j] = scale sum_{m,k} x[c, i*s1+m-p1, j*s2+k-p2] with padding of 0.
 extern "C" __global__ void mean_pool(
     IMAGES(const REAL, x), IMAGES(REAL, y), REAL scale,
     Index C, Index H_out, Index W_out, Index N, Index step, Index H, Index W, WINDOW)
@@ -51,7 +51,7 @@ extern "C" __global__ void mean_pool(
     Index c = out, n = unravel(c, step), j = unravel(c, W_out), i = unravel(c, H_out);
     FOR_SAMPLES {
         REAL sum = 0;
-        for (Index k = 0; k < k2; ++k) {  // each column's sum first: NumPy's order
+        for (Index k = 0; k < k2; ++k) {  // columns first: the order of the form for NumPy
             Index w = j * s2 + k - p2;
             if (w < 0 || w >= W) continue;
             REAL column = 0;
@@ -65,8 +65,8 @@ extern "C" __global__ void mean_pool(
     }
 }
 
-// dx[c,h,w] = sum of scale dy[c,i,j] over the windows (i, j) that hold the pixel; where there are winners, over those
-// alone that it won.
+// dx[c,h,w] = sum of scale dy[c,i,j] over the windows (i, j) that contain the pixel; with winners, only over those that
+// the pixel won.
 extern "C" __global__ void pool_gradient(
     IMAGES(const REAL, dy), IMAGES(const int, winner), REAL scale, IMAGES(REAL, dx),
     Index C, Index H, Index W, Index N, Index step, Index H_out, Index W_out, WINDOW)
@@ -76,7 +76,7 @@ extern "C" __global__ void pool_gradient(
     Index last_i = last(h + p1, s1, H_out), last_j = last(w + p2, s2, W_out);
     FOR_SAMPLES {
         REAL sum = 0;
-        // from the last window to the first, so from the window's first place to its last: NumPy's order
+        // last window first, which is the window's first element first: the order of the form for NumPy
         for (Index i = last_i; i >= 0 && i * s1 + k1 > h + p1; --i) {
             for (Index j = last_j; j >= 0 && j * s2 + k2 > w + p2; --j) {
                 Index place = (h + p1 - i * s1) * k2 + w + p2 - j * s2;

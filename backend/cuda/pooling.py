@@ -1,4 +1,4 @@
-"""Pooling: a thread gathers a window, and backward what its pixel won, or its share."""
+"""Pooling: a thread reduces a window; in backward a thread sums the gradients that reach its pixel."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ Pooled = tuple[Array, Callable[[Array], Array | None]]
 
 @real
 def max_pool(x: Array, window: Window, needs_dx: bool = True) -> Pooled:
-    """The maximum under each window and its place there; backward each pixel gathers what it won."""
+    """The maximum under each window and its index there; in backward each pixel sums dy over the windows it won."""
     shape, out, numbers = x.shape, _out(x, window), (*window.size, *window.stride, *window.padding)
     y, winner = _images(out, x.dtype), _images(out, "int32") if needs_dx else None
     arrays = (*strided(x), *strided(y), *_winners(winner))
@@ -23,7 +23,7 @@ def max_pool(x: Array, window: Window, needs_dx: bool = True) -> Pooled:
 
 @real
 def mean_pool(x: Array, window: Window) -> Pooled:
-    """The mean under each window; backward each pixel gathers its share of all that hold it."""
+    """The mean under each window; in backward each pixel sums scale dy over the windows that contain it."""
     y, numbers = _images(_out(x, window), x.dtype), (*window.size, *window.stride, *window.padding)
     scale, shape = 1 / (window.size[0] * window.size[1]), x.shape
     _launch_on(y, "mean_pool", (*strided(x), *strided(y), scale), *shape[2:], *numbers)
@@ -40,7 +40,7 @@ def _pool_gradient(
 
 
 def _launch_on(images: Array, name: str, first: tuple[Any, ...], *rest: Any) -> None:
-    """A kernel whose threads have the pixels of these images and samples of them, which it is told in between."""
+    """Launch a kernel with threads for the pixels and samples of ``images``; their lengths follow ``first``."""
     N, step = len(images), stretch(len(images))
     launch(name, images.size // max(1, N) * step, images.dtype, *first, *lengths(images), step, *rest)
 
@@ -54,6 +54,6 @@ def _out(x: Array, window: Window) -> tuple[int, ...]:
 
 
 def _images(shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array of the shape (N, C, H, W), in memory as the layers have it: rows first and the batch last."""
+    """An uninitialised array (N, C, H, W), in the layers' memory order: rows first, batch last."""
     N, C, H, W = shape
     return batch_first(xp.empty((H, C, W, N), dtype=dtype))

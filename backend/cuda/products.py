@@ -1,4 +1,4 @@
-"""Matrix products on a device, by cuBLAS without a copy where the strides allow."""
+"""Matrix products on a device by cuBLAS, without a copy if the strides allow."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -11,17 +11,16 @@ from ..shared.matrices import product_shape
 from . import cublas
 from .kernels import REAL, launch, lengths, row_sums, strided
 
-_SMALL = 1 << 12  # elements of a result, for which cuBLAS keeps few of a device's processors busy
+_SMALL = 1 << 12  # elements of a result up to which cuBLAS uses only few of a device's processors
 
 
 def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
-    """``a @ b`` as numpy.matmul has it, into ``out`` where given.
+    """``a @ b`` as in numpy.matmul, into ``out`` if given.
 
-    Without a copy where of each matrix one axis is contiguous and its rows do not overlap; the matrices of a batch may
-    lie at any distance and may overlap.
+    A factor is read without a copy if one axis of each matrix is contiguous and its rows do not overlap; the matrices
+    of a batch may have any distance and may overlap.
 
-    Shapes:
-        a (..., M, K), b (..., K, N), out (..., M, N); the axes in front are broadcast. Vectors as in numpy.matmul.
+    Shapes: a (..., M, K), b (..., K, N), out (..., M, N); the axes in front are broadcast. Vectors as in numpy.matmul.
 
     Args:
         a, b: the factors.
@@ -48,7 +47,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
 
 
 def accumulate(out: Array, a: Array, b: Array) -> None:
-    """out += a @ b, by cuBLAS itself where it can write to ``out``, which saves a launch and an array."""
+    """out += a @ b; if cuBLAS can write to ``out``, it adds itself, which saves a launch and an array."""
     if out.dtype == a.dtype and _suits(a, b) and out.shape == product_shape(a, b):
         library = cublas.library()
         if library is not None and _in_pieces(a, b, out, 1.0):
@@ -66,14 +65,14 @@ def add_product(grads: Params, key: str, a: Array, b: Array) -> None:
 
 
 def add_rows(out: Array, x: Array) -> None:
-    """out += the sum of x's rows, in one launch, where CuPy takes two, one of them long."""
+    """out += the sum of x's rows, in one launch; CuPy takes two, one of them slow."""
     row_sums(out, x.T)
 
 
 def _in_pieces(a: Array, b: Array, out: Array, keep: float) -> bool:
-    """out = keep out + a @ b by one batch of products for pieces of the sums, which are then added up.
+    """out = keep out + a @ b by a batch of products for chunks of the sums, which are then added.
 
-    For a small result of long sums, where cuBLAS itself can take ten times as long; False where it is none.
+    For a small result with long sums, for which one cuBLAS product can take ten times as long; False for others.
     """
     (M, K), N = a.shape[-2:], b.shape[-1]
     small = a.ndim == b.ndim == 2 and M * N <= _SMALL and K >= 128 and out.flags.c_contiguous
@@ -88,18 +87,18 @@ def _in_pieces(a: Array, b: Array, out: Array, keep: float) -> bool:
 
 
 def _suits(a: Array, b: Array) -> bool:
-    """Whether cuBLAS is to do it; the others (vectors, integers, empty ones, wrong shapes) are CuPy's affair."""
+    """Whether cuBLAS can compute it; CuPy does the rest (vectors, integers, empty arrays, wrong shapes)."""
     both = a.ndim > 1 and b.ndim > 1 and a.dtype == b.dtype and a.dtype.name in cublas.TYPES
     return both and a.size > 0 and b.size > 0 and a.shape[-1] == b.shape[-2]
 
 
 def _is_target(c: Array) -> bool:
-    """Whether cuBLAS can write each matrix as rows that are contiguous and apart."""
+    """Whether cuBLAS can write to each matrix: its rows are contiguous and do not overlap."""
     (rows, cols), (down, along) = c.shape[-2:], (stride // c.itemsize for stride in c.strides[-2:])
     return (cols == 1 or along == 1) and (rows == 1 or down >= cols)
 
 
-# what suits a CPU's BLAS, and makes no difference here
+# the counterparts of cpu/products.py for which a device needs nothing special
 
 
 def aligned(x: Array) -> Array:
@@ -114,7 +113,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
 
 @contextlib.contextmanager
 def small_products(rows: int, W: Array) -> Iterator[Callable[[Array, Array, Array], Array]]:
-    """What does the products ``x @ W`` of a loop, as ``matmul(x, W, out)``."""
+    """A function ``matmul(x, W, out)`` for a loop over products ``x @ W``."""
     yield matmul
 
 
@@ -125,22 +124,22 @@ def sum_of_products(a: Array, b: Array) -> Array:
 
 
 def kernels_at_once(elements: int) -> int:
-    """Up to how many kernels one product of a convolution is to have, those for several output rows together."""
+    """Upper bound of the kernels in one product of a convolution, those for several output rows counted together."""
     return 1
 
 
 def narrow_parts(kernels: int, elements: int, cols: int, samples: int) -> int:
-    """Into how many parts to divide a convolution's columns."""
+    """The number of chunks of a convolution's columns."""
     return 1
 
 
 def view(x: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
-    """A contiguous array's memory from byte ``start`` on, under another shape and other strides."""
+    """A view of a contiguous array's memory from byte ``start`` on, with another shape and other strides."""
     return xp.lib.stride_tricks.as_strided(x.reshape(-1)[start // x.itemsize :], shape, strides)
 
 
 def gather_columns(lines: Array, image: Array, kernel: int, stride: int, dilation: int) -> None:
-    """Add up along the width of an image what its columns hold: each pixel gathers all that it was copied to.
+    """Sum columns into the image along its width: each pixel sums over all columns that it was copied to.
 
     Args:
         lines: (rows, G, C/G, k2, columns, samples).

@@ -1,9 +1,9 @@
-// -- Elman's recurrence: a block takes a sample through time, its threads holding W_h in their registers
+// -- Elman's recurrence: a block processes all steps of a sample, with W_h in its threads' registers
 
 #define MOST_UNITS 192
 
-// A thread has SHARE of the H terms of unit i's sum, H threads side by side the same part of all units' sums. W (H, H)
-// as it stands in the sum_k W[k,i] vector[k], so that neighbours read neighbours.
+// Unit i's sum is sum_k W[k,i] vector[k]. A thread computes SHARE of its H terms; H neighbouring threads compute the
+// same terms for all units, so that they read neighbouring elements of W.
 template <int SHARE> struct Unit {
     int H, i, first;
     bool head;
@@ -14,14 +14,14 @@ template <int SHARE> struct Unit {
 #pragma unroll
         for (int k = 0; k < SHARE; ++k) weights[k] = first + k < H ? W[(first + k) * H + i] : 0;
     }
-    // What the thread adds to the sum.
+    // The thread's share of the sum.
     __device__ REAL share(const REAL* vector) const {
         REAL sum = 0;
 #pragma unroll
         for (int k = 0; k < SHARE; ++k) sum += weights[k] * vector[first + k];
         return sum;
     }
-    // All of the sum, once each thread has put its share into its place.
+    // The whole sum, once every thread has stored its share.
     __device__ REAL total(const REAL* shares, int parts) const {
         REAL sum = 0;
         for (int part = 0; part < parts; ++part) sum += shares[part * H + i];
@@ -40,7 +40,7 @@ template <int SHARE> __device__ inline void elman(const REAL* a, REAL* h, const 
     __syncthreads();
     for (Index t = 0; t < T; ++t, row += step) {
         REAL sum = next;
-        if (unit.head && t + 1 < T) next = a[row + step];  // travels meanwhile
+        if (unit.head && t + 1 < T) next = a[row + step];  // read ahead to hide the latency
         shares[threadIdx.x] = unit.share(state);
         __syncthreads();
         if (unit.head) state[unit.i] = h[row + step] = tanh(sum + unit.total(shares, parts));
@@ -48,7 +48,7 @@ template <int SHARE> __device__ inline void elman(const REAL* a, REAL* h, const 
     }
 }
 
-// delta[t,n] = (dh + dh_rows[t,n]) (1 - h[t+1,n]^2), dh = W_h^T delta[t,n] for t = T - 1 to 0; dh_rows may be missing.
+// delta[t,n] = (dh + dh_rows[t,n]) (1 - h[t+1,n]^2), dh = W_h^T delta[t,n] for t = T - 1 to 0; dh_rows may be null.
 template <int SHARE> __device__ inline void elman_gradient(
     const REAL* h, const REAL* dh_rows, REAL* dh, REAL* delta, const REAL* W, Index N, Index T, int parts)
 {
@@ -60,7 +60,7 @@ template <int SHARE> __device__ inline void elman_gradient(
     for (Index t = T; t > 0; --t, row -= step) {
         if (unit.head) {
             REAL now = next;
-            next = h[row];  // travels meanwhile
+            next = h[row];  // read ahead to hide the latency
             if (dh_rows) gradient += dh_rows[row];
             vector[unit.i] = delta[row] = (1 - now * now) * gradient;
         }

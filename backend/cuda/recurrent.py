@@ -1,4 +1,4 @@
-"""Elman's recurrence over all steps in one launch: a block takes a sample, its threads hold W_h in registers."""
+"""Elman's recurrence over all steps in one launch: a block for each sample, whose threads hold W_h in registers."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from .kernels import launch, real
 from .products import add_product
 
 _UNITS = {"float32": ((128, 32), (192, 48)), "float64": ((128, 32),)}
-"""How many units there may be at most, and how many elements of W_h a thread then holds."""
+"""(largest number of units, elements of W_h per thread) for each variant of the kernel."""
 
 
 @real
@@ -21,12 +21,12 @@ def elman(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """By :func:`_elman_scan`."""
+    """The recurrence with :func:`_elman_scan`."""
     return recurrence(_elman_scan, x, state, params, lengths, return_sequences, needs_dx)
 
 
 def _elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:
-    """Forward in one launch and backward in one, where all sequences have one length and W_h fits into registers."""
+    """One launch each for forward and backward, if all sequences have equal lengths and W_h fits into registers."""
     (h,), W_h, N = states, params["W_h"], steps.N
     H, T = len(W_h), len(steps.slices)
     share = next((share for most, share in _UNITS[h.dtype.name] if most >= H), None)

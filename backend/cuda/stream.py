@@ -1,4 +1,4 @@
-"""Batches on their way to the device while the one before is computed with."""
+"""Batches copied to the device while the previous one is computed."""
 
 import math
 from collections import deque
@@ -18,31 +18,31 @@ _xp: Any = xp
 def prefetch(
     arrays: Sequence[np.ndarray], batches: Iterable[Indices], dtype: Any = None
 ) -> Iterator[tuple[Array, ...]]:
-    """The next batch travels while this one is computed with.
+    """The next batch is copied while the current one is computed.
 
-    So data need no room on the device but for three batches, and copying takes no time where a step takes longer than
-    its batch's copy. The host runs ahead by two batches at most.
+    The device holds at most three batches, and copying takes no time if a step takes longer than the copy of a batch.
+    The host is at most two batches ahead.
     """
     dtypes = [dtype_of(array, dtype if array.dtype.kind == "f" else None) for array in arrays]
     underway: deque[_Sent] = deque()
     try:
         for batch in batches:
-            # before the one ahead is handed out: what the copy must wait for are the steps up to now, not that one's
+            # before the previous batch is yielded: the copy must wait for the steps up to now, not for that batch's
             underway.append(_send(arrays, batch, dtypes))
             if len(underway) == 3:
-                underway.popleft().arrived.synchronize()  # then its pinned memory may serve again
+                underway.popleft().arrived.synchronize()  # from now on its pinned memory may be reused
             if len(underway) == 2:
                 yield _receive(underway[0])
         if underway:
             yield _receive(underway[-1])
     finally:
-        with suppress(Exception):  # a lost device fails here too: whoever uses it next is told, or was already
+        with suppress(Exception):  # on a lost device this fails too, and the next use of the device raises
             for sent in underway:
                 sent.arrived.synchronize()
 
 
 class _Sent(NamedTuple):
-    """A batch on its way: where it will be, where it comes from, and the event at its arrival."""
+    """A batch being copied: the arrays on the device, their source, and the event at the end of the copy."""
 
     arrays: tuple[Array, ...]
     pinned: tuple[np.ndarray, ...]
@@ -51,35 +51,35 @@ class _Sent(NamedTuple):
 
 @cache
 def _copying() -> Any:
-    """The stream of the copies."""
+    """The stream for copies."""
     return _xp.cuda.Stream(non_blocking=True)
 
 
 def _send(arrays: Sequence[np.ndarray], batch: Indices, dtypes: list[Any]) -> _Sent:
-    """Start to copy a batch."""
+    """Start copying a batch."""
     stream, outside = _copying(), _xp.cuda.get_current_stream()
     pinned = tuple(_pinned(array, batch, dtype) for array, dtype in zip(arrays, dtypes, strict=True))
     sent = tuple(xp.empty(part.shape, dtype=part.dtype) for part in pinned)
-    stream.wait_event(outside.record())  # which may still read what is given out here again
+    stream.wait_event(outside.record())  # the current stream may still read memory that is reused here
     for array, part in zip(sent, pinned, strict=True):
         array.set(part, stream)  # type: ignore[attr-defined]
     return _Sent(sent, pinned, stream.record())
 
 
 def _receive(sent: _Sent) -> tuple[Array, ...]:
-    """The batch; the current stream waits for it, the host does not."""
+    """The batch's arrays; the current stream waits for the copy, the host does not."""
     _xp.cuda.get_current_stream().wait_event(sent.arrived)
     return sent.arrays
 
 
 def _pinned(array: np.ndarray, batch: Indices, dtype: Any) -> np.ndarray:
-    """A batch's samples in memory that the device can read while the host does something else."""
+    """A batch's samples in pinned memory, from which the device can copy asynchronously."""
     count = len(batch) if isinstance(batch, np.ndarray) else len(range(len(array))[batch])
     shape = count, *array.shape[1:]
     size = math.prod(shape)
     pinned = np.frombuffer(_xp.cuda.alloc_pinned_memory(size * np.dtype(dtype).itemsize), dtype, size).reshape(shape)
     if isinstance(batch, np.ndarray) and array.dtype == dtype and array.flags.c_contiguous:
-        array.take(batch, 0, pinned, "clip")  # array[batch] would be a copy more, and so is what "raise" makes
+        array.take(batch, 0, pinned, "clip")  # array[batch] would copy once more, and so would mode "raise"
     else:
         pinned[...] = array[batch]
     return pinned

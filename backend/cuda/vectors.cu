@@ -1,8 +1,8 @@
-// -- activations: f by its number, with its constants p and q
+// -- activations: f is given by its index below, with constants p and q
 
 enum { SIGMOID, TANH, SCALED_TANH, RELU, LEAKY_RELU };
 
-// y = f(z + b), b being one for each row of z, or missing.
+// y = f(z + b); b has one element for each row of z, or is null.
 extern "C" __global__ void activation(
     Index f, const REAL* z, const REAL* b, REAL* y, REAL p, REAL q, Index columns, Index size)
 {
@@ -35,7 +35,7 @@ extern "C" __global__ void activation_gradient(
     delta[i] = dy[i] * slope(f, a[i], p, q);
 }
 
-// delta = dy f'(z) and db[r] += sum_n delta[r,n]: a block has a row.
+// delta = dy f'(z) and db[r] += sum_n delta[r,n], a block per row.
 extern "C" __global__ void activation_gradients(
     Index f, const REAL* a, const REAL* dy, REAL* delta, REAL p, REAL q, REAL* db, Index columns)
 {
@@ -50,7 +50,7 @@ extern "C" __global__ void activation_gradients(
     if (threadIdx.x == 0) db[row] += sum;
 }
 
-// out[r] = keep out[r] + scale sum_n x[r,n]: a block has so many rows, and its other threads their columns.
+// out[r] = keep out[r] + scale sum_n x[r,n]: a block sums at_once rows, with blockDim.x / at_once threads for each.
 extern "C" __global__ void row_sums(
     const REAL* x, Index x_r, Index x_n, REAL* out, Index rows, Index columns, Index at_once, REAL keep, REAL scale)
 {
@@ -63,9 +63,9 @@ extern "C" __global__ void row_sums(
     if (threadIdx.x < at_once && row < rows) out[row] = (keep != 0 ? keep * out[row] : 0) + scale * sum;
 }
 
-// -- optimisers: one number of the flat vectors each; the gradient is cleared
+// -- optimisers: a thread updates one element of the flat vectors and clears its gradient
 
-// g = dE/dp + decay p; v = momentum v + g; p -= rate v, with Nesterov p -= rate (g + momentum v). If there is no v,
+// g = dE/dp + decay p; v = momentum v + g; p -= rate v, with Nesterov p -= rate (g + momentum v). If v is null,
 // p -= rate g.
 extern "C" __global__ void sgd(
     REAL* params, REAL* grads, REAL* velocity, const REAL* rate_there, REAL rate_here,
@@ -103,7 +103,7 @@ extern "C" __global__ void adam(
 // -- losses
 
 // losses[n] = log sum_k exp(z[n,k]) - z[n,t_n] and dz[k,n] = (softmax(z)[n,k] - onehot(t)[n,k]) scale. A label outside
-// [0, K) raises the flag; all who do so write the same.
+// [0, K) sets the flag; all threads that do so write the same value.
 extern "C" __global__ void softmax_cross_entropy(
     const REAL* z, Index z_n, Index z_k, const long long* labels, REAL* losses, REAL* dz, bool* fault,
     Index N, Index K, REAL scale)
@@ -116,7 +116,7 @@ extern "C" __global__ void softmax_cross_entropy(
     REAL largest = row[0], total = 0;
     for (Index k = 1; k < K; ++k) {
         REAL value = row[k * z_k];
-        if (value > largest || value != value) largest = value;  // NaN goes on into the loss
+        if (value > largest || value != value) largest = value;  // so that NaN propagates to the loss
     }
     for (Index k = 0; k < K; ++k) {
         REAL e = exp(row[k * z_k] - largest);  // the largest exponent is 0: no overflow

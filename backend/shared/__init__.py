@@ -1,1 +1,1 @@
-"""What the forms of both machines use."""
+"""What the forms for NumPy and those for CuPy share."""

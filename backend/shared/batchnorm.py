@@ -1,4 +1,4 @@
-"""Batch normalisation in the input's memory order, in which the layers around it read and write."""
+"""Batch normalisation in the input's memory order, which the layers before and after use, and in place."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from ..select import Array, Params, xp
 def batch_norm(
     x: Array, params: Params, eps: float, needs_dx: bool = True
 ) -> tuple[Array, Array, Array, Callable[[Array, Params], Array | None]]:
-    """In place, in arrays like x."""
+    """The equation with in-place operations, in arrays of x's memory order."""
     axes, M = (0, *range(2, x.ndim)), x.size // x.shape[1]
     gamma, beta = (params[key].reshape(1, -1, *[1] * (x.ndim - 2)) for key in ("gamma", "beta"))
     mean = x.mean(axes, keepdims=True)
@@ -37,7 +37,7 @@ def batch_norm(
 def fixed_norm(
     x: Array, params: Params, mean: Array, var: Array, eps: float, needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """In place, in an array like x."""
+    """The equation with in-place operations, in an array of x's memory order."""
     axes, shape = (0, *range(2, x.ndim)), (1, -1, *[1] * (x.ndim - 2))
     gamma, beta = params["gamma"].reshape(shape), params["beta"].reshape(shape)
     mean, invstd = mean.reshape(shape), 1 / xp.sqrt(var.reshape(shape) + eps)

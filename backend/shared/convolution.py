@@ -1,4 +1,4 @@
-"""The convolution's three products, by im2col: the output, the kernels' gradient and the input's gradient."""
+"""The convolution's three products by im2col: the output, the kernels' gradient and the input's gradient."""
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -9,27 +9,27 @@ from .machine import accumulate, kernels_at_once, matmul, narrow_parts, sum_of_p
 from .window import Pair, Window
 
 _KEPT_BYTES = 1 << 22
-"""The most that a network keeps of each convolution's columns between its forward and its backward pass."""
+"""Upper bound of the columns that a convolution keeps from its forward to its backward pass."""
 
 _FEW_ROWS = 80
-"""Rows of kernels: with more, the products take so long that columns made anew cost less than their way out of the
-cache and back."""
+"""Rows of kernels: with more, recomputing im2col in backward is cheaper than keeping the columns, which the products
+evict from the cache."""
 
 _LONG = 256
-"""Numbers in a row of columns: with fewer, the kernels' gradient is quicker from other columns."""
+"""Elements in a row of columns: with fewer, the kernels' gradient is faster with columns in another layout."""
 
 
 class Correlation:
-    """D kernels at every place of the images x (N, C, H, W) with their border, o in the equations.
+    """D kernels at every position of the padded images x (N, C, H, W), called o in the equations.
 
-    In memory rows come first and the batch last: o (H + 2 p1, C, W + 2 p2, N), and the output (H', D, W', N).
+    In memory the rows come first and the batch last: o (H + 2 p1, C, W + 2 p2, N), and the output (H', D, W', N).
 
-    Few kernels compute h output rows at once, as h D taller ones would, of which those for row j stand j rows lower::
+    If D is small, one product computes h output rows by h D taller kernels K; those for row j are W shifted down by j::
 
         y[h i + j, d]  =  sum_{m,c,n} K[j,d,m,c,n] o[h i + m, c, . + n],    K[j,d,j+m,c,n] = W[d,c,m,n], else 0
 
-    The products with these zeros cost less than what they save. Kernels as large as the image have one place only: one
-    product with W (D, C k1 k2) does it.
+    The multiplications by 0 cost less than larger products save. A kernel as large as the image has one position, so
+    one product with W (D, C k1 k2) is enough.
 
     Args:
         shape: of x.
@@ -63,7 +63,7 @@ class Correlation:
         self.out = (self.rows // self.h, groups, self.h * self.D, self.cols, N)
 
     def forward(self, x: Array, W: Array, b: Array) -> tuple[Array, Array | None]:
-        """The output, (H', D, W', N), from x, W (D, C/G, k1, k2) and b (D,); and the columns, where they are few."""
+        """The output (H', D, W', N) from x, W (D, C/G, k1, k2) and b (D,); and the columns if kept, else None."""
         o = rows_first(x, *self.padding)
         if self.whole:
             y = matmul(W.reshape(self.D, -1), self._column(o))
@@ -80,11 +80,11 @@ class Correlation:
                 out[...] = matmul(kernels, columns).reshape(out.shape)
             if len(places) == 1 and columns.shape[-1] >= _LONG and self._worth_keeping(o):
                 kept = columns
-            del columns  # so that the next tile's have the same memory, which is in the cache
+            del columns  # so that the next tile reuses this memory, which is in the cache
         return y.reshape(self.rows, self.G * self.D, *y.shape[3:]), kept
 
     def add_gradients(self, x: Array, kept: Array | None, delta: Array, dW: Array, db: Array) -> None:
-        """Add dE/dW and dE/db to dW and db, from x, the columns kept of it and delta = dE/dy, (H', D, W', N)."""
+        """Add dE/dW and dE/db to dW and db, from x, its columns if kept, and delta = dE/dy (H', D, W', N)."""
         if self.whole:
             delta = delta.reshape(self.D, -1)
             accumulate(dW.reshape(self.D, -1), delta, self._column(rows_first(x, *self.padding)).T)
@@ -102,17 +102,17 @@ class Correlation:
                 dW += rows.transpose(0, 4, 2, 1, 3).reshape(dW.shape)
 
     def _columns_again(self, x: Array, kept: Array | None) -> Iterator[tuple[Tile, Array]]:
-        """The tiles and their columns, from x where none are kept."""
+        """The tiles and their columns, recomputed from x unless they were kept."""
         places = self._tiles(x.itemsize)
         if kept is not None:
             yield places[0], kept
             return
-        o = rows_first(x, *self.padding)  # made anew: cheaper than to keep it since the forward pass
+        o = rows_first(x, *self.padding)  # made anew: cheaper than keeping it since the forward pass
         for tile in places:
             yield tile, self._columns(o, tile)
 
     def input_gradient(self, delta: Array, W: Array) -> Array:
-        """dE/dx, (H, C, W, N), from delta and W."""
+        """dE/dx (H, C, W, N) from delta and W."""
         (H, _, width, N), (p1, p2), (d1, d2) = self.shape, self.padding, self.dilation
         border = (self.k1 - 1) * d1 - p1, (self.k2 - 1) * d2 - p2
         if self.whole:
@@ -124,7 +124,7 @@ class Correlation:
         return do[p1 : H - p1, :, p2 : width - p2]
 
     def _turned(self, delta: Array, W: Array, border: Pair) -> Array:
-        """delta * W, the quicker way where there are no more kernels than channels, or nothing to add up in a row."""
+        """delta * W as a convolution with rotated kernels: faster if D <= C, or if k2 = 1, so that no row is summed."""
         W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)[..., ::-1, ::-1].swapaxes(1, 2)  # g, c, d, m, n
         kernels = W.reshape(-1, *W.shape[2:])
         window = Window((self.k1, self.k2), self.stride, border, self.dilation)
@@ -132,7 +132,7 @@ class Correlation:
         return back.forward(delta, kernels, xp.zeros(len(kernels), dtype=delta.dtype))[0]
 
     def _spread(self, delta: Array, W: Array) -> Array:
-        """delta * W along the height, and along the width the sum of what reaches each pixel."""
+        """delta * W along the height, and along the width col2im's sum."""
         (H, _, _, N), (s1, s2), (d1, d2) = self.shape, self.stride, self.dilation
         do = xp.zeros(self.shape, dtype=delta.dtype)
         W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)
@@ -144,15 +144,15 @@ class Correlation:
         return do
 
     def _worth_keeping(self, o: Array) -> bool:
-        """Whether columns made of o are few numbers, and of weight beside the products."""
+        """Whether the columns of o are small, and their recomputation would cost much beside the products."""
         return self.dilation[0] == 1 and self.D * self.k1 <= _FEW_ROWS and o.nbytes * self.k2 <= _KEPT_BYTES
 
     def _column(self, o: Array) -> Array:
-        """The only column, (c,m,n), of each sample."""
+        """Each sample's only column (c,m,n), where the kernel is as large as the image."""
         return o.swapaxes(0, 1).reshape(-1, o.shape[3])
 
     def _tiles(self, itemsize: int) -> tuple[Tile, ...]:
-        """Of the output, in blocks of h rows."""
+        """The tiles of the output in blocks of h rows."""
         line = self.G * max(self.C * self.k2 + 1, self.h * self.D) * itemsize
         return tiles(
             (self.out[0], *self.out[3:]), line, self.k1 + self.h - 1, self.h * self.stride[0], self.dilation[0]
@@ -163,12 +163,12 @@ class Correlation:
         return im2col(o, kernel, (self.h * s1, s2), tile, self.dilation, self.G, parts)
 
     def _part(self, x: Array, tile: Tile, parts: int = 1) -> Array:
-        """Of x (blocks, G, h*D, W', N): g, part of the columns, block, (j,d), column, sample."""
+        """The tile of x (blocks, G, h*D, W', N) with axes g, chunk of columns, block, (j,d), column, sample."""
         part = x[tile.rows, :, :, tile.cols, tile.samples]
         return part.reshape(*part.shape[:3], parts, -1, part.shape[-1]).transpose(1, 3, 0, 2, 4, 5)
 
     def _kernels(self, W: Array, b: Array) -> Array:
-        """K in the order of im2col's columns, with b where they have row j's first 1: g, 1, 1, (j,d), (m,(c,n),1)."""
+        """K (g, 1, 1, (j,d), (m,(c,n),1)) in the order of im2col's columns; row j has b at the 1 of its first m."""
         ordered, b = W.reshape(self.G, self.D, self.C, self.k1, self.k2).swapaxes(2, 3), b.reshape(self.G, self.D)
         K = xp.zeros((self.G, self.h, self.D, self.k1 + self.h - 1, self.C * self.k2 + 1), dtype=W.dtype)
         for j in range(self.h):
@@ -179,14 +179,14 @@ class Correlation:
 
 @lru_cache(1024)
 def correlation_of(shape: tuple[int, ...], out_channels: int, window: Window, groups: int) -> Correlation:
-    """The :class:`Correlation` of these sizes, for which a step asks again and again."""
+    """The :class:`Correlation` of these sizes, cached since every step asks for it."""
     return Correlation(shape, out_channels, window, groups)
 
 
 def conv2d(
     o: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """The convolution by tiles of im2col."""
+    """The convolution by im2col in tiles."""
     W, b = params["W"], params["b"]
     correlation = correlation_of(o.shape, len(W), window, groups)
     y, kept = correlation.forward(o, W, b)

@@ -1,13 +1,13 @@
 """im2col and its adjoint col2im, in batch-last memory order, without most of the copies.
 
-A column holds the pixels under the kernel at one output position. Written out, the columns hold each pixel k1*k2 times.
-Here only the k2 places along the width are copied out, row by row of the image; the rows under the kernel then lie one
-after the other in memory, so that the columns of an output row are a view, and those of the next row overlap it.
-(Cho, Brand, "MEC: memory-efficient convolution for deep neural network", 2017.)
+A column holds the pixels under the kernel at one output position, so plain im2col copies each pixel k1*k2 times. Here
+each image row is copied only for the k2 positions along the width. The rows under the kernel are then adjacent in
+memory, so the columns of an output row are a view, which overlaps that of the next row (Cho, Brand, "MEC:
+memory-efficient convolution for deep neural network", 2017).
 
-Images are (H, C, W, N): the batch is the last axis, so that every copy runs along contiguous memory, and the rows are
-the first, so that the columns of several output rows are a view too, those of a taller kernel. Work goes in tiles: what
-stays in the cache is read back far faster than it is from main memory, and the workspace has a bound.
+Images are (H, C, W, N). The batch is the last axis, so that every copy runs along contiguous memory. The rows are the
+first axis, so that the columns of several output rows are also a view, that of a taller kernel. The work is done in
+tiles, which fit the cache and bound the workspace.
 """
 
 from functools import lru_cache
@@ -18,11 +18,11 @@ from ..select import Array, on_device, xp
 from .machine import aligned_empty, gather_columns, view
 
 WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 22
-"""The most that one array of a tile takes, unless a single column takes more."""
+"""Upper bound of one array of a tile, unless a single column needs more."""
 
 _STRETCH = (1 << 12, 1 << 40) if on_device else (256, 2048)
-"""Positions along width and batch: fewer make a product inefficient, more leave a CPU's cache; a device wants few
-launches."""
+"""Positions along width and batch: with fewer a product is inefficient, with more it exceeds a CPU's cache. A device
+needs few launches."""
 
 
 def batch_first(x: Array) -> Array:
@@ -31,7 +31,7 @@ def batch_first(x: Array) -> Array:
 
 
 def rows_first(x: Array, p1: int = 0, p2: int = 0, value: float = 0.0) -> Array:
-    """x (N, C, H, W) as (H + 2 p1, C, W + 2 p2, N), contiguous, with a border of ``value``; a view where it can be."""
+    """x (N, C, H, W) as (H + 2 p1, C, W + 2 p2, N), contiguous, with a border of ``value``; a view if possible."""
     x = x.transpose(2, 1, 3, 0)
     if p1 == p2 == 0:
         return xp.ascontiguousarray(x)
@@ -45,7 +45,7 @@ def rows_first(x: Array, p1: int = 0, p2: int = 0, value: float = 0.0) -> Array:
 
 
 class Tile(NamedTuple):
-    """A part of the output: output rows, output columns, samples."""
+    """A tile of the output: output rows, output columns, samples."""
 
     rows: slice
     cols: slice
@@ -53,7 +53,7 @@ class Tile(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """How many of each."""
+        """(rows, columns, samples) as lengths."""
         rows, cols, samples = self
         return rows.stop - rows.start, cols.stop - cols.start, samples.stop - samples.start
 
@@ -61,16 +61,16 @@ class Tile(NamedTuple):
 def tiles(
     shape: tuple[int, int, int], line_bytes: int, kernel: int, stride: int = 1, dilation: int = 1
 ) -> tuple[Tile, ...]:
-    """Tiles that cover an output (H', W', N) once, none of whose arrays takes more than WORKSPACE_BYTES.
+    """Disjoint tiles that cover an output (H', W', N); no array of a tile takes more than WORKSPACE_BYTES.
 
-    Tall rather than wide, since neighbours in height share rows of the input and neighbours in width share nothing.
+    Tiles are tall rather than wide, since output rows share rows of the input, and output columns share nothing.
 
     Args:
         shape: (H', W', N).
-        line_bytes: of the widest array, for one row at one position of one sample.
+        line_bytes: bytes of the widest array for one row at one position of one sample.
         kernel, stride, dilation: along the height: k1, s1, d1.
     """
-    copies = kernel if on_device or dilation > 1 else 1  # of each row under the kernel; CuPy's matmul copies views
+    copies = kernel if on_device or dilation > 1 else 1  # of each row under the kernel: CuPy's matmul copies views
     return _tiles(shape, WORKSPACE_BYTES // (line_bytes * copies), 2 * (kernel - 1) * dilation, stride, _STRETCH)
 
 
@@ -79,11 +79,11 @@ def _tiles(
     shape: tuple[int, int, int], positions: int, reach: int, stride: int, stretches: tuple[int, int]
 ) -> tuple[Tile, ...]:
     H, W, N = shape
-    full = positions // ((H - 1) * stride + 1 + reach)  # positions in width and batch where all rows are to fit
+    full = positions // ((H - 1) * stride + 1 + reach)  # positions in width and batch if the tile has all rows
     stretch = min(positions // (reach + 1), max(stretches[0], min(full, stretches[1])))
     samples = max(1, min(N, stretch))
     cols = max(1, min(W, stretch // samples))
-    cols = -(-W // -(-W // cols))  # all of about the same width
+    cols = -(-W // -(-W // cols))  # tiles of about equal width
     rows = max(1, min(H, (positions // (cols * samples) - reach - 1) // stride + 1))
     return tuple(Tile(*tile) for tile in product(_slices(H, rows), _slices(W, cols), _slices(N, samples)))
 
@@ -102,21 +102,21 @@ def im2col(
     groups: int = 1,
     parts: int = 1,
 ) -> Array:
-    """Columns for a tile of the output: (H, C, W, N), padded already, to (G, parts, rows, k1*(C/G*k2 + 1), L).
+    """Columns for a tile of the output: (H, C, W, N), already padded, to (G, parts, rows, k1*(C/G*k2 + 1), L).
 
-    ``columns[g, p, i, (m,c,n), (j,sample)] = x[i*s1 + m*d1, g*C/G + c, (p*cols/parts + j)*s2 + n*d2, sample]``, and
-    after the pixels of each m a 1, so that a bias is one more weight. L is cols/parts*samples.
+    ``columns[g, p, i, (m,c,n), (j,sample)] = x[i*s1 + m*d1, g*C/G + c, (p*cols/parts + j)*s2 + n*d2, sample]``, with a
+    1 after the pixels of each m, so that the bias is one more weight. L is cols/parts*samples.
 
-    Not to be written to: the rows overlap in memory, except where dilated.
+    The result is read-only in effect: without dilation its rows overlap in memory.
 
     Args:
         x: the padded input, rows first and the batch last, contiguous.
         kernel: (k1, k2).
         stride: (s1, s2).
-        tile: the part of the output.
-        dilation: (d1, d2), the distance between the pixels under neighbouring places of the kernel.
+        tile: of the output.
+        dilation: (d1, d2), the distance of the pixels under neighbouring kernel elements.
         groups: G.
-        parts: into which the tile's columns are divided, each side by side in memory.
+        parts: the number of chunks of the tile's columns, each contiguous in memory.
     """
     (k1, k2), (s1, s2), (d1, d2), G, C = kernel, stride, dilation, groups, x.shape[1] // groups
     rows, cols, samples = tile.shape
@@ -146,11 +146,11 @@ def windows(lines: Array, kernel: int, count: int, stride: int = 1, dilation: in
 
 
 def turned_windows(delta: Array, kernel: int, stride: int, tile: Tile, dilation: int = 1, groups: int = 1) -> Array:
-    """The rows of delta that a tile of the input meets under a turned kernel: to (G, rows, kernel*D/G, cols*samples).
+    """The rows of delta that reach a tile of the input by a rotated kernel: (G, rows, kernel*D/G, cols*samples).
 
-    ``turned_windows[g, r, (m,d), (j,sample)] = delta[i, g*D/G + d, j, sample]`` where
-    i*stride + (kernel-1-m)*dilation = r, or 0 for no i: what :func:`windows` took from row r, from the last place
-    under the kernel to the first.
+    ``turned_windows[g, r, (m,d), (j,sample)] = delta[i, g*D/G + d, j, sample]`` for the i with
+    i*stride + (kernel-1-m)*dilation = r, and 0 if there is none: the output rows to which :func:`windows` takes row r,
+    from the kernel's last row to its first.
 
     Args:
         delta: (H', D, W', N).
@@ -161,7 +161,7 @@ def turned_windows(delta: Array, kernel: int, stride: int, tile: Tile, dilation:
     (H, D, _, _), (rows, cols, samples) = delta.shape, tile
     margin = (kernel - 1) * dilation
     size, top, length = tile.shape[0] + margin, rows.start - margin, tile.shape[1] * tile.shape[2]
-    first, end = max(0, -(-top // stride)), min(H, -(-rows.stop // stride))  # rows i that meet any r
+    first, end = max(0, -(-top // stride)), min(H, -(-rows.stop // stride))  # rows i that reach any r
     count, start = max(0, end - first), first * stride - top
     spread = aligned_empty((groups, size, D // groups, length), delta.dtype)
     spread[...] = 0
@@ -171,7 +171,7 @@ def turned_windows(delta: Array, kernel: int, stride: int, tile: Tile, dilation:
 
 
 def col2im(lines: Array, out: Array, kernel: int, stride: int, tile: Tile, dilation: int = 1) -> None:
-    """Add up along the width what im2col copied out: its adjoint for a kernel of height 1.
+    """Sum along the width over the copies that im2col made: its adjoint for a kernel of height 1.
 
     Args:
         lines: (G, rows, C/G*k2, cols*samples) for the tile's rows of the input.

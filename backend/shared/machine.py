@@ -1,4 +1,4 @@
-"""The products of the machine that runs, under the same names for NumPy and for CuPy."""
+"""Matrix products and the like for this machine, under the same names for NumPy and CuPy."""
 
 from ..select import on_device
 

@@ -1,4 +1,4 @@
-"""How a matrix of rows is described to BLAS: read without a copy where its strides allow."""
+"""The description of a matrix for BLAS, which reads it without a copy where its strides allow."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from ..select import Array, xp
 
 
 class Matrices(NamedTuple):
-    """One factor of a product: ``transposed`` and ``leading`` as a row-major BLAS takes the matrix."""
+    """One factor of a product, with the arguments for a row-major BLAS: transposed or not, leading dimension."""
 
     array: Array
     transposed: bool
@@ -16,7 +16,7 @@ class Matrices(NamedTuple):
 
 
 def matrices(x: Array) -> Matrices:
-    """x (..., rows, cols) for BLAS; a copy only where neither axis is contiguous or rows overlap."""
+    """x (..., rows, cols) for BLAS; copied only if neither axis is contiguous or if rows overlap."""
     (rows, cols), (down, along), size = x.shape[-2:], x.strides[-2:], x.itemsize
     if down % size or along % size:  # a field of a packed NumPy record
         return Matrices(xp.ascontiguousarray(x), False, cols)

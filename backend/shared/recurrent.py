@@ -1,6 +1,6 @@
-"""Recurrent layers: one product over all steps for what does not depend on the state, and packed steps.
+"""Recurrent layers: one product over all steps for what does not depend on the state, and packed sequences.
 
-A scan goes through time on a_t = W_x x_t + b, which is known for all steps at once; :func:`recurrence` does what comes
+a_t = W_x x_t + b is computed for all steps at once. A scan then goes through time; :func:`recurrence` does what comes
 before and after it.
 """
 
@@ -30,16 +30,17 @@ def recurrence(
     """A recurrent layer by its scan.
 
     Args:
-        scan: ``scan(a, states, params, steps)`` fills in the states from a = W_x x_t + b of every row, (rows, G*H),
-            which it may overwrite. Of each state component it gets an array (N + rows, H) whose first N rows are given.
-            It returns ``backward(dh, dstates, grads) -> delta``: from the gradient for each row's h (None where only
-            the last counts) and for the components of the last state, (N, H) each, which it turns in place into those
-            for the initial state; it adds to all gradients but those of W_x and b, and gives dE/da, (rows, G*H).
+        scan: ``scan(a, states, params, steps)`` computes the states from a = W_x x_t + b (rows, G*H), which it may
+            overwrite. For each state component, ``states`` has an array (N + rows, H): the first N rows are the initial
+            state, the scan fills in the others. It returns ``backward(dh, dstates, grads) -> dE/da``, where dh
+            (rows, H) is the gradient of each row's h, or None if only the last state counts. ``backward`` replaces
+            dstates, the gradients (N, H) of the last state's components, by those of the initial state in place, and
+            adds to all of grads but W_x and b.
         x, state, params, lengths, return_sequences, needs_dx: the equation's arguments.
     """
     N, T, I = x.shape
     steps = Steps(N, T) if lengths is None else RaggedSteps(N, T, lengths)
-    W_x, x_rows = params["W_x"], steps.rows(x, ones=1)  # b is one more weight of W
+    W_x, x_rows = params["W_x"], steps.rows(x, ones=1)  # the ones make b one more column of W
     W = xp.empty((len(W_x), I + 1), dtype=x.dtype)
     W[:, :I], W[:, I] = W_x, params["b"]
     a = matmul(x_rows, W.T)
@@ -73,7 +74,7 @@ def elman(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """By :func:`elman_scan`."""
+    """The recurrence with :func:`elman_scan`."""
     return recurrence(elman_scan, x, state, params, lengths, return_sequences, needs_dx)
 
 
@@ -85,7 +86,7 @@ def lstm(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """By :func:`lstm_scan`."""
+    """The recurrence with :func:`lstm_scan`."""
     return recurrence(lstm_scan, x, state, params, lengths, return_sequences, needs_dx)
 
 
@@ -97,7 +98,7 @@ def gru(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """By :func:`gru_scan`."""
+    """The recurrence with :func:`gru_scan`."""
     return recurrence(gru_scan, x, state, params, lengths, return_sequences, needs_dx)
 
 
@@ -105,7 +106,7 @@ def elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> S
     """h_t = tanh(a_t + W_h h_{t-1})."""
     (h,), W_h = states, params["W_h"]
     h_rows = h[steps.N :]
-    turned = aligned(W_h.T)  # the small products of the loop take half the time so
+    turned = aligned(W_h.T)  # halves the time of the loop's small products
     with small_products(steps.N, turned) as product:
         for now, before in steps.slices:
             h_now = product(h[before], turned, h_rows[now])
@@ -131,7 +132,7 @@ def elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> S
 
 
 def lstm_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:
-    """The gates i, f, g, o of all four blocks of a_t + W_h h_{t-1} by one tanh."""
+    """One tanh gives all four gates i, f, g, o from a_t + W_h h_{t-1}."""
     (h, c), W_h = states, params["W_h"]
     H = W_h.shape[1]
     h_rows, c_rows = (component[steps.N :] for component in states)
@@ -141,7 +142,7 @@ def lstm_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sc
     scale[2] = 1
     scale = scale.reshape(-1)
     shift = 1 - scale
-    turned = W_h.T.copy("C")  # the small products of the loop are faster so
+    turned = W_h.T.copy("C")  # contiguous, since the loop's small products are then faster
     turned *= scale
     a *= scale
     i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
@@ -159,7 +160,7 @@ def lstm_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sc
 
     def backward(dh_rows: Array | None, dstates: list[Array], grads: Params) -> Array:
         dh, dc = dstates
-        delta = xp.empty((len(a), 4, H), dtype=a.dtype)  # first the factors of dc_t and dh_t, then times these
+        delta = xp.empty((len(a), 4, H), dtype=a.dtype)  # first only the factors of dc_t and dh_t
         delta[:, 0] = g * (i * (1 - i))
         delta[:, 1] = c[steps.before] * (f * (1 - f))
         delta[:, 2] = i * (1 - g * g)
@@ -183,14 +184,14 @@ def lstm_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sc
 
 
 def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:
-    """The gates r and z of both blocks by one tanh, then the candidate n."""
+    """One tanh gives the gates r and z, another the candidate n."""
     (h,), W_h, b_h = states, params["W_h"], params["b_h"]
     H = W_h.shape[1]
     h_rows = h[steps.N :]
     gates, n = a[:, : 2 * H], a[:, 2 * H :]
     r, z = gates[:, :H], gates[:, H:]
     m = xp.empty_like(h_rows)
-    turned = xp.ascontiguousarray(W_h.T)  # the small products of the loop are faster so
+    turned = xp.ascontiguousarray(W_h.T)  # since the loop's small products are then faster
     for now, before in steps.slices:
         u = matmul(h[before], turned)
         rz = gates[now]
@@ -210,7 +211,7 @@ def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sca
     def backward(dh_rows: Array | None, dstates: list[Array], grads: Params) -> Array:
         (dh,) = dstates
         h_before = h[steps.before]
-        dn = (1 - z) * (1 - n * n)  # first the factors of dh_t, then times dh_t
+        dn = (1 - z) * (1 - n * n)  # first only the factors of dh_t
         delta = xp.empty((len(n), 3, H), dtype=n.dtype)
         delta[:, 0] = dn * m * (r * (1 - r))
         delta[:, 1] = (h_before - n) * (z * (1 - z))
@@ -224,7 +225,7 @@ def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sca
             dn_now *= dh_now
             dh_now *= z[now]
             dh_now += matmul(d.reshape(size, 3 * H), W_h)
-        accumulate(grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)  # at once: below delta changes
+        accumulate(grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)  # now, since delta changes below
         add_rows(grads["b_h"], delta[:, 2])
         delta[:, 2] = dn
         return delta.reshape(-1, 3 * H)

@@ -1,4 +1,4 @@
-"""Sequences as rows in the order of time, and sequences of different lengths."""
+"""Sequences as time-major rows, of equal or different lengths."""
 
 import numpy as np
 
@@ -9,14 +9,14 @@ from ..select import Array, xp
 class Steps:
     """N sequences of T steps as rows, time-major: all of step 0, all of step 1, ...
 
-    So one product serves all steps, and each step is a contiguous slice. States are kept as (N + rows, H): the states
-    before step 0, then one for each row.
+    One product then serves all steps, and each step is a contiguous slice. States are (N + rows, H): the N initial
+    states, then one for each row.
 
     Attributes:
-        N: sequences.
-        T: steps of the longest one that there may be.
-        slices: for each step its rows, and the states that it starts from.
-        before: for every row the state that it starts from.
+        N: the number of sequences.
+        T: the number of steps.
+        slices: for each step, the slice of its rows and the slice of the states before it.
+        before: for all rows, the indices of the states before them.
     """
 
     slices: list[tuple[slice, slice]]
@@ -25,11 +25,11 @@ class Steps:
     def __init__(self, N: int, T: int) -> None:
         self.N, self.T = N, T
         steps = [slice(t * N, (t + 1) * N) for t in range(T)]
-        self.slices = list(zip(steps, steps, strict=True))  # N states stand in front, so row r starts from state r
+        self.slices = list(zip(steps, steps, strict=True))  # N initial states come first, so state r precedes row r
         self.before = slice(0, N * T)
 
     def rows(self, batch: Array, ones: int = 0) -> Array:
-        """(N, T, features) -> (rows, features + ones), of which the last are 1."""
+        """(N, T, features) -> (rows, features + ones), the added features being 1."""
         ordered, features = self._ordered(batch), batch.shape[2]
         rows = xp.empty((*ordered.shape[:-1], features + ones), dtype=batch.dtype)
         rows[..., :features] = ordered
@@ -37,7 +37,7 @@ class Steps:
         return rows.reshape(-1, features + ones)
 
     def _ordered(self, batch: Array) -> Array:
-        """The batch's samples and steps in the rows' order, along one axis or several."""
+        """The batch in the order of the rows, along one axis or several."""
         return batch.transpose(1, 0, 2)
 
     def batch(self, rows: Array) -> Array:
@@ -45,7 +45,7 @@ class Steps:
         return rows.reshape(self.T, self.N, -1).transpose(1, 0, 2)
 
     def last(self, rows: Array) -> Array:
-        """Each sequence's last row, (N, features), a copy."""
+        """Each sequence's last row: (N, features), a copy."""
         return rows[-self.N :].copy()
 
     def sort(self, state: Array) -> Array:
@@ -58,9 +58,9 @@ class Steps:
 
 
 class RaggedSteps(Steps):
-    """Sequences of different lengths, the longest first: those that reach step t are the first n_t rows of a state.
+    """Packed sequences of different lengths: sorted by length, the longest first, without the padding (as in PyTorch).
 
-    The loop over time works on ever shorter slices, and nothing ever reads the padding. (PyTorch's packed sequence.)
+    The sequences that reach step t are the first n_t rows of a state, so the slices of later steps are shorter.
     """
 
     def __init__(self, N: int, T: int, lengths: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""The window of a convolution or a pooling, and how often it fits."""
+"""The window of a convolution or a pooling, and its positions."""
 
 from typing import NamedTuple, TypeAlias
 
@@ -6,7 +6,7 @@ Pair: TypeAlias = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """What moves over an image: a convolution's kernel, or the window of a pooling.
+    """A convolution's kernel or a pooling's window, which moves over an image.
 
     Attributes:
         size: (k1, k2), elements along the height and along the width.
@@ -21,6 +21,6 @@ class Window(NamedTuple):
     dilation: Pair = (1, 1)
 
     def positions(self, image: tuple[int, ...]) -> Pair:
-        """(H', W') for an image (H, W): H' = floor((H + 2 p1 - d1 (k1 - 1) - 1) / s1) + 1, W' likewise."""
+        """Positions (H', W') on an image (H, W): H' = floor((H + 2 p1 - d1 (k1 - 1) - 1) / s1) + 1, W' likewise."""
         (H, W), (k1, k2), (s1, s2), (p1, p2), (d1, d2) = image, *self
         return (H + 2 * p1 - d1 * (k1 - 1) - 1) // s1 + 1, (W + 2 * p2 - d2 * (k2 - 1) - 1) // s2 + 1
