@@ -1,31 +1,13 @@
 """The gated recurrent unit."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
-import numpy as np
-
-from ..backend import Array, Params, accelerated, xp
+from ..backend import Array, Params, xp
 from .activations import logistic
-from .recurrent import Recurrence, Recurrent, through_time
+from .recurrent import Recurrent, Stepped
 
 
-@accelerated
-def gru(
-    x: Array,
-    state: tuple[Array, ...],
-    params: Params,
-    lengths: np.ndarray | None,
-    return_sequences: bool,
-    needs_dx: bool = True,
-) -> Recurrence:
-    """:class:`GRU`: the output, the last state and backward, as in :meth:`Recurrent.forward_from`."""
-    return through_time(gru_step, x, state, params, lengths, return_sequences, needs_dx)
-
-
-def gru_step(
-    x: Array, state: tuple[Array, ...], params: Params
-) -> tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]:
+def gru_step(x: Array, state: tuple[Array, ...], params: Params) -> Stepped:
     """h_t = (1 - z) * n + z * h_{t-1}, one sample per row."""
     (h,), (W_x, W_h, b, b_h) = state, (params[key] for key in ("W_x", "W_h", "b", "b_h"))
     a_r, a_z, a_n = (x @ W_x.T + b).reshape(len(x), 3, -1).swapaxes(0, 1)
@@ -82,6 +64,5 @@ class GRU(Recurrent):
     (2, 16)
     """
 
-    equation = "gru"
-    recurrence = staticmethod(gru)
+    step = staticmethod(gru_step)
     biases: ClassVar[dict[str, int]] = {"b": 3, "b_h": 1}

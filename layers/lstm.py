@@ -1,31 +1,13 @@
 """Long short-term memory."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
-import numpy as np
-
-from ..backend import Array, Params, Rng, accelerated, xp
+from ..backend import Array, Params, Rng, xp
 from .activations import logistic
-from .recurrent import Recurrence, Recurrent, through_time
+from .recurrent import Recurrent, Stepped
 
 
-@accelerated
-def lstm(
-    x: Array,
-    state: tuple[Array, ...],
-    params: Params,
-    lengths: np.ndarray | None,
-    return_sequences: bool,
-    needs_dx: bool = True,
-) -> Recurrence:
-    """:class:`LSTM`: the output, the last state and backward, as in :meth:`Recurrent.forward_from`."""
-    return through_time(lstm_step, x, state, params, lengths, return_sequences, needs_dx)
-
-
-def lstm_step(
-    x: Array, state: tuple[Array, ...], params: Params
-) -> tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]:
+def lstm_step(x: Array, state: tuple[Array, ...], params: Params) -> Stepped:
     """c_t = f * c_{t-1} + i * g, h_t = o * tanh(c_t), one sample per row."""
     (h, c), (W_x, W_h, b) = state, (params[key] for key in ("W_x", "W_h", "b"))
     a_i, a_f, a_g, a_o = (x @ W_x.T + h @ W_h.T + b).reshape(len(x), 4, -1).swapaxes(0, 1)
@@ -79,8 +61,7 @@ class LSTM(Recurrent):
     ((2, 16), (2, 16))
     """
 
-    equation = "lstm"
-    recurrence = staticmethod(lstm)
+    step = staticmethod(lstm_step)
     biases: ClassVar[dict[str, int]] = {"b": 4}
     state_names: ClassVar[tuple[str, ...]] = ("h", "c")
 

@@ -1,11 +1,11 @@
 """What recurrent layers share: the loop over time, sequence lengths, the initial and the last state."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, Params, Rng, asarray, xp
+from ..backend import Array, Params, Rng, accelerated, asarray, xp
 from .base import Backward, Layer
 from .init import glorot_uniform, orthogonal
 from .settings import positive
@@ -16,8 +16,8 @@ State: TypeAlias = Array | tuple[Array, ...]
 Lengths: TypeAlias = Sequence[int] | np.ndarray
 """The number of steps of each sample: (N,) integers on the host."""
 
-Step: TypeAlias = Callable[..., tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]]
-"""``step(x_t, state, params) -> (new state, backward)`` with ``backward(dnew, grads) -> (dx_t, dstate)``."""
+Stepped: TypeAlias = tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]
+"""What ``step(x_t, state, params)`` gives: the new state, and ``backward(dnew, grads) -> (dx_t, dstate)``."""
 
 Recurrence: TypeAlias = tuple[Array, tuple[Array, ...], Callable[..., tuple[Array | None, tuple[Array, ...]]]]
 """``(y, last state, backward)`` with ``backward(dy, dlast, grads) -> (dx, dstate)``."""
@@ -31,8 +31,9 @@ class StateBackward(Protocol):
         ...
 
 
+@accelerated
 def through_time(
-    step: Step,
+    step: Callable[..., Stepped],
     x: Array,
     state: tuple[Array, ...],
     params: Params,
@@ -77,12 +78,13 @@ def _chosen(alive: Array, new: tuple[Array, ...], old: tuple[Array, ...]) -> tup
 
 
 class Recurrent(Layer):
-    """A layer that reads a sequence step by step and carries a state; a subclass sets :meth:`recurrence`.
+    """A layer that reads a sequence step by step and carries a state; a subclass sets :meth:`step`.
 
     Parameters: ``W_x`` (G*H, I) and ``W_h`` (G*H, H), one block of rows for each of the G gates, and the biases.
     """
 
     separable = True
+    equation = "through_time"
 
     biases: ClassVar[dict[str, int]] = {"b": 1}
     """For each bias, its number of blocks of H elements; "b" has one for each gate."""
@@ -142,8 +144,8 @@ class Recurrent(Layer):
         self._check(x, "N", "T", self.input_size)
         N, T, _ = x.shape
         steps = None if lengths is None else self._check_lengths(lengths, N, T)
-        y, last, scan_backward = self.recurrence(
-            x, self._components(state, N), self.params, steps, self.return_sequences, needs_dx
+        y, last, scan_backward = through_time(
+            self.step, x, self._components(state, N), self.params, steps, self.return_sequences, needs_dx
         )
 
         def backward(dy: Array, dlast: State | None = None) -> tuple[Array | None, State]:
@@ -152,8 +154,9 @@ class Recurrent(Layer):
 
         return y, self._state(last), backward
 
-    def recurrence(self, *args: Any) -> Recurrence:
-        """The equation, called with ``(x, state, params, lengths, return_sequences, needs_dx)``."""
+    @staticmethod
+    def step(x: Array, state: tuple[Array, ...], params: Params) -> Stepped:
+        """One step of the recurrence, with its backward."""
         raise NotImplementedError
 
     def _components(self, state: State | None, N: int) -> tuple[Array, ...]:

@@ -1,29 +1,10 @@
 """The simple recurrent layer (Elman)."""
 
-from collections.abc import Callable
-
-import numpy as np
-
-from ..backend import Array, Params, accelerated, xp
-from .recurrent import Recurrence, Recurrent, through_time
+from ..backend import Array, Params, xp
+from .recurrent import Recurrent, Stepped
 
 
-@accelerated
-def elman(
-    x: Array,
-    state: tuple[Array, ...],
-    params: Params,
-    lengths: np.ndarray | None,
-    return_sequences: bool,
-    needs_dx: bool = True,
-) -> Recurrence:
-    """:class:`RNN`: the output, the last state and backward, as in :meth:`Recurrent.forward_from`."""
-    return through_time(elman_step, x, state, params, lengths, return_sequences, needs_dx)
-
-
-def elman_step(
-    x: Array, state: tuple[Array, ...], params: Params
-) -> tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]:
+def elman_step(x: Array, state: tuple[Array, ...], params: Params) -> Stepped:
     """h_t = tanh(W_x x_t + W_h h_{t-1} + b), one sample per row."""
     (h,), (W_x, W_h, b) = state, (params[key] for key in ("W_x", "W_h", "b"))
     h_t = xp.tanh(x @ W_x.T + h @ W_h.T + b)
@@ -63,5 +44,4 @@ class RNN(Recurrent):
     (2, 5, 16)
     """
 
-    equation = "elman"
-    recurrence = staticmethod(elman)
+    step = staticmethod(elman_step)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..shared.batchnorm import batch_norm, fixed_norm
 from ..shared.convolution import conv2d
-from ..shared.recurrent import elman, gru, lstm
+from ..shared.recurrent import through_time
 from .activations import leaky_relu, relu, tanh
 from .dense import dense
 from .embedding import embedding
@@ -20,7 +20,7 @@ keep_freed_memory()
 FORMS: dict[str, Callable[..., Any]] = {
     form.__name__: form
     for form in (
-        *(conv2d, max_pool, mean_pool, dense, tanh, relu, leaky_relu, embedding, elman, lstm, gru),
+        *(conv2d, max_pool, mean_pool, dense, tanh, relu, leaky_relu, embedding, through_time),
         *(batch_norm, fixed_norm),
         *(sgd, adam, adamw, batch_slices, in_slices),
     )

@@ -8,33 +8,12 @@ import numpy as np
 from ..select import Array, Params
 from ..shared.matrices import product_shape
 from .blas import gemm
-from .numpy_blas import (
-    aligned,
-    aligned_empty,
-    better_in_halves,
-    kernels_at_once,
-    narrow_parts,
-    pieces,
-    single_threaded_blas,
-    sum_pieces,
-    too_small_to_divide,
-)
+from .numpy_blas import aligned as aligned
+from .numpy_blas import aligned_empty as aligned_empty
+from .numpy_blas import better_in_halves, pieces, single_threaded_blas, sum_pieces, too_small_to_divide
+from .numpy_blas import kernels_at_once as kernels_at_once
+from .numpy_blas import narrow_parts as narrow_parts
 from .shares import Share
-
-__all__ = [
-    "accumulate",
-    "add_product",
-    "add_rows",
-    "aligned",
-    "aligned_empty",
-    "gather_columns",
-    "kernels_at_once",
-    "matmul",
-    "narrow_parts",
-    "small_products",
-    "sum_of_products",
-    "view",
-]
 
 _BUFFER = 256
 """Elements of the buffers in which NumPy collects short runs to process several at once; its default is 8192."""

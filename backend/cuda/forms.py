@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..shared.batchnorm import batch_norm, fixed_norm
-from ..shared.recurrent import gru, lstm
 from .activations import dense, dense_activated, leaky_relu, relu, scaled_tanh, sigmoid, tanh
 from .capture import captured
 from .convolution import conv2d
@@ -12,14 +11,14 @@ from .embedding import embedding
 from .losses import softmax_cross_entropy
 from .optimizers import adam, adamw, sgd
 from .pooling import max_pool, mean_pool
-from .recurrent import elman
+from .recurrent import through_time
 from .stream import prefetch
 
 FORMS: dict[str, Callable[..., Any]] = {
     form.__name__: form
     for form in (
         *(conv2d, max_pool, mean_pool, dense, dense_activated, sigmoid, tanh, scaled_tanh, relu, leaky_relu),
-        *(embedding, batch_norm, fixed_norm, elman, lstm, gru, softmax_cross_entropy),
+        *(embedding, batch_norm, fixed_norm, through_time, softmax_cross_entropy),
         *(sgd, adam, adamw, captured, prefetch),
     )
 }

@@ -1,28 +1,19 @@
 """Elman's recurrence over all steps in one launch: a block for each sample, whose threads hold W_h in registers."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from ..accelerate import may_decline
 from ..select import Array, Params, xp
-from ..shared.recurrent import Recurrence, ScanBackward, State, elman_scan, recurrence
+from ..shared.recurrent import SCANS, Recurrence, ScanBackward, State, elman_scan, recurrence
 from ..shared.sequences import Steps
-from .kernels import launch, real
+from .kernels import REAL, launch
 from .products import add_product
 
 _UNITS = {"float32": ((128, 32), (192, 48)), "float64": ((128, 32),)}
 """(largest number of units, elements of W_h per thread) for each variant of the kernel."""
-
-
-@real
-def elman(
-    x: Array,
-    state: State,
-    params: Params,
-    lengths: np.ndarray | None,
-    return_sequences: bool,
-    needs_dx: bool = True,
-) -> Recurrence:
-    """The recurrence with :func:`_elman_scan`."""
-    return recurrence(_elman_scan, x, state, params, lengths, return_sequences, needs_dx)
 
 
 def _elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:
@@ -45,3 +36,21 @@ def _elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> 
         return delta
 
     return backward
+
+
+_SCANS = SCANS | {"layers.rnn.elman_step": _elman_scan}
+
+
+@may_decline
+def through_time(
+    step: Callable[..., Any],
+    x: Array,
+    state: State,
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool = True,
+) -> Recurrence:
+    """Elman's by :func:`_elman_scan`."""
+    scans = _SCANS if x.dtype.name in REAL else SCANS
+    return recurrence(scans, step, x, state, params, lengths, return_sequences, needs_dx)

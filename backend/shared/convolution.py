@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from ..select import Array, Params, xp
 from .im2col import Tile, batch_first, col2im, im2col, rows_first, tiles, turned_windows
-from .machine import accumulate, kernels_at_once, matmul, narrow_parts, sum_of_products
+from .machine import products
 from .window import Pair, Window
 
 _KEPT_BYTES = 1 << 22
@@ -58,7 +58,7 @@ class Correlation:
         self.whole = kernel == (H, width) and groups == 1
         self.h = 1
         if groups == stride[0] == dilation[0] == 1:
-            most = kernels_at_once(self.D * self.C * self.k1 * self.k2)
+            most = products.kernels_at_once(self.D * self.C * self.k1 * self.k2)
             self.h = next(h for h in (4, 3, 2, 1) if h == 1 or (self.rows % h == 0 and h * self.D <= most))
         self.out = (self.rows // self.h, groups, self.h * self.D, self.cols, N)
 
@@ -66,18 +66,18 @@ class Correlation:
         """The output (H', D, W', N) from x, W (D, C/G, k1, k2) and b (D,); and the columns if kept, else None."""
         o = rows_first(x, *self.padding)
         if self.whole:
-            y = matmul(W.reshape(self.D, -1), self._column(o))
+            y = products.matmul(W.reshape(self.D, -1), self._column(o))
             y += b[:, None]
             return y.reshape(1, self.D, 1, -1), None
         kernels, y, kept = self._kernels(W, b), xp.empty(self.out, dtype=o.dtype), None
         places = self._tiles(o.itemsize)
         for tile in places:
-            parts = narrow_parts(kernels.shape[-2], kernels.shape[-1], *tile.shape[1:])
+            parts = products.narrow_parts(kernels.shape[-2], kernels.shape[-1], *tile.shape[1:])
             out, columns = self._part(y, tile, parts), self._columns(o, tile, parts)
             if out.shape[-1] == y.shape[-1] or out.shape[-2] == 1:
-                matmul(kernels, columns, out.reshape(*out.shape[:4], -1))
+                products.matmul(kernels, columns, out.reshape(*out.shape[:4], -1))
             else:
-                out[...] = matmul(kernels, columns).reshape(out.shape)
+                out[...] = products.matmul(kernels, columns).reshape(out.shape)
             if len(places) == 1 and columns.shape[-1] >= _LONG and self._worth_keeping(o):
                 kept = columns
             del columns  # so that the next tile reuses this memory, which is in the cache
@@ -87,13 +87,13 @@ class Correlation:
         """Add dE/dW and dE/db to dW and db, from x, its columns if kept, and delta = dE/dy (H', D, W', N)."""
         if self.whole:
             delta = delta.reshape(self.D, -1)
-            accumulate(dW.reshape(self.D, -1), delta, self._column(rows_first(x, *self.padding)).T)
+            products.accumulate(dW.reshape(self.D, -1), delta, self._column(rows_first(x, *self.padding)).T)
             db += delta.sum(1)
             return
         delta = delta.reshape(self.out)
         for tile, columns in self._columns_again(x, kept):
             part = self._part(delta, tile, columns.shape[1])
-            dK = sum_of_products(columns, part.reshape(*part.shape[:4], -1))
+            dK = products.sum_of_products(columns, part.reshape(*part.shape[:4], -1))
             del columns
             dK = dK.reshape(self.G, -1, self.C * self.k2 + 1, self.h, self.D)  # g, m, (c,n), j, d
             for j in range(self.h):
@@ -116,7 +116,11 @@ class Correlation:
         (H, _, width, N), (p1, p2), (d1, d2) = self.shape, self.padding, self.dilation
         border = (self.k1 - 1) * d1 - p1, (self.k2 - 1) * d2 - p2
         if self.whole:
-            do = matmul(W.reshape(self.D, -1).T, delta.reshape(self.D, N)).reshape(-1, H, width, N).swapaxes(0, 1)
+            do = (
+                products.matmul(W.reshape(self.D, -1).T, delta.reshape(self.D, N))
+                .reshape(-1, H, width, N)
+                .swapaxes(0, 1)
+            )
         elif self.stride == (1, 1) and (self.D <= self.C or self.k2 == 1) and min(border) >= 0:
             return self._turned(batch_first(delta), W, border)
         else:
@@ -139,7 +143,7 @@ class Correlation:
         turned = W[..., ::-1, :].transpose(0, 2, 4, 3, 1).reshape(self.G, 1, self.C * self.k2, -1)  # g, 1, (c,n), (m,d)
         line = self.G * max(self.C * self.k2, self.D)
         for tile in tiles((H, self.cols, N), line * delta.itemsize, self.k1, 1, d1):
-            lines = matmul(turned, turned_windows(delta, self.k1, s1, tile, d1, self.G))
+            lines = products.matmul(turned, turned_windows(delta, self.k1, s1, tile, d1, self.G))
             col2im(lines, do, self.k2, s2, tile, d2)
         return do
 

@@ -15,7 +15,7 @@ from itertools import product
 from typing import NamedTuple
 
 from ..select import Array, on_device, xp
-from .machine import aligned_empty, gather_columns, view
+from .machine import products
 
 WORKSPACE_BYTES = 1 << 28 if on_device else 1 << 22
 """Upper bound of one array of a tile, unless a single column needs more."""
@@ -125,8 +125,8 @@ def im2col(
     h, c, w, n = x.strides
     start = tile.rows.start * s1 * h + tile.cols.start * s2 * w + tile.samples.start * n
     strides = (C * c, cols * s2 * w, h, c, w * d2, w * s2, n)
-    places = view(x, start, (G, parts, height, C, k2, cols, samples), strides)
-    lines = aligned_empty((G * parts, height, C * k2 + 1, cols * samples), x.dtype)
+    places = products.view(x, start, (G, parts, height, C, k2, cols, samples), strides)
+    lines = products.aligned_empty((G * parts, height, C * k2 + 1, cols * samples), x.dtype)
     lines[:, :, :-1].reshape(places.shape)[...] = places
     lines[:, :, -1] = 1
     columns = windows(lines, k1, rows, s1, d1)
@@ -140,8 +140,8 @@ def windows(lines: Array, kernel: int, count: int, stride: int = 1, dilation: in
     """
     (G, _, K, L), (g, h, k, l) = lines.shape, lines.strides
     if dilation == 1:
-        return view(lines, 0, (G, count, kernel * K, L), (g, h * stride, k, l))
-    spaced = view(lines, 0, (G, count, kernel, K, L), (g, h * stride, h * dilation, k, l))
+        return products.view(lines, 0, (G, count, kernel * K, L), (g, h * stride, k, l))
+    spaced = products.view(lines, 0, (G, count, kernel, K, L), (g, h * stride, h * dilation, k, l))
     return spaced.reshape(G, count, kernel * K, L)
 
 
@@ -163,7 +163,7 @@ def turned_windows(delta: Array, kernel: int, stride: int, tile: Tile, dilation:
     size, top, length = tile.shape[0] + margin, rows.start - margin, tile.shape[1] * tile.shape[2]
     first, end = max(0, -(-top // stride)), min(H, -(-rows.stop // stride))  # rows i that reach any r
     count, start = max(0, end - first), first * stride - top
-    spread = aligned_empty((groups, size, D // groups, length), delta.dtype)
+    spread = products.aligned_empty((groups, size, D // groups, length), delta.dtype)
     spread[...] = 0
     part = delta[first : first + count, :, cols, samples].reshape(count, groups, D // groups, length)
     spread[:, start : start + count * stride : stride] = part.swapaxes(0, 1)
@@ -183,4 +183,4 @@ def col2im(lines: Array, out: Array, kernel: int, stride: int, tile: Tile, dilat
     left, reach = tile.cols.start * stride, (cols - 1) * stride + (kernel - 1) * dilation + 1
     image = out.reshape(H, G, C // G, W, N)[tile.rows, :, :, left : left + reach, tile.samples]
     lines = lines.reshape(G, rows, C // G, kernel, cols, samples).swapaxes(0, 1)
-    gather_columns(lines, image, kernel, stride, dilation)
+    products.gather_columns(lines, image, kernel, stride, dilation)

@@ -1,49 +1,8 @@
-"""Matrix products and the like for this machine, under the same names for NumPy and CuPy."""
+"""The products of the machine that runs, under the same names for NumPy and for CuPy."""
+
+from importlib import import_module
+from typing import Any
 
 from ..select import on_device
 
-if on_device:
-    from ..cuda.products import (
-        accumulate,
-        add_product,
-        add_rows,
-        aligned,
-        aligned_empty,
-        gather_columns,
-        kernels_at_once,
-        matmul,
-        narrow_parts,
-        small_products,
-        sum_of_products,
-        view,
-    )
-else:
-    from ..cpu.products import (
-        accumulate,
-        add_product,
-        add_rows,
-        aligned,
-        aligned_empty,
-        gather_columns,
-        kernels_at_once,
-        matmul,
-        narrow_parts,
-        small_products,
-        sum_of_products,
-        view,
-    )
-
-__all__ = [
-    "accumulate",
-    "add_product",
-    "add_rows",
-    "aligned",
-    "aligned_empty",
-    "gather_columns",
-    "kernels_at_once",
-    "matmul",
-    "narrow_parts",
-    "small_products",
-    "sum_of_products",
-    "view",
-]
+products: Any = import_module("..cuda.products" if on_device else "..cpu.products", __package__)

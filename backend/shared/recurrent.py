@@ -5,11 +5,13 @@ before and after it.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from ..accelerate import may_decline
 from ..select import Array, Params, xp
-from .machine import accumulate, add_product, add_rows, aligned, matmul, small_products
+from .machine import products
 from .sequences import RaggedSteps, Steps
 
 State = tuple[Array, ...]
@@ -19,7 +21,8 @@ Scan = Callable[[Array, list[Array], Params, Steps], ScanBackward]
 
 
 def recurrence(
-    scan: Scan,
+    scans: dict[str, Scan],
+    step: Callable[..., Any],
     x: Array,
     state: State,
     params: Params,
@@ -27,23 +30,26 @@ def recurrence(
     return_sequences: bool,
     needs_dx: bool,
 ) -> Recurrence:
-    """A recurrent layer by its scan.
+    """A recurrent layer by the scan for its step; declines a step that has none.
 
     Args:
-        scan: ``scan(a, states, params, steps)`` computes the states from a = W_x x_t + b (rows, G*H), which it may
-            overwrite. For each state component, ``states`` has an array (N + rows, H): the first N rows are the initial
-            state, the scan fills in the others. It returns ``backward(dh, dstates, grads) -> dE/da``, where dh
-            (rows, H) is the gradient of each row's h, or None if only the last state counts. ``backward`` replaces
-            dstates, the gradients (N, H) of the last state's components, by those of the initial state in place, and
-            adds to all of grads but W_x and b.
-        x, state, params, lengths, return_sequences, needs_dx: the equation's arguments.
+        scans: by the name of its step. ``scan(a, states, params, steps)`` computes the states from a = W_x x_t + b
+            (rows, G*H), which it may overwrite. For each state component, ``states`` has an array (N + rows, H): the
+            first N rows are the initial state, the scan fills in the others. It returns
+            ``backward(dh, dstates, grads) -> dE/da``, where dh (rows, H) is the gradient of each row's h, or None if
+            only the last state counts. ``backward`` replaces dstates, the gradients (N, H) of the last state's
+            components, by those of the initial state in place, and adds to all of grads but W_x and b.
+        step, x, state, params, lengths, return_sequences, needs_dx: the equation's arguments.
     """
+    scan = scans.get(f"{step.__module__}.{step.__qualname__}".partition(".")[2])
+    if scan is None:
+        return NotImplemented
     N, T, I = x.shape
     steps = Steps(N, T) if lengths is None else RaggedSteps(N, T, lengths)
     W_x, x_rows = params["W_x"], steps.rows(x, ones=1)  # the ones make b one more column of W
     W = xp.empty((len(W_x), I + 1), dtype=x.dtype)
     W[:, :I], W[:, I] = W_x, params["b"]
-    a = matmul(x_rows, W.T)
+    a = products.matmul(x_rows, W.T)
     states = []
     for initial in state:
         states.append(xp.empty((N + len(a), initial.shape[1]), dtype=x.dtype))
@@ -55,10 +61,10 @@ def recurrence(
         if not return_sequences:
             dstates[0] += steps.sort(dy)
         delta = scan_backward(steps.rows(dy) if return_sequences else None, dstates, grads)
-        dW, dW_x, db = matmul(delta.T, x_rows), grads["W_x"], grads["b"]
+        dW, dW_x, db = products.matmul(delta.T, x_rows), grads["W_x"], grads["b"]
         dW_x += dW[:, :I]
         db += dW[:, I]
-        dx = steps.batch(matmul(delta, W_x)) if needs_dx else None
+        dx = steps.batch(products.matmul(delta, W_x)) if needs_dx else None
         return dx, tuple(steps.unsort(component) for component in dstates)
 
     h = states[0][N:]
@@ -66,48 +72,12 @@ def recurrence(
     return (steps.batch(h) if return_sequences else steps.last(h)), last, backward
 
 
-def elman(
-    x: Array,
-    state: State,
-    params: Params,
-    lengths: np.ndarray | None,
-    return_sequences: bool,
-    needs_dx: bool = True,
-) -> Recurrence:
-    """The recurrence with :func:`elman_scan`."""
-    return recurrence(elman_scan, x, state, params, lengths, return_sequences, needs_dx)
-
-
-def lstm(
-    x: Array,
-    state: State,
-    params: Params,
-    lengths: np.ndarray | None,
-    return_sequences: bool,
-    needs_dx: bool = True,
-) -> Recurrence:
-    """The recurrence with :func:`lstm_scan`."""
-    return recurrence(lstm_scan, x, state, params, lengths, return_sequences, needs_dx)
-
-
-def gru(
-    x: Array,
-    state: State,
-    params: Params,
-    lengths: np.ndarray | None,
-    return_sequences: bool,
-    needs_dx: bool = True,
-) -> Recurrence:
-    """The recurrence with :func:`gru_scan`."""
-    return recurrence(gru_scan, x, state, params, lengths, return_sequences, needs_dx)
-
-
 def elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> ScanBackward:
     """h_t = tanh(a_t + W_h h_{t-1})."""
     (h,), W_h = states, params["W_h"]
     h_rows = h[steps.N :]
-    turned = aligned(W_h.T)  # halves the time of the loop's small products
-    with small_products(steps.N, turned) as product:
+    turned = products.aligned(W_h.T)  # halves the time of the loop's small products
+    with products.small_products(steps.N, turned) as product:
         for now, before in steps.slices:
             h_now = product(h[before], turned, h_rows[now])
             h_now += a[now]
@@ -117,15 +87,15 @@ def elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> S
         (dh,) = dstates
         delta: Array = h_rows * h_rows
         xp.subtract(1, delta, out=delta)
-        straight = aligned(W_h)
-        with small_products(steps.N, straight) as product:
+        straight = products.aligned(W_h)
+        with products.small_products(steps.N, straight) as product:
             for now, _ in reversed(steps.slices):
                 d, dh_now = delta[now], dh[: now.stop - now.start]
                 if dh_rows is not None:
                     dh_now += dh_rows[now]
                 d *= dh_now
                 product(d, straight, dh_now)
-        add_product(grads, "W_h", delta.T, h[steps.before])
+        products.add_product(grads, "W_h", delta.T, h[steps.before])
         return delta
 
     return backward
@@ -148,7 +118,7 @@ def lstm_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sc
     i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
     for now, before in steps.slices:
         gates = a[now]
-        gates += matmul(h[before], turned)
+        gates += products.matmul(h[before], turned)
         xp.tanh(gates, out=gates)
         gates *= scale
         gates += shift
@@ -175,9 +145,9 @@ def lstm_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sc
             d[:, :3] *= dc_now[:, None]
             d[:, 3] *= dh_now
             dc_now *= f[now]
-            matmul(d.reshape(n, 4 * H), W_h, dh_now)
+            products.matmul(d.reshape(n, 4 * H), W_h, dh_now)
         delta = delta.reshape(-1, 4 * H)
-        add_product(grads, "W_h", delta.T, h[steps.before])
+        products.add_product(grads, "W_h", delta.T, h[steps.before])
         return delta
 
     return backward
@@ -193,7 +163,7 @@ def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sca
     m = xp.empty_like(h_rows)
     turned = xp.ascontiguousarray(W_h.T)  # since the loop's small products are then faster
     for now, before in steps.slices:
-        u = matmul(h[before], turned)
+        u = products.matmul(h[before], turned)
         rz = gates[now]
         rz += u[:, : 2 * H]
         rz *= 0.5  # s(a) = 0.5 tanh(0.5 a) + 0.5, which never overflows
@@ -224,10 +194,31 @@ def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sca
             d *= dh_now[:, None]
             dn_now *= dh_now
             dh_now *= z[now]
-            dh_now += matmul(d.reshape(size, 3 * H), W_h)
-        accumulate(grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)  # now, since delta changes below
-        add_rows(grads["b_h"], delta[:, 2])
+            dh_now += products.matmul(d.reshape(size, 3 * H), W_h)
+        products.accumulate(grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)  # now, since delta changes below
+        products.add_rows(grads["b_h"], delta[:, 2])
         delta[:, 2] = dn
         return delta.reshape(-1, 3 * H)
 
     return backward
+
+
+SCANS: dict[str, Scan] = {
+    "layers.rnn.elman_step": elman_scan,
+    "layers.lstm.lstm_step": lstm_scan,
+    "layers.gru.gru_step": gru_scan,
+}
+
+
+@may_decline
+def through_time(
+    step: Callable[..., Any],
+    x: Array,
+    state: State,
+    params: Params,
+    lengths: np.ndarray | None,
+    return_sequences: bool,
+    needs_dx: bool = True,
+) -> Recurrence:
+    """By :func:`recurrence`."""
+    return recurrence(SCANS, step, x, state, params, lengths, return_sequences, needs_dx)

@@ -7,7 +7,10 @@ from border import dev, host
 import xpnn as nn
 from xpnn.backend.cpu import numpy_blas
 from xpnn.backend.shared import convolution, im2col
-from xpnn.backend.shared.machine import accumulate, matmul, small_products, sum_of_products
+from xpnn.backend.shared.machine import products
+
+accumulate, matmul = products.accumulate, products.matmul
+small_products, sum_of_products = products.small_products, products.sum_of_products
 
 ON_CPU = nn.xp.__name__ == "numpy"
 

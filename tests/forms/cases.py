@@ -321,28 +321,25 @@ def fixed_norm(rng: Rng, dtype: str) -> Draw:
     return Draw(inputs | {"mean": mean, "var": var}, back, not inputs["needs_dx"])
 
 
-def recurrence(gates: int, components: int, biases: dict[str, int]) -> Computed:
-    """A recurrent layer's."""
-
-    def draw(rng: Rng, dtype: str) -> Draw:
-        (N, T), I, H = sizes(rng, 2, 5), *sizes(rng, 1, 6), one_of(rng, 1, 2, 7, 35)
-        if rng.random() < 0.1:
-            N, T, H = 2, 2, 130  # more units than a device's kernel holds in float64
-        blocks = {"W_x": (gates * H, I), "W_h": (gates * H, H)} | {key: (n * H,) for key, n in biases.items()}
-        params = {key: vector(normal(rng, shape, dtype) / dtype_of(dtype)(H**0.5)) for key, shape in blocks.items()}
-        lengths = rng.integers(1, T + 1, N) if rng.random() < 0.5 else None
-        each, needs_dx = bool(rng.random() < 0.5), bool(rng.random() < 0.8)
-        x, dy = normal(rng, (N, T, I), dtype), normal(rng, (N, T, H) if each else (N, H), dtype)
-        for n, length in enumerate(() if lengths is None else lengths):  # what stands there has no influence
-            x[n, length:] = np.nan
-            if each:
-                dy[n, length:] = np.nan
-        state, dlast = (tuple(laid_out(rng, normal(rng, (N, H), dtype)) for _ in range(components)) for _ in range(2))
-        inputs = {"x": laid_out(rng, x), "state": state, "params": params, "lengths": lengths}
-        back = (laid_out(rng, dy), dlast, started(rng, params, dtype))
-        return Draw(inputs | {"return_sequences": each, "needs_dx": needs_dx}, back, not needs_dx)
-
-    return Computed(draw)
+def through_time(rng: Rng, dtype: str) -> Draw:
+    layer = one_of(rng, nn.RNN, nn.LSTM, nn.GRU)
+    gates, components = layer.biases["b"], len(layer.state_names)
+    (N, T), I, H = sizes(rng, 2, 5), *sizes(rng, 1, 6), one_of(rng, 1, 2, 7, 35)
+    if rng.random() < 0.1:
+        N, T, H = 2, 2, 130  # more units than a device's kernel holds in float64
+    blocks = {"W_x": (gates * H, I), "W_h": (gates * H, H)} | {key: (n * H,) for key, n in layer.biases.items()}
+    params = {key: vector(normal(rng, shape, dtype) / dtype_of(dtype)(H**0.5)) for key, shape in blocks.items()}
+    lengths = rng.integers(1, T + 1, N) if rng.random() < 0.5 else None
+    each, needs_dx = bool(rng.random() < 0.5), bool(rng.random() < 0.8)
+    x, dy = normal(rng, (N, T, I), dtype), normal(rng, (N, T, H) if each else (N, H), dtype)
+    for n, length in enumerate(() if lengths is None else lengths):  # what stands there has no influence
+        x[n, length:] = np.nan
+        if each:
+            dy[n, length:] = np.nan
+    state, dlast = (tuple(laid_out(rng, normal(rng, (N, H), dtype)) for _ in range(components)) for _ in range(2))
+    inputs = {"step": layer.step, "x": laid_out(rng, x), "state": state, "params": params, "lengths": lengths}
+    back = (laid_out(rng, dy), dlast, started(rng, params, dtype))
+    return Draw(inputs | {"return_sequences": each, "needs_dx": needs_dx}, back, not needs_dx)
 
 
 def softmax_cross_entropy(rng: Rng, dtype: str) -> Draw:
@@ -538,9 +535,7 @@ CASES: dict[str, Case] = {
     "embedding": Computed(embedding),
     "batch_norm": Computed(batch_norm),
     "fixed_norm": Computed(fixed_norm),
-    "elman": recurrence(1, 1, {"b": 1}),
-    "lstm": recurrence(4, 2, {"b": 4}),
-    "gru": recurrence(3, 1, {"b": 3, "b_h": 1}),
+    "through_time": Computed(through_time),
     "softmax_cross_entropy": Computed(softmax_cross_entropy),
     "sgd": Computed(sgd),
     "adam": Computed(adam),

@@ -495,3 +495,30 @@ def test_a_pass_leaves_the_parameters_as_they_are(kind, size, rng):
     y, backward = layer.forward(dev(rng.standard_normal((3, 4, size))))
     backward(y)
     np.testing.assert_array_equal(host(layer.flat_params), before)
+
+
+def test_a_step_of_one_s_own_is_run_through_time(rng):
+    """Whatever its name: no form of another step takes its place."""
+
+    def elman_step(x, state, params):
+        (h,), W_x, W_h = state, params["W_x"], params["W_h"]
+        new = x @ W_x.T + h @ W_h.T + params["b"]
+
+        def backward(dstate, grads):
+            (delta,) = dstate
+            grads["W_x"] += delta.T @ x
+            grads["W_h"] += delta.T @ h
+            grads["b"] += delta.sum(0)
+            return delta @ W_x, (delta @ W_h,)
+
+        return (new,), backward
+
+    class Linear(nn.layers.Recurrent):
+        step = staticmethod(elman_step)
+
+    layer, x = Linear(I, H, True, rng=0, dtype="float64"), rng.standard_normal((N, T, I))
+    h, W_x, W_h = np.zeros((N, H)), host(layer.params["W_x"]), host(layer.params["W_h"])
+    for t, y_t in enumerate(host(layer(dev(x))).swapaxes(0, 1)):
+        h = x[:, t] @ W_x.T + h @ W_h.T
+        np.testing.assert_allclose(y_t, h, rtol=1e-12, atol=1e-14)
+    assert nn.gradcheck(layer, x, lengths=[1, 2, T] + [1] * (N - 3)).ok
