@@ -2,9 +2,8 @@
 
     import xpnn as nn
 
-The rooms: ``backend`` chooses the array library, ``layers`` holds the differentiable functions, ``models`` puts
-layers in a row, ``training`` has optimisers and the loop, ``checks`` the gradient check, ``data`` real data
-sets.
+Packages: ``backend`` chooses the array library, ``layers`` has the differentiable functions, ``models`` networks of
+layers, ``training`` optimisers and the training loop, ``checks`` the gradient check, ``data`` real data sets.
 """
 
 from .backend import BackendError, asarray, describe, synchronize, to_numpy, xp

@@ -17,18 +17,18 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 if it succeeded, 1 after an error told in a line or a failed check. Wrong usage: 2."""
+    """Run one command; 0 for success, 1 after an error (printed in one line) or a failed check, 2 for wrong usage."""
     args = _parser().parse_args(argv)
     try:
         status: int | None = args.command(args)
         sys.stdout.flush()
-    except BrokenPipeError:  # as with `xpnn sample ... | head`: nobody reads any more
+    except BrokenPipeError:  # as with `xpnn sample ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as a shell has it for SIGPIPE
+        return 141  # a shell's status for SIGPIPE
     except DeviceLostError as error:
         sys.stdout.flush()
         _tell(error)
-        os._exit(1)  # else each of CuPy's objects would fail once more on its way out, and show its stack
+        os._exit(1)  # else the destructor of every CuPy object would fail and print a traceback
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as error:
         _tell(error)
         return 1

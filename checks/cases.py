@@ -1,4 +1,4 @@
-"""What the gradient check is run on: every layer and loss, and the networks."""
+"""The cases of ``xpnn gradcheck``: every layer and loss, and the networks."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
 
 
 class Case(NamedTuple):
-    """What one check needs: a layer or a loss, an input, and gradcheck's further arguments."""
+    """The arguments of one check: a layer or a loss, an input, and gradcheck's options."""
 
     layer: Layer | Loss
     x: np.ndarray
@@ -48,7 +48,7 @@ class Case(NamedTuple):
 
 
 def model_cases(model: str, seed: int) -> Iterator[Case]:
-    """The networks of ``xpnn train``, LeNet-5 in both variants, each under the loss that it is trained with."""
+    """A network of ``xpnn train`` (LeNet-5 in both variants) with the loss that it is trained with."""
     rng = np.random.default_rng(seed)
     labels = {"loss": SoftmaxCrossEntropy(), "targets": rng.integers(0, 10, 3)}
     if model == "mlp":
@@ -66,10 +66,10 @@ def model_cases(model: str, seed: int) -> Iterator[Case]:
 
 
 def layer_cases(seed: int) -> Iterator[Case]:
-    """Every layer and loss, where its options change backward in each of its forms.
+    """Every layer and loss, with each combination of options that changes backward.
 
-    Sizes are small, so that nearly all is checked element by element, and as many as may be are equal, so that a
-    transposed matrix would still fit.
+    Sizes are small, so that nearly every array is checked element by element. As many sizes as possible are equal, so
+    that a wrongly transposed matrix would still fit and give wrong values, not an error.
     """
     rng = np.random.default_rng(seed)
     yield _case(rng, Dense(4, 4), (3, 4))
@@ -115,7 +115,7 @@ def _case(rng: np.random.Generator, layer: Layer | Loss, shape: tuple[int, ...],
 
 
 def _randomised(rng: np.random.Generator, case: Case) -> Case:
-    """With parameters off their initial values: a scale of 1 or a bias of 0 would hide that backward forgets it."""
+    """The case with random parameters: a scale of 1 or a bias of 0 would hide that backward omits it."""
     if isinstance(case.layer, Layer):
         params = case.layer.flat_params
         params[...] = asarray(0.6 * rng.standard_normal(params.shape), params.dtype)

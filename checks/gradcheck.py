@@ -1,4 +1,4 @@
-"""Backward against the derivative itself: central differences, in float64."""
+"""Backward compared with central differences of forward, in float64."""
 
 from copy import deepcopy
 from typing import Any, NamedTuple
@@ -10,12 +10,12 @@ from ..layers import Backward, Composite, Layer, Loss, Parameters
 from .report import GradientReport, GradientRow
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
-"""Steps of the differences, tried from the first: the largest round least, the smallest slip past kinks."""
+"""Steps of the differences, tried in this order: large steps have less rounding error, small ones avoid kinks."""
 
 EPSILON = 2.0**-52  # of float64
 
 ROUNDING = 64 * EPSILON
-"""Relative rounding error of a fourth difference: its weights sum to 16, each value is itself rounded a few times."""
+"""Relative rounding error of a fourth difference: its weights sum to 16, and each value is itself rounded."""
 
 
 def gradcheck(
@@ -30,7 +30,7 @@ def gradcheck(
     max_elements: int = 100,
     **options: Any,
 ) -> GradientReport:
-    r"""Compare what backward computes with differences of what forward computes.
+    r"""Compare the gradients from backward with differences of forward.
 
     With phi = sum_i g_i y_i, the output y weighted by a random upstream gradient g (or phi = loss(y, targets)), a
     direction v in a parameter or the input, and a small step h::
@@ -38,40 +38,39 @@ def gradcheck(
         <dphi/dtheta, v>  =  (4 D(h) - D(2h)) / 3 + O(h^4),     D(h) = (phi(theta + h v) - phi(theta - h v)) / (2h)
 
     Arrays of at most ``max_elements`` are compared element by element, larger ones along random Gaussian directions:
-    a wrong gradient is orthogonal to one with probability 0. The gradients come from two passes, with and without dE/dx
-    (``needs_dx``), the second on top of the first's sums; both must agree with the differences, so a backward that
-    overwrites ``grads`` instead of adding shows too, as a gradient of 0.
+    the error of a wrong gradient is orthogonal to one with probability 0. The gradients come from two passes, with and
+    without dE/dx (``needs_dx``), the second of which adds to the sums of the first. Both must agree with the
+    differences, so a backward that overwrites ``grads`` instead of adding is also found.
 
-    At a kink (ReLU at 0, a change of the maximum) a difference is no derivative. The five values phi(-2h), ..., phi(2h)
-    tell: |D(h) - D(2h)| and their fourth difference over h fade with h where phi is smooth, and for one kink anywhere
-    among the five the larger of the two is at least the quotient's error. While it exceeds the tolerance, h shrinks;
-    where no step helps, the probe is left out and another direction drawn, and a row of which less than half could be
-    compared fails as "unresolved". No tolerance is ever loosened.
+    At a kink (ReLU at 0, a change of the maximum) there is no derivative, which the five values phi(-2h), ..., phi(2h)
+    reveal. If phi is smooth, both |D(h) - D(2h)| and the fourth difference over h vanish with h; if there is one kink
+    among the five, the larger of the two is at least the error of the quotient. While it exceeds the tolerance, h is
+    reduced. If no step is small enough, the probe is discarded and another direction drawn. A row with less than half
+    of its probes left fails as "unresolved". The tolerance is never increased.
 
-    All is done in float64 on deep copies: the layer, its gradients, random generators and running statistics stay as
-    they were, a float32 layer is checked at its own parameters, and dropout draws the same mask each time.
+    All is computed in float64 on deep copies: the layer, its gradients, random generators and running statistics are
+    not changed, a float32 layer is checked at its own parameters, and dropout draws the same mask each time.
 
     Args:
         layer: a layer, a whole network, or a loss alone (x is then its outputs).
-        x: the input, host data or an array of the backend; floating-point data become float64, integers (for an
-            Embedding) stay and have no gradient to check.
+        x: the input, host data or an array of the backend; floating-point data become float64, while integers (for an
+            Embedding) keep their dtype and have no gradient to check.
         loss: on top of the network; phi is then its value.
-        targets: the loss's.
+        targets: of the loss.
         rng: seed or generator of the upstream gradient and the directions.
-        tolerance: the largest relative error that is ok; float64 differences reach about 1e-10.
-        directions: random directions for each large array.
+        tolerance: the largest accepted relative error; float64 differences reach about 1e-10.
+        directions: the number of random directions for each large array.
         max_elements: the size up to which every element is compared.
         options: passed on to ``layer.forward``.
 
     Raises:
-        TypeError: no layer, or no loss; x is no array of numbers.
-        ValueError: x is empty or holds NaN or infinity, so does a parameter or the output; targets without a loss or
-            a loss without; a setting is out of its range. And what the layer itself raises.
+        TypeError: layer or loss is of a wrong type; x is not numeric.
+        ValueError: x is empty; x, a parameter or the output holds NaN or infinity; loss and targets are not given
+            together; a setting is out of its range.
+        Exception: whatever the layer itself raises.
 
-    Example:
-        >>> report = gradcheck(Dense(3, 2, rng=0), np.ones((4, 3)))
-        >>> report.ok
-        True
+    >>> gradcheck(Dense(3, 2, rng=0), np.ones((4, 3))).ok
+    True
     """
     if not 0 < tolerance < 1 or directions < 1 or max_elements < 0:
         raise ValueError(
@@ -104,19 +103,19 @@ def gradcheck(
 
 
 class _Identity(Layer):
-    """Under a loss that is checked alone."""
+    """The layer under a loss that is checked alone."""
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         return x, lambda dy: dy
 
 
 class _Function:
-    """phi(parameters, x), a number; each value comes from a fresh copy of the same layer.
+    """The scalar function phi(parameters, x); each call uses a new copy of the layer.
 
     Attributes:
-        layer: the float64 copy, and x the input's: change their arrays in place to move the point.
-        center: phi here.
-        size: the magnitude of the terms that phi sums, by which its rounding error goes.
+        layer, x: float64 copies. Changing their arrays in place moves the point at which phi is evaluated.
+        center: phi at the initial point.
+        size: the magnitude of phi's terms, to which its rounding error is proportional.
     """
 
     def __init__(
@@ -147,7 +146,7 @@ class _Function:
         return float(to_numpy(self._top(y)[0]))
 
     def gradients(self) -> tuple[list[dict[tuple[str, str], np.ndarray]], np.ndarray | None]:
-        """dphi/d(parameter) by path and name, from a pass with needs_dx and one without on top of it; and dphi/dx."""
+        """dphi/d(parameter) by path and name, from a pass with needs_dx and then one without; and dphi/dx."""
         start, dx = self._sums(None, needs_dx=True)
         total, _ = self._sums(start, needs_dx=False)
         return [start, {key: total[key] - start[key] for key in start}], None if dx is None else to_numpy(dx)
@@ -171,7 +170,7 @@ class _Function:
         return value, backward()
 
     def derivative(self, array: Array, direction: np.ndarray, h: float) -> tuple[float, float]:
-        """The difference quotient along a direction in one of the point's arrays, and a bound of its error."""
+        """The difference quotient along a direction in one of the arrays, and a bound of its error."""
         start = to_numpy(array).copy()
         values = []
         for step in (-2, -1, 1, 2):
@@ -185,13 +184,13 @@ class _Function:
 
 
 class _Comparison(NamedTuple):
-    """Backward and differences, probe by probe, without the probes that no step resolves.
+    """The derivatives by backward and by differences, for every probe that some step resolves.
 
     Attributes:
         analytic: (passes, probes).
         numeric: (probes,).
-        noise: what differences cannot tell from 0.
-        fault: what makes a comparison pointless, or "".
+        noise: the magnitude below which a difference cannot be distinguished from 0.
+        fault: why nothing can be compared, or "".
     """
 
     analytic: np.ndarray
@@ -200,7 +199,7 @@ class _Comparison(NamedTuple):
     fault: str = ""
 
     def summary(self, wanted: int, unit: str, tolerance: float) -> tuple[str, float, float, float, str]:
-        """The fields of a row from ``probes`` on."""
+        """The last fields of a row, from ``probes`` on."""
         count = len(self.numeric)
         probes = f"{count} of {wanted} {unit}" if count < wanted else f"{count} {unit}"
         if self.fault or not count:

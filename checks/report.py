@@ -1,4 +1,4 @@
-"""What a gradient check found, as a table that a person can read."""
+"""The result of a gradient check, as a readable table."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,16 @@ class GradientRow:
         path: the layer's dotted path in the network; "" for the checked layer itself.
         layer: its repr; for the input of a network the name of its class.
         parameter: the parameter's name, or "input".
-        probes: what was compared: "12 elements" or "4 directions", less the unresolved ones.
-        analytic: backward's value, where the two differ most.
+        probes: what was compared, such as "12 elements" or "4 directions", without the unresolved ones.
+        analytic: backward's value at the probe where the two differ most.
         numeric: the difference quotient there.
-        error: the largest |analytic - numeric| of all probes, relative to the largest value of either; NaN where there
-            is nothing to compare.
-        verdict: "ok"; "zero" where both are 0 up to rounding; "wrong"; "unresolved" where less than half of the probes
-            had a derivative that differences can tell; "not finite"; or "shape" and the shape that came.
+        error: the largest |analytic - numeric| of all probes, relative to the largest value of either; NaN if there is
+            nothing to compare.
+        verdict: "ok"; "zero" if both are 0 up to rounding; "wrong"; "unresolved" if differences gave a derivative for
+            less than half of the probes; "not finite"; or "shape" and the gradient's wrong shape.
+
+    >>> [row.parameter for row in gradcheck(Dense(3, 2, rng=0), np.ones((4, 3))).rows]
+    ['W', 'b', 'input']
     """
 
     path: str
@@ -42,7 +45,13 @@ class GradientRow:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """What :func:`gradcheck` found; ``ok`` in short, ``str(report)`` as a table."""
+    """The result of :func:`gradcheck`: ``ok`` sums it up, ``str(report)`` is a table.
+
+    >>> print(gradcheck(Dense(3, 2, rng=0), np.ones((4, 3))))
+    gradcheck of Dense, x (4, 3), float64 on numpy, tolerance 1e-06
+    layer parameter checked backward difference rel. error verdict
+    Dense(3, 2) W 6 elements ...
+    """
 
     title: str
     rows: tuple[GradientRow, ...]

@@ -1,1 +1,1 @@
-"""The command line's rooms: what a saved network needs to be used again, and the commands themselves."""
+"""The command line: the recipe that is saved with a network, and the commands."""

@@ -1,4 +1,4 @@
-"""``xpnn gradcheck``: every layer's backward, and the networks', against differences."""
+"""``xpnn gradcheck``: the gradients of every layer and network, compared with differences."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from .recipe import MODELS
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the reports; 0 if every gradient agrees, else 1."""
+    """Print the reports; returns 0 if every gradient agrees, else 1."""
     layers = [case for case in layer_cases(args.seed) if not args.names or type(case.layer).__name__ in args.names]
     groups = [[case] for name in MODELS if name in args.names for case in model_cases(name, args.seed)]
     failed = False
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def name(text: str) -> str:
-    """A model's or a layer's name, for argparse; capitals matter only between rnn, the network, and RNN, the layer."""
+    """A model's or layer's name, for argparse; case matters only between rnn (the network) and RNN (the layer)."""
     known = [*MODELS, *dict.fromkeys(type(case.layer).__name__ for case in layer_cases(0))]
     if text in known:
         return text

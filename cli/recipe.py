@@ -1,4 +1,4 @@
-"""From a data set's images or text to a network's input, and back from a saved file to the network."""
+"""From a data set to a network's input, and from a saved file to the network."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,16 +18,16 @@ MODEL_FILE = "model.safetensors"  # in a run's folder
 
 @dataclass(frozen=True)
 class Recipe:
-    """What it takes, beside the parameters, to build a network and to feed it.
+    """What is needed, apart from the parameters, to build a network and to prepare its input.
 
     Attributes:
         model: one of MODELS.
-        data: name or path of the data set that it was trained on.
+        data: name or path of the training data.
         image_shape: (H, W) of the data set's images.
-        mean, std: of the network's training input, whose pixels are scaled to [0, 1] first.
+        mean, std: of the training input, with pixels scaled to [0, 1].
         classes: names of the labels.
         vocabulary: of a character model.
-        options: of ``xpnn train``, which must be the same where the run goes on.
+        options: of ``xpnn train``, which must be the same to resume the run.
     """
 
     model: str
@@ -72,7 +72,7 @@ class Recipe:
         return x[:, 0] if self.model == "rnn" else x  # rows are the RNN's time steps
 
     def metadata(self) -> dict[str, str]:
-        """For a safetensors file."""
+        """The recipe as metadata for a safetensors file."""
         return {"xpnn": json.dumps(asdict(self))}
 
 
@@ -98,7 +98,7 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
 
 
 def _enlarge(images: np.ndarray) -> np.ndarray:
-    """Small images to LeNet-5's 28x28, each pixel repeated a whole number of times, then a black border."""
+    """Small images enlarged to LeNet-5's 28x28 (or 32x32) by repeating pixels, with a black border."""
     H, W = images.shape[2:]
     if max(H, W) > 32:
         raise ValueError(f"lenet5: expected images of at most 32x32, got {H}x{W}")

@@ -1,4 +1,4 @@
-"""Real data sets as host arrays, and batches of them. Knows only NumPy."""
+"""Real data sets as host arrays, and batches of them; independent of the backend."""
 
 from .batches import batch_indices, batches
 from .idx import read_idx

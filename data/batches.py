@@ -1,4 +1,4 @@
-"""A data set in pieces."""
+"""A data set in batches."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,10 @@ def batches(
         rng: seed or generator that shuffles the samples; without it they keep their order.
 
     Raises:
-        ValueError: a batch size below 1, or x and y differ in length.
+        ValueError: batch_size is below 1, or x and y differ in length.
+
+    >>> [len(labels) for images, labels in batches(np.ones((5, 3)), np.arange(5), batch_size=2, rng=0)]
+    [2, 2, 1]
     """
     if len(x) != len(y):
         raise ValueError(f"batches: x has {len(x)} samples, y has {len(y)}")
@@ -26,7 +29,7 @@ def batches(
 def batch_indices(
     samples: int, batch_size: int, rng: "np.random.Generator | int | None" = None
 ) -> "Iterator[slice | np.ndarray]":
-    """Which of so many samples each of :func:`batches` takes; its arguments and errors."""
+    """For each batch of :func:`batches`, a slice or the indices of its samples. Arguments and errors as there."""
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
     order = None if rng is None else np.random.default_rng(rng).permutation(samples)

@@ -12,7 +12,7 @@ def read_idx(path: str | Path, ndim: int) -> np.ndarray:
     """Read an IDX file of unsigned bytes, gzipped or not.
 
     The format: two zero bytes, 8 for unsigned bytes, the number of axes, the length of each axis as a big-endian
-    32-bit number, then the bytes, last axis fastest.
+    32-bit integer, then the elements in C order.
 
     Args:
         path: of the file.
@@ -20,9 +20,14 @@ def read_idx(path: str | Path, ndim: int) -> np.ndarray:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not such a file: wrong magic number, truncated, or longer than it says.
+        ValueError: it is not such a file: its magic number is wrong, or it is shorter or longer than its header says.
 
     Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
+
+    >>> with open("labels-idx1-ubyte", "wb") as file:
+    ...     size = file.write(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
+    >>> read_idx("labels-idx1-ubyte", ndim=1)
+    array([7, 2, 1], dtype=uint8)
     """
     raw = Path(path).read_bytes()
     if raw[:2] == b"\x1f\x8b":

@@ -46,10 +46,14 @@ class ImageData:
     """A data set of grey images.
 
     Attributes:
-        name: how :func:`load_images` finds it again.
+        name: the argument with which :func:`load_images` finds it again.
         x_train, x_test: uint8 (samples, 1, H, W), 0 is black.
         y_train, y_test: int64 (samples,), each an index into ``classes``.
-        classes: their names.
+        classes: the names of the classes.
+
+    >>> data = load_images("digits")
+    >>> data.x_test.shape, data.y_test.shape
+    ((359, 1, 8, 8), (359,))
     """
 
     name: str
@@ -65,14 +69,17 @@ def load_images(name: str | Path = "digits") -> ImageData:
 
     Args:
         name: ``"digits"`` (scikit-learn's 1,797 digits of 8x8, a fifth held out as the test set), ``"mnist"`` or
-            ``"fashion-mnist"`` (70,000 images of 28x28; Debian's package ``dataset-fashion-mnist`` is used where it is
-            installed, else the files are downloaded once, checked and cached), or a folder with IDX files of MNIST's
+            ``"fashion-mnist"`` (70,000 images of 28x28; Debian's package ``dataset-fashion-mnist`` is used if it is
+            installed, else the files are downloaded once, verified and cached), or a folder of IDX files with MNIST's
             names, gzipped or not.
 
     Raises:
         ImportError: a package is missing; the message names the extra.
         OSError: a file is missing or the download failed.
-        ValueError: the name is unknown, or a file is corrupt or does not match its companion.
+        ValueError: the name is unknown, or a file is corrupt, or images and labels do not match.
+
+    >>> load_images("digits").x_train.shape
+    (1438, 1, 8, 8)
     """
     if name == "digits":
         return _load_digits()
@@ -86,7 +93,7 @@ def load_images(name: str | Path = "digits") -> ImageData:
 
 
 def load_folder(folder: Path, name: str, classes: tuple[str, ...] | None = None) -> ImageData:
-    """Read MNIST's four IDX files from a folder; without ``classes`` they are named by their numbers."""
+    """Read MNIST's four IDX files from a folder; without ``classes``, a class is named by its index."""
     arrays: dict[tuple[str, str], np.ndarray] = {}
     for part, stem in _FILES.items():
         paths = [path for path in (folder / stem, folder / f"{stem}.gz") if path.is_file()]
@@ -122,13 +129,13 @@ def _load_digits() -> ImageData:
     digits: Any = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]  # 17 grey levels in the source
     labels = digits.target.astype(np.int64)
-    order = np.random.default_rng(0).permutation(len(labels))  # always the same fifth, whatever a run's seed
+    order = np.random.default_rng(0).permutation(len(labels))  # the same fifth in every run, whatever its seed
     test, train = np.split(order, [len(order) // 5])
     return ImageData("digits", images[train], labels[train], images[test], labels[test], _DIGITS)
 
 
 def _download(name: str) -> Path:
-    """The cache folder with the data set's files, fetched where they are not there yet."""
+    """The cache folder with the data set's files, which are downloaded if missing."""
     try:
         import pooch
     except ImportError as error:
@@ -138,7 +145,7 @@ def _download(name: str) -> Path:
     for file in registry:
         try:
             store.fetch(file)
-        except Exception as error:  # whatever went wrong on the way, the remedies are the same
+        except Exception as error:  # whatever the error, the remedies are the same
             debian = f", or install Debian's package dataset-{name}" if name == "fashion-mnist" else ""
             raise OSError(
                 f"{name}: {base_url}{file} cannot be had ({error}); with a network try again, or put the four IDX "

@@ -8,12 +8,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TextData:
-    """A text, its end held out.
+    """A text, the end of which is held out.
 
     Attributes:
-        name: how :func:`load_text` finds it again.
+        name: the argument with which :func:`load_text` finds it again.
         train, test: the characters as indices into ``vocabulary``, int64.
         vocabulary: every character of the text, sorted.
+
+    >>> data = load_text("topics")
+    >>> "".join(data.vocabulary[i] for i in data.train[:4])
+    'The '
     """
 
     name: str
@@ -29,12 +33,16 @@ def load_text(name: str | Path = "topics", vocabulary: str | None = None, held_o
         name: ``"topics"``, the English that Python's ``help()`` shows (the standard library's ``pydoc_data.topics``),
             or the path of a text file in UTF-8.
         vocabulary: the characters that a model knows; by default those of the text.
-        held_out: the share at the end that is kept for the test.
+        held_out: the fraction at the end that is kept for the test.
 
     Raises:
         OSError: there is no such file, or it cannot be read.
-        ValueError: it is not UTF-8, has fewer than 1,000 characters, or has one outside the vocabulary; held_out is
+        ValueError: it is not UTF-8, has fewer than 1,000 characters, or has one outside of the vocabulary; held_out is
             not between 0 and 1.
+
+    >>> data = load_text("topics", held_out=0.2)
+    >>> round(len(data.test) / (len(data.train) + len(data.test)), 2)
+    0.2
     """
     if not 0 < held_out < 1:
         raise ValueError(f"held_out: expected a share between 0 and 1, got {held_out}")
@@ -72,12 +80,15 @@ def encode(text: str, vocabulary: str) -> np.ndarray:
 
 
 def windows(indices: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a text into pieces: inputs (pieces, length), and as targets the same shifted by one character.
+    """Cut a text into chunks: inputs (chunks, length), and the targets, which are shifted by one character.
 
-    What is left at the end, too short for a piece, is dropped.
+    A remainder at the end that is too short for a chunk is dropped.
 
     Raises:
-        ValueError: a length below 1, or the text is shorter than one piece and its next character.
+        ValueError: length is below 1, or the text has fewer than length + 1 characters.
+
+    >>> windows(np.arange(6), length=2)
+    (array([[0, 1], [2, 3]]), array([[1, 2], [3, 4]]))
     """
     if length < 1:
         raise ValueError(f"windows: expected a length of at least 1, got {length}")

@@ -1,1 +1,1 @@
-"""Networks from and for other programs."""
+"""Exchange of networks with other libraries."""

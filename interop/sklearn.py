@@ -34,28 +34,27 @@ Network: TypeAlias = tuple[int, ...] | Callable[..., Layer]
 
 
 class NetworkEstimator(BaseEstimator):
-    """What :class:`NetworkClassifier` and :class:`NetworkRegressor` have in common.
+    """What :class:`NetworkClassifier` and :class:`NetworkRegressor` share.
 
     Args:
         network: the sizes of an MLP's hidden layers; or a function ``network(shape, outputs, rng=, dtype=)`` that
-            builds a network for samples of this shape, as ``lambda shape, k, **options: LeNet5(28, k, **options)``.
-        optimizer: by default Adam(). A copy of it makes the steps.
+            builds a network for samples of this shape: ``lambda shape, k, **options: LeNet5(28, k, **options)``.
+        optimizer: by default Adam(). Each fit uses a copy.
         epochs: passes over the data.
-        batch_size: samples a step.
+        batch_size: samples per step.
         random_state: seed or RandomState of the weights and shuffles.
-        verbose: a progress bar, and a line an epoch.
+        verbose: whether to show a progress bar and a line per epoch.
 
     Attributes:
         model_: the trained network.
-        history_: one row an epoch.
+        history_: one row per epoch.
         n_features_in_: length of X's second axis.
 
-    Shapes:
-        X (samples, features), or (samples, ...) for a network that takes such. It is computed with in X's dtype where
-        that is float32, else in float64.
+    Shapes: X (samples, features), or (samples, ...) if the network takes such samples. The network computes in float32
+    if X is float32, else in float64.
 
     Raises:
-        ValueError, TypeError: as scikit-learn has it for X and y, and as :func:`xpnn.fit`.
+        ValueError, TypeError: as in scikit-learn for X and y, and as in :func:`xpnn.fit`.
     """
 
     model_: Layer
@@ -119,7 +118,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """The likeliest label of each sample."""
+        """The most likely label of each sample."""
         best = self._outputs(X).argmax(axis=1)
         return self.classes_[best]
 
@@ -141,7 +140,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """The target of each sample, of the shape that fit saw."""
+        """The prediction for each sample, in the shape of the y given to fit."""
         outputs = self._outputs(X)
         return outputs.reshape(-1, *self._target_shape)
 

@@ -77,7 +77,7 @@ class SoftmaxCrossEntropy(Loss):
         """The error message for labels out of range; raises if anything else is wrong."""
         self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
         classes = outputs.shape[-1]
-        hint = " (numbers to be met are floating-point, and their loss is HalfSquaredError)" if classes == 1 else ""
+        hint = " (regression targets are floating-point, and their loss is HalfSquaredError)" if classes == 1 else ""
         return f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow{hint}"
 
     def accuracy(self, outputs: Array, targets: Array) -> Array:
@@ -123,7 +123,7 @@ class HalfSquaredError(Loss):
     2.0
     """
 
-    _hint = " (targets[:, None] has a column; class labels are integers, and their loss is SoftmaxCrossEntropy)"
+    _hint = " (targets[:, None] adds an axis; class labels are integers, and their loss is SoftmaxCrossEntropy)"
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
         self._check(outputs, targets, "f", "floating-point targets")

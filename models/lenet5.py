@@ -1,4 +1,4 @@
-"""The source document's CNN: LeNet-5, as it is built today and as it was published."""
+"""The source document's CNN: LeNet-5 in its modern form and as published."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ..layers import RBF, Conv2D, Dense, Flatten, Layer, MappedConv2D, MaxPool2D
 from ..layers.rbf import paley_codes
 from .sequential import Sequential
 
-# Table I: the maps of S2 that each map of C3 reads
+# Table I: for each map of C3, the maps of S2 that it reads
 _C3 = (
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),  # three neighbours, in a ring
     *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),  # four neighbours
@@ -17,51 +17,49 @@ _C3 = (
 
 
 class LeNet5(Sequential):
-    """LeNet-5, in today's usual form or as published.
-
-    ::
+    """LeNet-5, in its modern form or as published::
 
         C1 6@5x5 - S2 2x2 - C3 16@5x5 - S4 2x2 - C5 120 - F6 84 - output
 
-    ``variant="modern"``: full connections in C3, pooling without parameters, a linear output layer whose softmax is in
-    the loss. The activation follows C1, C3, C5 and F6.
+    ``variant="modern"``: full connections in C3, pooling without parameters, and a linear output layer (the softmax is
+    in the loss). The activation follows C1, C3, C5 and F6.
 
     ``variant="1998"``: the paper's network, with 156 + 12 + 1,516 + 32 + 48,120 + 10,164 = 60,000 parameters:
 
     ============  =============================================================================  ====================
     C1, C5        :class:`Conv2D`                                                                II.B
-    S2, S4        :class:`Subsample2D`, one coefficient and one bias a map                       II.B
+    S2, S4        :class:`Subsample2D`, one coefficient and one bias per map                     II.B
     C3            :class:`MappedConv2D` with the connections of Table I                          II.B
     squashing     :class:`ScaledTanh`, 1.7159 tanh(2x/3), after each of C1, S2, C3, S4, C5, F6   II.B eq. 5-6, app. A
-    output        :class:`RBF`, minus the squared distance of F6 to a fixed ±1 code a class      II.B eq. 7
-    first values  all weights and biases uniform in ±2.4/F, F the fan-in of their unit           appendix A
-    loss          :class:`SoftmaxCrossEntropy`, or :class:`RBFLoss` for the rubbish class        II.C eq. 9
+    output        :class:`RBF`, minus the squared distance of F6 to each class's fixed ±1 code   II.B eq. 7
+    init          all weights and biases uniform in ±2.4/F, F the fan-in of their unit           appendix A
+    loss          :class:`RBFLoss`, or :class:`SoftmaxCrossEntropy` without the rubbish class    II.C eq. 9
     ============  =============================================================================  ====================
 
-    Where it differs from the paper: its codes are 7x12 pictures of the characters, drawn by hand in a figure, which
-    serve strings of characters, not single digits, as II.B says; random codes and an error-correcting code are the
-    alternatives that it names. Here the codes are error-correcting, rows of Paley's Hadamard matrix of order 84: any
-    two differ in exactly 42 places, and there are 83 of them, for other numbers of classes than ten. The paper trains
-    by the stochastic diagonal Levenberg-Marquardt method (appendix C); here any optimiser does. In its input the
-    background is -0.1 and the ink 1.175 (II.B).
+    It differs from the paper in two points. The paper's codes are 7x12 pictures of the characters, which help with
+    strings of characters, not with single digits; it names random and error-correcting codes as alternatives (II.B).
+    Here the codes are error-correcting: 83 rows of Paley's Hadamard matrix of order 84, any two of which differ in 42
+    elements. And the paper trains by the stochastic diagonal Levenberg-Marquardt method (appendix C), while here any
+    optimiser can be used. The paper's input has -0.1 for the background and 1.175 for the ink (II.B).
 
     Args:
-        image_size: 28 (C1 then pads by 2 with zeros, as MNIST is shown to LeNet-5) or 32.
+        image_size: 32, or 28 as in MNIST (C1 then pads by 2 with zeros).
         num_classes: features of the output; at most 83 for "1998".
         in_channels: of the image.
-        activation: of "modern"; ReLU by default.
-        pool: of "modern"; MaxPool2D(2) by default.
+        activation, pool: for "modern" only; by default ReLU() and MaxPool2D(2).
         variant: "modern" or "1998".
         rng: seed or generator of the initial weights.
-        dtype: of parameters and input.
+        dtype: of the parameters and the input.
 
-    Shapes:
-        input (N, in_channels, image_size, image_size), output (N, num_classes).
+    Shapes: input (N, in_channels, image_size, image_size), output (N, num_classes).
 
     Raises:
         ValueError: another image_size or variant; or, for "1998", too many classes, an activation or a pool.
 
-    Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998.
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+
+    >>> LeNet5(variant="1998", rng=0).flat_params.size
+    60000
     """
 
     def __init__(
@@ -103,7 +101,7 @@ def _published(in_channels: int, num_classes: int, padding: int, rng: "np.random
     S2, S4 = Subsample2D(6, dtype=dtype), Subsample2D(16, dtype=dtype)
     C3, C5 = MappedConv2D(6, _C3, 5, dtype=dtype), Conv2D(16, 120, 5, dtype=dtype)
     F6 = Dense(120, 84, dtype=dtype)
-    reads = [len(maps) for maps in _C3]  # C3's fan-in differs from map to map
+    reads = [len(maps) for maps in _C3]  # C3's fan-in depends on the map
     fan_ins: tuple[tuple[Layer, float | np.ndarray, float | np.ndarray], ...] = (  # of W, of b
         *((C1, 25 * in_channels, 25 * in_channels), (S2, 4, 4)),
         *((C3, 25 * np.repeat(reads, reads)[:, None, None], 25 * np.array(reads)), (S4, 4, 4)),

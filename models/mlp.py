@@ -1,4 +1,4 @@
-"""The source document's DNN: any number of layers of any width."""
+"""The source document's DNN: any number of fully connected layers of any width."""
 
 import itertools
 from collections.abc import Sequence
@@ -16,17 +16,16 @@ class MLP(Sequential):
     Args:
         sizes: n_1, ..., n_L: features of the input, of each hidden layer, of the output.
         activation: after each hidden layer; ReLU by default.
-        output_activation: after the last layer; none by default, since the losses take logits.
+        output_activation: after the last layer; none by default, since losses take logits.
         rng: seed or generator of the initial weights.
-        dtype: of parameters and input.
+        dtype: of the parameters and the input.
 
-    Shapes:
-        input (N, n_1), output (N, n_L).
-
-    Example:
-        >>> model = MLP((2, 4, 1), activation=LeakyReLU(0.01), output_activation=LeakyReLU(0.01))
+    Shapes: input (N, n_1), output (N, n_L).
 
     Source: the source document, "DNN".
+
+    >>> MLP((2, 4, 1), activation=LeakyReLU(0.01), output_activation=LeakyReLU(0.01))
+    MLP(Dense(2, 4), LeakyReLU(0.01), Dense(4, 1), LeakyReLU(0.01))
     """
 
     def __init__(

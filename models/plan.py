@@ -1,4 +1,4 @@
-"""What a network runs by: which layers are swapped or joined, by which forms, and in how many slices of the batch."""
+"""How a network runs: which layers are swapped or joined, by which forms, in how many slices of the batch."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +13,9 @@ from ..layers.dense import ActivatedDense
 def in_slices(
     run: Callable[..., tuple[Array, Backward]], layers: Sequence[Layer], x: Array, slices: list[slice], needs_dx: bool
 ) -> tuple[Array, Backward]:
-    """``run(layers, x, needs_dx)`` on each slice of a batch: the outputs one behind the other, the gradients summed.
+    """``run(layers, x, needs_dx)`` on each slice of a batch: outputs are concatenated, gradients are summed.
 
-    It gives what the whole batch gives where no layer couples samples.
+    The result is that of the whole batch if no layer couples samples.
     """
     outputs, steps = zip(*(run(layers, x[s], needs_dx) for s in slices), strict=True)
 
@@ -27,18 +27,18 @@ def in_slices(
 
 
 class Plan:
-    """How layers in a row are run.
+    """How the layers of a Sequential run.
 
-    - Max-pooling goes before a ReLU in front of it, which then has less to do. The values and gradients are the same,
-      since max(max(x, 0), max(y, 0)) = max(max(x, y), 0).
-    - A Dense and the activation behind it are one where there is a form of ``dense_activated``.
-    - A batch of images goes through in slices, several at a time, where the forms can and no layer couples samples.
+    - A ReLU before a max-pooling runs after it, on fewer elements. Values and gradients are the same, since
+      max(max(x, 0), max(y, 0)) = max(max(x, y), 0).
+    - A Dense and the activation after it are fused if there is a form of ``dense_activated``.
+    - A batch of images is divided into slices, which run in parallel, if the forms can and no layer couples samples.
 
-    Under ``NN_PLAIN=1`` the layers run as they stand.
+    Under ``NN_PLAIN=1`` the layers run unchanged.
 
     Attributes:
         layers: as they were when the plan was made.
-        named: the layers as they run, each with its index in the row; "9+10" for two that are joined.
+        named: the layers as they run, each with its index; "9+10" for two that are fused.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -61,7 +61,7 @@ class Plan:
         return slices if divisible else [slice(None)]
 
     def table(self) -> list[tuple[str, str]]:
-        """The layers as they run, and what each runs by."""
+        """The layers as they run, each with its form or "equation"."""
         return [line for name, layer in self.named for line in _lines(name, layer)]
 
 
@@ -76,7 +76,7 @@ def _lines(name: str, layer: Layer) -> Iterator[tuple[str, str]]:
 
 
 def _arranged(named: list[tuple[str, Layer]]) -> list[tuple[str, Layer]]:
-    """The layers in the order in which they run, and joined."""
+    """The layers in the order in which they run, fused where possible."""
     swaps, joins = (runs_by(name) != "equation" for name in ("max_pool", "dense_activated"))
     for i in range(len(named) - 1 if swaps else 0):
         if type(named[i][1]) is ReLU and type(named[i + 1][1]) is MaxPool2D:
@@ -90,6 +90,6 @@ def _arranged(named: list[tuple[str, Layer]]) -> list[tuple[str, Layer]]:
 
 
 def _twins_are_complete(layer: Layer) -> bool:
-    """Whether :meth:`Layer.twin` finds every layer with parameters in it."""
+    """Whether :meth:`Layer.twin` replaces every layer with parameters, so that no gradient is shared."""
     own = {id(leaf) for _, leaf in layer.leaves() if leaf.params}
     return own.isdisjoint(id(leaf) for _, leaf in layer.twin(lambda leaf: leaf.grads).leaves())

@@ -1,4 +1,4 @@
-"""The source document's RNN, twice: a sequence to one class, and a text to its next character."""
+"""The source document's RNN in two models: of a sequence's class, and of a text's next character."""
 
 from collections.abc import Iterator
 
@@ -15,15 +15,17 @@ class RNNClassifier(Sequential):
     """An RNN over the sequence and a Dense layer on its last state.
 
     Args:
-        input_size: features of each step (for an image row by row: its width).
+        input_size: features of each step (for an image read row by row, its width).
         hidden_size: of the RNN.
         num_classes: features of the output.
         cell: RNN, LSTM or GRU.
         rng: seed or generator of the initial weights.
-        dtype: of parameters and input.
+        dtype: of the parameters and the input.
 
-    Shapes:
-        input (N, T, input_size), any T; output (N, num_classes).
+    Shapes: input (N, T, input_size) with any T, output (N, num_classes).
+
+    >>> RNNClassifier(8, cell=GRU, rng=0)(asarray(np.ones((2, 5, 8)))).shape
+    (2, 10)
     """
 
     def __init__(
@@ -43,20 +45,20 @@ class RNNClassifier(Sequential):
 
 
 class CharRNN(Sequential):
-    """Embedding, RNN, Dense: at each character, the logits of the next one.
+    """Embedding, RNN, Dense: after each character, the logits of the next one.
 
     Args:
-        vocabulary: the characters, each at its own index.
+        vocabulary: the characters; each one's index stands for it.
         hidden_size: of the RNN.
-        embedding_dim: of a character's vector.
-        cell: RNN, LSTM or GRU.
-        rng: seed or generator of the initial weights.
-        dtype: of the parameters.
+        embedding_dim: the length of a character's vector.
+        cell, rng, dtype: as for :class:`RNNClassifier`.
 
-    Shapes:
-        input (N, T) of indices into the vocabulary, any T; output (N, T, len(vocabulary)).
+    Shapes: input (N, T) of indices into the vocabulary with any T, output (N, T, len(vocabulary)).
 
     Source: Karpathy, "The unreasonable effectiveness of recurrent neural networks", 2015, with the document's RNN.
+
+    >>> len("".join(CharRNN("ab ", rng=0).sample(5, prompt="a", rng=0)))
+    5
     """
 
     def __init__(
@@ -82,10 +84,10 @@ class CharRNN(Sequential):
         """Characters drawn one by one from softmax(logits / temperature), each fed back as the next input.
 
         Args:
-            length: how many to draw.
-            prompt: read first, not given back; without one the text starts as after a line break (where the vocabulary
-                has none, after its first character).
-            temperature: below 1 for likelier, above 1 for bolder text.
+            length: the number of characters to draw.
+            prompt: text to continue, which is not repeated; by default a line break (if the vocabulary has none, its
+                first character).
+            temperature: below 1 for more likely characters, above 1 for more varied ones.
             rng: seed or generator of the draws.
 
         Raises:

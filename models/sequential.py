@@ -1,4 +1,4 @@
-"""Layers in a row: what the source document's three networks have in common."""
+"""Layers in sequence: what the source document's three networks have in common."""
 
 from collections.abc import Iterator, Sequence
 from typing import overload
@@ -14,7 +14,7 @@ def in_a_row(layers: Sequence[Layer], x: Array, needs_dx: bool) -> tuple[Array, 
     steps: list[Backward] = []
     for layer in layers:
         x, step = layer.forward(x, needs_dx)
-        if needs_dx or layer.dtype is not None:  # before the first parameters nobody needs a gradient
+        if needs_dx or layer.dtype is not None:  # before the first parameters no gradient is needed
             steps.append(step)
             needs_dx = True
 
@@ -27,26 +27,26 @@ def in_a_row(layers: Sequence[Layer], x: Array, needs_dx: bool) -> tuple[Array, 
 
 
 def inferred_in_a_row(layers: Sequence[Layer], x: Array, needs_dx: bool) -> tuple[Array, Backward]:
-    """The same for inference, where nothing is differentiated."""
+    """The same for inference, without backward."""
     for layer in layers:
         x = layer(x)
     return x, lambda dy: None
 
 
 class Sequential(Composite):
-    """Each layer's output is the next one's input; the gradient goes back through them in reverse.
+    """Each layer's output is the next one's input: y = f_L(... f_1(x)), and backward is the chain rule in reverse.
 
     ``params``, ``grads`` and ``buffers`` hold every layer's entries under dotted paths (``"0.W"``), the first two as
-    views into ``flat_params`` and ``flat_grads``. A layer may stand in it twice and then shares its parameters.
+    views into ``flat_params`` and ``flat_grads``. A layer that occurs twice has its parameters once.
 
     Args:
         layers: in order; a Sequential counts as a layer.
         input_shape: of one sample, for :meth:`summary`.
-        input_dtype: "int64" where the input is symbols.
+        input_dtype: "int64" if the input consists of symbols.
 
-    Example:
-        >>> model = Sequential(Dense(784, 128, rng=0), ReLU(), Dense(128, 10, rng=1))
-        >>> logits = model(x)
+    >>> model = Sequential(Dense(784, 128, rng=0), ReLU(), Dense(128, 10, rng=1))
+    >>> model(asarray(np.ones((2, 784)))).shape
+    (2, 10)
     """
 
     separable = Composite.separable
@@ -63,7 +63,7 @@ class Sequential(Composite):
         self.input_shape, self.input_dtype = input_shape, input_dtype
         self._plan: Plan | None = None
         if any(leaf.params and vector_of(leaf.params) is None for _, leaf in self.leaves()):
-            self.gather()  # layers that stand in a network already stay there until this one's vector is asked for
+            self.gather()  # layers of another network stay there until this one's flat vectors are used
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         y, backward = self.planned().run(in_a_row, x, needs_dx)
@@ -73,15 +73,15 @@ class Sequential(Composite):
         return self.planned().run(inferred_in_a_row, x, False)[0]
 
     def planned(self) -> Plan:
-        """How the layers run; made anew where ``layers`` has changed."""
+        """How the layers run; rebuilt if ``layers`` has changed."""
         if self._plan is None or self._plan.layers != self.layers:
             self._plan = Plan(self.layers)
         return self._plan
 
     def plan(self, batch_size: int = 64, input_shape: tuple[int, ...] | None = None) -> str:
-        """A table of what runs, layer by layer, by which form or by its equation; and in how many slices of the batch.
+        """A table of the layers as they run, each with its form or "equation", and the number of slices of the batch.
 
-        Without an input_shape, of one sample, the model's own is taken; without either the slices are left out.
+        input_shape is that of one sample, by default the model's own; without either the slices are omitted.
         """
         plan, shape = self.planned(), input_shape or self.input_shape
         title = f"plan of {type(self).__name__} on {describe()}"
@@ -99,7 +99,7 @@ class Sequential(Composite):
         """A table of the layers, their output shapes (N is the batch) and their numbers of parameters.
 
         Args:
-            input_shape: of one sample; by default the model's own. Without either the shapes are left out.
+            input_shape: of one sample; by default the model's own. Without either the shapes are omitted.
         """
         shape = input_shape or self.input_shape
         x = None if shape is None else xp.zeros((1, *shape), dtype=self.input_dtype or self.dtype or "float32")
@@ -127,11 +127,10 @@ class Sequential(Composite):
     def __getitem__(self, index: slice) -> "Sequential": ...
 
     def __getitem__(self, index: int | slice) -> Layer:
-        """A layer; or some of them as a network, which shares their parameters.
+        """A layer; or, for a slice, a Sequential that shares the parameters, for example to train the last layers only.
 
-        Example: to train the last layers alone
-            >>> head = model[-2:]
-            >>> fit(head, predict(model[:-2], x), y)
+        >>> Sequential(Flatten(), Dense(4, 3), Softmax())[-2:]
+        Sequential(Dense(4, 3), Softmax())
         """
         return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 

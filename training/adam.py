@@ -12,9 +12,9 @@ from .schedules import Schedule
 def adam(
     p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, betas: tuple[float, float], weight_decay: float
 ) -> None:
-    """:class:`Adam`'s update of the parameters p and the means m and v from the gradient g, which is 0 afterwards.
+    """:class:`Adam`'s update of the parameters p and the running means m and v by the gradient g, which it clears.
 
-    rate and eps are :meth:`Adam.scalars`, in which the means' corrections are.
+    rate and eps are those of :meth:`Adam.scalars`, which contain the bias corrections.
     """
     beta1, beta2 = betas
     if weight_decay:
@@ -35,21 +35,25 @@ def adamw(p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, shrink: A
 
 
 class Adam(Optimizer):
-    """Steps scaled by running means of the gradient and of its square.
-
-    ::
+    """Steps along the running mean of the gradient, scaled by that of its square; t counts the steps from 1::
 
         g = dE/dp + weight_decay p
         m = beta1 m + (1 - beta1) g                     v = beta2 v + (1 - beta2) g^2
         p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
 
     Args:
-        lr: learning rate, or a schedule: a function from the step's index, from 0, to a rate.
+        lr: learning rate, or a schedule: a function from the index of the step (from 0) to a rate.
         betas: (beta1, beta2).
         eps: keeps the division finite.
-        weight_decay: weight of the penalty 1/2 |p|^2, which goes through m and v.
+        weight_decay: weight of the penalty 1/2 |p|^2, whose gradient enters m and v.
+
+    Raises:
+        ValueError: a setting is out of its range.
 
     Source: Kingma, Ba, "Adam", 2015.
+
+    >>> Adam(CosineDecay(0.001, steps=1_000)).rate
+    0.001
     """
 
     _slots = ("m", "v")
@@ -67,7 +71,7 @@ class Adam(Optimizer):
         self.betas, self.eps = betas, eps
 
     def scalars(self) -> tuple[float, ...]:
-        """lr c / (1 - beta1^t) and eps c, where c = sqrt(1 - beta2^t): the fraction of the step, extended by c."""
+        """lr c / (1 - beta1^t) and eps c with c = sqrt(1 - beta2^t): the step's fraction, multiplied by c / c."""
         (beta1, beta2), t = self.betas, self.steps + 1
         c = (1 - beta2**t) ** 0.5
         return self.rate * c / (1 - beta1**t), self.eps * c
@@ -79,9 +83,12 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with the decay applied to the parameters themselves: p = p - lr weight_decay p, then Adam's step.
+    """Adam with decoupled weight decay: p = p - lr weight_decay p, then Adam's step without the penalty.
 
     Arguments as for :class:`Adam`. Source: Loshchilov, Hutter, "Decoupled weight decay regularization", 2019.
+
+    >>> AdamW(0.001, weight_decay=0.05)
+    AdamW(lr=0.001, weight_decay=0.05, betas=(0.9, 0.999), eps=1e-08)
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A model and its optimiser on disk, in the safetensors format: plain numbers and text, nothing that runs."""
+"""A model and its optimiser on disk, in the safetensors format: arrays and text, no code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,17 +23,19 @@ def save(
 
     Args:
         model: its ``params`` and ``buffers`` are written.
-        path: of the file, replaced if it is there.
-        metadata: text to go with them.
-        optimizer: its state and the number of its steps are written too, so that training can go on from there.
+        path: of the file, which is replaced if it exists.
+        metadata: text that is stored with them.
+        optimizer: its state and its number of steps are also written, so that training can be resumed.
 
     Raises:
         OSError: the file cannot be written.
-        TypeError, ValueError: as :meth:`Layer.check_leaves`, for a network of which a part would be missed.
+        TypeError, ValueError: from :meth:`Layer.check_leaves`, if some parameters would be missed.
+
+    >>> save(Dense(3, 2), "layer.safetensors", {"note": "untrained"})
     """
     from safetensors.numpy import save as serialized  # here, so that importing xpnn costs little more than NumPy
 
-    # contiguous, since safetensors writes other memory orders wrongly without a word
+    # safetensors silently writes other memory orders wrongly
     tensors = {key: np.asarray(to_numpy(value), order="C") for key, value in _state(model, optimizer).items()}
     data = serialized(tensors, metadata)
     try:
@@ -48,22 +50,18 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
 
     Args:
         model: its ``params`` and ``buffers`` are read.
-        path: of the file.
-        optimizer: of the same class as the one that was saved; goes on where that one was. Its settings (the learning
-            rate, ...) are its own. Without one the file's is passed over.
-
-    Example:
-        >>> history = fit(model, x, y, optimizer=optimizer, epochs=5)
-        >>> save(model, "last.safetensors", optimizer=optimizer)
-        >>> model, optimizer = MLP((784, 128, 10)), Adam(CosineDecay(0.001, steps=9_000))
-        >>> load(model, "last.safetensors", optimizer=optimizer)
-        >>> fit(model, x, y, optimizer=optimizer, epochs=10, history=history)
+        optimizer: of the class of the saved one, whose state it takes. Its settings (the learning rate, ...) are not
+            changed. Without this argument the file's optimiser is ignored.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no safetensors file, or its names, shapes or dtypes are not those of the model and the
-            optimizer; they are then unchanged.
-        TypeError, ValueError: of the model itself, as for :func:`save`.
+        ValueError: the file is not in the safetensors format, or its names, shapes or dtypes are not those of the model
+            and the optimiser, which are then unchanged.
+        TypeError, ValueError: for the model itself, as for :func:`save`.
+
+    >>> save(MLP((3, 2)), "last.safetensors", optimizer=Adam())
+    >>> model, optimizer = MLP((3, 2)), Adam()  # in another process, where fit(..., history=history) resumes training
+    >>> load(model, "last.safetensors", optimizer=optimizer)
     """
     state = _state(model, optimizer)
     with _opened(path) as file:
@@ -87,7 +85,12 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The text that was saved with the parameters. Errors as for :func:`load`."""
+    """The text that was saved with the parameters. Errors as for :func:`load`.
+
+    >>> save(Dense(3, 2), "layer.safetensors", {"note": "untrained"})
+    >>> read_metadata("layer.safetensors")
+    {'note': 'untrained'}
+    """
     with _opened(path) as file:
         return file.metadata() or {}
 
@@ -96,7 +99,7 @@ def _state(model: Layer, optimizer: Optimizer | None) -> Parameters:
     model.check_leaves()
     state: dict[str, Array] = {}
     if optimizer is not None:
-        vectors = optimizer.state(model.flat_params)  # which may move the parameters, so it comes first
+        vectors = optimizer.state(model.flat_params)  # first, since flat_params may move the parameters
         state = {_STEPS: xp.array(optimizer.steps)} | {_OPTIMIZER + key: vector for key, vector in vectors.items()}
     return Parameters(state | model.params | model.buffers)
 
@@ -110,5 +113,5 @@ def _opened(path: str | Path) -> Iterator[Any]:
     try:
         with safe_open(path, "numpy") as file:
             yield file
-    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # the last two: dtypes that NumPy has not
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # the last two: dtypes that NumPy lacks
         raise ValueError(f"{path} is not a readable safetensors file ({error})") from error

@@ -1,4 +1,4 @@
-"""Files that are always whole: what was there before, or all of what takes its place."""
+"""Atomic replacement of files: afterwards a file is complete, either the new one or the old one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Where to write what is to take the file's place at the end; after an error the file stays as it was."""
+    """A temporary path, which replaces the file when the block ends; after an error the file is unchanged."""
     part = Path(f"{path}.part")
     try:
         yield part

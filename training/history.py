@@ -1,4 +1,4 @@
-"""What a training run leaves behind: one row an epoch."""
+"""The table of a training run: one row per epoch."""
 
 import csv
 from pathlib import Path
@@ -10,16 +10,16 @@ class History(list[dict[str, float]]):
     """The table of a run: a list of rows, each a dict from column to number.
 
     Columns: epoch, loss, accuracy (classifiers), val_loss, val_accuracy (with validation data), lr (of the epoch's
-    first step), seconds.
+    first step), seconds. ``interrupted`` says whether Ctrl-C ended the run.
 
-    Attributes:
-        interrupted: Ctrl-C ended the run.
+    >>> History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]).column("loss")
+    [0.5, 0.25]
     """
 
     interrupted = False
 
     def column(self, name: str) -> list[float]:
-        """One column from the first epoch to the last; rows without it are left out."""
+        """One column in the order of the epochs; rows without it are left out."""
         return [row[name] for row in self if name in row]
 
     def to_csv(self, path: str | Path) -> None:
@@ -36,7 +36,7 @@ class History(list[dict[str, float]]):
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it is no such table.
+            ValueError: it is not such a table.
         """
         try:
             with open(path, newline="", encoding="utf-8") as file:
@@ -46,7 +46,7 @@ class History(list[dict[str, float]]):
             raise ValueError(f"{path} is no history ({error})") from error
 
     def plot(self, path: str | Path) -> None:
-        """Draw loss and accuracy over the epochs into a picture (PNG, SVG, PDF by the path's ending).
+        """Draw loss and accuracy over the epochs into a picture (PNG, SVG or PDF, by the path's suffix).
 
         Raises:
             ImportError: matplotlib is missing; the message names the extra.

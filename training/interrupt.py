@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps, where nothing is half done."""
+"""Ctrl-C between two steps, where no step is half done."""
 
 import signal
 import threading
@@ -10,13 +10,10 @@ T = TypeVar("T")
 
 
 class Interruptible:
-    """A ``with`` block that Ctrl-C ends at the end of a step of :meth:`between`; pressed once more, at once.
+    """A ``with`` block that Ctrl-C ends after the current step of :meth:`between`; pressed twice, at once.
 
-    Where there is another handler than Python's own, or in another thread than the main one, all stays as it is, and a
-    KeyboardInterrupt ends the block wherever it comes.
-
-    Attributes:
-        interrupted: the block was ended so.
+    If the handler is not Python's own, or in another thread than the main one, nothing is changed, and a
+    KeyboardInterrupt ends the block wherever it is raised. ``interrupted`` says whether one ended the block.
     """
 
     interrupted = _pressed = False
@@ -35,7 +32,7 @@ class Interruptible:
         return self.interrupted
 
     def between(self, steps: Iterable[T]) -> Iterator[T]:
-        """The same items."""
+        """The steps, unchanged; raises KeyboardInterrupt between two of them if Ctrl-C was pressed."""
         for step in steps:
             yield step
             if self._pressed:

@@ -1,4 +1,4 @@
-"""The training loop, and its two companions for a trained model."""
+"""The training loop, and inference on a data set: ``fit``, ``evaluate``, ``predict``."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,11 +15,15 @@ from .history import History, format_row
 from .interrupt import Interruptible
 from .optimizer import Optimizer, clip_grad_norm
 
-_BATCH = 256  # samples of an inference, where nothing is kept for a backward pass
+_BATCH = 256  # samples per batch in inference, which keeps nothing for backward
 
 
 class Score(NamedTuple):
-    """Means over a data set; accuracy is None for a loss that knows no right and wrong."""
+    """Means over a data set; accuracy is None if the loss is not for classification.
+
+    >>> Score(loss=0.5, accuracy=0.9).accuracy
+    0.9
+    """
 
     loss: float
     accuracy: float | None
@@ -44,9 +48,9 @@ def fit(
 ) -> History:
     """Train the model on shuffled batches of host data: forward, backward, optimiser, and nothing else.
 
-    Loss and accuracy are summed on the device and fetched once an epoch. There the next batch travels while one is
-    computed with, and what is done with full batches is captured (:func:`captured`) where the layers allow it; the
-    numbers stay the same. Ctrl-C ends the run after the step and keeps the model as it then is.
+    Loss and accuracy are summed on the device and fetched once per epoch. A device copies the next batch during a step,
+    and steps on full batches are captured (:func:`captured`) if the layers allow it; the results are the same. Ctrl-C
+    ends the run after the current step and keeps the model as it then is. Returns the history, one row per epoch.
 
     Args:
         model: changed in place.
@@ -54,37 +58,33 @@ def fit(
         y: integer labels, or targets of the output's shape.
         loss: by default SoftmaxCrossEntropy for integer y, else HalfSquaredError.
         optimizer: by default Adam().
-        epochs: passes over the data, those of ``history`` among them.
-        batch_size: samples a step; the last batch of an epoch may be smaller.
+        epochs: passes over the data, including those in ``history``.
+        batch_size: samples per step; the last batch of an epoch may be smaller.
         validation: (x, y) to evaluate after each epoch.
-        rng: seed or generator of the shuffles. From a seed each call makes the same ones, with ``history`` those that
-            followed.
+        rng: seed or generator of the shuffles. A seed gives the same shuffles in each call, and with ``history`` those
+            that follow.
         max_norm: clip the gradient to this Euclidean norm.
-        history: of a run that this one goes on with, to which it adds its rows. With the model and the optimizer of
-            then (:func:`save` and :func:`load` keep both, but for what Dropout draws) it is as if it had not stopped.
-        on_epoch_end: called with the history after each epoch, to save or to show something; the run ends where it
-            returns something true.
-        verbose: a progress bar, and a line an epoch.
-
-    Returns:
-        One row an epoch.
-
-    Example: to stop where the held-out loss rises
-        >>> def keep_best(history):
-        ...     losses = history.column("val_loss")
-        ...     if losses[-1] > min(losses):
-        ...         return True
-        ...     save(model, "best.safetensors")
-        >>> fit(model, x, y, epochs=100, validation=held_out, on_epoch_end=keep_best)
-        >>> load(model, "best.safetensors")
+        history: of a run to resume, to which rows are added. With the model and the optimiser of that run (:func:`save`
+            and :func:`load` keep both, except Dropout's generator) the result is that of an uninterrupted run.
+        on_epoch_end: called with the history after each epoch; a true result ends the run.
+        verbose: whether to show a progress bar and a line per epoch.
 
     Raises:
-        TypeError: the model is no network, the data are no numbers, or loss, optimizer or history is none.
-        ValueError: x and y do not match, are empty or hold NaN or infinity; a setting is out of its range,
-            or the model has no parameters.
-        FloatingPointError: the loss is no longer finite.
-        MemoryError: the device's memory ran out.
-        RuntimeError: the device was lost.
+        TypeError: model, loss, optimizer or history is of a wrong type, or the data are not numeric.
+        ValueError: x and y do not match, are empty or hold NaN or infinity; a setting is out of its range; or the model
+            has no parameters.
+        FloatingPointError: the loss is not finite.
+        MemoryError, RuntimeError: the device is out of memory, or was lost.
+
+    To stop when the held-out loss rises:
+
+    >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
+    >>> model, options = MLP((8, 16, 2), rng=0), {"validation": (x[64:], y[64:]), "verbose": False}
+    >>> def keep_best(history):
+    ...     losses = history.column("val_loss")
+    ...     return losses[-1] > min(losses) or save(model, "best.safetensors")
+    >>> history = fit(model, x[:64], y[:64], epochs=100, on_epoch_end=keep_best, **options)
+    >>> load(model, "best.safetensors")
     """
     _check_model("fit", model)
     x, y = _check_data("fit", x, y)
@@ -102,7 +102,7 @@ def fit(
     sums = _Sums()
     step = _training_step(model, loss, optimizer, max_norm, sums)
     scoring = _scoring_step(model, loss, sums)
-    model.zero_grad()  # an interrupted step may have left some
+    model.zero_grad()  # an interrupted step may have left gradients
     with Interruptible() as ctrl_c:
         for epoch in range(len(history) + 1, epochs + 1):
             start, lr = time.perf_counter(), optimizer.rate
@@ -129,7 +129,7 @@ def fit(
 
 
 def _shuffles(rng: Rng, samples: int, past: int) -> np.random.Generator:
-    """The generator of the shuffles; one made of a seed has the past epochs' behind it."""
+    """The generator of the shuffles; from a seed, it has already drawn those of past epochs."""
     generator = np.random.default_rng(rng)
     for _ in range(0 if rng is generator else past):
         generator.permutation(samples)
@@ -139,11 +139,11 @@ def _shuffles(rng: Rng, samples: int, past: int) -> np.random.Generator:
 def _training_step(
     model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: "_Sums"
 ) -> Callable[[Array, Array], None]:
-    """One step on a batch, captured where the backend can."""
+    """One training step on a batch, captured if the backend can."""
     model.check_leaves()
     if not model.flat_params.size:
         raise ValueError("fit: the model has no parameters to train")
-    whole = type(optimizer).step is Optimizer.step  # one of its own may do on the host what a graph cannot repeat
+    whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
 
     def compute(x: Array, y: Array, *scalars: Any) -> None:
         outputs, backward = model.forward(x, needs_dx=False)
@@ -169,7 +169,7 @@ def _training_step(
 
 
 def _scoring_step(model: Layer, loss: Loss, sums: "_Sums") -> Callable[[Array, Array], None]:
-    """Inference on a batch, captured where the backend can."""
+    """Inference on a batch, captured if the backend can."""
 
     def compute(x: Array, y: Array) -> None:
         outputs = model(x)
@@ -179,7 +179,7 @@ def _scoring_step(model: Layer, loss: Loss, sums: "_Sums") -> Callable[[Array, A
 
 
 def _pass(data: Iterable[tuple[Array, ...]], step: Callable[[Array, Array], None], sums: "_Sums") -> Score:
-    """The step with every batch, and the means of what it summed up."""
+    """Do the step on every batch; the means of its sums."""
     samples = 0
     for x, y in data:
         step(x, y)
@@ -191,9 +191,10 @@ def _pass(data: Iterable[tuple[Array, ...]], step: Callable[[Array, Array], None
 def evaluate(
     model: Layer, x: np.ndarray, y: np.ndarray, *, loss: Loss | None = None, batch_size: int = _BATCH
 ) -> Score:
-    """Mean loss and accuracy over a data set, by inference.
+    """Mean loss and accuracy over a data set, by inference. Arguments and errors as for :func:`fit`.
 
-    Arguments and errors as for :func:`fit`.
+    >>> evaluate(MLP((3, 2), rng=0), np.ones((4, 3)), np.array([0, 1, 0, 1])).accuracy
+    0.5
     """
     _check_model("evaluate", model)
     x, y = _check_data("evaluate", x, y)
@@ -204,12 +205,9 @@ def evaluate(
 
 @explained
 def predict(model: Layer, x: np.ndarray, *, batch_size: int = _BATCH) -> np.ndarray:
-    """The model's outputs (for a classifier the logits) for host data, on the host.
+    """The model's outputs (a classifier's logits) for host data, on the host. Arguments and errors as for :func:`fit`.
 
-    Example:
-        >>> labels = predict(model, x).argmax(1)
-
-    Arguments and errors as for :func:`fit`.
+    >>> labels = predict(MLP((3, 2), rng=0), np.ones((4, 3))).argmax(1)
     """
     _check_model("predict", model)
     (x,) = _check_data("predict", x)
@@ -221,7 +219,7 @@ def _in_order(model: Layer, arrays: tuple[np.ndarray, ...], batch_size: int) -> 
 
 
 class _Sums:
-    """Loss and accuracy, weighted by batch size, summed on the device in float64; always in the same place."""
+    """Loss and accuracy, weighted by batch size, summed in float64 at a fixed address on the device."""
 
     def __init__(self) -> None:
         self._sums = xp.zeros(2, dtype="float64")
@@ -235,7 +233,7 @@ class _Sums:
             self._scored = True
 
     def fetch(self, samples: int) -> Score:
-        """The means over so many samples; the sums start anew."""
+        """The means over so many samples; the sums are reset."""
         loss, accuracy = to_numpy(self._sums) / samples
         self._sums.fill(0)
         return Score(float(loss), float(accuracy) if self._scored else None)
@@ -254,7 +252,7 @@ def _loss(caller: str, loss: Loss | None, y: np.ndarray) -> Loss:
 
 
 def _progress(data: Iterable[Any], samples: int, batch_size: int, title: str, verbose: bool) -> Iterable[Any]:
-    """The batches under a progress bar, which shows itself on a terminal only."""
+    """The batches with a progress bar, which appears only on a terminal."""
     if not verbose:
         return data
     from tqdm import tqdm  # here, so that importing xpnn costs little more than NumPy

@@ -1,4 +1,4 @@
-"""What optimisers share: a few operations on the model's flat parameter vector."""
+"""The base class of optimisers, which update the model's flat parameter vector."""
 
 import math
 import weakref
@@ -11,21 +11,24 @@ from .schedules import Schedule
 
 
 class Optimizer:
-    """Holds its state for one model; ``step(model)`` updates the parameters and clears the gradients.
+    """Holds the state for one model; ``step(model)`` updates the parameters and clears the gradients.
 
-    A copy goes on with whichever model it is given first. A step is ``update`` with the numbers of ``scalars`` and a
-    count. ``update`` computes on the device alone, so that a captured step may hold it; what it needs of the host that
-    changes from step to step comes in as a scalar.
-
-    A subclass says in ``_update`` how the parameters follow from the gradients, and in ``_slots`` what the vectors are
-    called that it keeps from step to step; those are saved with a model.
+    A copy continues with the first model that it is given. A step calls ``update`` with the numbers of ``scalars`` and
+    is counted. ``update`` computes on the device only, so that it can be captured: whatever changes on the host from
+    step to step must be one of the scalars. A subclass defines ``_update``, the new parameters from the gradients, and
+    ``_slots``, the names of the vectors that it keeps from step to step, which are saved with a model.
 
     Attributes:
         lr: the learning rate, a number or a :data:`Schedule`.
-        steps: how many steps were made.
+        steps: the number of steps made.
+
+    >>> model, optimizer = Dense(3, 2, rng=0), SGD(0.1)
+    >>> y, backward = model.forward(asarray(np.ones((4, 3))))
+    >>> dx = backward(y)
+    >>> optimizer.step(model)
     """
 
-    _slots: tuple[str, ...] = ()  # what the vectors of the state are called
+    _slots: tuple[str, ...] = ()  # the names of the state's vectors
 
     def __init__(self, lr: float | Schedule, weight_decay: float = 0.0) -> None:
         if isinstance(lr, Layer) or not (callable(lr) or (isinstance(lr, Real) and 0 < lr < math.inf)):
@@ -57,14 +60,11 @@ class Optimizer:
         self.steps += 1
 
     def scalars(self) -> tuple[float, ...]:
-        """The numbers that the next update takes: the learning rate, and what else changes from step to step."""
+        """The numbers for the next update: the learning rate, and others that change from step to step."""
         return (self.rate,)
 
     def update(self, model: Layer, *scalars: Any) -> bool | None:
-        """What a step computes, without its count; True if the gradients are 0 then.
-
-        The scalars are numbers or 0-d arrays of the backend.
-        """
+        """A step that is not counted, from numbers or 0-d arrays; True if it has cleared the gradients."""
         params, grads = model.gather()
         state = self.state(params)
         if self._model is None or self._model() is not model:
@@ -72,7 +72,7 @@ class Optimizer:
         return self._update(params, grads, scalars, *state.values())
 
     def _take(self, model: Layer) -> None:
-        """Be the model's from now on; an error where that would go on from another's steps."""
+        """Take this model; raises if the state comes from another model's steps."""
         if self._model is not None and self.steps and (self._slots or callable(self.lr)):
             raise ValueError(
                 f"{type(self).__name__}: it has made {self.steps} steps of another model: each model needs an "
@@ -82,17 +82,14 @@ class Optimizer:
         self._model = weakref.ref(model)
 
     def resume(self, steps: int) -> None:
-        """Go on after so many steps, with whichever model comes next."""
+        """Continue after so many steps, with the next model given."""
         self.steps, self._model = steps, None
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_model": None}
 
     def state(self, params: Array) -> Parameters:
-        """The vectors that are kept from step to step, by name, each of the parameters' length; 0 before the first.
-
-        Args:
-            params: the model's ``flat_params``.
+        """The vectors kept from step to step, by name, of the length of ``params`` (the flat_params); initially 0.
 
         Raises:
             ValueError: the state belongs to a model of another size.
@@ -108,24 +105,26 @@ class Optimizer:
         return self._state
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool | None:
-        """Update the parameters and the state, all of them vectors; the rest as for :meth:`update`."""
+        """Update the vectors of parameters and state; scalars and result as for :meth:`update`."""
         raise NotImplementedError
 
 
 def clip_grad_norm(model: Layer, max_norm: float) -> Array:
-    """Scale the model's gradients so that their Euclidean norm is at most ``max_norm``.
-
-    ::
+    """Scale the model's gradients so that their Euclidean norm is at most ``max_norm``::
 
         g = g min(1, max_norm / (|g| + 1e-6))
 
-    Returns:
-        The norm before, a scalar of the backend (on a device a 0-d array, not fetched).
+    Returns the norm before clipping, a scalar of the backend (on a device a 0-d array).
 
     Raises:
         ValueError: max_norm is not above 0.
 
     Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", 2013.
+
+    >>> layer = Dense(3, 1)
+    >>> layer.grads["b"] = [5.0]
+    >>> float(clip_grad_norm(layer, max_norm=1.0)), float(layer.grads["b"][0].round(3))
+    (5.0, 1.0)
     """
     if not max_norm > 0:
         raise ValueError(f"clip_grad_norm: expected max_norm > 0, got {max_norm}")

@@ -1,4 +1,4 @@
-"""Learning rates that change over the steps. Any function from the step's number, from 0, to a rate will do."""
+"""Learning rates that change over the steps; any function from the step's index (from 0) to a rate is one."""
 
 import math
 from collections.abc import Callable
@@ -10,16 +10,20 @@ Schedule: TypeAlias = Callable[[int], float]
 
 @dataclass(frozen=True)
 class CosineDecay:
-    """From ``lr`` down to 0 along half a cosine, after a linear rise::
+    """From ``lr`` down to 0 along half a cosine, after a linear warm-up::
 
-        lr/2 (1 + cos(pi (step - warmup) / (steps - warmup)))
+        lr (step + 1) / warmup                                       if step < warmup
+        lr/2 (1 + cos(pi (step - warmup) / (steps - warmup)))        up to ``steps``, then 0
 
     Args:
         lr: the highest rate.
-        steps: the whole run's; past it the rate is 0.
-        warmup: steps of linear rise from near 0 to ``lr`` at the start.
+        steps: the number of steps of the whole run.
+        warmup: the number of steps of the linear rise.
 
     Source: Loshchilov, Hutter, "SGDR", 2017.
+
+    >>> [round(CosineDecay(1.0, steps=4)(step), 2) for step in range(5)]
+    [1.0, 0.85, 0.5, 0.15, 0.0]
     """
 
     lr: float
@@ -40,12 +44,15 @@ class CosineDecay:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """``lr`` times ``factor`` for every ``every`` steps done: lr factor^floor(step/every).
+    """The rate lr factor^floor(step / every), multiplied by ``factor`` after every ``every`` steps.
 
     Args:
-        lr: the first rate.
+        lr: the initial rate.
         every: steps between two changes.
         factor: of each change.
+
+    >>> [StepDecay(1.0, every=2, factor=0.5)(step) for step in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
     lr: float

@@ -1,4 +1,4 @@
-"""Gradient descent, with momentum where wanted."""
+"""Gradient descent, optionally with momentum."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .schedules import Schedule
 
 @accelerated
 def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov: bool, weight_decay: float) -> None:
-    """:class:`SGD`'s update of the parameters p and the velocity v from the gradient g, which is 0 afterwards."""
+    """:class:`SGD`'s update of the parameters p and the velocity v by the gradient g, which it clears."""
     if weight_decay:
         g += weight_decay * p  # g = dE/dp + weight_decay p
     step = g
@@ -22,22 +22,26 @@ def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov:
 
 
 class SGD(Optimizer):
-    """Gradient descent, the source document's W = W - u/N sum_i dE_i/dW (the loss has the 1/N), with momentum or not.
-
-    ::
+    """Gradient descent, W = W - u/N sum_i dE_i/dW in the source document (here the loss has the 1/N), with momentum::
 
         g = dE/dp + weight_decay p
         v = momentum v + g
         p = p - lr v                        with Nesterov: p - lr (g + momentum v)
 
     Args:
-        lr: learning rate (the document's u), or a schedule: a function from the step's index, from 0, to a rate.
+        lr: learning rate (the document's u), or a schedule: a function from the index of the step (from 0) to a rate.
         momentum: 0 for plain gradient descent.
-        nesterov: look ahead along the velocity.
+        nesterov: whether to look ahead along the velocity.
         weight_decay: weight of the penalty 1/2 |p|^2.
+
+    Raises:
+        ValueError: a setting is out of its range.
 
     Source: the source document, "参数更新"; Sutskever et al., "On the importance of initialization and momentum in
     deep learning", 2013.
+
+    >>> SGD(0.1, momentum=0.9)
+    SGD(lr=0.1, weight_decay=0.0, momentum=0.9, nesterov=False)
     """
 
     def __init__(

@@ -32,7 +32,7 @@ class Share(MutableMapping[str, Array]):
 
     def __setitem__(self, key: str, value: Array) -> None:
         place = self[key]
-        if value is not place:  # it is after ``grads[key] += gradient``, which has added in place
+        if value is not place:  # ``grads[key] += gradient`` has added in place and assigns the same array
             place[...] = value
 
     def __delitem__(self, key: str) -> None:

@@ -2,10 +2,10 @@
 
     from xpnn.interop import onnx
 
-    onnx.export(model, "lenet.onnx")        # runs in onnxruntime and wherever else ONNX is read
-    model = onnx.load("lenet.onnx")         # an xpnn network again, ready to train on
+    onnx.export(model, "lenet.onnx")        # for onnxruntime and other readers of ONNX
+    model = onnx.load("lenet.onnx")         # an xpnn network again, which can be trained further
 
-Which operators are read and written, and what is not supported and why: docs/onnx.md.
+docs/onnx.md lists the operators that are read and written, and what is not supported and why.
 """
 
 try:

@@ -1,7 +1,7 @@
-"""xpnn as a backend in the sense of ``onnx.backend``: it runs a model's operators one by one.
+"""xpnn as a backend in the sense of ``onnx.backend``, which runs a model's operators one by one.
 
-An operator that is what a layer does goes through that layer's code, built anew with the weights at hand, so whatever
-checks the operators checks the layers. The others only move or combine values.
+An operator that corresponds to a layer runs by that layer, built from the given weights, so a test of the operators
+tests the layers. The other operators only move or combine values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,10 +29,10 @@ class Prepared(BackendRep):
 
         Args:
             inputs: arrays in the order of the model's inputs, or by name.
-            kwargs: none are used.
+            kwargs: ignored.
 
         Raises:
-            UnsupportedNodeError: an operator asks for something that xpnn does not have.
+            UnsupportedNodeError: an operator needs something that xpnn does not have.
             ValueError: an input is missing, or an operator does not fit its inputs.
         """
         names = list(self._graph.inputs)
@@ -57,7 +57,7 @@ class Backend(OnnxBackend):
 
         Raises:
             UnsupportedNodeError: it has an operator or a kind of value that xpnn does not have.
-            onnx.checker.ValidationError: it is no valid model.
+            onnx.checker.ValidationError: it is not a valid model.
         """
         super().prepare(model, device, **kwargs)
         graph = read_graph(model)
@@ -80,7 +80,7 @@ class Backend(OnnxBackend):
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        """CPU where xpnn runs on NumPy, CUDA where it runs on CuPy."""
+        """CPU if xpnn runs on NumPy, CUDA if it runs on CuPy."""
         wanted = DeviceType.CPU if name == "numpy" else DeviceType.CUDA
         return bool(Device(device).type == wanted)
 

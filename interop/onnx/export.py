@@ -15,7 +15,7 @@ from ...layers import Embedding, Layer
 from ...layers.recurrent import Recurrent
 from .writers import ELEMENTWISE, SAMPLES, Shape, Writer
 
-OPSET, IR_VERSION = 17, 8  # of 2022: what any program in use today reads; nothing newer is needed
+OPSET, IR_VERSION = 17, 8  # of 2022: all programs in use read them, and nothing newer is needed
 
 
 def export(
@@ -25,20 +25,20 @@ def export(
     input_shape: Sequence[int | None] | None = None,
     dtype: str = "float32",
 ) -> None:
-    """Write a network for inference as an ONNX model, the batch size left free.
+    """Write a network for inference as an ONNX model with a free batch size.
 
-    :func:`load` reads it back as the same layers in the same nesting with the same parameters, bit for bit.
+    :func:`load` restores the same layers, nesting and parameters, bit for bit.
 
     Args:
-        model: any layer or network of xpnn's.
-        path: of the file, replaced if it is there.
-        input_shape: of one sample; None leaves an axis free. By default the model's own; the time axis of sequences is
-            then free.
-        dtype: of the input of a model without parameters; the others have their own.
+        model: a layer or network of xpnn's.
+        path: of the file, which is replaced if it exists.
+        input_shape: of one sample, with None for a free axis. By default the model's own, with a free time axis for
+            sequences.
+        dtype: of the input if the model has no parameters; else it is the parameters' dtype.
 
     Raises:
-        TypeError: the model is no layer, or has a layer that is none of xpnn's own.
-        ValueError: the model does not tell the shape of its input, and ``input_shape`` is not given or not the model's.
+        TypeError: the model is not a layer, or contains a layer that is not one of xpnn's own.
+        ValueError: the model's input shape is unknown and ``input_shape`` is missing, or it does not fit the model.
     """
     if not isinstance(model, Layer):
         raise TypeError(f"export: expected a layer or a network, got {type(model).__name__}")
@@ -52,7 +52,7 @@ def export(
     input_dtype = np.dtype("int64") if isinstance(first, Embedding) else writer.dtype
     known = [size for size in shape if size is not None]
     if len(known) == len(shape):
-        model(xp.zeros((1, *known), dtype=input_dtype))  # a wrong shape is met with the layers' own errors
+        model(xp.zeros((1, *known), dtype=input_dtype))  # a wrong shape raises the layers' own errors
     axes = ["N", *(f"axis_{i}" if size is None else size for i, size in enumerate(shape, 1))]
     graph = helper.make_graph(
         writer.nodes,
@@ -69,19 +69,19 @@ def export(
         producer_version=__version__,
     )
     proto = onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
-    del proto.graph.value_info[:]  # it was to find the output's shape
+    del proto.graph.value_info[:]  # only the output's shape was needed
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, path, format="protobuf")
 
 
 def _first(model: Layer) -> Layer:
-    """The first layer that does more than one thing to each element; the first one if none does."""
+    """The first layer that is not elementwise and so determines the input's shape; else the first layer."""
     leaves = [leaf for _, leaf in model.leaves()]
     return next((leaf for leaf in leaves if type(leaf) not in ELEMENTWISE), leaves[0])
 
 
 def _sample_shape(model: Layer, first: Layer) -> Shape:
-    """The shape of one sample, None for a free axis; () where nothing tells it."""
+    """The shape of one sample, with None for a free axis; () if it is unknown."""
     shape: Shape = SAMPLES[type(first)](first) if type(first) in SAMPLES else ()
     own: Shape | None = getattr(model, "input_shape", None)
     return shape if own is None or isinstance(first, (Recurrent, Embedding)) else own

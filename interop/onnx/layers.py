@@ -1,4 +1,4 @@
-"""From an ONNX node and its weights to the xpnn layer that computes it; ``load`` and ``Backend`` both build on this."""
+"""From an ONNX node and its weights to the xpnn layer that computes it, for both ``load`` and ``Backend``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ ACTIVATIONS = {"RNN": ["Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Si
 
 
 def with_params(layer: L, **values: Array) -> L:
-    """The layer with these parameters."""
+    """The layer, after these parameters are assigned."""
     for key, value in values.items():
         layer.params[key] = value
     return layer
 
 
 def check_elementwise(node: Node) -> None:
-    """Refuse the old way to match shapes, by an axis counted from the left."""
+    """Refuse the broadcasting of opsets before 7, along an axis counted from the left."""
     axis = node.options(broadcast=0, axis=None).axis
     if axis is not None:
         node.refuse("axis", "shapes are matched from the right, as in every opset since 7", axis)
@@ -43,11 +43,11 @@ def check_elementwise(node: Node) -> None:
 
 @dataclass(frozen=True)
 class Window:
-    """How a kernel moves over an image: two numbers each, rows before columns.
+    """A kernel's size and positions on an image; each pair has rows before columns.
 
     Attributes:
-        before, after: padding at the near and at the far edges.
-        beyond: what ``ceil_mode`` adds at the far edges, so that the last window is a whole one.
+        before, after: padding at the top and left, and at the bottom and right.
+        beyond: what ``ceil_mode`` adds at the bottom and right to complete the last window.
     """
 
     kernel: tuple[int, int]
@@ -59,20 +59,20 @@ class Window:
 
     @property
     def even(self) -> bool:
-        """Whether both sides are padded alike, as xpnn's layers do."""
+        """Whether the padding is the same on both sides, as in xpnn's layers."""
         return self.before == self.after and self.beyond == (0, 0)
 
 
 def window(node: Node, o: SimpleNamespace, kernel: Sequence[int], size: Sequence[int] | None) -> Window:
-    """The window that a node's attributes tell.
+    """The window that a node's attributes describe.
 
     Args:
         node, o: the node and its attributes.
-        kernel: lengths of the kernel's axes.
-        size: of the image; None where it is not known, as when a file is loaded. One axis is taken as one row.
+        kernel: lengths of the kernel's axes; if there is one, the image is a single row.
+        size: of the image; None if it is unknown, as when a file is loaded.
 
     Raises:
-        UnsupportedNodeError: more than two axes; or what cannot be told without the size.
+        UnsupportedNodeError: more than two axes; or the padding depends on the unknown size.
     """
     axes = len(kernel)
     if axes not in (1, 2) or (axes == 1 and size is None):
@@ -94,7 +94,7 @@ def window(node: Node, o: SimpleNamespace, kernel: Sequence[int], size: Sequence
                 node.refuse("ceil_mode", "xpnn's layers round output sizes down", o.ceil_mode)
             span = size[i] + before[i] + after[i] - reach
             steps = -(-span // stride[i])
-            steps -= steps * stride[i] >= size[i] + before[i]  # a window of nothing but padding at the far edge
+            steps -= steps * stride[i] >= size[i] + before[i]  # a last window with nothing but padding is dropped
             beyond[i] = max(0, steps * stride[i] - span)
     values = (list(kernel), stride, dilation, before, after, beyond)
     first = (1, 1, 1, 0, 0, 0)
@@ -102,7 +102,7 @@ def window(node: Node, o: SimpleNamespace, kernel: Sequence[int], size: Sequence
 
 
 def conv2d(node: Node, W: Array, b: Array | None, size: Sequence[int] | None = None) -> tuple[Conv2D, Window]:
-    """The layer of a Conv node, and its window; where that is not even the caller pads, and the layer does not."""
+    """The layer of a Conv node, and its window. If that is not even, the layer does not pad, and the caller must."""
     o = node.options(**CONV)
     w = window(node, o, W.shape[2:], size)
     layer = Conv2D(
@@ -130,20 +130,20 @@ def pool2d(node: Node, o: SimpleNamespace, size: Sequence[int] | None = None) ->
 
 
 def dense(W: Array, b: Array | None) -> Dense:
-    """The layer with W (out, in)."""
+    """The Dense layer with W (out, in)."""
     layer = Dense(W.shape[1], W.shape[0], rng=0, dtype=W.dtype.name)
     return with_params(layer, W=W, b=_bias(layer, b))
 
 
 def _bias(layer: Layer, b: Array | None) -> Array:
-    """Of a layer whose node may have none: zeros then."""
+    """The bias for a layer; zeros if the node has none."""
     place = layer.params["b"]
     return xp.zeros_like(place) if b is None else xp.broadcast_to(b, place.shape)
 
 
 def gemm(node: Node, B: Array, C: Array | None) -> Dense | None:
-    """The layer of a Gemm node; None where C is no vector, but a matrix that differs from row to row."""
-    o = node.options(alpha=1.0, beta=1.0, broadcast=0, transA=0, transB=0)  # broadcast: once needed, now always on
+    """The layer of a Gemm node; None if C is a matrix with different rows, not a vector."""
+    o = node.options(alpha=1.0, beta=1.0, broadcast=0, transA=0, transB=0)  # broadcast: before opset 7; now always on
     W = B if o.transB else B.T
     W = W if o.alpha == 1 else W * o.alpha
     if C is None:
@@ -155,13 +155,13 @@ def gemm(node: Node, B: Array, C: Array | None) -> Dense | None:
 
 
 def batch_norm(node: Node, rank: int, weights: Sequence[Array]) -> BatchNorm1D | BatchNorm2D:
-    """The layer of a BatchNormalization node with an input of that rank; weights are scale, B, mean, var."""
-    inference = int(node.opset >= 7)  # before, is_test told it
+    """The layer of a BatchNormalization node, for an input of this rank; weights are scale, B, mean, var."""
+    inference = int(node.opset >= 7)  # before opset 7, is_test says so
     o = node.options(epsilon=1e-5, momentum=0.9, training_mode=0, is_test=inference)
     if o.training_mode or not o.is_test:
         node.refuse("training_mode", "ONNX tracks the batch's own variance, xpnn its unbiased estimate", 1)
     gamma, beta, mean, var = weights
-    # ONNX's momentum is the share of the old mean, xpnn's that of the new one
+    # ONNX's momentum is the weight of the old estimate, xpnn's that of the new batch
     arguments = len(gamma), shortest(o.epsilon), shortest(1 - shortest(o.momentum))
     kind = BatchNorm2D if rank == 4 else BatchNorm1D
     layer = with_params(kind(*arguments, dtype=gamma.dtype.name), gamma=gamma, beta=beta)
@@ -175,7 +175,7 @@ def leaky_relu(node: Node) -> LeakyReLU:
 
 
 def recurrent_options(node: Node) -> SimpleNamespace:
-    """The attributes of an RNN, LSTM or GRU node, without those that xpnn does not have."""
+    """The attributes of an RNN, LSTM or GRU node; refuses those that xpnn does not support."""
     defaults: dict[str, Any] = {"activations": None, "clip": None, "direction": "forward", "hidden_size": 0}
     defaults["layout"] = 0
     if node.op == "LSTM":
@@ -198,7 +198,7 @@ def recurrent_options(node: Node) -> SimpleNamespace:
 def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences: bool) -> Recurrent:
     """The layer of one direction of an RNN, LSTM or GRU node: W (G, I), R (G, H), B (2G,) or None.
 
-    Gates lie in ONNX's order: i, o, f, c for an LSTM, z, r, h for a GRU. xpnn's are i, f, g, o and r, z, n.
+    ONNX's order of the gates is i, o, f, c for an LSTM and z, r, h for a GRU; xpnn's is i, f, g, o and r, z, n.
     """
     kind, order = {"RNN": (RNN, [0]), "LSTM": (LSTM, [0, 2, 3, 1]), "GRU": (GRU, [1, 0, 2])}[node.op]
     H, I = R.shape[1], W.shape[1]
@@ -210,7 +210,7 @@ def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences:
 
     B = xp.zeros(2 * len(W), dtype=W.dtype) if B is None else B
     for_x, for_h = B[: len(W)], B[len(W) :]
-    if node.op == "GRU":  # the candidate's second bias stands inside the reset gate
+    if node.op == "GRU":  # the reset gate multiplies the candidate's second bias, too
         layer.params["b_h"] = for_h[2 * H :]
         for_h = xp.concatenate([for_h[: 2 * H], xp.full(H, -0.0, dtype=W.dtype)])
     return with_params(layer, W_x=sorted_gates(W), W_h=sorted_gates(R), b=sorted_gates(for_x + for_h).reshape(-1))

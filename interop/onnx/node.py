@@ -1,4 +1,4 @@
-"""What stands in an ONNX model: its nodes and constant arrays, met at the border."""
+"""The nodes and constant arrays of an ONNX model, validated."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 
 class UnsupportedNodeError(ValueError):
-    """A valid ONNX model asks for something that xpnn does not have.
+    """A valid ONNX model needs something that xpnn does not have.
 
     Attributes:
         node: the node's name.
@@ -27,7 +27,7 @@ class UnsupportedNodeError(ValueError):
 
 @dataclass(frozen=True)
 class Node:
-    """One operation of the graph; an empty name among inputs or outputs is one left out."""
+    """One operation of the graph; an empty name among inputs or outputs stands for an omitted one."""
 
     name: str
     op: str
@@ -37,10 +37,10 @@ class Node:
     attributes: dict[str, Any]
 
     def options(self, **defaults: Any) -> SimpleNamespace:
-        """The attributes by name, those left out at the given defaults.
+        """The attributes by name, with these defaults for omitted ones.
 
         Raises:
-            UnsupportedNodeError: the node has an attribute that is not among them.
+            UnsupportedNodeError: the node has an attribute without a default.
         """
         for key, value in self.attributes.items():
             if key not in defaults:
@@ -54,14 +54,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A model's nodes in an order that can be run, and all that they compute with.
+    """A model's nodes in topological order, and the constants that they read.
 
     Attributes:
-        inputs: what the caller provides, by name: element type and shape, None where a length is free; the shape itself
-            is None where the model tells none.
-        outputs: the names of the values that the caller gets.
+        inputs: dtype and shape of each input, by name; a free axis is None, and so is an unknown shape.
+        outputs: the names of the outputs.
         constants: initialisers and the values of Constant nodes.
-        from_xpnn: whether xpnn wrote it, so that node names say where each layer stood.
+        from_xpnn: whether xpnn wrote the file, so that node names contain the layers' paths.
     """
 
     inputs: dict[str, tuple[np.dtype, tuple[int | None, ...] | None]]
@@ -75,7 +74,7 @@ def read_graph(model: onnx.ModelProto) -> Graph:
     """The graph of a model that :func:`onnx.checker.check_model` has passed.
 
     Raises:
-        UnsupportedNodeError: a value is no tensor, an operator lies outside the ONNX standard's own domain.
+        UnsupportedNodeError: a value is not a dense tensor.
     """
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     graph = model.graph
@@ -94,9 +93,9 @@ def read_graph(model: onnx.ModelProto) -> Graph:
 
 
 def plain_node(proto: onnx.NodeProto, opset: int) -> Node:
-    """A node of a model of that opset; one without a name is called by its first output's."""
+    """A node of a model of this opset; one without a name gets that of its first output."""
     if not all(isinstance(text, str) for text in (proto.name, proto.op_type, *proto.input, *proto.output)):
-        raise ValueError("a name is no UTF-8 text")  # protobuf hands on such names as bytes
+        raise ValueError("a name is no UTF-8 text")  # protobuf returns such names as bytes
     op = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
     attributes = {key: v.decode() if isinstance(v, bytes) else v for key, v in attributes.items()}
@@ -105,9 +104,9 @@ def plain_node(proto: onnx.NodeProto, opset: int) -> Node:
 
 
 def shortest(value: float) -> float:
-    """The decimal number with the fewest digits that float32 rounds to the same value: attributes are float32.
+    """The shortest decimal number that float32 rounds to the same value, since attributes are float32.
 
-    So a slope of 0.01 comes back as 0.01, and not as 0.009999999776482582.
+    A slope of 0.01 is thus restored as 0.01, not as 0.009999999776482582.
     """
     return float(str(np.float32(value)))
 

@@ -1,4 +1,4 @@
-"""ONNX operators on arrays: those that are layers through the layers, the rest in a line or a few."""
+"""ONNX operators on arrays: by the layers where there is one, else in a few lines."""
 
 from collections.abc import Callable
 from math import prod
@@ -13,12 +13,12 @@ Result: TypeAlias = Array | tuple[Array, ...]
 
 
 def _numbers(value: Array) -> list[int]:
-    """A shape or axes, which must be known on the host."""
+    """A shape or axes as integers on the host."""
     return [int(number) for number in to_numpy(value).reshape(-1)]
 
 
 def _pad(x: Array, window: make.Window, value: float) -> Array:
-    """x (N, C, H, W) with the window's padding, that of ``ceil_mode`` too."""
+    """x (N, C, H, W) with the window's padding, including that of ``ceil_mode``."""
     (top, left), (bottom, right), (down, beyond) = window.before, window.after, window.beyond
     N, C, H, W = x.shape
     out = xp.full((N, C, top + H + bottom + down, left + W + right + beyond), value, dtype=x.dtype)
@@ -27,7 +27,7 @@ def _pad(x: Array, window: make.Window, value: float) -> Array:
 
 
 def _as_images(function: Callable[..., Array]) -> Callable[..., Array]:
-    """Let what works on images (N, C, H, W) work on signals (N, C, L) too, as images of one row."""
+    """Apply a function of images (N, C, H, W) also to signals (N, C, L), as images of one row."""
 
     def on_either(node: Node, x: Array, *weights: Array | None) -> Array:
         if x.ndim != 3:
@@ -54,12 +54,12 @@ def _max_pool(node: Node, x: Array) -> Array:
         node.refuse("Indices", "xpnn's MaxPool2D does not tell where the maxima lie")
     dtype = x.dtype
     if dtype.kind in "iu":
-        x = x.astype("float32")  # exact for the 8 bits that the operator allows
+        x = x.astype("float32")  # exact, since the operator allows 8 bits
     return layer(x if layer.padding == window.before and window.even else _pad(x, window, -xp.inf)).astype(dtype)
 
 
 def _average_pool(node: Node, x: Array) -> Array:
-    """Sum over count, both through AvgPool2D; the count needs a pass where some of the padding does not count."""
+    """By AvgPool2D; if some of the padding does not count, divided by the mean of ones, 0 where nothing counts."""
     layer, window, o = _pool_layer(node, x, count_include_pad=0)
     counted = o.count_include_pad or window.before == window.after == (0, 0)
     if window.even and counted and layer.padding == window.before:
@@ -119,7 +119,7 @@ def _log_softmax(z: Array) -> Array:
 
 
 def _along_axis(function: Callable[[Array], Array]) -> Callable[..., Array]:
-    """Softmax and its like along one axis; before opset 13 over that and all later ones together."""
+    """A function like softmax along one axis; before opset 13, along that axis and all later ones, flattened."""
 
     def operator(node: Node, x: Array) -> Array:
         if node.opset < 13:
@@ -175,7 +175,7 @@ def _concat(node: Node, *values: Array) -> Array:
 
 
 def _gather(node: Node, data: Array, indices: Array) -> Array:
-    """Rows of a matrix through Embedding, which takes no negative indices; other axes by indexing."""
+    """Rows of a matrix by Embedding, which takes no negative indices; other axes by indexing."""
     axis = node.options(axis=0).axis
     if data.ndim == 2 and axis == 0 and data.dtype.kind == "f" and indices.ndim:
         indices = xp.where(indices < 0, indices + len(data), indices)
@@ -213,7 +213,7 @@ def _recurrent(
     c: Array | None = None,
     P: Array | None = None,
 ) -> tuple[Array, ...]:
-    """Each direction is a layer of its own; the reverse one reads the sequence turned round."""
+    """Each direction is a layer of its own; the reverse one reads the reversed sequence."""
     o = make.recurrent_options(node)
     if P is not None:
         node.refuse("P", "xpnn's LSTM has no peepholes")
@@ -221,7 +221,7 @@ def _recurrent(
         node.refuse("sequence_lens", "xpnn reads sequences of different lengths forwards only")
 
     def swap(a: Array) -> Array:
-        """Between ONNX's order of axes and batch first."""
+        """Swap ONNX's order of axes and batch first, in either direction."""
         return a if o.layout else a.swapaxes(0, 1)
 
     x, steps = swap(x), None if lengths is None else _numbers(lengths)
@@ -296,4 +296,4 @@ OPERATORS: dict[str, Callable[..., Result]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-"""What runs an operator: takes the node and the values of its inputs (None for those left out), gives its outputs."""
+"""For each operator, a function of the node and its input values (None if omitted) that returns its outputs."""

@@ -1,4 +1,4 @@
-"""From ONNX nodes to the layer that they are the parts of, seen from the last of them."""
+"""From the ONNX nodes that make up a layer to the layer, starting at the last node."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ from .walk import LayerReader, Reader
 
 
 def _axes(reader: Reader, node: Node) -> list[int] | None:
-    """What a Squeeze, Unsqueeze or ReduceSum works on: an input, before opset 13 an attribute."""
+    """The axes of a Squeeze, Unsqueeze or ReduceSum: an input, or before opset 13 an attribute."""
     value = reader.constant(node, 1)
     return node.attributes.get("axes") if value is None else value.tolist()
 
@@ -54,7 +54,7 @@ def _matmul(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, 
 
 
 def _add(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """A Dense layer's or a subsampling's bias, or the end of a residual block."""
+    """The bias of a Dense or Subsample2D layer, or the end of a residual block."""
     make.check_elementwise(node)
     values = reader.sources(node)
     if len(values) == 2:
@@ -280,4 +280,4 @@ READERS: dict[str, LayerReader] = {
     "Tanh": _without_options(Tanh),
     "Transpose": _states,
 }
-"""By the last operator of what a layer is written as: what makes the layer, and names the value that it reads."""
+"""For the last operator of a layer's nodes, the function that makes the layer and names the value it reads."""

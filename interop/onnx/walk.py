@@ -1,4 +1,4 @@
-"""The way from a graph's output back to its input, layer by layer."""
+"""From a graph's output back to its input, layer by layer."""
 
 from collections.abc import Callable, Mapping
 from itertools import groupby
@@ -12,16 +12,16 @@ from ...models import Sequential
 from .node import Graph, Node, shortest
 
 Entry: TypeAlias = tuple[tuple[str, ...], Layer]
-"""A layer and the path at which it stands."""
+"""A layer and its path in the network."""
 
 
 class Reader:
-    """Walks from the output back to the input, and turns node after node into a layer.
+    """Walks from the output back to the input and turns nodes into layers.
 
     Args:
-        graph: the model's.
-        ranks: how many axes each value has, as far as it is known.
-        readers: by operator, what makes the layer; they ask the reader for what stands around their node.
+        graph: of the model.
+        ranks: the number of axes of each value, if known.
+        readers: for each operator, the function that makes the layer. It queries this object for neighbouring nodes.
     """
 
     def __init__(self, graph: Graph, ranks: dict[str, int], readers: Mapping[str, "LayerReader"]) -> None:
@@ -33,7 +33,7 @@ class Reader:
         for node in graph.nodes:
             if not self._dynamic.isdisjoint(node.inputs):
                 self._dynamic.update(filter(None, node.outputs))
-        self._weights: list[str] = []  # the initialisers that the layer in work has read
+        self._weights: list[str] = []  # the initialisers that the current layer has read
         self._layers: dict[tuple[str, ...], Layer] = {}
 
     def network(self) -> Layer:
@@ -49,7 +49,7 @@ class Reader:
         return network
 
     def chain(self, end: str, start: str) -> list[Entry]:
-        """The layers that lead from one value to another."""
+        """The layers that lead from the value ``start`` to the value ``end``."""
         entries: list[Entry] = []
         while end != start:
             node = self._producers.get(end)
@@ -68,19 +68,19 @@ class Reader:
         return entries[::-1]
 
     def shared(self, layer: Layer) -> Layer:
-        """The layer of before, where the same constants have made the same layer already."""
+        """The existing layer if the same constants have made the same layer before, else this one."""
         names, self._weights = sorted(self._weights), []
         before = self._layers.setdefault((repr(layer), *names), layer) if names else layer
-        # the same constants may also have gone in differently, transposed or scaled
+        # the same constants may have been read differently: transposed or scaled
         same = all(to_numpy(a).tobytes() == to_numpy(before.params[key]).tobytes() for key, a in layer.params.items())
         return before if same else layer
 
     def path(self, node: Node) -> tuple[str, ...]:
-        """Where xpnn's node names say that the layer stands."""
+        """The layer's path, from a node name that xpnn wrote."""
         return tuple(filter(None, node.name.rpartition("/")[0].split(".")))
 
     def compose(self, entries: list[Entry], depth: int = 0) -> Layer:
-        """The layers as one: those whose paths have the same next part go into a Sequential of their own."""
+        """The layers as one network; neighbours whose paths agree at this depth form a Sequential of their own."""
         if not self.graph.from_xpnn:
             return entries[0][1] if depth and len(entries) == 1 else Sequential(*(layer for _, layer in entries))
         if len(entries) == 1 and len(entries[0][0]) <= depth:
@@ -92,7 +92,7 @@ class Reader:
         return Sequential(*parts)
 
     def ancestors(self, value: str) -> set[str]:
-        """The value and all that it depends on."""
+        """The value and all values that it depends on, as far as they depend on the model's input."""
         found: set[str] = set()
         todo = [value]
         while todo:
@@ -103,24 +103,24 @@ class Reader:
         return found
 
     def fork(self, a: str, b: str) -> str:
-        """The last value that both depend on."""
+        """The last value on which both depend."""
         return max(self.ancestors(a) & self.ancestors(b), key=lambda name: self._position.get(name, -1))
 
     def behind(self, value: str, *ops: str) -> Node | None:
-        """The node that gives this value, if it is one of these operations."""
+        """The node that computes this value if it is one of these operations, else None."""
         node = self._producers.get(value)
         return node if node is not None and node.op in ops else None
 
     def sources(self, node: Node) -> list[str]:
-        """Those of its inputs that depend on the model's input."""
+        """The node's inputs that depend on the model's input."""
         return [name for name in node.inputs if name in self._dynamic]
 
     def constant(self, node: Node, index: int) -> np.ndarray | None:
-        """The host value of an input; None if it is left out or depends on the model's input."""
+        """The value of an input on the host; None if it is omitted or depends on the model's input."""
         return self.graph.constants.get(node.inputs[index]) if index < len(node.inputs) else None
 
     def weight(self, node: Node, index: int) -> Array:
-        """The value of an input that becomes a parameter, which may stand transposed in the file."""
+        """The value of an input that becomes a parameter; the file may hold it transposed."""
         if len(node.inputs) <= index:
             node.refuse(f"input {index}", "xpnn's layer needs it")
         name = node.inputs[index]
@@ -139,7 +139,7 @@ class Reader:
         return self.weight(node, index) if len(node.inputs) > index and node.inputs[index] else None
 
     def number(self, node: Node, index: int, usual: float) -> float | None:
-        """A scalar constant; ``usual`` if float32 makes the same of it. None if it is no scalar constant."""
+        """A scalar constant, or ``usual`` if both are equal in float32; None if it is not a scalar constant."""
         value = self.constant(node, index)
         if value is None or value.size != 1:
             return None
@@ -150,4 +150,4 @@ class Reader:
 
 
 LayerReader: TypeAlias = Callable[[Reader, Node], tuple[Layer, str]]
-"""From the last node of what a layer is written as to the layer, and the name of the value that it reads."""
+"""Maps the last node of a layer's nodes to the layer and the name of the value that it reads."""

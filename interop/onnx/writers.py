@@ -1,4 +1,4 @@
-"""What each layer is in ONNX: the nodes that it appends to a graph, and the shape of the input that it takes."""
+"""For each layer, the ONNX nodes that it becomes, and the shape of its input."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -39,18 +39,18 @@ from ...layers.recurrent import Recurrent
 from ...models import Sequential
 
 Shape: TypeAlias = tuple[int | None, ...]
-"""Of one sample; None for an axis of any length."""
+"""The shape of one sample, with None for an axis of any length."""
 
 
 class Writer:
-    """The nodes and constants of a graph that grows layer by layer.
+    """Builds a graph's nodes and constants layer by layer.
 
-    A node's name is the dotted path at which its layer stands, and its operator: ``"0.2/Conv"``. Initialisers have the
-    parameters' own names, so a layer that stands twice has its parameters in the file once.
+    A node's name consists of its layer's dotted path, its operator and a count: ``"0.2/Conv_1"``. Initialisers have the
+    parameters' own names, so a layer that occurs twice has its parameters in the file once.
 
     Attributes:
         dtype: of all values but the indices of an Embedding.
-        rank: of the value that the last layer gave.
+        rank: the number of axes of the last layer's output.
     """
 
     def __init__(self, model: Layer, dtype: np.dtype, rank: int) -> None:
@@ -62,7 +62,7 @@ class Writer:
         self._count: Counter[str] = Counter()
 
     def layer(self, layer: Layer, path: str, x: str) -> str:
-        """Write a layer that stands at this path and reads x; the name of its output."""
+        """Write the layer at this path, which reads x; returns the name of its output."""
         writer = WRITERS.get(Sequential if _is_sequence(layer) else type(layer))
         if writer is None:
             raise TypeError(f"export: {type(layer).__name__} is none of xpnn's layers, so it has no operator in ONNX")
@@ -70,14 +70,14 @@ class Writer:
         return writer(self, layer, x)
 
     def child(self, layer: Layer, name: str, x: str) -> str:
-        """Write a layer inside the one that is being written."""
+        """Write a child of the layer that is being written."""
         path = self._path
         y = self.layer(layer, f"{path}.{name}" if path else name, x)
         self._path = path
         return y
 
     def node(self, op: str, *inputs: str, output: int = 0, **attributes: Any) -> str:
-        """Add a node; the name of its output of that number."""
+        """Add a node; returns the name of its output with this index."""
         name = f"{self._path}/{op}"
         self._count[name] += 1
         name += f"_{self._count[name]}"
@@ -86,12 +86,12 @@ class Writer:
         return value
 
     def constant(self, name: str, value: Any, dtype: Any = None) -> str:
-        """An initialiser by that name from host data."""
+        """Add an initialiser from host data; returns its name."""
         self.constants[name] = np.array(value, dtype or self.dtype, order="C")
         return name
 
     def weight(self, layer: Layer, key: str, value: Any = None) -> str:
-        """An initialiser named as the layer's parameter or buffer ``key``; by default with its value."""
+        """Add an initialiser named after the layer's parameter or buffer ``key``, by default with its value."""
         owner = self._owners[id(layer)]
         if value is None:
             value = to_numpy(layer.params[key] if key in layer.params else layer.buffers[key])
@@ -102,7 +102,7 @@ class Writer:
 
 
 def _is_sequence(layer: Layer) -> bool:
-    """Whether it is a Sequential or a model that only says which layers stand in it."""
+    """Whether it is a Sequential, or a model that adds nothing to its layers."""
     return isinstance(layer, Sequential) and type(layer).forward is Sequential.forward
 
 
@@ -193,7 +193,7 @@ def _rbf(w: Writer, layer: RBF, x: str) -> str:
 
 
 def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
-    """RNN, LSTM and GRU of ONNX read (T, N, I) and give (T, 1, N, H), and (1, N, H) for the last state."""
+    """ONNX's RNN, LSTM and GRU read (T, N, I) and return (T, 1, N, H), and (1, N, H) for the last state."""
     op, order, options = {
         RNN: ("RNN", [0], {}),
         LSTM: ("LSTM", [0, 3, 1, 2], {}),
@@ -202,7 +202,7 @@ def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
     H = layer.hidden_size
     p = {key: to_numpy(value).reshape(len(value) // H, H, -1) for key, value in layer.params.items()}
     W, R, b = (p[key][order].reshape(1, len(order) * H, -1) for key in ("W_x", "W_h", "b"))
-    # -0.0, since x + -0.0 is x for every x: the sum of the two biases is then xpnn's one, bit for bit
+    # x + -0.0 is x for every x, so ONNX's sum of two biases is xpnn's one bias, bit for bit
     b_h = np.full(b.shape, -0.0, b.dtype)
     if "b_h" in p:
         b_h[0, 2 * H :] = p["b_h"][0]
@@ -248,10 +248,10 @@ WRITERS: dict[type[Layer], LayerWriter] = {
     Subsample2D: _subsample,
     Tanh: _plain("Tanh"),
 }
-"""What writes a layer: appends its nodes, reading x, and gives the name of the output."""
+"""For each layer, the function that appends its nodes, reading x, and returns the name of the output."""
 
 ELEMENTWISE = (Dropout, LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh)
-"""Layers that take any shape and keep it."""
+"""Layers whose output has the shape of the input, which may be any."""
 
 _image = (None, None)
 SAMPLES: dict[type[Layer], Callable[[Any], Shape]] = {
@@ -270,4 +270,4 @@ SAMPLES: dict[type[Layer], Callable[[Any], Shape]] = {
     RNN: lambda layer: (None, layer.input_size),
     Subsample2D: lambda layer: (layer.channels, *_image),
 }
-"""The shape of one sample that a layer takes; layers that take several are left out."""
+"""The shape of one sample for each layer; layers that accept several ranks are omitted."""

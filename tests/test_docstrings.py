@@ -1,0 +1,34 @@
+"""The examples in public docstrings run, and no public class or function lacks one."""
+
+import doctest
+import inspect
+
+import numpy as np
+import pytest
+
+import xpnn as nn
+
+pytestmark = pytest.mark.skipif(nn.xp is not np, reason="the examples show results as NumPy prints them")
+
+PUBLIC = {name: getattr(nn, name) for name in nn.__all__}
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+EXAMPLES = [
+    example
+    for name, value in PUBLIC.items()
+    if inspect.isclass(value) or inspect.isfunction(value)
+    for example in doctest.DocTestFinder().find(value, name, module=False, globs=PUBLIC | {"nn": nn, "np": np})
+    if example.examples
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_runs(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = []
+    doctest.DocTestRunner(optionflags=FLAGS).run(example, out=told.append)
+    assert not told, "".join(told)
+
+
+def test_every_public_class_and_function_has_an_example():
+    public = {name for name, value in PUBLIC.items() if inspect.isclass(value) or inspect.isfunction(value)}
+    assert public - {example.name for example in EXAMPLES} == {"BackendError"}
