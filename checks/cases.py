@@ -97,7 +97,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _randomised(rng, Case(Embedding(5, 3), rng.integers(0, 5, (3, 4)), {}))
     yield _case(rng, Flatten(), (2, 3, 2, 2))
     yield _case(rng, Dropout(0.4, rng=seed), (4, 5))
-    for activation in (Sigmoid(), Tanh(), ScaledTanh(), ReLU(), LeakyReLU(0.1), Softmax()):
+    for activation in (Sigmoid(), Tanh(), ScaledTanh(), ReLU(), LeakyReLU(0.1), LeakyReLU(-0.5), Softmax()):
         yield _case(rng, activation, (3, 4))
     yield _case(rng, RBF(rng.standard_normal((3, 4))), (2, 4))
     yield _case(rng, Residual(Sequential(Dense(4, 4), Tanh())), (3, 4))

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..accelerate import may_decline
 from ..select import Array, Params, xp
-from ..shared.recurrent import SCANS, Recurrence, ScanBackward, State, elman_scan, recurrence
+from ..shared.recurrent import Recurrence, ScanBackward, State, elman_scan, recurrence, scan_of
 from ..shared.sequences import Steps
 from .kernels import REAL, launch
 from .products import add_product
@@ -38,9 +38,6 @@ def _elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> 
     return backward
 
 
-_SCANS = SCANS | {"layers.rnn.elman_step": _elman_scan}
-
-
 @may_decline
 def through_time(
     step: Callable[..., Any],
@@ -52,5 +49,9 @@ def through_time(
     needs_dx: bool = True,
 ) -> Recurrence:
     """Elman's by :func:`_elman_scan`."""
-    scans = _SCANS if x.dtype.name in REAL else SCANS
-    return recurrence(scans, step, x, state, params, lengths, return_sequences, needs_dx)
+    scan = scan_of(step)
+    if scan is None:
+        return NotImplemented
+    if scan is elman_scan and x.dtype.name in REAL:
+        scan = _elman_scan
+    return recurrence(scan, x, state, params, lengths, return_sequences, needs_dx)

@@ -21,8 +21,7 @@ Scan = Callable[[Array, list[Array], Params, Steps], ScanBackward]
 
 
 def recurrence(
-    scans: dict[str, Scan],
-    step: Callable[..., Any],
+    scan: Scan,
     x: Array,
     state: State,
     params: Params,
@@ -30,20 +29,17 @@ def recurrence(
     return_sequences: bool,
     needs_dx: bool,
 ) -> Recurrence:
-    """A recurrent layer by the scan for its step; declines a step that has none.
+    """A recurrent layer by the scan for its step.
 
     Args:
-        scans: by the name of its step. ``scan(a, states, params, steps)`` computes the states from a = W_x x_t + b
+        scan: ``scan(a, states, params, steps)`` computes the states from a = W_x x_t + b
             (rows, G*H), which it may overwrite. For each state component, ``states`` has an array (N + rows, H): the
             first N rows are the initial state, the scan fills in the others. It returns
             ``backward(dh, dstates, grads) -> dE/da``, where dh (rows, H) is the gradient of each row's h, or None if
             only the last state counts. ``backward`` replaces dstates, the gradients (N, H) of the last state's
             components, by those of the initial state in place, and adds to all of grads but W_x and b.
-        step, x, state, params, lengths, return_sequences, needs_dx: the equation's arguments.
+        x, state, params, lengths, return_sequences, needs_dx: the equation's arguments.
     """
-    scan = scans.get(f"{step.__module__}.{step.__qualname__}".partition(".")[2])
-    if scan is None:
-        return NotImplemented
     N, T, I = x.shape
     steps = Steps(N, T) if lengths is None else RaggedSteps(N, T, lengths)
     W_x, x_rows = params["W_x"], steps.rows(x, ones=1)  # the ones make b one more column of W
@@ -203,11 +199,14 @@ def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sca
     return backward
 
 
-SCANS: dict[str, Scan] = {
-    "layers.rnn.elman_step": elman_scan,
-    "layers.lstm.lstm_step": lstm_scan,
-    "layers.gru.gru_step": gru_scan,
-}
+def scan_of(step: Callable[..., Any]) -> Scan | None:
+    """The scan for a step; None for a step that is not the package's own."""
+    scans = {
+        "layers.rnn.elman_step": elman_scan,
+        "layers.lstm.lstm_step": lstm_scan,
+        "layers.gru.gru_step": gru_scan,
+    }
+    return scans.get(f"{step.__module__}.{step.__qualname__}".partition(".")[2])
 
 
 @may_decline
@@ -220,5 +219,8 @@ def through_time(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """By :func:`recurrence`."""
-    return recurrence(SCANS, step, x, state, params, lengths, return_sequences, needs_dx)
+    """Declines a step that has no scan."""
+    scan = scan_of(step)
+    if scan is None:
+        return NotImplemented
+    return recurrence(scan, x, state, params, lengths, return_sequences, needs_dx)

@@ -1,381 +1,295 @@
-"""A planted error in each backward makes gradcheck fail, in the rows that it spoils and in no other.
+"""A planted error is found: by gradcheck, in the rows that it spoils and in no other, or by a comparison.
 
-The source of a class or function is taken, an exact snippet in it replaced by a wrong one, the result executed in a
-copy of its module's names, and put in the original's place throughout the package. The original passes the same cases
-(``test_gradcheck.py`` holds that for all but the cases below), so it is the planted error that fails.
+``planted_in_equations.py`` and ``planted_in_forms.py`` say what is planted, ``planting.py`` how. Without an error the
+same checks pass, so it is the error that fails. The forms' part needs the forms: NumPy, and not ``NN_PLAIN=1``.
 """
 
 import inspect
+import math
 import re
 import sys
-import textwrap
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from border import dev, host
+from checks.planting import Mutation, cases_of, found, package, plant, run_plain, wrong_rows
 
 import xpnn as nn
-from xpnn.backend import col2im, turned_windows
-from xpnn.backend.fusion import FORMS
-from xpnn.backend.kernels import REAL
-from xpnn.checks import cases
-from xpnn.layers import activations, batchnorm, conv, losses, pool, recurrent, rnn
-from xpnn.layers.correlation import Correlation, correlation_of
-from xpnn.layers.recurrent import RaggedSteps, Recurrent
+from checks import planted_in_equations, planted_in_forms
+from xpnn.backend.accelerate import EQUATIONS, forms, runs_by
+from xpnn.backend.select import plain
+
+FORMS_RUN = nn.xp is np and not plain
 
 
-class Mutation(NamedTuple):
-    """An error to plant.
-
-    Attributes:
-        target: the class or function whose source is changed.
-        right: a snippet of it, which occurs there once.
-        wrong: what it becomes.
-        plants: the error in words.
-        fails: the parameters whose gradients become wrong, and "input"; over all cases together.
-        cases: the layer or loss whose cases are run, the target itself by default.
-    """
-
-    target: type | object
-    right: str
-    wrong: str
-    plants: str
-    fails: str
-    cases: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.target.__name__}: {self.plants}"
-
-
-ALL = "W_x W_h b input"
-MUTATIONS = [
-    Mutation(nn.Dense, "matmul(W.T, delta)", "matmul(W, delta)", "dropped transpose", "input"),
-    Mutation(nn.Dense, "delta, a.T)", "delta, a.T[:, ::-1])", "features in reverse", "W"),
-    Mutation(activations._bias_gradient, "delta.sum(1)", "delta.mean(1)", "mean for a sum", "b", "Dense"),
-    Mutation(nn.Dense, "self.grads.add", 'self.grads["W"][...] = 0; self.grads.add', "overwrites the gradient", "W"),
-    Mutation(activations._bias_gradient, "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
-    Mutation(activations.linear, "_bias_gradient(dy, db)", "dy", "forgotten bias", "b", "Dense"),
-    Mutation(Correlation, "do[p1 : H - p1, :", "do[: H - 2 * p1, :", "padding not cut off", "input", "Conv2D"),
-    Mutation(
-        conv.correlate, "rows_first(dy)", "rows_first(dy[::-1])", "another sample's gradient", "W input", "Conv2D"
-    ),
-    Mutation(Correlation, "padding)  # made", "padding, 1)  # made", "a border of ones", "W", "Conv2D"),
-    Mutation(Correlation, "[..., ::-1, ::-1]", "[..., ::-1]", "kernel turned by half", "input", "Conv2D"),
-    Mutation(
-        Correlation,
-        "border, self.dilation, self.G)",
-        "border, (1, 1), self.G)",
-        "dilation forgotten",
-        "input",
-        "Conv2D",
-    ),
-    Mutation(
-        nn.Conv2D, 'self.grads["W"], self.grads["b"])', 'self.grads["W"], 0 * self.grads["b"])', "forgotten bias", "b"
-    ),
-    Mutation(Correlation, "W[..., ::-1, :]", "W", "kernel's rows not turned", "input", "Conv2D"),
-    Mutation(Correlation, "dW += rows", "dW[...] = rows", "only the last tile", "W", "Conv2D"),
-    Mutation(Correlation, "dK[:, j, -1, j]", "dK[:, j, 0, j]", "a pixel for the bias", "b", "Conv2D"),
-    Mutation(
-        Correlation,
-        "dK[:, j : j + self.k1, :-1, j]",
-        "dK[:, : self.k1, :-1, j]",
-        "row j's kernels not lowered",
-        "W",
-        "Conv2D",
-    ),
-    Mutation(
-        Correlation,
-        "self._column(rows_first(x, *self.padding)).T)",
-        "rows_first(x, *self.padding).reshape(-1, delta.shape[1]).T)",
-        "pixels in another order",
-        "W",
-        "Conv2D",
-    ),
-    Mutation(Correlation, "db += delta.sum(1)", "db += delta.mean(1)", "mean for a sum", "b", "Conv2D"),
-    Mutation(
-        turned_windows,
-        "rows.start - margin, tile.shape[1]",
-        "rows.start - (kernel - 1), tile.shape[1]",
-        "one margin",
-        "input",
-        "Conv2D",
-    ),
-    Mutation(turned_windows, "size - margin, 1, dilation)", "size - margin)", "dilation forgotten", "input", "Conv2D"),
-    Mutation(
-        turned_windows, "first * stride - top", "max(first * stride - top - 1, 0)", "row off by one", "input", "Conv2D"
-    ),
-    Mutation(col2im, "left + n * dilation", "left + n", "dilation forgotten", "input", "Conv2D"),
-    Mutation(col2im, "tile.cols.start * stride", "tile.cols.start", "stride forgotten in width", "input", "Conv2D"),
-    Mutation(col2im, "lines[:, :, :, n]", "lines[:, :, :, kernel - 1 - n]", "columns in reverse", "input", "Conv2D"),
-    Mutation(col2im, "] += lines", "] = lines", "overlapping windows not summed", "input", "Conv2D"),
-    Mutation(nn.MappedConv2D, "size)[self._pairs]", "size)[: len(self._pairs)]", "other connections' gradients", "W"),
-    Mutation(nn.MappedConv2D, 'dK, self.grads["b"]', "dK, xp.zeros_like(b)", "forgotten bias", "b"),
-    Mutation(nn.MappedConv2D, "return dx\n", "return dx if dx is None else -dx\n", "wrong sign", "input"),
-    Mutation(pool._winners, "yield first", "yield 1.0", "to all, not to the largest", "input", "MaxPool2D"),
-    Mutation(pool._winners, "tap == y", "tap < y", "to all but the largest", "input", "MaxPool2D"),
-    Mutation(pool.max_pool, "dy), winners)", "dy), winners[::-1])", "places in reverse", "input", "MaxPool2D"),
-    Mutation(pool.mean_pool, "repeat(scale,", "repeat(1.0,", "not divided by the size", "input", "AvgPool2D"),
-    Mutation(pool._Windows, "tap += dy", "tap[...] = dy", "overlapping windows not summed", "input", "AvgPool2D"),
-    Mutation(
-        pool._Windows, "multiply(dy, factor,", "multiply(0 * dy, factor,", "side by side lost", "input", "MaxPool2D"
-    ),
-    Mutation(
-        pool._Windows,
-        "slice(p1, p1 + H), slice(None), slice(p2, p2 + W)",
-        "slice(p2, p2 + H), slice(None), slice(p1, p1 + W)",
-        "axes of the padding swapped",
-        "input",
-        "AvgPool2D",
-    ),
-    Mutation(nn.GlobalAvgPool2D, "1 / (H * W) * dy.T", "1 / H * dy.T", "width forgotten", "input"),
-    Mutation(nn.Subsample2D, "area * (dy * mean)", "(dy * mean)", "mean for a sum", "W"),
-    Mutation(nn.Subsample2D, "dy.sum((0, 2, 3))", "dy.sum((0, 2, 3))[::-1]", "maps in reverse", "b"),
-    Mutation(
-        nn.Subsample2D, "mean_backward(area * W * dy)", "mean_backward(area * dy)", "coefficient forgotten", "input"
-    ),
-    Mutation(batchnorm._BatchNorm, "dx -= dbeta / M", "pass", "gradient through the mean", "input", "BatchNorm1D"),
-    Mutation(batchnorm._BatchNorm, "dgamma / -M", "dgamma / -len(x)", "batch for all values", "input", "BatchNorm2D"),
-    Mutation(batchnorm._BatchNorm, "dx *= gamma * invstd", "dx *= invstd", "scale forgotten", "input", "BatchNorm2D"),
-    Mutation(
-        batchnorm._BatchNorm, "(dy * xhat)", "(dy * x)", "input for its normal form", "gamma input", "BatchNorm1D"
-    ),
-    Mutation(batchnorm._BatchNorm, "+= dbeta.ravel()", "+= dgamma.ravel()", "the other sum", "beta", "BatchNorm1D"),
-    Mutation(
-        nn.Embedding,
-        "dy.reshape(-1, self.embedding_dim)",
-        "(dy.reshape(-1, self.embedding_dim).T * ((x.ravel()[:, None] == x.ravel()).cumsum(1).diagonal() == 1)).T",
-        "a symbol that recurs counts once",
-        "W",
-    ),
-    Mutation(nn.Embedding, "x.ravel()", "(x.ravel() + 1) % self.num_embeddings", "off by one", "W"),
-    Mutation(nn.Flatten, "return dy.reshape(shape)", "return dy", "shape not restored", "input"),
-    Mutation(nn.Flatten, "dy.reshape(shape)", "dy.reshape(shape[::-1]).T", "axes in reverse", "input"),
-    Mutation(nn.Dropout, "return mask * dy", "return dy", "mask forgotten", "input"),
-    Mutation(nn.Dropout, "return mask * dy", "return (mask > 0) * dy", "scale forgotten", "input"),
-    Mutation(activations.sigmoid, "(a * (1 - a))", "(1 - a)", "missing factor", "input", "Sigmoid"),
-    Mutation(activations.tanh, "slope = xp.square(a)", "slope = a.copy()", "square forgotten", "input", "Tanh"),
-    Mutation(activations.scaled_tanh, "(slope * (amplitude", "((amplitude", "slope forgotten", "input", "ScaledTanh"),
-    Mutation(activations.relu, "(a > 0)", "(dy > 0)", "sign of the gradient, not of the input", "input", "ReLU"),
-    Mutation(activations.leaky_relu, "z.dtype.type(slope)", "z.dtype.type(0)", "slope forgotten", "input", "LeakyReLU"),
-    Mutation(nn.Softmax, "(dy - (dy * a).sum(-1, keepdims=True))", "dy", "missing term", "input"),
-    Mutation(nn.RBF, "-2 * (dy[:, :, None]", "-(dy[:, :, None]", "missing factor", "input"),
-    Mutation(nn.RBF, "-2 * (dy[:, :, None]", "2 * (dy[:, :, None]", "wrong sign", "input"),
-    Mutation(losses.softmax_cross_entropy, "dz -= t", "dz += t", "wrong sign", "input", "SoftmaxCrossEntropy"),
-    Mutation(
-        losses.softmax_cross_entropy,
-        "dz *= scale",
-        "dz *= 1 / len(logits)",
-        "samples for labels",
-        "input",
-        "SoftmaxCrossEntropy",
-    ),
-    Mutation(nn.HalfSquaredError, "return difference * scale", "return 2 * difference * scale", "factor 2", "input"),
-    Mutation(nn.RBFLoss, "backward()[..., :-1]", "backward()[..., 1:]", "off by one class", "input"),
-    Mutation(nn.Sequential, "reversed(steps)", "reversed(steps[1:])", "first layer left out", "0.W 0.b input"),
-    Mutation(nn.Sequential, "                needs_dx = True", "", "activation left out in training", "0.W 0.b"),
-    Mutation(nn.Residual, "return gradients[0] + gradients[1]", "return gradients[0]", "way round forgotten", "input"),
-    Mutation(
-        nn.Residual,
-        " or (part is not None and part.dtype is not None)",
-        "",
-        "no gradients as the first layer in training",
-        "body.0.W body.0.b body.W body.b shortcut.W shortcut.b",
-    ),
-    Mutation(Recurrent, "delta.T, x_rows)", "delta.T, x_rows[::-1])", "time reversed", "W_x", "RNN"),
-    Mutation(Recurrent, "dW[:, I]", "delta[-N:].sum(0)", "last step only", "b", "LSTM"),
-    Mutation(recurrent.add_rows, "x.sum(0)", "x.mean(0)", "mean for a sum", "b_h", "GRU"),
-    Mutation(Recurrent, "matmul(delta, W_x)", "matmul(delta, W_x.T)", "dropped transpose", "input", "RNN"),
-    Mutation(Recurrent, "+= steps.sort(dy)", "+= dy", "not sorted by length", "W_x W_h b input", "RNN"),
-    Mutation(
-        Recurrent,
-        "steps.unsort(part) for part in dstates",
-        "part for part in dstates",
-        "order of the rows kept",
-        "input",
-        "RNN from a state",
-    ),
-    Mutation(
-        Recurrent,
-        "self._parts(dlast, N)",
-        "self._parts(None, N)",
-        "last state's gradient lost",
-        "W_x W_h b input",
-        "LSTM from a state",
-    ),
-    Mutation(
-        RaggedSteps,
-        "unsorted[self._order] = state",
-        "unsorted[...] = state[self._order]",
-        "not the inverse permutation",
-        "input",
-        "GRU from a state",
-    ),
-    Mutation(rnn.elman, "xp.subtract(1, delta, out=delta)", "delta[...] = 1", "1 - h^2 forgotten", ALL, "RNN"),
-    Mutation(rnn.elman, "product(d, straight, ", "product(d, straight.T, ", "dropped transpose", ALL, "RNN"),
-    Mutation(rnn.elman, "dh_now += dh_rows[now]", "dh_now[...] = dh_rows[now]", "later steps lost", ALL, "RNN"),
-    Mutation(nn.RNN, "delta.T, h[steps.before])", "delta.T, h[steps.N :])", "h_t for h_{t-1}", "W_h"),
-    Mutation(nn.LSTM, "g * (i * (1 - i))", "g * i", "input gate's slope", "W_x W_h b input"),
-    Mutation(nn.LSTM, "c[steps.before] * (f", "c_rows * (f", "c_t for c_{t-1}", "W_x W_h b input"),
-    Mutation(nn.LSTM, "i * (1 - g * g)", "i * (1 - g)", "square forgotten", "W_x W_h b input"),
-    Mutation(nn.LSTM, "o * (1 - tanh_c * tanh_c)", "o", "slope of tanh c forgotten", "W_x W_h b input"),
-    Mutation(nn.LSTM, "dc_now += dh_now", "dc_now[...] = dh_now", "the cell's own way lost", "W_x W_h b input"),
-    Mutation(nn.LSTM, "dc_now *= f[now]", "pass", "forget gate forgotten", "W_x W_h b input"),
-    Mutation(nn.LSTM, "delta.T, h[steps.before])", "delta.T, h_rows)", "h_t for h_{t-1}", "W_h"),
-    Mutation(nn.GRU, "dn * m * (r * (1 - r))", "dn * (r * (1 - r))", "missing factor", "W_x W_h b b_h input"),
-    Mutation(nn.GRU, "(h_before - n)", "(n - h_before)", "wrong sign", "W_x W_h b b_h input"),
-    Mutation(nn.GRU, "delta[:, 2] = dn * r", "delta[:, 2] = dn", "reset gate forgotten", "W_x W_h b b_h input"),
-    Mutation(nn.GRU, "dh_now *= z[now]", "dh_now *= 0", "the state's own way lost", "W_x W_h b b_h input"),
-    Mutation(nn.GRU, '["b_h"], delta[:, 2])', '["b_h"], dn)', "b's gradient for b_h's", "b_h"),
-    Mutation(nn.GRU, "            delta[:, 2] = dn\n", "", "b_h's gradient for b's", "W_x b input"),
-]
-
-
-@pytest.fixture(autouse=True)
-def many_blocks(monkeypatch):
-    """A row of the output to a block, or several at once: what is added up between them in a convolution counts too."""
-    monkeypatch.setattr(sys.modules["xpnn.backend.im2col"], "WORKSPACE_BYTES", 1)
-    monkeypatch.setattr(sys.modules["xpnn.layers.correlation"], "kernels_at_once", lambda _: 24)  # on a device too
-    correlation_of.cache_clear()
-    yield
-    correlation_of.cache_clear()
-
-
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def equations(monkeypatch):
-    """On a device too: stand_in/checks/check_kernels.py plants the errors in the kernels that stand in for them."""
-    for dtype in list(REAL):
-        monkeypatch.delitem(REAL, dtype)
+    """Every layer runs by its equation."""
+    run_plain(monkeypatch)
 
 
-def in_package():
-    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "xpnn"]
-    for module in modules:
-        for name, value in list(vars(module).items()):
-            if inspect.isclass(value) or inspect.isfunction(value):
-                yield module, name, value
-
-
-FUSED = [value for _, _, value in in_package() if value.__name__ in FORMS and value not in FORMS.values()]
-
-
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
-def test_a_planted_error_is_found(mutation, monkeypatch):
-    plant(monkeypatch, mutation.target, mutation.right, mutation.wrong)
-    failing, verdicts = set(), set()
-    for case in cases_of(mutation.cases or mutation.target.__name__):
-        try:
-            rows = nn.gradcheck(case.layer, case.x, **case.options).rows
-        except (ValueError, IndexError, AttributeError):
-            continue  # shapes no longer fit, or a gradient is missing; another case must show wrong numbers
-        wrong = [row for row in rows if not row.ok]
-        failing |= {f"{row.path}.{row.parameter}".lstrip(".") for row in wrong}
-        verdicts |= {row.verdict for row in wrong}
+def assert_found(mutation: Mutation, failing: set[str]) -> None:
     assert failing == set(mutation.fails.split())
+
+
+# gradcheck, on equations
+
+
+@pytest.mark.parametrize("mutation", planted_in_equations.EQUATIONS, ids=str)
+def test_an_error_in_an_equation_is_found(mutation, equations, monkeypatch):
+    plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
+    failing, verdicts = wrong_rows(mutation.run_on)
+    assert_found(mutation, failing)
     assert all(verdict == "wrong" or verdict.startswith("shape") for verdict in verdicts)
 
 
-@pytest.mark.parametrize("name", dict.fromkeys(mutation.cases or mutation.target.__name__ for mutation in MUTATIONS))
-def test_without_an_error_the_same_cases_pass(name):
-    cases = list(cases_of(name))
-    assert cases
-    for case in cases:
+@pytest.mark.parametrize("name", dict.fromkeys(mutation.run_on for mutation in planted_in_equations.EQUATIONS))
+def test_without_an_error_the_equations_pass(name, equations):
+    assert_all_right(name)
+
+
+def assert_all_right(name: str) -> None:
+    assert cases_of(name)
+    for case in cases_of(name):
         report = nn.gradcheck(case.layer, case.x, **case.options)
         assert {row.verdict for row in report.rows} == {"ok"}, report
 
 
-def test_every_backward_has_a_planted_error():
-    """Each exported layer and loss, every class of its ancestry, and what is fused: if it defines a backward, it is a
-    target above."""
-    targets = {inspect.unwrap(mutation.target) for mutation in MUTATIONS}
-    exported = {
-        value for value in vars(nn).values() if isinstance(value, type) and issubclass(value, nn.Layer | nn.Loss)
+@pytest.mark.parametrize("name", ["Conv2D", "MaxPool2D", "Dense", "Sequential", "BatchNorm2D", "LSTM", "Embedding"])
+def test_no_form_is_called_where_equations_run(name, equations):
+    assert {runs_by(equation) for equation in EQUATIONS} == {"equation"}
+    called = set()
+    case = cases_of(name)[-1]
+    x = dev(case.x, case.layer.dtype)
+    sys.setprofile(lambda frame, event, argument: called.add(frame.f_code.co_filename))
+    try:
+        y, backward = case.layer.forward(x, **case.options)
+        backward(y)
+    finally:
+        sys.setprofile(None)
+    assert inspect.getfile(type(case.layer)) in called
+    assert not called & {inspect.getfile(form) for form in forms().values()}
+
+
+# a comparison, on a batch in slices
+
+SLICES = [slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8)]
+
+
+def passes() -> dict[str, np.ndarray]:
+    """Output and gradients of a network in which a layer stands twice, after backward has run twice."""
+    rng = np.random.default_rng(0)
+    conv, dense = nn.Conv2D(2, 2, 3, padding=1, rng=1, dtype="float64"), nn.Dense(8, 3, rng=2, dtype="float64")
+    model = nn.Sequential(conv, nn.Tanh(), conv, nn.MaxPool2D(2), nn.Flatten(), dense)
+    y, backward = model.forward(dev(rng.standard_normal((8, 2, 4, 4))))
+    dy = dev(rng.standard_normal(y.shape))
+    backward(dy)
+    dx = backward(dy)
+    return {"output": host(y), "input": host(dx)} | {key: host(value) for key, value in model.grads.items()}
+
+
+def differing(some: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> set[str]:
+    """The names of what differs by more than the rounding of a few sums."""
+    return {
+        key
+        for key, value in some.items()
+        if value.shape != others[key].shape or not np.allclose(value, others[key], 1e-11, 1e-12)
     }
-    ancestry = {parent for cls in exported for parent in cls.__mro__ if parent.__module__.startswith("xpnn.")}
-    candidates = ancestry | set(map(inspect.unwrap, FUSED))
+
+
+@pytest.fixture
+def divided(monkeypatch):
+    """What passes by slices, of which each thread has two where there are threads, and the whole batch give."""
+
+    def run() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        whole = passes()
+        monkeypatch.setattr("xpnn.models.plan.batch_slices", lambda samples, elements: SLICES)
+        if FORMS_RUN:
+            monkeypatch.setattr("xpnn.backend.cpu.slices.blas_threads", lambda: 2)
+        return passes(), whole
+
+    return run
+
+
+@pytest.mark.parametrize("mutation", planted_in_equations.SLICES, ids=str)
+def test_an_error_in_the_equation_of_slices_is_found(mutation, equations, divided, monkeypatch):
+    plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
+    assert_found(mutation, differing(*divided()))
+
+
+def test_without_an_error_slices_give_what_the_whole_batch_gives(equations, divided):
+    assert differing(*divided()) == set()
+
+
+# a comparison, on the optimisers' updates
+
+OPTIONS = {
+    "sgd": [(0.1, 0.0, False, 0.0), (0.1, 0.9, False, 0.2), (0.2, 0.8, True, 0.0)],
+    "adam": [(0.1, 0.3, (0.8, 0.9), 0.0), (0.1, 0.3, (0.7, 0.8), 0.2)],
+    "adamw": [(0.1, 0.3, 0.7, (0.8, 0.9))],
+}
+"""Of each update: its arguments behind its arrays."""
+
+ARRAYS = {"sgd": "pgv", "adam": "pgmv", "adamw": "pgmv"}
+
+
+def updated(name: str, update, carry=dev) -> dict[str, np.ndarray]:
+    """The arrays of an update after each of three steps with each of its options."""
+    rng, arrays = np.random.default_rng(0), {key: [] for key in ARRAYS[name]}
+    for options in OPTIONS[name]:
+        p, *state = (carry(rng.standard_normal(11)), *(carry(np.zeros(11)) for _ in ARRAYS[name][2:]))
+        for _ in range(3):
+            g = carry(rng.standard_normal(11))
+            update(p, g, *(state if options[1] else [None]), *options)
+            for key, array in zip(ARRAYS[name], (p, g, *state), strict=True):
+                arrays[key].append(host(array).copy())
+    return {key: np.array(values) for key, values in arrays.items()}
+
+
+def bound(name: str):
+    """What the optimiser calls."""
+    return getattr(sys.modules[EQUATIONS[name].__module__], name)
+
+
+def differing_from_the_loop(name: str) -> set[str]:
+    return differing(updated(name, bound(name)), updated(name, LOOPS[name], np.array))
+
+
+def sgd(p, g, v, lr, momentum, nesterov, weight_decay):
+    """One element after the other."""
+    for i in range(len(p)):
+        step = gradient = g[i] + weight_decay * p[i]
+        if v is not None:
+            v[i] = momentum * v[i] + gradient
+            step = gradient + momentum * v[i] if nesterov else v[i]
+        p[i] -= lr * step
+        g[i] = 0
+
+
+def adam(p, g, m, v, rate, eps, betas, weight_decay, shrink=1.0):
+    """One element after the other."""
+    for i in range(len(p)):
+        gradient = g[i] + weight_decay * p[i]
+        m[i] = betas[0] * m[i] + (1 - betas[0]) * gradient
+        v[i] = betas[1] * v[i] + (1 - betas[1]) * gradient**2
+        p[i] = shrink * p[i] - rate * m[i] / (math.sqrt(v[i]) + eps)
+        g[i] = 0
+
+
+def adamw(p, g, m, v, rate, eps, shrink, betas):
+    """One element after the other."""
+    adam(p, g, m, v, rate, eps, betas, 0.0, shrink)
+
+
+LOOPS = {"sgd": sgd, "adam": adam, "adamw": adamw}
+
+
+@pytest.mark.parametrize("mutation", planted_in_equations.UPDATES, ids=str)
+def test_an_error_in_an_update_s_equation_is_found(mutation, equations, monkeypatch):
+    plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
+    assert_found(mutation, differing_from_the_loop(mutation.run_on))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_without_an_error_the_updates_give_what_the_loops_give(name, equations):
+    assert differing_from_the_loop(name) == set()
+
+
+# the forms
+
+if FORMS_RUN:
+    SETTINGS = [
+        {
+            "backend.shared.im2col.WORKSPACE_BYTES": 1,  # a tile for each position
+            "backend.cpu.products.pieces": lambda rows, inner, columns: (2 - rows % 2, 2 - columns % 2),
+            "backend.cpu.products.sum_pieces": lambda rows, inner, columns: (1, 1),
+            "backend.cpu.products.better_in_halves": lambda multiplications: True,
+            "backend.cpu.blas._WORTH": 0,
+        },
+        {
+            "backend.shared.convolution.narrow_parts": lambda kernels, numbers, cols, samples: cols,
+            "backend.shared.convolution._LONG": 1,  # columns are kept
+        },
+    ]
+    """What larger arrays and other machines run by: many pieces, or all at once."""
+
+    IN_FORMS = planted_in_forms.FORMS + (planted_in_forms.BLAS if found("backend.cpu.blas._gemm")("d") else [])
+
+    @pytest.fixture
+    def forms_of_small_arrays(monkeypatch):
+        """As on larger arrays, on any machine: kernels for several rows of the output, a vector in several blocks."""
+        monkeypatch.setattr("xpnn.backend.shared.convolution.kernels_at_once", lambda _: 24)
+        monkeypatch.setattr("xpnn.backend.cpu.memory._BLOCK", 4)
+        correlation_of = found("backend.shared.convolution.correlation_of")
+        correlation_of.cache_clear()
+        yield
+        correlation_of.cache_clear()
+
+    def in_all_settings(monkeypatch, check):
+        """What the check gives in each of them."""
+        for setting in SETTINGS:
+            with monkeypatch.context() as patch:
+                for place, value in setting.items():
+                    patch.setattr(f"xpnn.{place}", value)
+                yield check()
+
+    @pytest.mark.parametrize("mutation", IN_FORMS, ids=str)
+    def test_an_error_in_a_form_is_found(mutation, forms_of_small_arrays, monkeypatch):
+        plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
+        rows = list(in_all_settings(monkeypatch, lambda: wrong_rows(mutation.run_on)))
+        assert_found(mutation, set().union(*(failing for failing, _ in rows)))
+        assert all(verdict == "wrong" or verdict.startswith("shape") for _, verdicts in rows for verdict in verdicts)
+
+    @pytest.mark.parametrize("name", dict.fromkeys(mutation.run_on for mutation in IN_FORMS))
+    def test_without_an_error_the_forms_pass(name, forms_of_small_arrays, monkeypatch):
+        list(in_all_settings(monkeypatch, lambda: assert_all_right(name)))
+
+    @pytest.mark.parametrize("mutation", planted_in_forms.SLICES, ids=str)
+    def test_an_error_in_the_form_of_slices_is_found(mutation, divided, monkeypatch):
+        plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
+        assert_found(mutation, differing(*divided()))
+
+    def test_without_an_error_slices_on_threads_give_what_the_whole_batch_gives(divided):
+        assert differing(*divided()) == set()
+
+    @pytest.mark.parametrize("mutation", planted_in_forms.UPDATES, ids=str)
+    def test_an_error_in_an_update_s_form_is_found(mutation, forms_of_small_arrays, monkeypatch):
+        plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
+        assert_found(mutation, set().union(*map(differing_from_the_equation, mutation.run_on.split())))
+
+    @pytest.mark.parametrize("name", OPTIONS)
+    def test_without_an_error_the_updates_forms_give_what_the_equations_give(name, forms_of_small_arrays):
+        assert differing_from_the_equation(name) == set()
+
+    def differing_from_the_equation(name):
+        by_form = updated(name, bound(name))
+        with pytest.MonkeyPatch.context() as patch:
+            run_plain(patch)
+            return differing(by_form, updated(name, bound(name)))
+
+
+# the tables
+
+
+def test_every_backward_has_a_planted_error():
+    """Each class and function of layers, models and the forms that run: if it defines a backward, it is a target."""
+    rooms = ("xpnn.layers", "xpnn.models", *FORMS_RUN * ("xpnn.backend.cpu", "xpnn.backend.shared"))
+    candidates = set(EQUATIONS.values()) | {
+        value
+        for module in package()
+        if module.__name__.startswith(rooms)
+        for value in vars(module).values()
+        if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__ == module.__name__
+    }
     with_backward = {one for one in candidates if re.search(r"def backward\b|, lambda", inspect.getsource(one))}
-    assert {nn.Dense, inspect.unwrap(pool.max_pool)} <= with_backward  # the search finds them
-    assert with_backward - targets == set()
+    assert {nn.Flatten, EQUATIONS["max_pool"]} <= with_backward  # the search finds them
+    planted = [*planted_in_equations.EQUATIONS, *planted_in_equations.SLICES]
+    planted += [*IN_FORMS, *planted_in_forms.SLICES] if FORMS_RUN else []
+    targets = {found(mutation.place) for mutation in planted}
+    never_differentiated = {found("models.sequential.inferred_in_a_row")}
+    assert [one.__qualname__ for one in with_backward - targets - never_differentiated] == []
 
 
 def test_a_snippet_that_is_not_there_is_an_error(monkeypatch):
     with pytest.raises(AssertionError, match="occurs 0 times"):
-        plant(monkeypatch, nn.Dense, "delta @ a.T", "")
-
-
-def plant(monkeypatch, target, right, wrong):
-    """Put the target with the error, and its subclasses made anew, in the originals' place in the whole package."""
-    target = inspect.unwrap(target)
-    source = textwrap.dedent(inspect.getsource(target))
-    assert source.count(right) == 1, f"{right!r} occurs {source.count(right)} times in {target.__name__}"
-    replaced = {target: execute(target, source.replace(right, wrong), {})}
-    for subclass in subclasses(target):
-        replaced[subclass] = execute(subclass, textwrap.dedent(inspect.getsource(subclass)), replaced)
-    for module, name, value in in_package():
-        if (original := inspect.unwrap(value)) in replaced:
-            monkeypatch.setattr(module, name, replaced[original])
-    correlation_of.cache_clear()
-
-
-def execute(original, source, replaced):
-    """What the source defines under the original's name, among its module's names."""
-    names = dict(vars(sys.modules[original.__module__])) | {"fused": lambda equations: equations}
-    names |= {old.__name__: new for old, new in replaced.items() if names.get(old.__name__) is old}
-    exec(compile(source, f"<mutated {original.__name__}>", "exec"), names)
-    return names[original.__name__]
-
-
-def subclasses(target):
-    """All in the package, each after its bases."""
-    found = []
-    for subclass in target.__subclasses__() if isinstance(target, type) else ():
-        if subclass.__module__.startswith("xpnn."):
-            found += [subclass, *subclasses(subclass)]
-    return found
-
-
-class FromState(nn.Layer):
-    """A recurrent layer as a function of x and its first state, giving y and its last state, each side in one array."""
-
-    def __init__(self, recurrent, steps, lengths=None):
-        super().__init__()
-        self.recurrent, self.steps, self.lengths = recurrent, steps, lengths
-
-    def leaves(self):
-        yield "", self.recurrent
-
-    def forward(self, inputs, needs_dx=True):
-        x, *state = self.parts(inputs, self.steps * self.recurrent.input_size)
-        x = x.reshape(len(x), self.steps, -1)
-        y, last, recurrent_backward = self.recurrent.forward_from(x, self.joined(state), needs_dx, self.lengths)
-        flat = y.reshape(len(y), -1)
-
-        def backward(dy):
-            first, *dlast = self.parts(dy, flat.shape[1])
-            dx, dstate = recurrent_backward(first.reshape(y.shape), self.joined(dlast))
-            return None if dx is None else self.side_by_side(dx.reshape(len(x), -1), dstate)
-
-        return self.side_by_side(flat, last), backward
-
-    def parts(self, array, width):
-        H = self.recurrent.hidden_size
-        return [array[:, :width], *(array[:, start : start + H] for start in range(width, array.shape[1], H))]
-
-    def joined(self, state):
-        return tuple(state) if len(state) > 1 else state[0]
-
-    def side_by_side(self, first, state):
-        return nn.xp.concatenate([first, *(state if isinstance(state, tuple) else (state,))], axis=1)
-
-
-def cases_of(name):
-    """Those of the command line for a layer or loss; "... from a state": as a function of the state too."""
-    recurrent, _, stateful = name.partition(" ")
-    if not stateful:
-        return [case for case in cases.layer_cases(seed=0) if type(case.layer).__name__ == name]
-    cls, rng = getattr(nn, recurrent), np.random.default_rng(0)
-    x = rng.standard_normal((3, 4 * 3 + 3 * len(cls.state_names)))
-    return [
-        cases.Case(FromState(cls(3, 3, return_sequences, rng=1), steps=4, lengths=lengths), x, {})
-        for return_sequences in (False, True)
-        for lengths in (None, [1, 4, 2])
-    ]
+        plant(monkeypatch, nn.Dense, "delta x a.T", "")
