@@ -1,0 +1,42 @@
+"""What the documents say of this repository holds: their links, the scripts and sessions they name, their code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+EACH = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+CODE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+SCRIPT = re.compile(r"(?<![\w/.-])(?:tests|benchmarks|examples)/[\w/.-]*\w|\.ci/\w+")
+
+
+@EACH
+def test_every_link_leads_to_a_file(document):
+    links = [link for link in LINK.findall(CODE.sub("", document.read_text("utf-8"))) if "://" not in link]
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@EACH
+def test_every_script_and_test_that_is_named_exists(document):
+    named = set(SCRIPT.findall(document.read_text("utf-8")))
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@EACH
+def test_every_session_that_is_named_exists(document):
+    sessions = (ROOT / "noxfile.py").read_text("utf-8")
+    named = set(re.findall(r"nox (?:-R )?-s ([a-z][\w-]*)", document.read_text("utf-8")))
+    assert [name for name in sorted(named) if f"def {name}(" not in sessions and f'name="{name}"' not in sessions] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS[:2], ids=lambda path: path.name)
+def test_its_examples_run(document, tmp_path, monkeypatch):
+    examples = [code for kind, code in CODE.findall(document.read_text("utf-8")) if kind == "python"]
+    whole = [code for code in examples if "import xpnn as nn" in code]  # an excerpt of a layer has no imports
+    assert whole
+    monkeypatch.chdir(tmp_path)  # where the example saves its network
+    for code in whole:
+        exec(compile(code, str(document), "exec"), {"__name__": "example"})
