@@ -9,13 +9,16 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EACH = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 CODE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 SCRIPT = re.compile(r"(?<![\w/.-])(?:tests|benchmarks|examples)/[\w/.-]*\w|\.ci/\w+")
 
 
 @EACH
 def test_every_link_leads_to_a_file(document):
-    links = [link for link in LINK.findall(CODE.sub("", document.read_text("utf-8"))) if "://" not in link]
+    links = [
+        link for link in LINK.findall(INLINE.sub("", CODE.sub("", document.read_text("utf-8")))) if "://" not in link
+    ]
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
