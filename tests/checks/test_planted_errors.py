@@ -1,7 +1,7 @@
 """A planted error is found: by gradcheck, in the rows that it spoils and in no other, or by a comparison.
 
-``planted_in_equations.py`` and ``planted_in_forms.py`` say what is planted, ``planting.py`` how. Without an error the
-same checks pass, so it is the error that fails. The forms' part needs the forms: NumPy, and not ``NN_PLAIN=1``.
+``planted/in_equations.py`` and ``planted/in_forms.py`` say what is planted, ``planted/planting.py`` how. Without an error
+the same checks pass, so it is the error that fails. The forms' part needs the forms: NumPy, and not ``NN_PLAIN=1``.
 """
 
 import inspect
@@ -12,10 +12,10 @@ import sys
 import numpy as np
 import pytest
 from border import dev, host
-from checks.planting import Mutation, cases_of, found, package, plant, run_plain, wrong_rows
+from planted import in_equations, in_forms
+from planted.planting import Mutation, cases_of, found, package, plant, run_plain, wrong_rows
 
 import xpnn as nn
-from checks import planted_in_equations, planted_in_forms
 from xpnn.backend.accelerate import EQUATIONS, forms, runs_by
 from xpnn.backend.select import plain
 
@@ -35,7 +35,7 @@ def assert_found(mutation: Mutation, failing: set[str]) -> None:
 # gradcheck, on equations
 
 
-@pytest.mark.parametrize("mutation", planted_in_equations.EQUATIONS, ids=str)
+@pytest.mark.parametrize("mutation", in_equations.EQUATIONS, ids=str)
 def test_an_error_in_an_equation_is_found(mutation, equations, monkeypatch):
     plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
     failing, verdicts = wrong_rows(mutation.run_on)
@@ -43,7 +43,7 @@ def test_an_error_in_an_equation_is_found(mutation, equations, monkeypatch):
     assert all(verdict == "wrong" or verdict.startswith("shape") for verdict in verdicts)
 
 
-@pytest.mark.parametrize("name", dict.fromkeys(mutation.run_on for mutation in planted_in_equations.EQUATIONS))
+@pytest.mark.parametrize("name", dict.fromkeys(mutation.run_on for mutation in in_equations.EQUATIONS))
 def test_without_an_error_the_equations_pass(name, equations):
     assert_all_right(name)
 
@@ -111,7 +111,7 @@ def divided(monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("mutation", planted_in_equations.SLICES, ids=str)
+@pytest.mark.parametrize("mutation", in_equations.SLICES, ids=str)
 def test_an_error_in_the_equation_of_slices_is_found(mutation, equations, divided, monkeypatch):
     plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
     assert_found(mutation, differing(*divided()))
@@ -184,7 +184,7 @@ def adamw(p, g, m, v, rate, eps, shrink, betas):
 LOOPS = {"sgd": sgd, "adam": adam, "adamw": adamw}
 
 
-@pytest.mark.parametrize("mutation", planted_in_equations.UPDATES, ids=str)
+@pytest.mark.parametrize("mutation", in_equations.UPDATES, ids=str)
 def test_an_error_in_an_update_s_equation_is_found(mutation, equations, monkeypatch):
     plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
     assert_found(mutation, differing_from_the_loop(mutation.run_on))
@@ -207,18 +207,18 @@ if FORMS_RUN:
             "backend.cpu.blas._WORTH": 0,
         },
         {
-            "backend.shared.convolution.narrow_parts": lambda kernels, numbers, cols, samples: cols,
+            "backend.cpu.products.narrow_parts": lambda kernels, numbers, cols, samples: cols,
             "backend.shared.convolution._LONG": 1,  # columns are kept
         },
     ]
     """What larger arrays and other machines run by: many pieces, or all at once."""
 
-    IN_FORMS = planted_in_forms.FORMS + (planted_in_forms.BLAS if found("backend.cpu.blas._gemm")("d") else [])
+    IN_FORMS = in_forms.FORMS + (in_forms.BLAS if found("backend.cpu.blas._gemm")("d") else [])
 
     @pytest.fixture
     def forms_of_small_arrays(monkeypatch):
         """As on larger arrays, on any machine: kernels for several rows of the output, a vector in several blocks."""
-        monkeypatch.setattr("xpnn.backend.shared.convolution.kernels_at_once", lambda _: 24)
+        monkeypatch.setattr("xpnn.backend.cpu.products.kernels_at_once", lambda _: 24)
         monkeypatch.setattr("xpnn.backend.cpu.memory._BLOCK", 4)
         correlation_of = found("backend.shared.convolution.correlation_of")
         correlation_of.cache_clear()
@@ -244,7 +244,7 @@ if FORMS_RUN:
     def test_without_an_error_the_forms_pass(name, forms_of_small_arrays, monkeypatch):
         list(in_all_settings(monkeypatch, lambda: assert_all_right(name)))
 
-    @pytest.mark.parametrize("mutation", planted_in_forms.SLICES, ids=str)
+    @pytest.mark.parametrize("mutation", in_forms.SLICES, ids=str)
     def test_an_error_in_the_form_of_slices_is_found(mutation, divided, monkeypatch):
         plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
         assert_found(mutation, differing(*divided()))
@@ -252,7 +252,7 @@ if FORMS_RUN:
     def test_without_an_error_slices_on_threads_give_what_the_whole_batch_gives(divided):
         assert differing(*divided()) == set()
 
-    @pytest.mark.parametrize("mutation", planted_in_forms.UPDATES, ids=str)
+    @pytest.mark.parametrize("mutation", in_forms.UPDATES, ids=str)
     def test_an_error_in_an_update_s_form_is_found(mutation, forms_of_small_arrays, monkeypatch):
         plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
         assert_found(mutation, set().union(*map(differing_from_the_equation, mutation.run_on.split())))
@@ -275,7 +275,7 @@ def test_every_backward_has_a_planted_error():
     """Each class and function of layers, models and the forms that run: if it defines a backward, it is a target."""
     rooms = ("xpnn.layers", "xpnn.models", *FORMS_RUN * ("xpnn.backend.cpu", "xpnn.backend.shared"))
     candidates = set(EQUATIONS.values()) | {
-        value
+        inspect.unwrap(value)
         for module in package()
         if module.__name__.startswith(rooms)
         for value in vars(module).values()
@@ -283,8 +283,8 @@ def test_every_backward_has_a_planted_error():
     }
     with_backward = {one for one in candidates if re.search(r"def backward\b|, lambda", inspect.getsource(one))}
     assert {nn.Flatten, EQUATIONS["max_pool"]} <= with_backward  # the search finds them
-    planted = [*planted_in_equations.EQUATIONS, *planted_in_equations.SLICES]
-    planted += [*IN_FORMS, *planted_in_forms.SLICES] if FORMS_RUN else []
+    planted = [*in_equations.EQUATIONS, *in_equations.SLICES]
+    planted += [*IN_FORMS, *in_forms.SLICES] if FORMS_RUN else []
     targets = {found(mutation.place) for mutation in planted}
     never_differentiated = {found("models.sequential.inferred_in_a_row")}
     assert [one.__qualname__ for one in with_backward - targets - never_differentiated] == []

@@ -1,6 +1,6 @@
 """The errors that are planted in equations: in ``layers``, ``models`` and ``training``."""
 
-from checks.planting import Mutation
+from planted.planting import Mutation
 
 RNN = "W_x W_h b input"
 GRU = "W_x W_h b b_h input"
@@ -373,8 +373,8 @@ LAYERS = [
     ),
     Mutation(
         "models.sequential.Sequential",
-        "return backward(dy)",
-        "return backward(dy[::-1])",
+        "self._checked(y, backward)",
+        "self._checked(y, lambda dy: backward(dy[::-1]))",
         "another sample's",
         "0.W 0.b 2.W 2.b input",
     ),
@@ -456,8 +456,8 @@ RECURRENT = [
     ),
     Mutation(
         "layers.recurrent.through_time",
-        "return dx, dstate",
-        "return dx, dlast",
+        "else None), dstate",
+        "else None), dlast",
         "last state's gradient for the first's",
         "input",
         "RNN from a state",

@@ -3,7 +3,7 @@
 The device's kernels have theirs in ``stand_in/checks/check_kernels.py``.
 """
 
-from checks.planting import Mutation
+from planted.planting import Mutation
 
 RNN = "W_x W_h b input"
 GRU = "W_x W_h b b_h input"
@@ -297,6 +297,7 @@ OTHERS = [
     Mutation(
         "backend.cpu.blas.gemm", "out += np.matmul", "out[...] = np.matmul", "overwrites the gradient", "W", "Dense"
     ),
+    Mutation("backend.cpu.activations.tanh", "np.subtract(1, slope, out=slope)", "pass", "1 - a^2", "input", "Tanh"),
     Mutation(
         "backend.cpu.activations.relu", "(a > 0)", "(da > 0)", "sign of the gradient, not of the input", "input", "ReLU"
     ),
