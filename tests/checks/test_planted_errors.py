@@ -1,7 +1,7 @@
 """A planted error is found: by gradcheck, in the rows that it spoils and in no other, or by a comparison.
 
 ``planted/in_equations.py`` and ``planted/in_forms.py`` say what is planted, ``planted/planting.py`` how. Without an
-error the same checks pass, so it is the error that fails. The forms' part needs the forms: NumPy, without ``NN_PLAIN=1``.
+error the same checks pass, so it is the error that fails. The forms' part needs the forms: NumPy and no ``NN_PLAIN=1``.
 """
 
 import inspect
