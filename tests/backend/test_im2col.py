@@ -86,6 +86,11 @@ def test_tiles_cover_every_position_once_within_the_workspace(workspace, monkeyp
     assert (seen == 1).all()
 
 
+def test_the_output_has_its_rows_first_and_the_batch_last_in_memory(rng):
+    y = nn.Conv2D(4, 6, 3, dilation=2, groups=2, rng=0, dtype="float64")(dev(rng.standard_normal((3, 4, 7, 8))))
+    assert y.transpose(2, 1, 3, 0).flags.c_contiguous
+
+
 def owner(array):
     """Whose memory a view shows; as_strided's result stands on a helper that is no array itself."""
     while getattr(array, "base", None) is not None:

@@ -98,11 +98,6 @@ def test_dilation_is_a_kernel_with_zeros_between(rng):
     np.testing.assert_allclose(host(conv(x)), host(spread(x)), rtol=1e-12, atol=1e-14)
 
 
-def test_the_output_has_its_rows_first_and_the_batch_last_in_memory(rng):
-    y = nn.Conv2D(4, 6, 3, dilation=2, groups=2, **F64)(dev(rng.standard_normal((3, 4, 7, 8))))
-    assert y.transpose(2, 1, 3, 0).flags.c_contiguous
-
-
 def test_repr_shows_what_is_not_usual():
     assert repr(nn.Conv2D(4, 4, 3)) == "Conv2D(4, 4, kernel_size=3)"
     assert repr(nn.Conv2D(4, 4, 3, dilation=2, groups=4)) == "Conv2D(4, 4, kernel_size=3, dilation=2, groups=4)"
