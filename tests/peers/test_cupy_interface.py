@@ -309,11 +309,12 @@ def is_stand_in(path: str) -> bool:
     return Path(path).resolve() == STAND_IN.resolve()
 
 
-def run(part: str, data: Any = None, *, stand_in: bool = False) -> Any:
+def run(part: str, data: Any = None, *, stand_in: bool = False, plain: bool = False) -> Any:
     """One of the three interpreters: JSON in, JSON out."""
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and not is_stand_in(path)]
     paths[:0] = [str(STAND_IN)] if stand_in else []
     env = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "NN_BACKEND": "cupy" if stand_in else "numpy"}
+    env["NN_PLAIN"] = str(int(plain))
     command = [sys.executable, __file__, part]
     done = subprocess.run(command, env=env, input=json.dumps(data), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -332,7 +333,8 @@ OF_CUDA_OBJECTS = [
 
 @pytest.fixture(scope="module")
 def recorded() -> list[Call]:
-    return run("record-functions")
+    """Of the forms for NumPy, and of the equations alone."""
+    return run("record-functions") + run("record-functions", plain=True)
 
 
 @pytest.fixture(scope="module")
