@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from border import COMPILER, NO_KERNELS, emulate_cublas
 
+import xpnn as nn
 from xpnn.backend.select import plain
 
 if not plain:  # which would import the forms
     emulate_cublas()
+
+collect_ignore = [] if nn.xp is np else ["test_docstrings.py"]
+"""The examples print what NumPy prints."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

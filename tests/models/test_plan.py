@@ -302,5 +302,5 @@ class TestPlan:
         first = model.planned()
         assert model.planned() is first
         model.layers.append(nn.Dense(2, 1, rng=1))
-        assert len(model.plan().splitlines()) > 4
+        assert "Dense(2, 1)" in model.plan()
         assert model.planned() is not first
