@@ -53,7 +53,7 @@ def recurrence(
     scan_backward = scan(a, states, params, steps)
 
     def backward(dy: Array, dlast: State, grads: Params) -> tuple[Array | None, State]:
-        dstates = [steps.sort(component) for component in dlast]
+        dstates = [steps.sort(component).copy() for component in dlast]  # which the scan replaces in place
         if not return_sequences:
             dstates[0] += steps.sort(dy)
         delta = scan_backward(steps.rows(dy) if return_sequences else None, dstates, grads)

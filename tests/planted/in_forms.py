@@ -429,8 +429,8 @@ RECURRENT = [
     ),
     Mutation(
         "backend.shared.recurrent.recurrence",
-        "steps.sort(component) for",
-        "0 * steps.sort(component) for",
+        "steps.sort(component).copy() for",
+        "0 * steps.sort(component).copy() for",
         "last state's gradient lost",
         RNN,
         "LSTM from a state",
