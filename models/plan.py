@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 from ..backend import Array, accelerated, batch_slices, runs_by, xp
 from ..layers import Backward, Composite, Dense, Layer, MaxPool2D, ReLU
@@ -45,7 +46,6 @@ class Plan:
         self.layers = list(layers)
         self.named = _arranged([(str(index), layer) for index, layer in enumerate(layers)])
         self._steps = [layer for _, layer in self.named]
-        self._reachable = all(map(_twins_are_complete, self.layers))
 
     def run(self, run: Callable[..., tuple[Array, Backward]], x: Array, needs_dx: bool) -> tuple[Array, Backward]:
         """The output, and the function that differentiates it."""
@@ -57,8 +57,15 @@ class Plan:
     def slices(self, shape: tuple[int, ...]) -> list[slice]:
         """The slices of a batch of this shape."""
         slices = batch_slices(shape[0], math.prod(shape)) if len(shape) == 4 else []
-        divisible = len(slices) > 1 and self._reachable and all(layer.separable for layer in self.layers)
+        divisible = len(slices) > 1 and all(layer.separable for layer in self.layers) and self._has_twins
         return slices if divisible else [slice(None)]
+
+    @cached_property  # when first needed, since the twins' own plans, made in each pass, are not divided again
+    def _has_twins(self) -> bool:
+        """Whether :meth:`Layer.twin` replaces every layer with parameters, so that no gradient is shared."""
+        own = {id(leaf) for layer in self.layers for _, leaf in layer.leaves() if leaf.params}
+        twins = (layer.twin(lambda leaf: leaf.grads) for layer in self.layers)
+        return own.isdisjoint(id(leaf) for twin in twins for _, leaf in twin.leaves())
 
     def table(self) -> list[tuple[str, str]]:
         """The layers as they run, each with its form or "equation"."""
@@ -87,9 +94,3 @@ def _arranged(named: list[tuple[str, Layer]]) -> list[tuple[str, Layer]]:
         if type(dense) is Dense and isinstance(f, Activation) and own:
             named[i - 1 : i + 1] = [(f"{first}+{second}", ActivatedDense(dense, f))]
     return named
-
-
-def _twins_are_complete(layer: Layer) -> bool:
-    """Whether :meth:`Layer.twin` replaces every layer with parameters, so that no gradient is shared."""
-    own = {id(leaf) for _, leaf in layer.leaves() if leaf.params}
-    return own.isdisjoint(id(leaf) for _, leaf in layer.twin(lambda leaf: leaf.grads).leaves())
