@@ -42,8 +42,6 @@ def mean_pool(x: Array, window: Window) -> tuple[Array, Callable[[Array], Array 
 class _Pool2D(Layer):
     """What MaxPool2D and AvgPool2D share: the window and its checks."""
 
-    separable = True
-
     def __init__(
         self,
         size: int | tuple[int, int],

@@ -102,9 +102,8 @@ def _activation(f: int, z: Array, b: Array | None, p: float = 1.0, q: float = 1.
 _SHORT = 1 << 13  # elements of a row up to which one block processes it
 
 
-def _biased(z: Array, b: Array | None) -> Array:
-    if b is not None:
-        z += b[:, None]
+def _biased(z: Array, b: Array) -> Array:
+    z += b[:, None]
     return z
 
 
