@@ -5,17 +5,17 @@ Arguments are drawn twice from one generator, so that both have copies of their 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from inspect import isfunction
-from sys import modules
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from forms import errors
 from forms.errors import MARGIN, Ambiguous, Tracked
 from forms.layouts import gradient, laid_out, vector
+from planted.planting import package, run_plain
 
 import xpnn as nn
 from xpnn.backend import Window
@@ -34,17 +34,15 @@ def equations_alone(tracked: bool = False) -> Iterator[None]:
     Args:
         tracked: and each computes with tracked arrays.
     """
-    with ExitStack() as patches:
-        for name, module in list(modules.items()):
-            if not name.startswith(("xpnn.layers.", "xpnn.training.")):
-                continue
-            for equation, function in EQUATIONS.items():
-                if isfunction(getattr(module, equation, None)):
-                    patches.enter_context(patch.object(module, equation, function))
-            others = {"xp": errors.xp, "asarray": np.asarray, "check": lambda ok, message: None}
-            for other, instead in others.items() if tracked else ():
-                if hasattr(module, other):
-                    patches.enter_context(patch.object(module, other, instead))
+    instead = {"xp": errors.xp, "asarray": np.asarray, "check": lambda ok, message: None} if tracked else {}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_plain(monkeypatch)
+        for module in package():
+            for name, other in (
+                instead.items() if module.__name__.startswith(("xpnn.layers.", "xpnn.training.")) else ()
+            ):
+                if hasattr(module, name):
+                    monkeypatch.setattr(module, name, other)
         yield
 
 
