@@ -80,9 +80,8 @@ def tests(session: nox.Session) -> None:
 def plain(session: nox.Session) -> None:
     """The equations without the forms: the suite, and PyTorch to the bounds that hold with forms."""
     stand_in = "--ignore=tests/stand_in"  # these checks are of the device's forms, and run in other sessions
-    pytest(session, "tests", "--ignore=tests/peers", stand_in, NN_PLAIN="1")
-    if not session.posargs:
-        pytest(session, "tests/peers", "-k", "torch", NN_PLAIN="1")
+    peers = "--ignore-glob=tests/peers/test_[!t]*"  # but PyTorch
+    pytest(session, "tests", stand_in, peers, NN_PLAIN="1")
 
 
 @nox.session(name="stand-in", venv_backend="none", requires=["tools"])
