@@ -29,7 +29,7 @@ Case = Callable[[Any, Any, list[int], str], bool]
 
 @contextmanager
 def equations_alone(tracked: bool = False) -> Iterator[None]:
-    """No equation calls a form meanwhile, as that of ``adamw`` would the one of ``adam``.
+    """No equation calls a form meanwhile.
 
     Args:
         tracked: and each computes with tracked arrays.
@@ -373,14 +373,14 @@ def adam(rng: Rng, dtype: str) -> Draw:
     p, g, m, v = _vectors(rng, dtype, 4)
     v *= v
     v += 0.01  # far from 0, as after some steps: beside the root's error, that of 1 / sqrt(v) at 0 has no bound
-    inputs = {"p": p, "g": g, "m": m, "v": v, "rate": _scalar(rng, 0.02, dtype), "eps": _scalar(rng, 1e-6, dtype)}
+    inputs = {
+        "p": p,
+        "g": g,
+        "m": m,
+        "v": v,
+        "scalars": tuple(_scalar(rng, x, dtype) for x in (0.02, 1e-6, one_of(rng, 1.0, 0.97))),
+    }
     return Draw(inputs | {"betas": one_of(rng, (0.9, 0.999), (0.0, 0.5)), "weight_decay": one_of(rng, 0.0, 0.1)}, None)
-
-
-def adamw(rng: Rng, dtype: str) -> Draw:
-    inputs = adam(rng, dtype).inputs
-    del inputs["weight_decay"]
-    return Draw(inputs | {"shrink": _scalar(rng, 0.97, dtype)}, None)
 
 
 # -- what computes no arrays of its own
@@ -537,7 +537,6 @@ CASES: dict[str, Case] = {
     "softmax_cross_entropy": Computed(softmax_cross_entropy),
     "sgd": Computed(sgd),
     "adam": Computed(adam),
-    "adamw": Computed(adamw),
     "captured": captured,
     "prefetch": prefetch,
     "batch_slices": batch_slices,

@@ -654,7 +654,7 @@ UPDATES = [
     Mutation("training.adam.adam", "xp.sqrt(v) + eps", "xp.sqrt(v + eps)", "eps under the root", "p m v"),
     Mutation("training.adam.adam", "g += weight_decay * p", "pass", "decay forgotten", "p m v"),
     Mutation("training.adam.adam", "g.fill(0)", "pass", "gradient kept", "g"),
-    Mutation("training.adam.adamw", "p *= shrink", "pass", "decay forgotten", "p"),
-    Mutation("training.adam.adamw", "betas, 0.0)", "betas, 1 - shrink)", "decay in the means too", "p m v"),
+    Mutation("training.adam.adam", "p *= shrink", "pass", "decay of AdamW forgotten", "p"),
+    Mutation("training.adam.adam", "p *= shrink", "p *= 2 - shrink", "growth for decay", "p"),
 ]
 """Found by a comparison with loops over single elements."""

@@ -656,42 +656,40 @@ UPDATES = [
     Mutation("backend.cpu.optimizers.sgd", "axpby(-lr", "axpby(lr", "wrong sign", "p v"),
     Mutation("backend.cpu.optimizers.sgd", "grads.fill(0)", "pass", "gradient kept", "g"),
     Mutation(
-        "backend.cpu.optimizers.adam", "eps, 1, betas, weight_decay", "eps, 1, betas, 0.0", "decay forgotten", "p m v"
+        "backend.cpu.optimizers.adam", "axpby(weight_decay, params, 1, grads)", "pass", "decay forgotten", "p m v"
     ),
-    Mutation("backend.cpu.optimizers.adamw", "eps, shrink, betas", "eps, 1, betas", "decay forgotten", "p"),
     Mutation(
-        "backend.cpu.optimizers._adam",
+        "backend.cpu.optimizers.adam", "grads, shrink, params", "grads, 1, params", "decay of AdamW forgotten", "p"
+    ),
+    Mutation(
+        "backend.cpu.optimizers.adam",
         "axpby(1 - beta1, grads, beta1",
         "axpby(1 - beta1, grads, beta2",
         "the other rate",
         "p m v",
-        "adam adamw",
     ),
     Mutation(
-        "backend.cpu.optimizers._adam",
+        "backend.cpu.optimizers.adam",
         "grads *= grads",
         "np.abs(grads, out=grads)",
         "square forgotten",
         "p m v",
-        "adam adamw",
     ),
     Mutation(
-        "backend.cpu.optimizers._adam",
+        "backend.cpu.optimizers.adam",
         "np.sqrt(square, out=grads)\n        grads += eps",
         "np.sqrt(square + eps, out=grads)",
         "eps under the root",
         "p m v",
-        "adam adamw",
     ),
     Mutation(
-        "backend.cpu.optimizers._adam",
+        "backend.cpu.optimizers.adam",
         "axpby(-rate, grads, shrink",
         "axpby(-rate * shrink, grads, shrink",
         "decay of the step too",
         "p",
-        "adam adamw",
     ),
-    Mutation("backend.cpu.optimizers._adam", "grads.fill(0)", "pass", "gradient kept", "g", "adam adamw"),
+    Mutation("backend.cpu.optimizers.adam", "grads.fill(0)", "pass", "gradient kept", "g"),
     Mutation(
         "backend.cpu.memory.cache_blocks",
         "min(start + _BLOCK, size)",
