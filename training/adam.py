@@ -73,7 +73,8 @@ class Adam(Optimizer):
         return self.rate * c / (1 - beta1**t), self.eps * c, shrink
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
-        adam(params, grads, *state, scalars, self.betas, 0.0 if self._decoupled else self.weight_decay)
+        m, v = state
+        adam(params, grads, m, v, scalars, self.betas, 0.0 if self._decoupled else self.weight_decay)
         return True
 
 

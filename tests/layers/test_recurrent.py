@@ -513,7 +513,7 @@ def test_a_step_of_one_s_own_is_run_through_time(rng):
 
         return (new,), backward
 
-    class Linear(nn.layers.Recurrent):
+    class Linear(nn.layers.recurrent.Recurrent):
         step = staticmethod(elman_step)
 
     layer, x = Linear(I, H, True, rng=0, dtype="float64"), rng.standard_normal((N, T, I))

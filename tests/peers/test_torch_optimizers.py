@@ -49,7 +49,7 @@ def give_gradients(model: nn.Sequential, twins: dict[str, torch.nn.Parameter], r
         twin.grad = torch.tensor(gradient).double()
 
 
-def relative_error(values: nn.layers.Parameters, want: dict[str, torch.Tensor]) -> float:
+def relative_error(values: nn.layers.parameters.Parameters, want: dict[str, torch.Tensor]) -> float:
     got = np.concatenate([nn.to_numpy(values[key]).astype("float64").ravel() for key in want])
     expected = np.concatenate([tensor.detach().numpy().ravel() for tensor in want.values()])
     return float(np.linalg.norm(got - expected) / np.linalg.norm(expected))
