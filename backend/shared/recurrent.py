@@ -201,11 +201,7 @@ def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sca
 
 def scan_of(step: Callable[..., Any]) -> Scan | None:
     """The scan for a step; None for a step that is not the package's own."""
-    scans = {
-        "layers.rnn.elman_step": elman_scan,
-        "layers.lstm.lstm_step": lstm_scan,
-        "layers.gru.gru_step": gru_scan,
-    }
+    scans = {"layers.rnn.elman_step": elman_scan, "layers.lstm.lstm_step": lstm_scan, "layers.gru.gru_step": gru_scan}
     return scans.get(f"{step.__module__}.{step.__qualname__}".partition(".")[2])
 
 
