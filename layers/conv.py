@@ -5,7 +5,8 @@ from collections.abc import Callable
 from ..backend import Array, Params, Rng, Window, accelerated
 from .base import Backward, Layer
 from .im2col import col2im, im2col
-from .init import affine
+from .init import Init, affine
+from .parameters import with_biases
 from .settings import brief, pair, positive
 
 
@@ -68,7 +69,9 @@ class Conv2D(Layer):
         padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both.
         dilation: (d1, d2), distance of the pixels under neighbouring kernel elements, or one number for both.
         groups: G, a divisor of C and D; ``groups=in_channels`` gives depthwise convolution.
-        rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(fan-in)).
+        bias: whether there is a b; else it is 0 throughout.
+        init: the rule of the first W, by name or as a function (:func:`initial`); b is uniform in ±1/sqrt(fan-in).
+        rng: seed or generator of the initial weights.
         dtype: of the parameters and the input.
 
     Shapes: input (N, C, H, W), output (N, D, H', W') with H' = floor((H + 2 p1 - d1 (k1 - 1) - 1) / s1) + 1, W'
@@ -102,27 +105,28 @@ class Conv2D(Layer):
         dilation: int | tuple[int, int] = 1,
         groups: int = 1,
         *,
+        bias: bool = True,
+        init: Init = "he_uniform",
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
         positive(in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
             raise ValueError(f"groups: expected a divisor of {in_channels} and {out_channels} channels, got {groups}")
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.in_channels, self.out_channels, self.groups, self.bias = in_channels, out_channels, groups, bias
         self.kernel_size = k1, k2 = pair(kernel_size, "kernel_size", 1)
         self.stride = pair(stride, "stride", 1)
         self.padding = pair(padding, "padding", 0)
         self.dilation = pair(dilation, "dilation", 1)
-        fan_in = in_channels // groups * k1 * k2
-        super().__init__(**affine(rng, (out_channels, in_channels // groups, k1, k2), fan_in, dtype))
+        super().__init__(**affine(rng, init, (out_channels, in_channels // groups, k1, k2), dtype, bias))
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         window = Window(self.kernel_size, self.stride, self.padding, self.dilation)
         self._check_images(x, self.in_channels, window)
-        y, backward = conv2d(x, self.params, window, self.groups, needs_dx)
-        return y, lambda dy: backward(dy, self.grads)
+        y, backward = conv2d(x, with_biases(self.params, b=self.out_channels), window, self.groups, needs_dx)
+        return y, lambda dy: backward(dy, with_biases(self.grads, b=self.out_channels))
 
     def _arguments(self) -> str:
-        usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+        usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1, "bias": True}
         options = brief(usual, **{key: getattr(self, key) for key in ("kernel_size", *usual)})
         return f"{self.in_channels}, {self.out_channels}, {options}"

@@ -6,7 +6,8 @@ from typing import cast
 from ..backend import Array, Params, Rng, accelerated
 from .activations import Activated, Activation
 from .base import Backward, Layer
-from .init import affine
+from .init import Init, affine
+from .parameters import with_biases
 from .settings import positive
 
 
@@ -47,7 +48,9 @@ class Dense(Layer):
     Args:
         in_features: n_{l-1}, the length of the last axis of the input.
         out_features: n_l, the length of the last axis of the output.
-        rng: seed or generator of the initial weights (He uniform; b uniform in ±1/sqrt(in_features)).
+        bias: whether there is a b; else it is 0 throughout.
+        init: the rule of the first W, by name or as a function (:func:`initial`); b is uniform in ±1/sqrt(in_features).
+        rng: seed or generator of the initial weights.
         dtype: of the parameters and the input.
 
     Shapes: input (..., in_features), output (..., out_features); W (out_features, in_features), b (out_features,).
@@ -62,14 +65,24 @@ class Dense(Layer):
     separable = True
     equation = "dense"
 
-    def __init__(self, in_features: int, out_features: int, *, rng: Rng = None, dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        init: Init = "torch_uniform",
+        rng: Rng = None,
+        dtype: str = "float32",
+    ) -> None:
         positive(in_features=in_features, out_features=out_features)
-        super().__init__(**affine(rng, (out_features, in_features), in_features, dtype))
-        self.in_features, self.out_features = in_features, out_features
+        super().__init__(**affine(rng, init, (out_features, in_features), dtype, bias))
+        self.in_features, self.out_features, self.bias = in_features, out_features, bias
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...", self.in_features)
-        z, backward = dense(x.reshape(-1, self.in_features).T, self.params, needs_dx)  # one sample per column
+        params = self.params if self.bias else with_biases(self.params, b=self.out_features)
+        z, backward = dense(x.reshape(-1, self.in_features).T, params, needs_dx)  # one sample per column
         return self.in_rows(x, z, backward)
 
     def in_rows(
@@ -78,13 +91,14 @@ class Dense(Layer):
         """Output and backward for samples in rows, in the shape of x, from those for samples in columns."""
 
         def backward(dy: Array) -> Array | None:
-            da = z_backward(dy.reshape(-1, self.out_features).T, self.grads)
+            grads = self.grads if self.bias else with_biases(self.grads, b=self.out_features)
+            da = z_backward(dy.reshape(-1, self.out_features).T, grads)
             return None if da is None else da.T.reshape(x.shape)
 
         return z.T.reshape(*x.shape[:-1], self.out_features), backward
 
     def _arguments(self) -> str:
-        return f"{self.in_features}, {self.out_features}"
+        return f"{self.in_features}, {self.out_features}" + ("" if self.bias else ", bias=False")
 
 
 class ActivatedDense(Layer):
@@ -99,8 +113,8 @@ class ActivatedDense(Layer):
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         dense, (f, constants) = self.dense, self.activation.function()
         dense._check(x, "...", dense.in_features)
-        a = x.reshape(-1, dense.in_features).T
-        return dense.in_rows(x, *dense_activated(a, self.params, f, constants, needs_dx))
+        a, params = x.reshape(-1, dense.in_features).T, with_biases(self.params, b=dense.out_features)
+        return dense.in_rows(x, *dense_activated(a, params, f, constants, needs_dx))
 
     def twin(self, grads: Callable[[Layer], Params]) -> Layer:
         return ActivatedDense(cast(Dense, self.dense.twin(grads)), self.activation)

@@ -71,8 +71,10 @@ class LSTM(Recurrent):
         hidden_size: int,
         return_sequences: bool = False,
         *,
+        bias: bool = True,
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
-        super().__init__(input_size, hidden_size, return_sequences, rng=rng, dtype=dtype)
-        self.params["b"][hidden_size : 2 * hidden_size] = 1
+        super().__init__(input_size, hidden_size, return_sequences, bias=bias, rng=rng, dtype=dtype)
+        if bias:
+            self.params["b"][hidden_size : 2 * hidden_size] = 1

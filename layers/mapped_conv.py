@@ -68,7 +68,7 @@ class MappedConv2D(Layer):
         self.kernel_size = k1, k2 = pair(kernel_size, "kernel_size", 1)
         self.stride = pair(stride, "stride", 1)
         self.padding = pair(padding, "padding", 0)
-        initial = [affine(rng, (1, len(maps), k1, k2), len(maps) * k1 * k2, dtype) for maps in self.connections]
+        initial = [affine(rng, "he_uniform", (1, len(maps), k1, k2), dtype) for maps in self.connections]
         super().__init__(
             W=np.concatenate([values["W"][0] for values in initial]),
             b=np.concatenate([values["b"] for values in initial]),

@@ -3,7 +3,7 @@
 from collections.abc import MutableMapping
 from typing import Any
 
-from ..backend import Array, asarray, xp
+from ..backend import Array, Params, asarray, xp
 
 
 class Parameters(dict[str, Array]):
@@ -34,6 +34,14 @@ class Parameters(dict[str, Array]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self),)  # the default sets items in an empty copy, which __setitem__ refuses
+
+
+def with_biases(arrays: Params, **sizes: int) -> Params:
+    """A layer's parameters or gradients, with new zeros of these sizes for the biases that it does not have."""
+    if sizes.keys() <= arrays.keys():
+        return arrays
+    dtype = next(iter(arrays.values())).dtype
+    return {key: xp.zeros(size, dtype=dtype) for key, size in sizes.items()} | dict(arrays.items())
 
 
 class Gradients(Parameters):

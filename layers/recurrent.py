@@ -7,8 +7,9 @@ import numpy as np
 
 from ..backend import Array, Params, Rng, accelerated, asarray, xp
 from .base import Backward, Layer
-from .init import glorot_uniform, orthogonal
-from .settings import positive
+from .init import initial
+from .parameters import with_biases
+from .settings import brief, positive
 
 State: TypeAlias = Array | tuple[Array, ...]
 """h (N, H), or a tuple of such arrays for a layer whose state has several components."""
@@ -98,17 +99,21 @@ class Recurrent(Layer):
         hidden_size: int,
         return_sequences: bool = False,
         *,
+        bias: bool = True,
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
         positive(input_size=input_size, hidden_size=hidden_size)
         rng, gates = np.random.default_rng(rng), self.biases["b"]
         super().__init__(
-            W_x=glorot_uniform(rng, (gates * hidden_size, input_size), input_size + hidden_size, dtype),
-            W_h=np.concatenate([orthogonal(rng, hidden_size, dtype) for _ in range(gates)]),
-            **{name: np.zeros(blocks * hidden_size, dtype) for name, blocks in self.biases.items()},
+            **{
+                key: np.concatenate([initial(init, (hidden_size, size), rng) for _ in range(gates)]).astype(dtype)
+                for key, init, size in (("W_x", "glorot_uniform", input_size), ("W_h", "orthogonal", hidden_size))
+            },
+            **{name: np.zeros(blocks * hidden_size, dtype) for name, blocks in self.biases.items() if bias},
         )
         self.input_size, self.hidden_size, self.return_sequences = input_size, hidden_size, return_sequences
+        self.bias = bias
 
     def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
         """As :meth:`forward_from` from a state of zeros, without the last state and its gradient."""
@@ -145,11 +150,11 @@ class Recurrent(Layer):
         N, T, _ = x.shape
         steps = None if lengths is None else self._check_lengths(lengths, N, T)
         y, last, scan_backward = through_time(
-            self.step, x, self._components(state, N), self.params, steps, self.return_sequences, needs_dx
+            self.step, x, self._components(state, N), self._biased(self.params), steps, self.return_sequences, needs_dx
         )
 
         def backward(dy: Array, dlast: State | None = None) -> tuple[Array | None, State]:
-            dx, dstate = scan_backward(dy, self._components(dlast, N), self.grads)
+            dx, dstate = scan_backward(dy, self._components(dlast, N), self._biased(self.grads))
             return dx, self._state(dstate)
 
         return y, self._state(last), backward
@@ -158,6 +163,9 @@ class Recurrent(Layer):
     def step(x: Array, state: tuple[Array, ...], params: Params) -> Stepped:
         """One step of the recurrence, with its backward."""
         raise NotImplementedError
+
+    def _biased(self, arrays: Params) -> Params:
+        return with_biases(arrays, **{name: blocks * self.hidden_size for name, blocks in self.biases.items()})
 
     def _components(self, state: State | None, N: int) -> tuple[Array, ...]:
         """The checked components of a state or of its gradient; zeros for None."""
@@ -188,4 +196,7 @@ class Recurrent(Layer):
         return host
 
     def _arguments(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}" + (", return_sequences=True" if self.return_sequences else "")
+        options = brief(
+            {"return_sequences": False, "bias": True}, return_sequences=self.return_sequences, bias=self.bias
+        )
+        return f"{self.input_size}, {self.hidden_size}" + (options and f", {options}")

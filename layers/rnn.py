@@ -33,6 +33,7 @@ class RNN(Recurrent):
         input_size: I, features of x_t.
         hidden_size: H, features of h_t.
         return_sequences: True to output every h_t, (N, T, H); False for the last one only, (N, H).
+        bias: whether there is a b; else it is 0 throughout.
         rng: seed or generator of the initial weights (W_x Glorot uniform, W_h orthogonal; biases start at 0).
         dtype: of the parameters and the input.
 

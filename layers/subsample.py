@@ -44,7 +44,7 @@ class Subsample2D(Layer):
         positive(channels=channels)
         self.channels = channels
         self.size = k1, k2 = pair(size, "size", 1)
-        super().__init__(**affine(rng, (channels,), k1 * k2, dtype))
+        super().__init__(**affine(rng, "he_uniform", (channels,), dtype, fan_in=k1 * k2))
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         window = Window(self.size, self.size)
