@@ -14,6 +14,7 @@ Init: TypeAlias = "str | Callable[[tuple[int, ...], np.random.Generator], np.nda
 _VARIANCES: dict[str, Callable[[int, int], float]] = {
     "he": lambda fan_in, fan_out: 2 / fan_in,
     "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "halved_glorot": lambda fan_in, fan_out: 1 / (fan_in + fan_out),
     "lecun": lambda fan_in, fan_out: 1 / fan_in,
     "torch": lambda fan_in, fan_out: 1 / (3 * fan_in),
 }
@@ -26,11 +27,12 @@ def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_
 
     By name they are uniform in ±sqrt(3 v) or normal with the variance v; fan_in is in k1 k2, fan_out is out k1 k2::
 
-        he_uniform,     he_normal        v = 2 / fan_in                 keeps the signal's magnitude through ReLU
-        glorot_uniform, glorot_normal    v = 2 / (fan_in + fan_out)     through tanh, forward and backward
-        lecun_uniform,  lecun_normal     v = 1 / fan_in                 through tanh, forward
-        torch_uniform,  torch_normal     v = 1 / (3 fan_in)             PyTorch's: outputs that begin near 0
-        orthogonal                       W W^T or W^T W is the identity
+        he_uniform, he_normal                           v = 2 / fan_in                keeps a signal's size through ReLU
+        glorot_uniform, glorot_normal                   v = 2 / (fan_in + fan_out)    through tanh, forward and backward
+        lecun_uniform, lecun_normal                     v = 1 / fan_in                through tanh, forward
+        halved_glorot_uniform, halved_glorot_normal     v = 1 / (fan_in + fan_out)    outputs begin nearer to 0
+        torch_uniform, torch_normal                     v = 1 / (3 fan_in)            the same; PyTorch's rule
+        orthogonal                                      W W^T or W^T W is the identity
         zeros
 
     Sources: LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998; Glorot, Bengio, "Understanding the difficulty of
@@ -58,7 +60,7 @@ def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_
     fan_in = fan_in or math.prod(shape[1:])
     if init == "orthogonal":
         return _orthogonal(shape[0], fan_in, rng).reshape(shape)
-    rule, _, kind = init.partition("_")
+    rule, _, kind = init.rpartition("_")
     variance = _VARIANCES[rule](fan_in, shape[0] * math.prod(shape[2:]))
     if kind == "normal":
         return rng.normal(0, variance**0.5, shape)
