@@ -11,9 +11,8 @@ from onnx import helper, numpy_helper
 
 from ... import __version__
 from ...backend import xp
-from ...layers import Embedding, Layer
-from ...layers.recurrent import Recurrent
-from .writers import ELEMENTWISE, SAMPLES, Shape, Writer
+from ...layers import Embedding, Layer, Recurrent
+from .writers import WRITERS, Shape, Writer
 
 OPSET, IR_VERSION = 17, 8  # of 2022: all programs in use read them, and nothing newer is needed
 
@@ -77,11 +76,13 @@ def export(
 def _first(model: Layer) -> Layer:
     """The first layer that is not elementwise and so determines the input's shape; else the first layer."""
     leaves = [leaf for _, leaf in model.leaves()]
-    return next((leaf for leaf in leaves if type(leaf) not in ELEMENTWISE), leaves[0])
+    return next((leaf for leaf in leaves if WRITERS.get(type(leaf), (None, leaf))[1]), leaves[0])
 
 
 def _sample_shape(model: Layer, first: Layer) -> Shape:
     """The shape of one sample, with None for a free axis; () if it is unknown."""
-    shape: Shape = SAMPLES[type(first)](first) if type(first) in SAMPLES else ()
+    _, sample = WRITERS.get(type(first), (None, None))
     own: Shape | None = getattr(model, "input_shape", None)
-    return shape if own is None or isinstance(first, (Recurrent, Embedding)) else own
+    if own is not None and not isinstance(first, (Recurrent, Embedding)):
+        return own
+    return () if sample is None else sample(first)

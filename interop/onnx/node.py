@@ -1,6 +1,7 @@
 """The nodes and constant arrays of an ONNX model, validated."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -36,16 +37,16 @@ class Node:
     opset: int
     attributes: dict[str, Any]
 
-    def options(self, **defaults: Any) -> SimpleNamespace:
-        """The attributes by name, with these defaults for omitted ones.
+    def options(self, *known: str) -> SimpleNamespace:
+        """The attributes of these names: as the node gives them, else the operator's default, else None.
 
         Raises:
-            UnsupportedNodeError: the node has an attribute without a default.
+            UnsupportedNodeError: the node has another attribute.
         """
         for key, value in self.attributes.items():
-            if key not in defaults:
+            if key not in known:
                 self.refuse(key, "xpnn does not know this attribute", value)
-        return SimpleNamespace(**{**defaults, **self.attributes})
+        return SimpleNamespace(**{**dict.fromkeys(known), **_defaults(self.op, self.opset), **self.attributes})
 
     def refuse(self, what: str, reason: str, value: Any = None) -> NoReturn:
         """Raise UnsupportedNodeError for this node."""
@@ -97,10 +98,21 @@ def plain_node(proto: onnx.NodeProto, opset: int) -> Node:
     if not all(isinstance(text, str) for text in (proto.name, proto.op_type, *proto.input, *proto.output)):
         raise ValueError("a name is no UTF-8 text")  # protobuf returns such names as bytes
     op = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
-    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
-    attributes = {key: v.decode() if isinstance(v, bytes) else v for key, v in attributes.items()}
+    attributes = {a.name: _plain_value(a) for a in proto.attribute}
     name = proto.name or next(filter(None, proto.output), op)
     return Node(name, op, tuple(proto.input), tuple(proto.output), opset, attributes)
+
+
+def _plain_value(attribute: onnx.AttributeProto) -> Any:
+    value = onnx.helper.get_attribute_value(attribute)
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@lru_cache
+def _defaults(op: str, opset: int) -> dict[str, Any]:
+    """The values that omitted attributes have by the operator's definition in this opset."""
+    attributes = onnx.defs.get_schema(op, opset, "").attributes.values()
+    return {a.name: _plain_value(a.default_value) for a in attributes if a.default_value.name}
 
 
 def shortest(value: float) -> float:

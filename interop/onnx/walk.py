@@ -27,7 +27,7 @@ class Reader:
     def __init__(self, graph: Graph, ranks: dict[str, int], readers: Mapping[str, "LayerReader"]) -> None:
         self.graph, self.ranks = graph, ranks
         self._readers = readers
-        self._producers = {name: node for node in graph.nodes for name in node.outputs if name}
+        self.producers = {name: node for node in graph.nodes for name in node.outputs if name}
         self._position = {name: i for i, node in enumerate(graph.nodes) for name in node.outputs}
         self._dynamic = set(graph.inputs)
         for node in graph.nodes:
@@ -52,7 +52,7 @@ class Reader:
         """The layers that lead from the value ``start`` to the value ``end``."""
         entries: list[Entry] = []
         while end != start:
-            node = self._producers.get(end)
+            node = self.producers.get(end)
             if node is None:
                 raise ValueError(f"the value {end!r} does not depend on the model's input {start!r}")
             if node.op == "Identity":
@@ -99,17 +99,27 @@ class Reader:
             name = todo.pop()
             if name in self._dynamic and name not in found:
                 found.add(name)
-                todo += self._producers[name].inputs if name in self._producers else ()
+                todo += self.producers[name].inputs if name in self.producers else ()
         return found
 
     def fork(self, a: str, b: str) -> str:
         """The last value on which both depend."""
         return max(self.ancestors(a) & self.ancestors(b), key=lambda name: self._position.get(name, -1))
 
-    def behind(self, value: str, *ops: str) -> Node | None:
-        """The node that computes this value if it is one of these operations, else None."""
-        node = self._producers.get(value)
-        return node if node is not None and node.op in ops else None
+    def behind(self, value: str, *ops: str) -> list[Node]:
+        """The nodes that compute this value, the last one first, if they are of these operations, else none.
+
+        Args:
+            ops: an operator for each node, or several, as in ``"RNN|LSTM|GRU"``.
+        """
+        found: list[Node] = []
+        for op in ops:
+            node = self.producers.get(value)
+            if node is None or node.op not in op.split("|"):
+                return []
+            found.append(node)
+            value = next(iter(self.sources(node)), "")
+        return found
 
     def sources(self, node: Node) -> list[str]:
         """The node's inputs that depend on the model's input."""
@@ -124,8 +134,8 @@ class Reader:
         if len(node.inputs) <= index:
             node.refuse(f"input {index}", "xpnn's layer needs it")
         name = node.inputs[index]
-        turned = self.behind(name, "Transpose")
-        if turned is not None and turned.options(perm=None).perm in (None, [1, 0]):
+        turned = self.producers.get(name)
+        if turned is not None and turned.op == "Transpose" and turned.options("perm").perm in (None, [1, 0]):
             name = turned.inputs[0]
         value = self.graph.constants.get(name)
         if value is None:
