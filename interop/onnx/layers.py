@@ -77,6 +77,10 @@ def window(node: Node, o: SimpleNamespace, kernel: Sequence[int], size: Sequence
     if axes not in (1, 2) or (axes == 1 and size is None):
         node.refuse("kernel_shape", "xpnn's images have two axes", list(kernel))
     ones, pads = [1] * axes, o.pads or [0] * 2 * axes
+    if o.kernel_shape and o.kernel_shape != list(kernel):
+        node.refuse("kernel_shape", "the weights have another size", o.kernel_shape)
+    if o.auto_pad != "NOTSET" and any(pads):
+        node.refuse("pads", "the operator allows them without auto_pad only", pads)
     sizes: Sequence[int | None] = size or [None] * axes
     values = kernel, o.strides or ones, o.dilations or ones, pads[:axes], pads[axes:], sizes
     rows = [_along_one_axis(node, o, *row) for row in zip(*values, strict=True)]
@@ -89,12 +93,12 @@ def _along_one_axis(
     """One axis of each pair of a :class:`Window`."""
     reach, beyond = dilation * (kernel - 1) + 1, 0
     if o.auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-        if size is None:
+        if size is None and stride > 1:
             node.refuse("auto_pad", "the padding depends on the image's size", o.auto_pad)
-        total = max(0, (-(-size // stride) - 1) * stride + reach - size)
+        total = reach - 1 if size is None else max(0, (-(-size // stride) - 1) * stride + reach - size)
         before = (total + (o.auto_pad == "SAME_LOWER")) // 2
         after = total - before
-    if getattr(o, "ceil_mode", 0):
+    if getattr(o, "ceil_mode", 0) and stride > 1:
         if size is None:
             node.refuse("ceil_mode", "xpnn's layers round output sizes down", o.ceil_mode)
         span = size + before + after - reach
@@ -111,7 +115,8 @@ def conv2d(node: Node, W: Array, b: Array | None, size: Sequence[int] | None = N
     layer = layers.Conv2D(
         W.shape[1] * o.group, len(W), w.kernel, w.stride, 0, w.dilation, o.group, rng=0, dtype=W.dtype.name
     )
-    return with_params(layer, W=W.reshape(layer.params["W"].shape), b=_bias(layer, b)), w
+    b = xp.zeros(len(W), dtype=W.dtype) if b is None else b
+    return with_params(layer, W=W.reshape(layer.params["W"].shape), b=b), w
 
 
 def pool2d(node: Node, size: Sequence[int] | None = None) -> tuple[SimpleNamespace, Window]:
@@ -121,19 +126,15 @@ def pool2d(node: Node, size: Sequence[int] | None = None) -> tuple[SimpleNamespa
     w = window(node, o, o.kernel_shape, size)
     if w.dilation != (1, 1):
         node.refuse("dilations", "xpnn's pooling has no dilated windows", o.dilations)
+    if any(p >= k for p, k in zip(w.before + w.after, w.kernel * 2, strict=True)):
+        node.refuse("pads", "xpnn's pooling pads by less than the window", o.pads)
     return o, w
 
 
 def dense(W: Array, b: Array | None = None) -> layers.Dense:
     """The Dense layer with W (out, in)."""
     layer = layers.Dense(W.shape[1], W.shape[0], rng=0, dtype=W.dtype.name)
-    return with_params(layer, W=W, b=_bias(layer, b))
-
-
-def _bias(layer: layers.Layer, b: Array | None) -> Array:
-    """The bias for a layer; zeros if the node has none."""
-    place = layer.params["b"]
-    return xp.zeros_like(place) if b is None else xp.broadcast_to(b, place.shape)
+    return with_params(layer, W=W, b=xp.broadcast_to(xp.zeros((), dtype=W.dtype) if b is None else b, len(W)))
 
 
 def gemm(node: Node, B: Array, C: Array | None = None) -> layers.Dense:
@@ -146,9 +147,11 @@ def gemm(node: Node, B: Array, C: Array | None = None) -> layers.Dense:
 
 def batch_norm(node: Node, rank: int, weights: Sequence[Array]) -> layers.BatchNorm1D | layers.BatchNorm2D:
     """The layer of a BatchNormalization node, for an input of this rank; weights are scale, B, mean, var."""
-    o = node.options("epsilon", "momentum", "training_mode", "is_test")
+    o = node.options("epsilon", "momentum", "training_mode", "is_test", "spatial")
     if o.training_mode or o.is_test == 0:  # before opset 7, is_test says so
         node.refuse("training_mode", "ONNX tracks the batch's own variance, xpnn its unbiased estimate", 1)
+    if o.spatial == 0 and rank != 2:
+        node.refuse("spatial", "xpnn normalises each channel over all positions", 0)
     gamma, beta, mean, var = weights
     # ONNX's momentum is the weight of the old estimate, xpnn's that of the new batch
     arguments = len(gamma), shortest(o.epsilon), shortest(1 - shortest(o.momentum))
@@ -179,19 +182,31 @@ def recurrent_options(node: Node) -> SimpleNamespace:
     return o
 
 
-def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences: bool) -> layers.Recurrent:
-    """The layer of one direction of an RNN, LSTM or GRU node: W (G, I), R (G, H), B (2G,) or None."""
+def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences: bool) -> list[layers.Recurrent]:
+    """For each direction the layer of an RNN, LSTM or GRU node: W (D, G, I), R (D, G, H), B (D, 2G) or None."""
     kind, order = CELLS[node.op]
-    H, I = R.shape[1], W.shape[1]
-    layer = kind(I, H, return_sequences, rng=0, dtype=W.dtype.name)
+    o = recurrent_options(node)
+    D, H = 2 if o.direction == "bidirectional" else 1, o.hidden_size or R.shape[-1]
+    G = len(order) * H
+    B = xp.zeros((D, 2 * G), dtype=W.dtype) if B is None else B
+    for name, value, shape in (("W", W, (D, G, W.shape[-1])), ("R", R, (D, G, H)), ("B", B, (D, 2 * G))):
+        if value.shape != shape:
+            node.refuse(name, f"expected the shape {shape}, for {D} direction(s) and hidden_size {H}", value.shape)
+    return [_direction(kind, order, *weights, return_sequences) for weights in zip(W, R, B, strict=True)]
+
+
+def _direction(
+    kind: type[layers.Recurrent], order: list[int], W: Array, R: Array, B: Array, return_sequences: bool
+) -> layers.Recurrent:
+    H = R.shape[1]
+    layer = kind(W.shape[1], H, return_sequences, rng=0, dtype=W.dtype.name)
 
     def sorted_gates(rows: Array) -> Array:
         gates = rows.reshape(len(order), H, -1)
         return xp.concatenate([gates[k] for k in order])
 
-    B = xp.zeros(2 * len(W), dtype=W.dtype) if B is None else B
     for_x, for_h = B[: len(W)], B[len(W) :]
-    if node.op == "GRU":  # the reset gate multiplies the candidate's second bias, too
+    if "b_h" in layer.params:  # a GRU's reset gate multiplies the candidate's second bias, too
         layer.params["b_h"] = for_h[2 * H :]
         for_h = xp.concatenate([for_h[: 2 * H], xp.full(H, -0.0, dtype=W.dtype)])
     return with_params(layer, W_x=sorted_gates(W), W_h=sorted_gates(R), b=sorted_gates(for_x + for_h).reshape(-1))

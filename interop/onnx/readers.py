@@ -1,7 +1,7 @@
 """From the ONNX nodes that make up a layer to the layer, starting at the last node."""
 
 from ... import layers
-from ...backend import Array, asarray, to_numpy
+from ...backend import Array, to_numpy
 from ...layers import Layer
 from . import layers as make
 from .node import Node, shortest
@@ -13,6 +13,7 @@ CELL = "RNN|LSTM|GRU"
 def _axes(reader: Reader, node: Node) -> list[int] | None:
     """The axes of a Squeeze, Unsqueeze or ReduceSum: an input, or before opset 13 an attribute."""
     value = reader.constant(node, 1)
+    node.options("axes", "keepdims", "noop_with_empty_axes")
     return node.attributes.get("axes") if value is None else value.tolist()
 
 
@@ -23,97 +24,89 @@ def _padding(node: Node, window: make.Window) -> make.Pair:
     return window.before
 
 
+def _operand(reader: Reader, node: Node) -> int:
+    """The index of the input that is a constant, of a node with two inputs; the other one is a value."""
+    return 1 - node.inputs.index(reader.sources(node)[0])
+
+
 def _gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
     if node.attributes.get("transA"):
         node.refuse("transA", "the batch comes first in xpnn", 1)
-    C = reader.optional_weight(node, 2)
+    C = reader.optional_weight(node, 2, 0, 1, 2)
     if C is not None and C.ndim == 2 and len(C) != 1:
-        node.refuse("C", "xpnn's bias is one vector")
-    return make.gemm(node, reader.weight(node, 1), None if C is None else C.reshape(-1)), node.inputs[0]
+        node.refuse("C", "xpnn's bias is one vector", C.shape)
+    return make.gemm(node, reader.weight(node, 1, 2), None if C is None else C.reshape(-1)), node.inputs[0]
 
 
 def _matmul(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
-    W = reader.weight(node, 1)
-    if W.ndim != 2:
-        node.refuse("input 1", "xpnn's weights are one matrix", W.shape)
-    return make.dense(W.T, b), node.inputs[0]
+    node.options()
+    return make.dense(reader.weight(node, 1, 2).T, b), node.inputs[0]
 
 
 def _add(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """The bias of a Dense or Subsample2D layer, or the end of a residual block."""
+    """The bias of a Dense or Subsample2D layer."""
     make.check_elementwise(node)
-    values = reader.sources(node)
-    if len(values) == 2:
-        return _residual(reader, node)
-    b = 1 - node.inputs.index(values[0])
-    if mul := reader.behind(values[0], "Mul"):
-        return _subsample(reader, mul[0], node, b)
-    matmul = reader.behind(values[0], "MatMul")
+    (value,) = reader.sources(node)
+    if reader.behind(value, "Mul"):
+        return _subsample(reader, node)
+    matmul = reader.behind(value, "MatMul")
     if not matmul:
         node.refuse("operator", "xpnn has no layer that adds a constant alone")
-    bias = reader.weight(node, b)
-    if bias.shape != (bias.size,):
-        node.refuse(f"input {b}", "xpnn's bias is one vector", bias.shape)
-    return _matmul(reader, matmul[0], bias)
+    return _matmul(reader, matmul[0], reader.weight(node, _operand(reader, node), 0, 1))
 
 
-def _subsample(reader: Reader, mul: Node, add: Node, b: int) -> tuple[Layer, str]:
-    found = reader.behind(mul.inputs[0], "Mul", "AveragePool")
+def _subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
+    (value,) = reader.sources(add)
+    found = reader.behind(value, "Mul", "Mul", "AveragePool")
     if not found:
-        mul.refuse("operator", "xpnn multiplies by a constant only before and after Tanh, and to subsample")
-    mean, pool = found
+        reader.producers[value].refuse(
+            "operator", "xpnn multiplies by a constant only before and after Tanh, and to subsample"
+        )
+    mul, mean, pool = found
     for node in (mul, mean):
         make.check_elementwise(node)
     layer, x = _pool(reader, pool)
-    W, bias = reader.weight(mul, 1), reader.weight(add, b)
+    W, bias = reader.weight(mul, _operand(reader, mul), 3), reader.weight(add, _operand(reader, add), 3)
     if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
         mul.refuse("input 1", "xpnn's subsampling has one coefficient and one bias a map", W.shape)
-    area = reader.number(mean, 1, 0.0)
+    area = reader.number(mean, _operand(reader, mean), 0.0)
     if layer.stride != layer.size or layer.padding != (0, 0) or area != layer.size[0] * layer.size[1]:
-        pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum")
+        pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum", layer.stride)
     subsample = layers.Subsample2D(W.size, layer.size, rng=0, dtype=W.dtype.name)
     return make.with_params(subsample, W=W.reshape(-1), b=bias.reshape(-1)), x
-
-
-def _residual(reader: Reader, node: Node) -> tuple[Layer, str]:
-    start = reader.fork(*node.inputs)
-    body, shortcut = (reader.chain(value, start) for value in node.inputs)
-    if not body:
-        body, shortcut = shortcut, body
-    if not body:
-        node.refuse("inputs", "xpnn has no layer that adds a value to itself")
-    depth = len(reader.path(node)) + 1
-    return layers.Residual(reader.compose(body, depth), reader.compose(shortcut, depth) if shortcut else None), start
 
 
 def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
     scatter = reader.producers.get(node.inputs[1])
     if scatter is not None and scatter.op == "ScatterND":
         return _mapped_conv(reader, node, scatter)
-    conv, window = make.conv2d(node, reader.weight(node, 1), reader.optional_weight(node, 2))
+    conv, window = make.conv2d(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
     conv.padding = _padding(node, window)
     return conv, node.inputs[0]
 
 
 def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]:
-    zeros, table, kernels = reader.constant(scatter, 0), reader.constant(scatter, 1), reader.weight(scatter, 2)
-    if zeros is None or table is None:
+    zeros, table = reader.weight(scatter, 0, 4), reader.constant(scatter, 1)
+    kernels, b = reader.weight(scatter, 2, 3), reader.weight(node, 2, 1)
+    reduction = scatter.options("reduction").reduction
+    if reduction not in (None, "none"):
+        scatter.refuse("reduction", "xpnn writes each place once", reduction)
+    conv, window = make.conv2d(node, zeros, None)
+    connections: list[list[int]] = [[] for _ in zeros]
+    pairs = [] if table is None or table.ndim != 2 or table.shape[1] != 2 else table.tolist()
+    for d, c in pairs:
+        connections[d].append(c)
+    sorted_pairs = [[d, c] for d, maps in enumerate(connections) for c in maps]
+    if zeros.any() or not pairs or pairs != sorted_pairs or conv.groups != 1 or conv.dilation != (1, 1):
         scatter.refuse("indices", "xpnn's connection table goes by output map, one kernel a pair, zeros elsewhere")
-    conv, window = make.conv2d(node, asarray(zeros, zeros.dtype), None)
-    connections = [[int(c) for d, c in table if d == map_] for map_ in range(len(zeros))]
-    pairs = [[d, c] for d, maps in enumerate(connections) for c in maps]
-    if zeros.any() or pairs != table.tolist() or conv.groups != 1 or conv.dilation != (1, 1):
-        scatter.refuse("indices", "xpnn's connection table goes by output map, one kernel a pair, zeros elsewhere")
-    window_settings = conv.kernel_size, conv.stride, _padding(node, window)
-    mapped = layers.MappedConv2D(zeros.shape[1], connections, *window_settings, rng=0, dtype=kernels.dtype.name)
-    return make.with_params(mapped, W=kernels, b=reader.weight(node, 2)), node.inputs[0]
+    settings = conv.kernel_size, conv.stride, _padding(node, window)
+    mapped = layers.MappedConv2D(zeros.shape[1], connections, *settings, rng=0, dtype=kernels.dtype.name)
+    return make.with_params(mapped, W=kernels, b=b), node.inputs[0]
 
 
 def _pool(reader: Reader, node: Node) -> tuple[layers.MaxPool2D | layers.AvgPool2D, str]:
     o, window = make.pool2d(node)
     padding = _padding(node, window)
-    if any(p >= k for p, k in zip(padding, window.kernel, strict=True)):
-        node.refuse("pads", "xpnn's pooling pads by less than the window", o.pads)
     if node.op == "AveragePool" and not o.count_include_pad and any(padding):
         node.refuse("count_include_pad", "xpnn's AvgPool2D counts the padding", 0)
     kind = layers.MaxPool2D if node.op == "MaxPool" else layers.AvgPool2D
@@ -124,37 +117,40 @@ def _batch_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
     rank = reader.ranks.get(node.inputs[0])
     if rank not in (2, 3, 4):
         node.refuse("input 0", "xpnn normalises values of two to four axes", rank)
-    return make.batch_norm(node, rank, [reader.weight(node, i) for i in range(1, 5)]), node.inputs[0]
+    return make.batch_norm(node, rank, [reader.weight(node, i, 1) for i in range(1, 5)]), node.inputs[0]
 
 
 def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
-    axis = node.options("axis").axis
-    if axis != 1:
+    axis, rank = node.options("axis").axis, reader.ranks.get(node.inputs[0], 0)
+    if axis not in (1, 1 - rank):
         node.refuse("axis", "xpnn's Flatten keeps the batch and nothing else", axis)
     if pool := reader.behind(node.inputs[0], "GlobalAveragePool"):
+        pool[0].options()
         return layers.GlobalAvgPool2D(), pool[0].inputs[0]
     return layers.Flatten(), node.inputs[0]
 
 
 def _reshape(reader: Reader, node: Node) -> tuple[Layer, str]:
-    shape = reader.constant(node, 1)
-    if shape is None or shape.tolist() != [0, -1] or node.options("allowzero").allowzero:
-        node.refuse("shape", "xpnn's only change of shape is (N, ...) to (N, features), [0, -1]")
+    o, shape = node.options("allowzero"), reader.constant(node, 1)
+    sizes = None if shape is None else shape.tolist()
+    if sizes != [0, -1] or o.allowzero:
+        node.refuse("shape", "xpnn's only change of shape is (N, ...) to (N, features), [0, -1]", sizes)
     return layers.Flatten(), node.inputs[0]
 
 
 def _softmax(reader: Reader, node: Node) -> tuple[Layer, str]:
-    rank = reader.ranks.get(node.inputs[0], 0)
-    axis = node.options("axis").axis
-    if axis not in (-1, rank - 1):
+    axis, rank = node.options("axis").axis, reader.ranks.get(node.inputs[0])
+    if rank is None and axis >= 0:
+        node.refuse("axis", "which axis is the last one is unknown, as the model gives no shape", axis)
+    if axis not in (-1, (rank or 0) - 1):
         node.refuse("axis", "xpnn's Softmax works along the last axis", axis)
     return layers.Softmax(), node.inputs[0]
 
 
 def _dropout(reader: Reader, node: Node) -> tuple[Layer, str]:
-    o = node.options("ratio", "seed")
+    o = node.options("ratio", "seed", "is_test")
     training = reader.constant(node, 2)
-    if len(node.inputs) > 2 and node.inputs[2] and (training is None or training):
+    if o.is_test == 0 or (len(node.inputs) > 2 and node.inputs[2] and (training is None or training)):
         node.refuse("training_mode", "xpnn drops in training only")
     usual = 0.5 if o.ratio is None else shortest(o.ratio)
     if len(node.inputs) < 2 or not node.inputs[1]:
@@ -167,22 +163,22 @@ def _dropout(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 def _gather(reader: Reader, node: Node) -> tuple[Layer, str]:
     axis = node.options("axis").axis
-    W = reader.weight(node, 0)
-    if axis not in (0, -2) or W.ndim != 2:
+    W = reader.weight(node, 0, 2)
+    if axis not in (0, -2):
         node.refuse("axis", "xpnn's Embedding takes rows of a matrix", axis)
     return make.embedding(W), node.inputs[1]
 
 
 def _scaled_tanh(reader: Reader, node: Node) -> tuple[Layer, str]:
     usual = layers.ScaledTanh()
-    found = reader.behind(node.inputs[0], "Tanh", "Mul")
-    amplitude = reader.number(node, 1, usual.amplitude)
-    slope = reader.number(found[1], 1, usual.slope) if found else None
+    found = reader.behind(reader.sources(node)[0], "Tanh", "Mul")
+    amplitude = reader.number(node, _operand(reader, node), usual.amplitude)
+    slope = reader.number(found[1], _operand(reader, found[1]), usual.slope) if found else None
     if amplitude is None or slope is None:
         node.refuse("operator", "xpnn multiplies by a constant only before and after Tanh, and to subsample")
-    for multiplication in (node, found[1]):
-        make.check_elementwise(multiplication)
-    return layers.ScaledTanh(amplitude, slope), found[1].inputs[0]
+    for each in (node, *found):
+        make.check_elementwise(each)
+    return layers.ScaledTanh(amplitude, slope), reader.sources(found[1])[0]
 
 
 def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -191,10 +187,11 @@ def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
     if not fits or (_axes(reader, found[0]), _axes(reader, found[3])) != ([2], [1]):
         node.refuse("operator", "xpnn has it only as the end of a squared distance")
     total, _, difference, rows = found
-    make.check_elementwise(difference)
+    for each in found[1:3]:
+        make.check_elementwise(each)
     if total.attributes.get("keepdims", 1) or reader.ranks.get(rows.inputs[0]) != 2:
         total.refuse("keepdims", "xpnn's RBF gives (N, K) from (N, F)", total.attributes.get("keepdims", 1))
-    centers = reader.weight(difference, 1)
+    centers = reader.weight(difference, _operand(reader, difference), 2)
     return layers.RBF(to_numpy(centers), dtype=centers.dtype.name), rows.inputs[0]
 
 
@@ -226,8 +223,9 @@ def _recurrent(reader: Reader, node: Node, return_sequences: bool) -> tuple[Laye
     turned = reader.behind(node.inputs[0], "Transpose")
     if not turned or turned[0].options("perm").perm != [1, 0, 2]:
         node.refuse("input 0", "the batch comes first in xpnn, so a Transpose must stand before")
-    W, R, B = reader.weight(node, 1), reader.weight(node, 2), reader.optional_weight(node, 3)
-    return make.recurrent(node, W[0], R[0], None if B is None else B[0], return_sequences), turned[0].inputs[0]
+    weights = reader.weight(node, 1, 3), reader.weight(node, 2, 3), reader.optional_weight(node, 3, 2)
+    (layer,) = make.recurrent(node, *weights, return_sequences=return_sequences)
+    return layer, turned[0].inputs[0]
 
 
 def _refuse_cell(reader: Reader, node: Node) -> tuple[Layer, str]:

@@ -284,5 +284,19 @@ def test_a_missing_input_is_named():
     info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("a", "b", "y")]
     graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "g", info[:2], info[2:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    with pytest.raises(ValueError, match=r"\['b'\]"):
-        Backend.prepare(model).run([np.ones(2, "float32")])
+    a, b = np.ones(2, "float32"), np.ones(2, "float32")
+    prepared = Backend.prepare(model)
+    for inputs, wrong in (([a], "b"), ({"a": a}, "b"), ({"a": a, "b": b, "c": b}, "c")):
+        with pytest.raises(ValueError, match=rf"unknown: \['{wrong}'\]"):
+            prepared.run(inputs)
+    with pytest.raises(ValueError, match="got 3"):
+        prepared.run([a, b, b])
+
+
+@pytest.mark.parametrize("b", [np.ones(2), np.ones(3, "float32"), np.ones((2, 1), "float32"), np.float32(1)])
+def test_an_input_of_another_type_is_named(b):
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("a", "b", "y")]
+    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "g", info[:2], info[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(ValueError, match=r"expected 'b' of float32 and shape \(2,\), got"):
+        Backend.prepare(model).run([np.ones(2, "float32"), b])
