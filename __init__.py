@@ -6,131 +6,19 @@ Packages: ``backend`` chooses the array library, ``layers`` has the differentiab
 layers, ``training`` optimisers and the training loop, ``checks`` the gradient check, ``data`` real data sets.
 """
 
+from . import checks, data, layers, models, training
 from .backend import BackendError, asarray, describe, synchronize, to_numpy, xp
-from .checks import GradientReport, GradientRow, gradcheck
-from .data import ImageData, TextData, batches, load_images, load_text, read_idx, windows
-from .layers import (
-    GRU,
-    LSTM,
-    RBF,
-    RNN,
-    AvgPool2D,
-    BatchNorm1D,
-    BatchNorm2D,
-    Composite,
-    Conv2D,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    GlobalAvgPool2D,
-    HalfSquaredError,
-    Layer,
-    LeakyReLU,
-    Loss,
-    MappedConv2D,
-    MaxPool2D,
-    RBFLoss,
-    ReLU,
-    Residual,
-    ScaledTanh,
-    Sigmoid,
-    Softmax,
-    SoftmaxCrossEntropy,
-    Subsample2D,
-    Tanh,
-    inference,
-    inferring,
-)
-from .models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
-from .training import (
-    SGD,
-    Adam,
-    AdamW,
-    CosineDecay,
-    History,
-    Optimizer,
-    Schedule,
-    Score,
-    StepDecay,
-    clip_grad_norm,
-    evaluate,
-    fit,
-    load,
-    predict,
-    read_metadata,
-    save,
-)
+from .checks import *
+from .data import *
+from .layers import *
+from .models import *
+from .training import *
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "GRU",
-    "LSTM",
-    "MLP",
-    "RBF",
-    "RNN",
-    "SGD",
-    "Adam",
-    "AdamW",
-    "AvgPool2D",
-    "BackendError",
-    "BatchNorm1D",
-    "BatchNorm2D",
-    "CharRNN",
-    "Composite",
-    "Conv2D",
-    "CosineDecay",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GlobalAvgPool2D",
-    "GradientReport",
-    "GradientRow",
-    "HalfSquaredError",
-    "History",
-    "ImageData",
-    "Layer",
-    "LeNet5",
-    "LeakyReLU",
-    "Loss",
-    "MappedConv2D",
-    "MaxPool2D",
-    "Optimizer",
-    "RBFLoss",
-    "RNNClassifier",
-    "ReLU",
-    "Residual",
-    "ScaledTanh",
-    "Schedule",
-    "Score",
-    "Sequential",
-    "Sigmoid",
-    "Softmax",
-    "SoftmaxCrossEntropy",
-    "StepDecay",
-    "Subsample2D",
-    "Tanh",
-    "TextData",
-    "asarray",
-    "batches",
-    "clip_grad_norm",
-    "describe",
-    "evaluate",
-    "fit",
-    "gradcheck",
-    "inference",
-    "inferring",
-    "load",
-    "load_images",
-    "load_text",
-    "predict",
-    "read_idx",
-    "read_metadata",
-    "save",
-    "synchronize",
-    "to_numpy",
-    "windows",
-    "xp",
-]
+__all__ = ["BackendError", "asarray", "describe", "synchronize", "to_numpy", "xp"]
+__all__ += checks.__all__
+__all__ += data.__all__
+__all__ += layers.__all__
+__all__ += models.__all__
+__all__ += training.__all__

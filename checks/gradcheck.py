@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, Rng, asarray, name, to_numpy, xp
-from ..layers import Backward, Composite, Layer, Loss, Parameters
+from ..layers import Backward, Composite, Layer, Loss
+from ..layers.parameters import Parameters
 from .report import GradientReport, GradientRow
 
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)

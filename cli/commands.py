@@ -13,19 +13,7 @@ from ..backend import describe
 from ..data import ImageData, TextData, load_images, load_text, windows
 from ..layers import Softmax
 from ..models import CharRNN, Sequential
-from ..training import (
-    SGD,
-    Adam,
-    AdamW,
-    CosineDecay,
-    History,
-    Optimizer,
-    evaluate,
-    fit,
-    load,
-    predict,
-    save,
-)
+from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, load, predict, save
 from .recipe import MODEL_FILE, Recipe, load_model
 
 _HISTORY = "history.csv"

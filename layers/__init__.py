@@ -14,10 +14,8 @@ from .inference import inference, inferring
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D
-from .parameters import Parameters
 from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from .rbf import RBF, RBFLoss
-from .recurrent import Recurrent
 from .residual import Residual
 from .rnn import RNN
 from .subsample import Subsample2D
@@ -44,10 +42,8 @@ __all__ = [
     "Loss",
     "MappedConv2D",
     "MaxPool2D",
-    "Parameters",
     "RBFLoss",
     "ReLU",
-    "Recurrent",
     "Residual",
     "ScaledTanh",
     "Sigmoid",

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..backend import Rng, asarray, to_numpy
 from ..data.text import encode
-from ..layers import RNN, Dense, Embedding, Recurrent
-from ..layers.recurrent import State
+from ..layers import RNN, Dense, Embedding
+from ..layers.recurrent import Recurrent, State
 from .sequential import Sequential
 
 

@@ -10,28 +10,22 @@ from .schedules import Schedule
 
 @accelerated
 def adam(
-    p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, betas: tuple[float, float], weight_decay: float
+    p: Array, g: Array, m: Array, v: Array, scalars: tuple[Any, ...], betas: tuple[float, float], weight_decay: float
 ) -> None:
-    """:class:`Adam`'s update of the parameters p and the running means m and v by the gradient g, which it clears.
+    """The update of the parameters p and the running means m and v by the gradient g, which it clears.
 
-    rate and eps are those of :meth:`Adam.scalars`, which contain the bias corrections.
+    The scalars are those of :meth:`Adam.scalars`: rate and eps, which contain the bias corrections, and shrink.
     """
-    beta1, beta2 = betas
+    (rate, eps, shrink), (beta1, beta2) = scalars, betas
     if weight_decay:
         g += weight_decay * p  # g = dE/dp + weight_decay p
     m *= beta1
     m += (1 - beta1) * g  # m = beta1 m + (1 - beta1) g
     v *= beta2
     v += (1 - beta2) * (g * g)  # v = beta2 v + (1 - beta2) g^2
+    p *= shrink  # AdamW: p = p - lr weight_decay p
     p -= rate * (m / (xp.sqrt(v) + eps))  # p = p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
     g.fill(0)
-
-
-@accelerated
-def adamw(p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, shrink: Any, betas: tuple[float, float]) -> None:
-    """:class:`AdamW`'s update: p = p - lr weight_decay p = shrink p, then Adam's."""
-    p *= shrink
-    adam(p, g, m, v, rate, eps, betas, 0.0)
 
 
 class Adam(Optimizer):
@@ -57,6 +51,7 @@ class Adam(Optimizer):
     """
 
     _slots = ("m", "v")
+    _decoupled = False
 
     def __init__(
         self,
@@ -71,14 +66,15 @@ class Adam(Optimizer):
         self.betas, self.eps = betas, eps
 
     def scalars(self) -> tuple[float, ...]:
-        """lr c / (1 - beta1^t) and eps c with c = sqrt(1 - beta2^t): the step's fraction, multiplied by c / c."""
+        """lr c / (1 - beta1^t), eps c with c = sqrt(1 - beta2^t), as the step's fraction times c / c; p's factor."""
         (beta1, beta2), t = self.betas, self.steps + 1
         c = (1 - beta2**t) ** 0.5
-        return self.rate * c / (1 - beta1**t), self.eps * c
+        shrink = 1 - self.rate * self.weight_decay if self._decoupled else 1.0
+        return self.rate * c / (1 - beta1**t), self.eps * c, shrink
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
-        (rate, eps), (m, v) = scalars, state
-        adam(params, grads, m, v, rate, eps, self.betas, self.weight_decay)
+        m, v = state
+        adam(params, grads, m, v, scalars, self.betas, 0.0 if self._decoupled else self.weight_decay)
         return True
 
 
@@ -91,6 +87,8 @@ class AdamW(Adam):
     AdamW(lr=0.001, weight_decay=0.05, betas=(0.9, 0.999), eps=1e-08)
     """
 
+    _decoupled = True
+
     def __init__(
         self,
         lr: float | Schedule = 0.001,
@@ -99,12 +97,3 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(lr, betas, eps, weight_decay)
-
-    def scalars(self) -> tuple[float, ...]:
-        """Adam's two, and 1 - lr weight_decay."""
-        return (*super().scalars(), 1 - self.rate * self.weight_decay)
-
-    def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool:
-        (rate, eps, shrink), (m, v) = scalars, state
-        adamw(params, grads, m, v, rate, eps, shrink, self.betas)
-        return True

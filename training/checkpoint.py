@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, to_numpy, xp
-from ..layers import Layer, Parameters
+from ..layers import Layer
+from ..layers.parameters import Parameters
 from .files import replacing
 from .optimizer import Optimizer
 

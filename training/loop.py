@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, Rng, captured, explained, prefetch, to_numpy, xp
-from ..data import batch_indices
+from ..data.batches import batch_indices
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
 from ..layers.settings import positive
 from .adam import Adam

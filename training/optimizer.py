@@ -6,7 +6,8 @@ from numbers import Real
 from typing import Any
 
 from ..backend import Array, xp
-from ..layers import Layer, Parameters
+from ..layers import Layer
+from ..layers.parameters import Parameters
 from .schedules import Schedule
 
 

@@ -10,7 +10,7 @@ from .activations import leaky_relu, relu, tanh
 from .dense import dense
 from .embedding import embedding
 from .memory import keep_freed_memory
-from .optimizers import adam, adamw, sgd
+from .optimizers import adam, sgd
 from .pooling import max_pool, mean_pool
 from .slices import in_slices
 from .threads import batch_slices
@@ -22,6 +22,6 @@ FORMS: dict[str, Callable[..., Any]] = {
     for form in (
         *(conv2d, max_pool, mean_pool, dense, tanh, relu, leaky_relu, embedding, through_time),
         *(batch_norm, fixed_norm),
-        *(sgd, adam, adamw, batch_slices, in_slices),
+        *(sgd, adam, batch_slices, in_slices),
     )
 }

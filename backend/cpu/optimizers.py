@@ -28,30 +28,10 @@ def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov:
 
 
 def adam(
-    p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, betas: tuple[float, float], weight_decay: float
+    p: Array, g: Array, m: Array, v: Array, scalars: tuple[Any, ...], betas: tuple[float, float], weight_decay: float
 ) -> None:
-    """As :func:`_adam`."""
-    _adam(p, g, m, v, rate, eps, 1, betas, weight_decay)
-
-
-def adamw(p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, shrink: Any, betas: tuple[float, float]) -> None:
-    """As :func:`_adam`; the decay is fused into the last operation."""
-    _adam(p, g, m, v, rate, eps, shrink, betas, 0.0)
-
-
-def _adam(
-    p: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    rate: Any,
-    eps: Any,
-    shrink: Any,
-    betas: tuple[float, float],
-    weight_decay: float,
-) -> None:
-    """The gradient's memory becomes scratch space after its last use."""
-    beta1, beta2 = betas
+    """The gradient's memory becomes scratch space after its last use; the last operation does AdamW's decay too."""
+    (rate, eps, shrink), (beta1, beta2) = scalars, betas
     for block in cache_blocks(p.size):
         params, grads, mean, square = p[block], g[block], m[block], v[block]
         if weight_decay:

@@ -9,7 +9,7 @@ from .capture import captured
 from .convolution import conv2d
 from .embedding import embedding
 from .losses import softmax_cross_entropy
-from .optimizers import adam, adamw, sgd
+from .optimizers import adam, sgd
 from .pooling import max_pool, mean_pool
 from .recurrent import through_time
 from .stream import prefetch
@@ -19,6 +19,6 @@ FORMS: dict[str, Callable[..., Any]] = {
     for form in (
         *(conv2d, max_pool, mean_pool, dense, dense_activated, sigmoid, tanh, scaled_tanh, relu, leaky_relu),
         *(embedding, batch_norm, fixed_norm, through_time, softmax_cross_entropy),
-        *(sgd, adam, adamw, captured, prefetch),
+        *(sgd, adam, captured, prefetch),
     )
 }

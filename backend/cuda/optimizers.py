@@ -15,21 +15,9 @@ def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov:
 
 @real
 def adam(
-    p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, betas: tuple[float, float], weight_decay: float
-) -> None:
-    """As :func:`sgd`."""
-    _adam(p, g, m, v, (rate, eps, 1.0), betas, weight_decay)
-
-
-@real
-def adamw(p: Array, g: Array, m: Array, v: Array, rate: Any, eps: Any, shrink: Any, betas: tuple[float, float]) -> None:
-    """As :func:`sgd`."""
-    _adam(p, g, m, v, (rate, eps, shrink), betas, 0.0)
-
-
-def _adam(
     p: Array, g: Array, m: Array, v: Array, scalars: tuple[Any, ...], betas: tuple[float, float], weight_decay: float
 ) -> None:
+    """As :func:`sgd`."""
     dtype, (beta1, beta2) = p.dtype, betas
     places = (x for scalar in scalars for x in number(scalar, dtype))
     numbers = (*places, float(beta1), 1.0 - beta1, float(beta2), 1.0 - beta2, weight_decay)

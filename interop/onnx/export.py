@@ -11,18 +11,15 @@ from onnx import helper, numpy_helper
 
 from ... import __version__
 from ...backend import xp
-from ...layers import Embedding, Layer, Recurrent
+from ...layers import Embedding, Layer
+from ...layers.recurrent import Recurrent
 from .writers import WRITERS, Shape, Writer
 
 OPSET, IR_VERSION = 17, 8  # of 2022: all programs in use read them, and nothing newer is needed
 
 
 def export(
-    model: Layer,
-    path: str | Path,
-    *,
-    input_shape: Sequence[int | None] | None = None,
-    dtype: str = "float32",
+    model: Layer, path: str | Path, *, input_shape: Sequence[int | None] | None = None, dtype: str = "float32"
 ) -> None:
     """Write a network for inference as an ONNX model with a free batch size.
 

@@ -6,15 +6,17 @@ from typing import NamedTuple, TypeVar
 
 from ... import layers
 from ...backend import Array, xp
+from ...layers.recurrent import Recurrent
 from .node import Node, shortest
 
 L = TypeVar("L", bound=layers.Layer)
 Pair = tuple[int, int]
+Pool2D = layers.MaxPool2D | layers.AvgPool2D
 
 WINDOW = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
 
 ACTIVATIONS = {"RNN": ["Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"]}
-CELLS: dict[str, tuple[type[layers.Recurrent], list[int]]] = {
+CELLS: dict[str, tuple[type[Recurrent], list[int]]] = {
     "RNN": (layers.RNN, [0]),
     "LSTM": (layers.LSTM, [0, 2, 3, 1]),
     "GRU": (layers.GRU, [1, 0, 2]),
@@ -109,26 +111,36 @@ def _along_one_axis(
 
 
 def conv2d(node: Node, W: Array, b: Array | None, size: Sequence[int] | None = None) -> tuple[layers.Conv2D, Window]:
-    """The layer of a Conv node, which does not pad, and its window."""
+    """The layer of a Conv node, and its window; where the image's size is given, the padding is left to the caller."""
     o = node.options(*WINDOW, "group")
     w = window(node, o, W.shape[2:], size)
-    layer = layers.Conv2D(
-        W.shape[1] * o.group, len(W), w.kernel, w.stride, 0, w.dilation, o.group, rng=0, dtype=W.dtype.name
-    )
+    padding = 0 if size else _padding(node, w)
+    settings = w.kernel, w.stride, padding, w.dilation, o.group
+    layer = layers.Conv2D(W.shape[1] * o.group, len(W), *settings, rng=0, dtype=W.dtype.name)
     b = xp.zeros(len(W), dtype=W.dtype) if b is None else b
     return with_params(layer, W=W.reshape(layer.params["W"].shape), b=b), w
 
 
-def pool2d(node: Node, size: Sequence[int] | None = None) -> tuple[SimpleNamespace, Window]:
-    """The attributes of a pooling node, and its window."""
-    own = {"MaxPool": "storage_order", "AveragePool": "count_include_pad"}[node.op]
-    o = node.options(*WINDOW, "ceil_mode", own)
+def pool2d(node: Node, size: Sequence[int] | None = None) -> tuple[Pool2D, Window]:
+    """The layer of a pooling node and its window, as for :func:`conv2d`."""
+    kind: type[Pool2D] = layers.MaxPool2D if node.op == "MaxPool" else layers.AvgPool2D
+    o = node.options(*WINDOW, "ceil_mode", "storage_order" if node.op == "MaxPool" else "count_include_pad")
     w = window(node, o, o.kernel_shape, size)
     if w.dilation != (1, 1):
         node.refuse("dilations", "xpnn's pooling has no dilated windows", o.dilations)
     if any(p >= k for p, k in zip(w.before + w.after, w.kernel * 2, strict=True)):
         node.refuse("pads", "xpnn's pooling pads by less than the window", o.pads)
-    return o, w
+    padding = 0 if size else _padding(node, w)
+    if padding not in (0, (0, 0)) and kind is layers.AvgPool2D and not o.count_include_pad:
+        node.refuse("count_include_pad", "xpnn's AvgPool2D counts the padding", 0)
+    return kind(w.kernel, w.stride, padding), w
+
+
+def _padding(node: Node, w: Window) -> Pair:
+    """The padding of a layer that has this window."""
+    if w.before != w.after or any(w.beyond):
+        node.refuse("pads", "xpnn's layers pad both sides alike", [*w.before, *w.after])
+    return w.before
 
 
 def dense(W: Array, b: Array | None = None) -> layers.Dense:
@@ -182,7 +194,7 @@ def recurrent_options(node: Node) -> SimpleNamespace:
     return o
 
 
-def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences: bool) -> list[layers.Recurrent]:
+def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences: bool) -> list[Recurrent]:
     """For each direction the layer of an RNN, LSTM or GRU node: W (D, G, I), R (D, G, H), B (D, 2G) or None."""
     kind, order = CELLS[node.op]
     o = recurrent_options(node)
@@ -196,8 +208,8 @@ def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences:
 
 
 def _direction(
-    kind: type[layers.Recurrent], order: list[int], W: Array, R: Array, B: Array, return_sequences: bool
-) -> layers.Recurrent:
+    kind: type[Recurrent], order: list[int], W: Array, R: Array, B: Array, return_sequences: bool
+) -> Recurrent:
     H = R.shape[1]
     layer = kind(W.shape[1], H, return_sequences, rng=0, dtype=W.dtype.name)
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from numpy.lib.array_utils import normalize_axis_index
 
 from ...backend import Array, to_numpy, xp
-from ...layers import AvgPool2D, Dropout, GlobalAvgPool2D, Layer, MaxPool2D, Softmax
+from ...layers import Dropout, GlobalAvgPool2D, Layer, MaxPool2D, Softmax
 from . import layers as make
 from .node import Node
 
@@ -53,23 +53,23 @@ def _conv(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
 
 
 def _max_pool(node: Node, x: Array) -> Array:
-    _, window = make.pool2d(node, x.shape[4 - len(node.attributes["kernel_shape"]) :])
+    layer, window = make.pool2d(node, x.shape[4 - len(node.attributes["kernel_shape"]) :])
     if len(node.outputs) > 1:
         node.refuse("Indices", "xpnn's MaxPool2D does not tell where the maxima lie")
     images = x if x.dtype.kind == "f" else x.astype("float32")  # exact, since the operator allows 8 bits
     padded = _pad(_pad(images, window.before, window.after, -xp.inf), (0, 0), window.beyond, -xp.inf)
-    return _apply(MaxPool2D(window.kernel, window.stride), padded).astype(x.dtype)
+    return _apply(layer, padded).astype(x.dtype)
 
 
 def _average_pool(node: Node, x: Array) -> Array:
     """The mean over the window, divided by the share of its elements that count."""
-    o, window = make.pool2d(node, x.shape[4 - len(node.attributes["kernel_shape"]) :])
+    layer, window = make.pool2d(node, x.shape[4 - len(node.attributes["kernel_shape"]) :])
 
     def mean(images: Array, border: int) -> Array:
         padded = _pad(_pad(images, window.before, window.after, border), (0, 0), window.beyond, 0)
-        return _apply(AvgPool2D(window.kernel, window.stride), padded)
+        return _apply(layer, padded)
 
-    return mean(x, 0) / mean(xp.ones_like(x), o.count_include_pad)
+    return mean(x, 0) / mean(xp.ones_like(x), node.attributes.get("count_include_pad", 0))
 
 
 def _global_pool(node: Node, x: Array) -> Array:

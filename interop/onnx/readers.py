@@ -17,13 +17,6 @@ def _axes(reader: Reader, node: Node) -> list[int] | None:
     return node.attributes.get("axes") if value is None else value.tolist()
 
 
-def _padding(node: Node, window: make.Window) -> make.Pair:
-    """The padding of a layer with this window."""
-    if window.before != window.after or any(window.beyond):
-        node.refuse("pads", "xpnn's layers pad both sides alike", [*window.before, *window.after])
-    return window.before
-
-
 def _operand(reader: Reader, node: Node) -> int:
     """The index of the input that is a constant, of a node with two inputs; the other one is a value."""
     return 1 - node.inputs.index(reader.sources(node)[0])
@@ -80,8 +73,7 @@ def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
     scatter = reader.producers.get(node.inputs[1])
     if scatter is not None and scatter.op == "ScatterND":
         return _mapped_conv(reader, node, scatter)
-    conv, window = make.conv2d(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
-    conv.padding = _padding(node, window)
+    conv, _ = make.conv2d(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
     return conv, node.inputs[0]
 
 
@@ -91,7 +83,7 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
     reduction = scatter.options("reduction").reduction
     if reduction not in (None, "none"):
         scatter.refuse("reduction", "xpnn writes each place once", reduction)
-    conv, window = make.conv2d(node, zeros, None)
+    conv, _ = make.conv2d(node, zeros, b)
     connections: list[list[int]] = [[] for _ in zeros]
     pairs = [] if table is None or table.ndim != 2 or table.shape[1] != 2 else table.tolist()
     for d, c in pairs:
@@ -99,18 +91,13 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
     sorted_pairs = [[d, c] for d, maps in enumerate(connections) for c in maps]
     if zeros.any() or not pairs or pairs != sorted_pairs or conv.groups != 1 or conv.dilation != (1, 1):
         scatter.refuse("indices", "xpnn's connection table goes by output map, one kernel a pair, zeros elsewhere")
-    settings = conv.kernel_size, conv.stride, _padding(node, window)
+    settings = conv.kernel_size, conv.stride, conv.padding
     mapped = layers.MappedConv2D(zeros.shape[1], connections, *settings, rng=0, dtype=kernels.dtype.name)
     return make.with_params(mapped, W=kernels, b=b), node.inputs[0]
 
 
-def _pool(reader: Reader, node: Node) -> tuple[layers.MaxPool2D | layers.AvgPool2D, str]:
-    o, window = make.pool2d(node)
-    padding = _padding(node, window)
-    if node.op == "AveragePool" and not o.count_include_pad and any(padding):
-        node.refuse("count_include_pad", "xpnn's AvgPool2D counts the padding", 0)
-    kind = layers.MaxPool2D if node.op == "MaxPool" else layers.AvgPool2D
-    return kind(window.kernel, window.stride, padding), node.inputs[0]
+def _pool(reader: Reader, node: Node) -> tuple[make.Pool2D, str]:
+    return make.pool2d(node)[0], node.inputs[0]
 
 
 def _batch_norm(reader: Reader, node: Node) -> tuple[Layer, str]:

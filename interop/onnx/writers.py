@@ -11,6 +11,7 @@ from onnx import helper
 from ... import layers
 from ...backend import to_numpy
 from ...layers import Layer
+from ...layers.recurrent import Recurrent
 from ...models import Sequential
 from .layers import CELLS
 
@@ -159,13 +160,10 @@ def _scaled_tanh(w: Writer, layer: layers.ScaledTanh, x: str) -> str:
 
 def _rbf(w: Writer, layer: layers.RBF, x: str) -> str:
     difference = w.node("Sub", w.node("Unsqueeze", x, w.axis(1)), w.weight(layer, "centers"))
-    return w.node(
-        "Neg",
-        w.node("ReduceSum", w.node("Mul", difference, difference), w.axis(2), keepdims=0),
-    )
+    return w.node("Neg", w.node("ReduceSum", w.node("Mul", difference, difference), w.axis(2), keepdims=0))
 
 
-def _recurrent(w: Writer, layer: layers.Recurrent, x: str) -> str:
+def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
     """ONNX's RNN, LSTM and GRU read (T, N, I) and return (T, 1, N, H), and (1, N, H) for the last state."""
     op = type(layer).__name__
     order = np.argsort(CELLS[op][1])  # back from xpnn's order to ONNX's

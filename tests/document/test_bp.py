@@ -12,7 +12,7 @@ from document.network import LEAK, RATE, DocumentNetwork, error, f, f_prime
 
 import xpnn as nn
 from xpnn.backend import prefetch
-from xpnn.data import batch_indices
+from xpnn.data.batches import batch_indices
 
 SIZES = (3, 5, 4, 2)  # n_1 to n_L: L = 4, with the hidden layers 2 and 3
 HIDDEN = (2, 3)

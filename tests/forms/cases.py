@@ -29,7 +29,7 @@ Case = Callable[[Any, Any, list[int], str], bool]
 
 @contextmanager
 def equations_alone(tracked: bool = False) -> Iterator[None]:
-    """No equation calls a form meanwhile, as that of ``adamw`` would the one of ``adam``.
+    """No equation calls a form meanwhile.
 
     Args:
         tracked: and each computes with tracked arrays.
@@ -184,10 +184,7 @@ def conv2d(rng: Rng, dtype: str) -> Draw:
         k1 = k2 = 3
     H, W = (max(1, d * (k - 1) - 2 * p + m) for d, k, p, m in ((d1, k1, p1, more[0]), (d2, k2, p2, more[1])))
     window = Window((k1, k2), (s1, s2), (p1, p2), (d1, d2))
-    params = {
-        "W": vector(normal(rng, (D * groups, C, k1, k2), dtype)),
-        "b": vector(normal(rng, D * groups, dtype)),
-    }
+    params = {"W": vector(normal(rng, (D * groups, C, k1, k2), dtype)), "b": vector(normal(rng, D * groups, dtype))}
     o, needs_dx = laid_out(rng, normal(rng, (N, C * groups, H, W), dtype)), bool(rng.random() < 0.8)
     dy = gradient(rng, normal(rng, (N, D * groups, *window.positions((H, W))), dtype))
     inputs = {"o": o, "params": params, "window": window, "groups": groups, "needs_dx": needs_dx}
@@ -373,14 +370,14 @@ def adam(rng: Rng, dtype: str) -> Draw:
     p, g, m, v = _vectors(rng, dtype, 4)
     v *= v
     v += 0.01  # far from 0, as after some steps: beside the root's error, that of 1 / sqrt(v) at 0 has no bound
-    inputs = {"p": p, "g": g, "m": m, "v": v, "rate": _scalar(rng, 0.02, dtype), "eps": _scalar(rng, 1e-6, dtype)}
+    inputs = {
+        "p": p,
+        "g": g,
+        "m": m,
+        "v": v,
+        "scalars": tuple(_scalar(rng, x, dtype) for x in (0.02, 1e-6, one_of(rng, 1.0, 0.97))),
+    }
     return Draw(inputs | {"betas": one_of(rng, (0.9, 0.999), (0.0, 0.5)), "weight_decay": one_of(rng, 0.0, 0.1)}, None)
-
-
-def adamw(rng: Rng, dtype: str) -> Draw:
-    inputs = adam(rng, dtype).inputs
-    del inputs["weight_decay"]
-    return Draw(inputs | {"shrink": _scalar(rng, 0.97, dtype)}, None)
 
 
 # -- what computes no arrays of its own
@@ -537,7 +534,6 @@ CASES: dict[str, Case] = {
     "softmax_cross_entropy": Computed(softmax_cross_entropy),
     "sgd": Computed(sgd),
     "adam": Computed(adam),
-    "adamw": Computed(adamw),
     "captured": captured,
     "prefetch": prefetch,
     "batch_slices": batch_slices,

@@ -304,9 +304,7 @@ def test_what_was_given_and_what_came_out_stay_as_they_were(kind, return_sequenc
     first = host(backward(dy, dlast)[0]).copy()
     np.testing.assert_array_equal(host(backward(dy, dlast)[0]), first)
     for before, after in zip(
-        [*given, *outputs, dy_before, *dlast_before],
-        [x, *parts, y, *as_parts(last), dy, *as_parts(dlast)],
-        strict=True,
+        [*given, *outputs, dy_before, *dlast_before], [x, *parts, y, *as_parts(last), dy, *as_parts(dlast)], strict=True
     ):
         np.testing.assert_array_equal(host(after), before)
 
@@ -513,7 +511,7 @@ def test_a_step_of_one_s_own_is_run_through_time(rng):
 
         return (new,), backward
 
-    class Linear(nn.layers.Recurrent):
+    class Linear(nn.layers.recurrent.Recurrent):
         step = staticmethod(elman_step)
 
     layer, x = Linear(I, H, True, rng=0, dtype="float64"), rng.standard_normal((N, T, I))

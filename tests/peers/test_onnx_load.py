@@ -75,10 +75,7 @@ FOREIGN = {
     "Softmax of old": (one_node("Softmax", [ROWS], opset=11), "Softmax"),
     "Reshape": (one_node("Reshape", [IMAGE], [np.array([0, -1])]), "Flatten"),
     "Softmax, axis counted from the left": (one_node("Softmax", [ROWS], axis=1), "Softmax"),
-    "Conv, padded by its size": (
-        one_node("Conv", [IMAGE], [normal(4, 3, 3, 3)], auto_pad="SAME_UPPER"),
-        "Conv2D",
-    ),
+    "Conv, padded by its size": (one_node("Conv", [IMAGE], [normal(4, 3, 3, 3)], auto_pad="SAME_UPPER"), "Conv2D"),
     "MaxPool, stride 1 rounded up": (
         one_node("MaxPool", [IMAGE], kernel_shape=[2, 2], strides=[1, 1], ceil_mode=1),
         "MaxPool2D",
@@ -94,10 +91,7 @@ FOREIGN = {
     "Flatten, axis counted from the right": (one_node("Flatten", [IMAGE], axis=-3), "Flatten"),
     "Softmax of old, behind Flatten": (
         of_nodes(
-            [helper.make_node("Flatten", ["x"], ["z"]), helper.make_node("Softmax", ["z"], ["y"])],
-            {"x": IMAGE},
-            {},
-            11,
+            [helper.make_node("Flatten", ["x"], ["z"]), helper.make_node("Softmax", ["z"], ["y"])], {"x": IMAGE}, {}, 11
         ),
         ["Flatten", "Softmax"],
     ),
@@ -323,16 +317,8 @@ REFUSED = [
     ("Relu", "input 0", parsed("i = Cast<to = 6>(x); y = Relu(i)", out="int32")),
     ("Reshape", "shape", parsed("y = Reshape(x, shape)", IMAGE, shape=np.array([-1, 15]))),
     ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS + 1, **TABLE)),
-    (
-        "ScatterND",
-        "indices",
-        parsed(SCATTER, IMAGE, zeros=ZEROS, **{**TABLE, "table": TABLE["table"][::-1]}),
-    ),
-    (
-        "ScatterND",
-        "reduction",
-        parsed(SCATTER.replace("ND(", 'ND<reduction = "add">('), IMAGE, zeros=ZEROS, **TABLE),
-    ),
+    ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS, **{**TABLE, "table": TABLE["table"][::-1]})),
+    ("ScatterND", "reduction", parsed(SCATTER.replace("ND(", 'ND<reduction = "add">('), IMAGE, zeros=ZEROS, **TABLE)),
     ("Softmax", "axis", parsed("y = Softmax<axis = 0>(x)")),
     ("Softmax", "axis", parsed("y = Softmax(x)", SEQUENCES, opset=11)),
     ("Squeeze", "operator", parsed("y = Squeeze(x, one)", normal(2, 1, 3), one=np.array([1]))),

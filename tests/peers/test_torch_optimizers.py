@@ -49,7 +49,7 @@ def give_gradients(model: nn.Sequential, twins: dict[str, torch.nn.Parameter], r
         twin.grad = torch.tensor(gradient).double()
 
 
-def relative_error(values: nn.layers.Parameters, want: dict[str, torch.Tensor]) -> float:
+def relative_error(values: nn.layers.parameters.Parameters, want: dict[str, torch.Tensor]) -> float:
     got = np.concatenate([nn.to_numpy(values[key]).astype("float64").ravel() for key in want])
     expected = np.concatenate([tensor.detach().numpy().ravel() for tensor in want.values()])
     return float(np.linalg.norm(got - expected) / np.linalg.norm(expected))
@@ -115,12 +115,7 @@ def test_adam(measured, ours, peer, dtype, lr, betas, eps, decay, steps, scale, 
 
 
 @pytest.mark.parametrize(
-    ("ours", "peer"),
-    [
-        (nn.Adam(), torch.optim.Adam),
-        (nn.AdamW(), torch.optim.AdamW),
-    ],
-    ids=["Adam", "AdamW"],
+    ("ours", "peer"), [(nn.Adam(), torch.optim.Adam), (nn.AdamW(), torch.optim.AdamW)], ids=["Adam", "AdamW"]
 )
 def test_defaults_are_pytorch_s(measured, ours, peer):
     agree(measured, ours, peer, "float64", 8, 1.0, 0)

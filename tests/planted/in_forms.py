@@ -58,12 +58,7 @@ CONVOLUTION = [
         "Conv2D",
     ),
     Mutation(
-        "backend.shared.convolution.Correlation",
-        "W[..., ::-1, :]",
-        "W",
-        "kernel's rows not turned",
-        "input",
-        "Conv2D",
+        "backend.shared.convolution.Correlation", "W[..., ::-1, :]", "W", "kernel's rows not turned", "input", "Conv2D"
     ),
     Mutation(
         "backend.shared.convolution.Correlation", "dW += rows", "dW[...] = rows", "only the last tile", "W", "Conv2D"
@@ -498,12 +493,7 @@ RECURRENT = [
     ),
     Mutation("backend.shared.recurrent.lstm_scan", "i * (1 - g * g)", "i * (1 - g)", "square forgotten", RNN, "LSTM"),
     Mutation(
-        "backend.shared.recurrent.lstm_scan",
-        "o * (1 - tanh_c * tanh_c)",
-        "o",
-        "slope of tanh c forgotten",
-        RNN,
-        "LSTM",
+        "backend.shared.recurrent.lstm_scan", "o * (1 - tanh_c * tanh_c)", "o", "slope of tanh c forgotten", RNN, "LSTM"
     ),
     Mutation(
         "backend.shared.recurrent.lstm_scan",
@@ -656,42 +646,34 @@ UPDATES = [
     Mutation("backend.cpu.optimizers.sgd", "axpby(-lr", "axpby(lr", "wrong sign", "p v"),
     Mutation("backend.cpu.optimizers.sgd", "grads.fill(0)", "pass", "gradient kept", "g"),
     Mutation(
-        "backend.cpu.optimizers.adam", "eps, 1, betas, weight_decay", "eps, 1, betas, 0.0", "decay forgotten", "p m v"
+        "backend.cpu.optimizers.adam", "axpby(weight_decay, params, 1, grads)", "pass", "decay forgotten", "p m v"
     ),
-    Mutation("backend.cpu.optimizers.adamw", "eps, shrink, betas", "eps, 1, betas", "decay forgotten", "p"),
     Mutation(
-        "backend.cpu.optimizers._adam",
+        "backend.cpu.optimizers.adam", "grads, shrink, params", "grads, 1, params", "decay of AdamW forgotten", "p"
+    ),
+    Mutation(
+        "backend.cpu.optimizers.adam",
         "axpby(1 - beta1, grads, beta1",
         "axpby(1 - beta1, grads, beta2",
         "the other rate",
         "p m v",
-        "adam adamw",
     ),
+    Mutation("backend.cpu.optimizers.adam", "grads *= grads", "np.abs(grads, out=grads)", "square forgotten", "p m v"),
     Mutation(
-        "backend.cpu.optimizers._adam",
-        "grads *= grads",
-        "np.abs(grads, out=grads)",
-        "square forgotten",
-        "p m v",
-        "adam adamw",
-    ),
-    Mutation(
-        "backend.cpu.optimizers._adam",
+        "backend.cpu.optimizers.adam",
         "np.sqrt(square, out=grads)\n        grads += eps",
         "np.sqrt(square + eps, out=grads)",
         "eps under the root",
         "p m v",
-        "adam adamw",
     ),
     Mutation(
-        "backend.cpu.optimizers._adam",
+        "backend.cpu.optimizers.adam",
         "axpby(-rate, grads, shrink",
         "axpby(-rate * shrink, grads, shrink",
         "decay of the step too",
         "p",
-        "adam adamw",
     ),
-    Mutation("backend.cpu.optimizers._adam", "grads.fill(0)", "pass", "gradient kept", "g", "adam adamw"),
+    Mutation("backend.cpu.optimizers.adam", "grads.fill(0)", "pass", "gradient kept", "g"),
     Mutation(
         "backend.cpu.memory.cache_blocks",
         "min(start + _BLOCK, size)",
