@@ -12,15 +12,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 import xpnn as nn
 from xpnn.interop.onnx import UnsupportedNodeError, load
+from xpnn.interop.onnx import node as nodes
 from xpnn.interop.onnx.graph import OPSET
-from xpnn.interop.onnx.node import CHOICES, LEAST, Node
+from xpnn.interop.onnx.node import CHOICES, LEAST
 from xpnn.interop.onnx.operators import OPERATORS
 from xpnn.interop.onnx.readers import READERS
 
 make = helper.make_node
 
 
-def model(nodes, sample=(4,), result=None, opset=17, functions=(), **weights):
+def model(chain, sample=(4,), result=None, opset=17, functions=(), **weights):
     """A model that computes y from x (N, *sample)."""
     result = sample if result is None else result
     info = [
@@ -28,7 +29,7 @@ def model(nodes, sample=(4,), result=None, opset=17, functions=(), **weights):
         for name, sizes in (("x", sample), ("y", result))
     ]
     constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
-    graph = helper.make_graph(nodes, "g", info[:1], info[1:], constants)
+    graph = helper.make_graph(chain, "g", info[:1], info[1:], constants)
     imports = [helper.make_opsetid("", opset)] + [helper.make_opsetid("own", 1)] * bool(functions)
     return helper.make_model(graph, opset_imports=imports, ir_version=8, functions=list(functions))
 
@@ -65,12 +66,12 @@ def test_a_value_that_the_operator_does_not_allow(op, opset, name):
         right, wrong = [least, 7, [least, 7], []], [least - 1, -(2**63), [7, least - 1]]
     for value in wrong:
         with pytest.raises(UnsupportedNodeError) as caught:
-            Node("the_node", op, ("x",), ("y",), opset, {name: value}).options(name)
+            nodes.Node("the_node", op, ("x",), ("y",), opset, {name: value}).options(name)
         assert (caught.value.node, caught.value.op, caught.value.what) == ("the_node", op, name)
         assert f"{name}={value!r}" in str(caught.value)
         assert "the operator allows" in str(caught.value)
     for value in right:
-        assert getattr(Node("the_node", op, ("x",), ("y",), opset, {name: value}).options(name), name) == value
+        assert getattr(nodes.Node("the_node", op, ("x",), ("y",), opset, {name: value}).options(name), name) == value
 
 
 def test_every_attribute_with_few_values_is_known():
@@ -85,9 +86,9 @@ def test_every_attribute_with_few_values_is_known():
 
 def recurrent(op, W, R, B=None, **options):
     cell = make(op, ["t", "W", "R", *(["B"] if B else [])], ["s", "h"], name="cell", **options)
-    nodes = [make("Transpose", ["x"], ["t"], perm=[1, 0, 2]), cell, make("Squeeze", ["h", "axis"], ["y"])]
+    chain = [make("Transpose", ["x"], ["t"], perm=[1, 0, 2]), cell, make("Squeeze", ["h", "axis"], ["y"])]
     zeros = {name: np.zeros(shape, "float32") for name, shape in (("W", W), ("R", R), ("B", B)) if shape is not None}
-    return model(nodes, ("T", 3), ("H",), axis=np.array([0]), **zeros)
+    return model(chain, ("T", 3), ("H",), axis=np.array([0]), **zeros)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_memory_is_a_multiple_of_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "nodes",
+    "chain",
     [
         [make("Relu", ["x"], ["z"]), make("Add", ["c", "c"], ["y"])],
         [make("Identity", ["x"], ["y"])],
@@ -248,6 +249,19 @@ def test_memory_is_a_multiple_of_the_file(tmp_path):
     ],
     ids=["constant", "nothing", "cycle", "unknown value", "value assigned twice"],
 )
-def test_graphs_that_lead_nowhere(nodes, tmp_path):
+def test_graphs_that_lead_nowhere(chain, tmp_path):
     with pytest.raises(ValueError, match=r"model|does not depend"):
-        loaded(model(nodes, c=np.zeros((1, 4), "float32")), tmp_path)
+        loaded(model(chain, c=np.zeros((1, 4), "float32")), tmp_path)
+
+
+def test_whatever_goes_wrong_names_the_node(tmp_path):
+    """Of a connection table, an output map that does not exist; of a convolution, a bias of another length."""
+    weights = {"zeros": np.zeros((2, 3, 1, 1), "f"), "K": np.ones((2, 1, 1), "f"), "b": np.ones(2, "f")}
+    scatter, conv = make("ScatterND", ["zeros", "table", "K"], ["W"]), make("Conv", ["x", "W", "b"], ["y"], name="conv")
+    for table, error in (([[0, 0], [5, 1]], "index"), ([[0, 0], [0, 0]], "none twice")):
+        with pytest.raises(ValueError, match=f"node 'conv' .Conv.: .*{error}"):
+            loaded(model([scatter, conv], (3, 4, 4), (2, 4, 4), table=np.array(table), **weights), tmp_path)
+    conv = make("Conv", ["x", "K", "b"], ["y"], name="conv")
+    weights = {"K": np.ones((2, 3, 1, 1), "f"), "b": np.ones(1, "f")}
+    with pytest.raises(ValueError, match=r"node 'conv' .Conv.: parameter 'b': expected shape \(2,\), got \(1,\)"):
+        loaded(model([conv], (3, 4, 4), (2, 4, 4), **weights), tmp_path)

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 import xpnn as nn
 from xpnn import interop
 from xpnn.interop.onnx import UnsupportedNodeError, export, load
-from xpnn.interop.onnx.node import Node
+from xpnn.interop.onnx import node as nodes
 
 
 def run(model, x):
@@ -361,7 +361,7 @@ def test_every_refusal_in_the_code_is_tried_above(tmp_path):
 
 
 def test_an_unknown_attribute_is_refused_by_name(tmp_path):
-    node = Node("the_node", "Relu", ("x",), ("y",), 17, {"surprise": 3})
+    node = nodes.Node("the_node", "Relu", ("x",), ("y",), 17, {"surprise": 3})
     with pytest.raises(UnsupportedNodeError, match="'the_node' .Relu.: surprise=3 is not supported"):
         node.options()
 
