@@ -207,9 +207,13 @@ def evaluate(
 def predict(model: Layer, x: np.ndarray, *, batch_size: int = _BATCH) -> np.ndarray:
     """The model's outputs (a classifier's logits) for host data, on the host. Arguments and errors as for :func:`fit`.
 
+    An array of no samples has outputs of no samples.
+
     >>> labels = predict(MLP((3, 2), rng=0), np.ones((4, 3))).argmax(1)
     """
     _check_model("predict", model)
+    if getattr(x, "shape", ())[:1] == (0,):  # one sample in their place tells the shape of an output
+        return predict(model, np.zeros((1, *x.shape[1:]), x.dtype))[:0]
     (x,) = _check_data("predict", x)
     return np.concatenate([to_numpy(model(inputs)) for (inputs,) in _in_order(model, (x,), batch_size)])
 

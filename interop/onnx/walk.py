@@ -218,8 +218,8 @@ class Reader:
     def number(self, node: Node, index: int, usual: float) -> float | None:
         """A scalar constant, or ``usual`` if both are equal in float32; None if it is not a scalar constant."""
         value = self.constant(node, index)
-        if value is None or value.size != 1:
-            return None
+        if value is None or value.size != 1 or value.ndim > self.ranks.get(self.sources(node)[0], 1):
+            return None  # in a product, an array of one element and more axes would add axes to the other factor
         number = float(value.reshape(()))
         if value.dtype != np.float32:
             return number

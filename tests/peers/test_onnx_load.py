@@ -309,6 +309,7 @@ REFUSED = [
     ("Mul", "input 1", parsed(SUBSAMPLE, IMAGE, area=np.float32(4), W=normal(2), b=normal(2))),
     ("Mul", "inputs", parsed("a = Mul(x, s); t = Tanh(a); b = Mul(t, s); y = Add(b, a)", s=np.float32(0.5))),
     ("Mul", "input 1", parsed(SUBSAMPLE, IMAGE, area=np.float32(4), W=normal(3, 1, 1), b=normal(1, 3, 1))),
+    ("Mul", "operator", parsed("a = Mul(x, s); t = Tanh(a); y = Mul(t, s)", s=np.ones((1, 1, 1), "float32"))),
     ("Mul", "operator", parsed("y = Mul(x, w)", w=np.float32(2))),
     ("Mul", "operator", parsed("z = Mul(x, w); y = Add(z, b)", w=np.float32(2), b=normal(6))),
     ("Neg", "operator", parsed("y = Neg(x)")),

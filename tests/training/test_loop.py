@@ -197,6 +197,18 @@ def test_predict_refuses_bad_data():
     with pytest.raises(ValueError, match="NaN"):
         nn.predict(nn.MLP((2, 1)), np.array([[np.nan, 0]]))
     with pytest.raises(ValueError, match="empty"):
-        nn.predict(nn.MLP((2, 1)), np.zeros((0, 2)))
+        nn.predict(nn.MLP((2, 1)), np.zeros((3, 0)))
     with pytest.raises(ValueError, match="empty"):
         nn.predict(nn.MLP((2, 1)), 5.0)
+
+
+def test_no_samples_have_no_outputs():
+    for model, shape, want in (
+        (nn.MLP((2, 3), rng=0), (0, 2), (0, 3)),
+        (nn.LeNet5(rng=0), (0, 1, 28, 28), (0, 10)),
+        (nn.RNN(2, 3, True, rng=0), (0, 5, 2), (0, 5, 3)),
+    ):
+        outputs = nn.predict(model, np.zeros(shape, "float32"))
+        assert (outputs.shape, outputs.dtype) == (want, "float32")
+    with pytest.raises(ValueError, match=r"expected input of shape"):
+        nn.predict(nn.MLP((2, 3), rng=0), np.zeros((0, 4)))
