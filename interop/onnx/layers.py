@@ -146,7 +146,7 @@ def _padding(node: Node, w: Window) -> Pair:
 def dense(W: Array, b: Array | None = None) -> layers.Dense:
     """The Dense layer with W (out, in)."""
     layer = layers.Dense(W.shape[1], W.shape[0], rng=0, dtype=W.dtype.name)
-    return with_params(layer, W=W, b=xp.broadcast_to(xp.zeros((), dtype=W.dtype) if b is None else b, len(W)))
+    return with_params(layer, W=W, b=xp.broadcast_to(xp.zeros((), dtype=W.dtype) if b is None else b, (len(W),)))
 
 
 def gemm(node: Node, B: Array, C: Array | None = None) -> layers.Dense:

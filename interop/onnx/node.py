@@ -67,8 +67,8 @@ class Node:
                 self.refuse(key, "xpnn does not know this attribute", value)
             if key in CHOICES and value not in CHOICES[key]:
                 self.refuse(key, f"the operator allows {', '.join(map(str, CHOICES[key]))}", value)
-            if key in LEAST and np.min(value, initial=LEAST[key]) < LEAST[key]:
-                self.refuse(key, f"the operator allows integers from {LEAST[key]}", value)
+            if key in LEAST and not all(LEAST[key] <= size < 2**31 for size in np.ravel(value).tolist()):
+                self.refuse(key, f"the operator allows integers from {LEAST[key]}, and xpnn those below 2**31", value)
         return SimpleNamespace(**{**dict.fromkeys(known), **_defaults(self.op, self.opset), **self.attributes})
 
     def refuse(self, what: str, reason: str, value: Any = None) -> NoReturn:

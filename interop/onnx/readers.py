@@ -84,7 +84,7 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
     if reduction not in (None, "none"):
         scatter.refuse("reduction", "xpnn writes each place once", reduction)
     conv, _ = make.conv2d(node, zeros, b)
-    connections: list[list[int]] = [[] for _ in zeros]
+    connections: list[list[int]] = [[] for _ in range(len(zeros))]
     pairs = [] if table is None or table.ndim != 2 or table.shape[1] != 2 else table.tolist()
     for d, c in pairs:
         connections[d].append(c)

@@ -63,7 +63,7 @@ def test_a_value_that_the_operator_does_not_allow(op, opset, name):
     if least is None:
         right, wrong = list(CHOICES[name]), ["max!" if isinstance(CHOICES[name][0], str) else 5, -1, 2, ""]
     else:
-        right, wrong = [least, 7, [least, 7], []], [least - 1, -(2**63), [7, least - 1]]
+        right, wrong = [least, 7, 2**31 - 1, [least, 7], []], [least - 1, -(2**63), 2**31, [7, least - 1]]
     for value in wrong:
         with pytest.raises(UnsupportedNodeError) as caught:
             nodes.Node("the_node", op, ("x",), ("y",), opset, {name: value}).options(name)
