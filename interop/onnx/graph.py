@@ -72,10 +72,10 @@ def _graph(model: onnx.ModelProto) -> Graph:
             constants[node.outputs[0]] = constants[node.inputs[0]]
         else:
             nodes.append(node)
-    inputs = [value.name for value in graph.input if value.name not in constants]
-    values = [value for value in graph.input if value.name in inputs] + [*graph.value_info, *graph.output]
-    types = {value.name: _type(value) for value in values}
-    return Graph(inputs, [v.name for v in graph.output], types, constants, nodes, model.producer_name == "xpnn")
+    inputs = [value for value in graph.input if value.name not in constants]
+    types = {value.name: _type(value) for value in [*inputs, *graph.value_info, *graph.output]}
+    names = [v.name for v in inputs], [v.name for v in graph.output]
+    return Graph(*names, types, constants, nodes, model.producer_name == "xpnn")
 
 
 def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
