@@ -203,6 +203,9 @@ def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) 
     x, steps = swap(x), None if lengths is None else _numbers(lengths)
     first = xp.zeros((len(x), *R.shape[::2]), dtype=x.dtype)  # (N, directions, H)
     states = [first if state is None else swap(state) for state in ((h, c) if node.op == "LSTM" else (h,))]
+    for state in states:
+        if state.shape != first.shape:
+            raise ValueError(f"expected a state of {first.shape}, batch first, got {state.shape}")
     N, x, states = len(x), _at_least_one(x), [_at_least_one(state) for state in states]
     outputs, lasts = [], []
     for d, layer in enumerate(recurrents):

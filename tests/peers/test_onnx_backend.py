@@ -405,3 +405,11 @@ def test_types_that_are_no_layer_s_are_refused_by_name(op, dtype, weights, attri
     x = NUMBERS.astype(dtype)
     with pytest.raises(UnsupportedNodeError, match=f"'the_node' .{op}.: input 0='{dtype}' .* float32 or float64"):
         Backend.run_model(one_node(op, x, weights, **attributes), [x])
+
+
+@pytest.mark.parametrize(("h", "c"), [((2, 2, 4), (1, 2, 4)), ((1, 2, 4), (2, 2, 4)), ((1, 3, 4), (1, 2, 4))])
+def test_a_state_of_another_shape_is_refused(h, c):
+    """Of two directions, or of more sequences, none is dropped."""
+    node = helper.make_node("LSTM", ["X", "W", "R", "", "", "h", "c"], ["Y"], name="the_node", hidden_size=4)
+    with pytest.raises(ValueError, match=r"'the_node' .LSTM.: expected a state of \(2, 1, 4\), batch first"):
+        Backend.run_node(node, [f(5, 2, 3), f(1, 16, 3), f(1, 16, 4), f(*h), f(*c)])
