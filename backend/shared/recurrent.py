@@ -76,24 +76,24 @@ def elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> S
     (h,), W_h = states, params["W_h"]
     h_rows = h[steps.N :]
     turned = products.aligned(W_h.T)  # halves the time of the loop's small products
-    with products.small_products(steps.N, turned) as product:
-        for now, before in steps.slices:
-            h_now = product(h[before], turned, h_rows[now])
-            h_now += a[now]
-            xp.tanh(h_now, out=h_now)
+    product = products.small_products(steps.N, turned)
+    for now, before in steps.slices:
+        h_now = product(h[before], turned, h_rows[now])
+        h_now += a[now]
+        xp.tanh(h_now, out=h_now)
 
     def backward(dh_rows: Array | None, dstates: list[Array], grads: Params) -> Array:
         (dh,) = dstates
         delta: Array = h_rows * h_rows
         xp.subtract(1, delta, out=delta)
         straight = products.aligned(W_h)
-        with products.small_products(steps.N, straight) as product:
-            for now, _ in reversed(steps.slices):
-                d, dh_now = delta[now], dh[: now.stop - now.start]
-                if dh_rows is not None:
-                    dh_now += dh_rows[now]
-                d *= dh_now
-                product(d, straight, dh_now)
+        product = products.small_products(steps.N, straight)
+        for now, _ in reversed(steps.slices):
+            d, dh_now = delta[now], dh[: now.stop - now.start]
+            if dh_rows is not None:
+                dh_now += dh_rows[now]
+            d *= dh_now
+            product(d, straight, dh_now)
         products.add_product(grads, "W_h", delta.T, h[steps.before])
         return delta
 
