@@ -9,13 +9,11 @@ from ..shared.recurrent import through_time
 from .activations import leaky_relu, relu, tanh
 from .dense import dense
 from .embedding import embedding
-from .memory import keep_freed_memory
 from .optimizers import adam, sgd
 from .pooling import max_pool, mean_pool
 from .slices import in_slices
 from .threads import batch_slices
 
-keep_freed_memory()
 
 FORMS: dict[str, Callable[..., Any]] = {
     form.__name__: form

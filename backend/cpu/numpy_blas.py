@@ -184,7 +184,9 @@ def _setters() -> list[Callable[[int], None]]:
     setters = []
     for library in blas_libraries():
         openmp = getattr(library, "threading_layer", "") == "openmp"  # its count is per Python thread
-        names = () if openmp else (f"{p}openblas_set_num_threads{s}" for p in ("", "scipy_") for s in ("", "64_", "_64"))
+        names = (
+            () if openmp else (f"{p}openblas_set_num_threads{s}" for p in ("", "scipy_") for s in ("", "64_", "_64"))
+        )
         found = (getattr(library.dynlib, name, None) for name in names)
         setters.append(next(filter(None, found), library.set_num_threads))
     return setters
