@@ -22,8 +22,8 @@ _ROW_MAJOR, _TURNS = 101, {False: 111, True: 112}  # cblas.h: whether a matrix i
 
 def multiply(a: Array, b: Array, out: Array | None = None) -> Array:
     """``np.matmul(a, b, out)``, by :func:`in_turn` where BLAS may divide it."""
-    size = a.size * b.shape[-1]
-    if size < _VECTOR or (size < _WHOLE and a.ndim > 1 and a.shape[-2] > 1 < b.shape[-1]):
+    (rows, inner), columns = a.shape[-2:], b.shape[-1]
+    if rows * inner * columns < (_WHOLE if rows > 1 < columns else _VECTOR):
         return np.matmul(a, b, out)
     return in_turn(np.matmul, a, b, out)
 

@@ -1,4 +1,4 @@
-"""Memory of training: some freed memory stays with the process, and vectors are processed in blocks that fit the cache."""
+"""Memory of training: freed memory is used again, and vectors are processed in blocks that fit the cache."""
 
 from functools import cache
 

@@ -76,6 +76,7 @@ class _Me(threading.local):
 
 _turn = threading.RLock()  # held by whoever changes what follows
 _locks: "weakref.WeakSet[Any]" = weakref.WeakSet()  # of all Python threads that have multiplied
+_wanted = False  # whether one who has the turn waits for the other threads' products to end
 _users = 0  # the number of callers inside of single_threaded_blas
 _before: list[int] = []  # each library's threads outside of it, while there are users and one has more than 1
 me = _Me()
@@ -94,7 +95,7 @@ def single_threaded_blas() -> Iterator[None]:
         return
     with _turn:
         if not _users:
-            _take_threads()
+            _change_threads(take=True)
         _users += 1
     me.alone = True
     try:
@@ -104,7 +105,7 @@ def single_threaded_blas() -> Iterator[None]:
         with _turn:
             _users -= 1
             if not _users:
-                _give_threads()
+                _change_threads(take=False)
 
 
 def in_turn(multiply: Callable[..., T], *args: Any) -> T:
@@ -112,6 +113,9 @@ def in_turn(multiply: Callable[..., T], *args: Any) -> T:
 
     BLAS rounds by the number of threads, so each product takes care that it is not another one's.
     """
+    if _wanted:
+        with _turn:  # let it pass who waits for everybody
+            pass
     with me.lock:
         if me.alone or not _before:
             return multiply(*args)
@@ -126,34 +130,33 @@ def in_turn(multiply: Callable[..., T], *args: Any) -> T:
 
 @contextlib.contextmanager
 def _nobody_multiplies() -> Iterator[None]:
+    global _wanted
     with _turn, contextlib.ExitStack() as held:
+        _wanted = True
         for lock in list(_locks):
             held.enter_context(lock)
+        _wanted = False
         yield
 
 
-def _take_threads() -> None:
+def _change_threads(take: bool) -> None:
+    """Leave one thread to BLAS, if it has more, or give it back what it had."""
     global _before
     with _nobody_multiplies():
-        if max(now := _current_threads(), default=1) > 1:
+        if take and max(now := _current_threads(), default=1) > 1:
             _before = now
             _set_threads([1] * len(now))
-
-
-def _give_threads() -> None:
-    global _before
-    with _nobody_multiplies():
-        if _before:
+        elif _before:
             _set_threads(_before)
-        _before = []
+            _before = []
 
 
 def _after_fork() -> None:
     """In a forked process the other Python threads do not exist, nor what they have taken."""
     global _users
     _users = int(me.alone)
-    if _before and not _users:
-        _give_threads()
+    if not _users:
+        _change_threads(take=False)
     _fork.close()
 
 
@@ -171,25 +174,9 @@ def _current_threads() -> list[int]:
 
 
 def _set_threads(numbers: list[int]) -> None:
-    for set_threads, number in zip(_setters(), numbers, strict=True):
-        set_threads(number)
-
-
-@functools.cache
-def _setters() -> list[Callable[[int], None]]:
-    """For each library, the function that sets its number of threads.
-
-    From version 3.8 on, threadpoolctl's own setter affects OpenBLAS in the calling Python thread only.
-    """
-    setters = []
-    for library in blas_libraries():
-        openmp = getattr(library, "threading_layer", "") == "openmp"  # its count is per Python thread
-        names = (
-            () if openmp else (f"{p}openblas_set_num_threads{s}" for p in ("", "scipy_") for s in ("", "64_", "_64"))
-        )
-        found = (getattr(library.dynlib, name, None) for name in names)
-        setters.append(next(filter(None, found), library.set_num_threads))
-    return setters
+    for library, number in zip(blas_libraries(), numbers, strict=True):
+        # threadpoolctl 3.8's public setter does nothing in all Python threads but the first that calls it
+        getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
 
 
 def better_in_halves(multiplications: int) -> bool:

@@ -10,6 +10,7 @@ from .blas import gemm, multiply
 from .numpy_blas import aligned as aligned
 from .numpy_blas import aligned_empty as aligned_empty
 from .numpy_blas import better_in_halves, pieces, sum_pieces
+from .numpy_blas import in_turn as in_turn
 from .numpy_blas import kernels_at_once as kernels_at_once
 from .numpy_blas import narrow_parts as narrow_parts
 from .shares import Share

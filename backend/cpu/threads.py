@@ -2,7 +2,8 @@
 
 There are as many threads as BLAS has (all cores, or what OPENBLAS_NUM_THREADS or OMP_NUM_THREADS says); meanwhile BLAS
 uses one thread per call. A large batch has more slices than there are threads, so that temporary arrays stay small. The
-slices depend only on the batch's size and the number of threads, so a repeated run gives the same bits.
+slices depend only on the batch's size and the number of threads, so a repeated run gives the same bits, and other
+threads' products wait for their turn (`in_turn`).
 """
 
 import contextvars
@@ -42,7 +43,9 @@ def in_parallel(tasks: Sequence[Callable[[], T]], count: int) -> list[T]:
 
     Only one caller at a time uses the threads; for others the tasks run in the calling thread, with the same results.
     """
-    shares = [partial(contextvars.copy_context().run, _results, tasks[index::count]) for index in range(count)]
+    shares: list[Callable[[], Any]] = [
+        partial(contextvars.copy_context().run, _results, tasks[index::count]) for index in range(count)
+    ]
     with single_threaded_blas():
         if count == 1 or not _free.acquire(blocking=False):
             return _in_order([share() for share in shares])

@@ -5,11 +5,12 @@ before and after it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..accelerate import may_decline
+from ..accelerate import EQUATIONS
 from ..select import Array, Params, xp
 from .machine import products
 from .sequences import RaggedSteps, Steps
@@ -208,7 +209,6 @@ def scan_of(step: Callable[..., Any]) -> Scan | None:
     return scans.get(f"{step.__module__}.{step.__qualname__}".partition(".")[2])
 
 
-@may_decline
 def through_time(
     step: Callable[..., Any],
     x: Array,
@@ -218,8 +218,15 @@ def through_time(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """Declines a step that has no scan, and LSTM and GRU in large batches."""
+    """The equation itself for a step that has no scan, and for LSTM and GRU in large batches."""
     scan = scan_of(step)
     if scan is None or (scan is not elman_scan and lengths is None and len(x) >= _MANY):
-        return NotImplemented
+        equation: Callable[..., Recurrence] = EQUATIONS["through_time"]
+        return equation(partial(_in_turn, step), x, state, params, lengths, return_sequences, needs_dx)
     return recurrence(scan, x, state, params, lengths, return_sequences, needs_dx)
+
+
+def _in_turn(step: Callable[..., Any], *args: Any) -> tuple[State, Callable[..., Any]]:
+    """A step, and its backward, whose products are BLAS's own."""
+    following, backward = products.in_turn(step, *args)
+    return following, partial(products.in_turn, backward)

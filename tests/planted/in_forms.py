@@ -290,7 +290,7 @@ OTHERS = [
     ),
     Mutation("backend.cpu.products.add_product", "[key], a,", "[key], a[:, ::-1],", "columns in reverse", "W", "Dense"),
     Mutation(
-        "backend.cpu.blas.gemm", "out += np.matmul", "out[...] = np.matmul", "overwrites the gradient", "W", "Dense"
+        "backend.cpu.blas.gemm", "out += multiply", "out[...] = multiply", "overwrites the gradient", "W", "Dense"
     ),
     Mutation("backend.cpu.activations.tanh", "np.subtract(1, slope, out=slope)", "pass", "1 - a^2", "input", "Tanh"),
     Mutation(
