@@ -1,6 +1,6 @@
-"""Products in turn with those of other threads, and BLAS functions that NumPy does not expose.
+"""BLAS functions that NumPy does not expose: adding a product or a vector to an array in place.
 
-The latter add a product or a vector to an array in place. If they are not found, plain NumPy does the same.
+If the functions are not found, plain NumPy does the same.
 """
 
 import ctypes
@@ -14,18 +14,8 @@ from ..shared.matrices import matrices
 from .numpy_blas import address, blas_function, in_turn
 
 _WORTH = 1 << 14  # elements of the result: with fewer, the call costs more than a temporary array
-_WHOLE = 1 << 18  # multiplications: fewer are OpenBLAS's one thread's, as are those of a matrix and a vector below ...
-_VECTOR = 9216
 _I, _P = ctypes.c_int64, ctypes.c_void_p
 _ROW_MAJOR, _TURNS = 101, {False: 111, True: 112}  # cblas.h: whether a matrix is transposed
-
-
-def multiply(a: Array, b: Array, out: Array | None = None) -> Array:
-    """``np.matmul(a, b, out)``, by :func:`in_turn` where BLAS may divide it."""
-    (rows, inner), columns = a.shape[-2:], b.shape[-1]
-    if rows * inner * columns < (_WHOLE if rows > 1 < columns else _VECTOR):
-        return np.matmul(a, b, out)
-    return in_turn(np.matmul, a, b, out)
 
 
 def gemm(out: Array, a: Array, b: Array) -> None:
@@ -38,7 +28,7 @@ def gemm(out: Array, a: Array, b: Array) -> None:
     """
     function = _gemm(out.dtype.char) if out.size >= _WORTH and out.dtype == a.dtype == b.dtype else None
     if function is None or not out.flags.c_contiguous:
-        out += multiply(a, b)
+        out += in_turn(np.matmul, a, b)
         return
     (m, k), n = a.shape, b.shape[1]
     (A, turn_a, lda), (B, turn_b, ldb) = matrices(a), matrices(b)

@@ -19,6 +19,7 @@ from ..select import Array
 
 T = TypeVar("T")
 
+_WHOLE, _VECTOR = 1 << 18, 9216  # multiplications: fewer are one thread's, of matrices and of a matrix and a vector
 _AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
 _DIRECT = 1_000_000  # multiplications: up to here OpenBLAS, on one thread, reads both factors without a copy
 _FEW = 4000  # elements of the first factor: with more, that is slower than copying unless the second is narrow
@@ -119,6 +120,8 @@ def in_turn(multiply: Callable[..., T], *args: Any) -> T:
     with me.lock:
         if me.alone or not _before:
             return multiply(*args)
+    if multiply is np.matmul and not _divides(*args[:2]):
+        return multiply(*args)
     with _nobody_multiplies():  # but this thread, while another one is in single_threaded_blas
         now = _current_threads()
         _set_threads(_before or now)
@@ -126,6 +129,12 @@ def in_turn(multiply: Callable[..., T], *args: Any) -> T:
             return multiply(*args)
         finally:
             _set_threads(now)
+
+
+def _divides(a: Array, b: Array) -> bool:
+    """Whether OpenBLAS may divide a product among its threads."""
+    rows, inner, columns = a.shape[-2] if a.ndim > 1 else 1, a.shape[-1], b.shape[-1]
+    return rows * inner * columns >= (_WHOLE if rows > 1 < columns else _VECTOR)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..select import Array, Params
 from ..shared.matrices import product_shape
-from .blas import gemm, multiply
+from .blas import gemm
 from .numpy_blas import aligned as aligned
 from .numpy_blas import aligned_empty as aligned_empty
 from .numpy_blas import better_in_halves, pieces, sum_pieces
@@ -24,17 +24,17 @@ accumulate = gemm
 def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """One call of ``numpy.matmul``, with the matrices' rows or columns in chunks if BLAS is then faster."""
     if b.ndim < 3:
-        return multiply(a, b, out)
+        return in_turn(np.matmul, a, b, out)
     in_order = a.ndim > 1 and b.strides[-1] == b.itemsize
     rows, columns = pieces(a.shape[-2], a.shape[-1], b.shape[-1]) if in_order else (1, 1)
     if rows == columns == 1:
-        return multiply(a, b, out)
+        return in_turn(np.matmul, a, b, out)
     out = np.empty(product_shape(a, b), dtype=np.result_type(a, b)) if out is None else out
     # views with the axes (..., rows, columns) in front of the matrices' own
     first = a.reshape(*a.shape[:-2], rows, 1, -1, a.shape[-1])
     second = b.reshape(*b.shape[:-1], columns, -1).swapaxes(-2, -3)[..., None, :, :, :]
     target = out.reshape(*out.shape[:-2], rows, a.shape[-2] // rows, columns, -1).swapaxes(-2, -3)
-    multiply(first, second, target)
+    in_turn(np.matmul, first, second, target)
     return out
 
 
@@ -65,7 +65,7 @@ def _by_halves(a: Array, b: Array, out: Array) -> Array:
         matmul(a[:half], b, out[:half])
         matmul(a[half:], b, out[half:])
         return out
-    multiply(a.reshape(2, -1, a.shape[1]), b, out.reshape(2, -1, out.shape[1]))
+    in_turn(np.matmul, a.reshape(2, -1, a.shape[1]), b, out.reshape(2, -1, out.shape[1]))
     return out
 
 
@@ -79,7 +79,7 @@ def sum_of_products(a: Array, b: Array) -> Array:
     rows = a.reshape(G, P, n, -1, height, L // length, length).transpose(0, 1, 2, 5, 3, 4, 6)  # a view
     turned = aligned_empty((G, P, n, L // length, 1, length, D), a.dtype)
     turned[..., 0, :, :] = b.reshape(G, P, n, D, -1, length).transpose(0, 1, 2, 4, 5, 3)
-    return multiply(rows, turned).reshape(G, -1, K, D).sum(1)
+    return in_turn(np.matmul, rows, turned).reshape(G, -1, K, D).sum(1)
 
 
 def view(x: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
