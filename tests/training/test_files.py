@@ -12,7 +12,6 @@ import pytest
 
 import xpnn as nn
 from xpnn.training import files
-from xpnn.training.files import locked, write_file
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX alone has these modes, links and pipes")
 
@@ -111,13 +110,13 @@ class TestWriteFile:
         with pytest.raises(
             type(error), match="cannot write .*m .*No space left" if isinstance(error, OSError) else "^$"
         ):
-            write_file(path, b"new")
+            files.write_file(path, b"new")
         assert path.read_bytes() == b"old"
         assert list(tmp_path.iterdir()) == [path]
 
     @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which file it is")
     def test_the_file_reaches_the_disk_before_it_takes_its_place_and_its_name_after(self, calls, tmp_path):
-        write_file(tmp_path / "m", b"new")
+        files.write_file(tmp_path / "m", b"new")
         (_, first), (_, source), (_, last) = calls
         assert [what for what, _ in calls] == ["sync", "replace", "sync"]
         assert first == source
@@ -128,16 +127,25 @@ class TestWriteFile:
         (tmp_path / "folder").mkdir()
         (tmp_path / "link").symlink_to(tmp_path / "folder" / "m")
         for _ in range(2):
-            write_file(tmp_path / "link", b"new")
+            files.write_file(tmp_path / "link", b"new")
         sources = [path for what, path in calls if what == "replace"]
         assert {path.parent for path in sources} == {tmp_path / "folder"}
         assert len(set(sources)) == 2
 
     @POSIX
+    def test_a_temporary_s_name_that_is_taken_is_not_written_to(self, tmp_path, monkeypatch):
+        (tmp_path / "victim").write_text("mine")
+        monkeypatch.setattr("secrets.token_hex", lambda _: "0")
+        (tmp_path / ".m.0.part").symlink_to(tmp_path / "victim")
+        with pytest.raises(FileExistsError):
+            files._replace(tmp_path / "m", b"new")
+        assert (tmp_path / "victim").read_text() == "mine"
+
+    @POSIX
     def test_a_new_file_has_the_umask_s_mode_and_an_old_one_its_own_from_the_start(self, tmp_path, monkeypatch):
         before = os.umask(0o027)
         try:
-            write_file(tmp_path / "m", b"new")
+            files.write_file(tmp_path / "m", b"new")
         finally:
             os.umask(before)
         assert mode(tmp_path / "m") == 0o640
@@ -149,21 +157,21 @@ class TestWriteFile:
             fsync(descriptor)
 
         monkeypatch.setattr(os, "fsync", synced)
-        write_file(tmp_path / "m", b"secret")
+        files.write_file(tmp_path / "m", b"secret")
         assert modes[0] == mode(tmp_path / "m") == 0o600
 
     @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="root alone writes files for others")
     def test_the_owner_stays(self, tmp_path):
-        write_file(tmp_path / "m", b"old")
+        files.write_file(tmp_path / "m", b"old")
         os.chown(tmp_path / "m", 1234, 2345)
-        write_file(tmp_path / "m", b"new")
+        files.write_file(tmp_path / "m", b"new")
         assert ((tmp_path / "m").stat().st_uid, (tmp_path / "m").stat().st_gid) == (1234, 2345)
 
     def test_a_folder_is_no_file(self, tmp_path):
         with pytest.raises(OSError, match="cannot write"):
-            write_file(tmp_path, b"new")
+            files.write_file(tmp_path, b"new")
         with pytest.raises(OSError, match="cannot write"):
-            write_file(tmp_path / "none" / "m", b"new")
+            files.write_file(tmp_path / "none" / "m", b"new")
         assert not list(tmp_path.iterdir())
 
     @POSIX
@@ -178,21 +186,21 @@ class TestWriteFile:
 
         monkeypatch.setattr(os, "fsync", synced)
         if passes:
-            write_file(tmp_path / "m", b"new")
+            files.write_file(tmp_path / "m", b"new")
         else:
             with pytest.raises(OSError, match=os.strerror(number)):
-                write_file(tmp_path / "m", b"new")
+                files.write_file(tmp_path / "m", b"new")
 
 
 class TestLocked:
     def test_one_at_a_time(self, tmp_path):
-        with locked(tmp_path):
-            with pytest.raises(BlockingIOError, match="another run writes there"), locked(tmp_path):
+        with files.locked(tmp_path):
+            with pytest.raises(BlockingIOError, match="another run writes there"), files.locked(tmp_path):
                 pass
             (tmp_path / "other").mkdir()
-            with locked(tmp_path / "other"):
+            with files.locked(tmp_path / "other"):
                 pass
-        with locked(tmp_path):
+        with files.locked(tmp_path):
             pass
 
     def test_a_killed_process_leaves_no_lock(self, tmp_path):
@@ -202,11 +210,11 @@ class TestLocked:
         with subprocess.Popen([sys.executable, "-c", program + "print(1, flush=True); input()"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # fmt: skip
             assert process.stdout.readline()
-            with pytest.raises(BlockingIOError), locked(tmp_path):
+            with pytest.raises(BlockingIOError), files.locked(tmp_path):
                 pass
             process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
             process.wait()
-        with locked(tmp_path):
+        with files.locked(tmp_path):
             pass
 
     def test_a_file_system_without_locks_is_used_without(self, tmp_path, monkeypatch):
@@ -214,5 +222,5 @@ class TestLocked:
             raise OSError(errno.ENOLCK, "No locks available")
 
         monkeypatch.setattr(files, "_lock", lacking)
-        with locked(tmp_path), locked(tmp_path):
+        with files.locked(tmp_path), files.locked(tmp_path):
             pass
