@@ -16,19 +16,7 @@ from ..backend import describe
 from ..data import ImageData, TextData, load_images, load_text, windows
 from ..layers import Softmax
 from ..models import CharRNN, Sequential
-from ..training import (
-    SGD,
-    Adam,
-    AdamW,
-    CosineDecay,
-    History,
-    Optimizer,
-    evaluate,
-    fit,
-    load,
-    predict,
-    save,
-)
+from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, load, predict, save
 from ..training.files import locked
 from ..training.interrupt import Interruptible, terminable
 from .recipe import MODEL_FILE, Recipe, load_model, read_run

@@ -29,14 +29,7 @@ class Loss:
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
-    def _check(
-        self,
-        outputs: Array,
-        targets: Array,
-        kinds: str,
-        what: str,
-        axes: slice = slice(None),
-    ) -> None:
+    def _check(self, outputs: Array, targets: Array, kinds: str, what: str, axes: slice = slice(None)) -> None:
         """Raise unless the targets have the outputs' shape along ``axes`` and a dtype of one of ``kinds``."""
         for array in (outputs, targets):
             if not isinstance(array, xp.ndarray):

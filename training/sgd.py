@@ -45,11 +45,7 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self,
-        lr: float | Schedule = 0.1,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
+        self, lr: float | Schedule = 0.1, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
     ) -> None:
         super().__init__(lr, weight_decay)
         if not 0 <= momentum < 1 or (nesterov and momentum == 0):

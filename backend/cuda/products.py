@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from ..select import Array, Params, xp
 from ..shared.matrices import product_shape
 from . import cublas
@@ -101,14 +99,7 @@ def _is_target(c: Array) -> bool:
 # the counterparts of cpu/products.py for which a device needs nothing special
 
 
-def aligned(x: Array) -> Array:
-    """x, contiguous."""
-    return xp.ascontiguousarray(x)
-
-
-def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
-    """An uninitialised array."""
-    return xp.empty(shape, dtype=dtype)
+aligned, aligned_empty = xp.ascontiguousarray, xp.empty
 
 
 @contextlib.contextmanager
@@ -123,14 +114,12 @@ def sum_of_products(a: Array, b: Array) -> Array:
     return matmul(a, b.swapaxes(3, 4)).reshape(G, P * n, K, D).sum(1)
 
 
-def kernels_at_once(elements: int) -> int:
-    """Upper bound of the kernels in one product of a convolution, those for several output rows counted together."""
+def kernels_at_once(*sizes: int) -> int:
+    """One kernel, and by the next name one chunk of columns: larger products are not faster in pieces."""
     return 1
 
 
-def narrow_parts(kernels: int, elements: int, cols: int, samples: int) -> int:
-    """The number of chunks of a convolution's columns."""
-    return 1
+narrow_parts = kernels_at_once
 
 
 def view(x: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:

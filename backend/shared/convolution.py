@@ -41,13 +41,7 @@ class Correlation:
         rows, cols: H' and W'.
     """
 
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        out_channels: int,
-        window: Window,
-        groups: int,
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], out_channels: int, window: Window, groups: int) -> None:
         kernel, stride, padding, dilation = window
         self.stride, self.padding, self.dilation, self.G = stride, padding, dilation, groups
         (N, C, H, width), (p1, p2), self.D = shape, padding, out_channels // groups

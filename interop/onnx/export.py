@@ -19,11 +19,7 @@ OPSET, IR_VERSION = 17, 8  # of 2022: all programs in use read them, and nothing
 
 
 def export(
-    model: Layer,
-    path: str | Path,
-    *,
-    input_shape: Sequence[int | None] | None = None,
-    dtype: str = "float32",
+    model: Layer, path: str | Path, *, input_shape: Sequence[int | None] | None = None, dtype: str = "float32"
 ) -> None:
     """Write a network for inference as an ONNX model with a free batch size.
 

@@ -331,10 +331,7 @@ def test_CNN_19_derivative_of_the_sum(case):
 def test_CNN_20_derivative_of_the_sum_term_by_term(case):
     """w_00 o_{i+0,j+0} + ... + w_m'n' o_{i+m',j+n'} + ... + b, each term by itself."""
     for i, j in PLACES:
-        terms = [
-            *(lambda w, i=i, j=j, m=m, n=n: w[m][n] * case.o[i + m][j + n] for m, n in KERNEL),
-            lambda w: case.b,
-        ]
+        terms = [*(lambda w, i=i, j=j, m=m, n=n: w[m][n] * case.o[i + m][j + n] for m, n in KERNEL), lambda w: case.b]
         same(sum(term(case.w) for term in terms), case.x[i][j])
         expected = grid(lambda m, n, terms=terms: sum(derivative(term, case.w, m, n) for term in terms), K1, K2)
         same(case.kernel_gradient(one_at(i, j)), expected)

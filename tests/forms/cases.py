@@ -184,10 +184,7 @@ def conv2d(rng: Rng, dtype: str) -> Draw:
         k1 = k2 = 3
     H, W = (max(1, d * (k - 1) - 2 * p + m) for d, k, p, m in ((d1, k1, p1, more[0]), (d2, k2, p2, more[1])))
     window = Window((k1, k2), (s1, s2), (p1, p2), (d1, d2))
-    params = {
-        "W": vector(normal(rng, (D * groups, C, k1, k2), dtype)),
-        "b": vector(normal(rng, D * groups, dtype)),
-    }
+    params = {"W": vector(normal(rng, (D * groups, C, k1, k2), dtype)), "b": vector(normal(rng, D * groups, dtype))}
     o, needs_dx = laid_out(rng, normal(rng, (N, C * groups, H, W), dtype)), bool(rng.random() < 0.8)
     dy = gradient(rng, normal(rng, (N, D * groups, *window.positions((H, W))), dtype))
     inputs = {"o": o, "params": params, "window": window, "groups": groups, "needs_dx": needs_dx}

@@ -304,9 +304,7 @@ def test_what_was_given_and_what_came_out_stay_as_they_were(kind, return_sequenc
     first = host(backward(dy, dlast)[0]).copy()
     np.testing.assert_array_equal(host(backward(dy, dlast)[0]), first)
     for before, after in zip(
-        [*given, *outputs, dy_before, *dlast_before],
-        [x, *parts, y, *as_parts(last), dy, *as_parts(dlast)],
-        strict=True,
+        [*given, *outputs, dy_before, *dlast_before], [x, *parts, y, *as_parts(last), dy, *as_parts(dlast)], strict=True
     ):
         np.testing.assert_array_equal(host(after), before)
 

@@ -240,11 +240,7 @@ REFUSED = [
     ("ReduceSum", "keepdims", parsed(RBF.replace("= 0", "= 1"), **CENTERS)),
     ("Reshape", "shape", parsed("y = Reshape(x, shape)", IMAGE, shape=np.array([-1, 15]))),
     ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS + 1, **TABLE)),
-    (
-        "ScatterND",
-        "indices",
-        parsed(SCATTER, IMAGE, zeros=ZEROS, **{**TABLE, "table": TABLE["table"][::-1]}),
-    ),
+    ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS, **{**TABLE, "table": TABLE["table"][::-1]})),
     ("Softmax", "axis", parsed("y = Softmax<axis = 0>(x)")),
     ("Softmax", "axis", parsed("y = Softmax(x)", SEQUENCES, opset=11)),
     ("Squeeze", "operator", parsed("y = Squeeze(x, one)", normal(2, 1, 3), one=np.array([1]))),

@@ -167,10 +167,9 @@ def structure(layer):
         return "Sequential", [structure(child) for child in layer]
     if isinstance(layer, layers.Residual):
         return "Residual", [(name, structure(child)) for name, child in layer.children()]
-    extra = {
-        layers.RBF: lambda: bits({"centers": layer.centers}),
-        layers.MappedConv2D: lambda: layer.connections,
-    }.get(type(layer), lambda: None)
+    extra = {layers.RBF: lambda: bits({"centers": layer.centers}), layers.MappedConv2D: lambda: layer.connections}.get(
+        type(layer), lambda: None
+    )
     return type(layer).__name__, repr(layer), list(layer.params), extra()
 
 

@@ -86,12 +86,7 @@ def rounding(x: np.ndarray, dy: np.ndarray, gamma: np.ndarray, beta: np.ndarray,
     G = abs((dy * d * r).sum(axes, keepdims=True)) / M
     B = abs(dy.sum(axes, keepdims=True)) / M
     dx = gamma * r * (e * G + X * dgamma / M + dbeta / M + (abs(dy) + X * G + B) * (4 + s + 2))
-    return {
-        "y": gamma * (e + 2 * X) + beta,
-        "gamma": dgamma.reshape(-1),
-        "beta": dbeta.reshape(-1),
-        "x": dx,
-    }
+    return {"y": gamma * (e + 2 * X) + beta, "gamma": dgamma.reshape(-1), "beta": dbeta.reshape(-1), "x": dx}
 
 
 @PROPERTY

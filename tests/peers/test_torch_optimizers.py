@@ -115,12 +115,7 @@ def test_adam(measured, ours, peer, dtype, lr, betas, eps, decay, steps, scale, 
 
 
 @pytest.mark.parametrize(
-    ("ours", "peer"),
-    [
-        (nn.Adam(), torch.optim.Adam),
-        (nn.AdamW(), torch.optim.AdamW),
-    ],
-    ids=["Adam", "AdamW"],
+    ("ours", "peer"), [(nn.Adam(), torch.optim.Adam), (nn.AdamW(), torch.optim.AdamW)], ids=["Adam", "AdamW"]
 )
 def test_defaults_are_pytorch_s(measured, ours, peer):
     agree(measured, ours, peer, "float64", 8, 1.0, 0)

@@ -57,14 +57,8 @@ def rnn_classifier() -> tuple[nn.Sequential, torch.nn.Module, tuple[int, ...]]:
 OPTIMIZERS: dict[str, tuple[Callable[[], nn.Optimizer], Callable[..., torch.optim.Optimizer]]] = {
     "SGD": (lambda: nn.SGD(0.05), lambda p: torch.optim.SGD(p, 0.05)),
     "momentum": (lambda: nn.SGD(0.02, 0.9), lambda p: torch.optim.SGD(p, 0.02, 0.9)),
-    "Nesterov": (
-        lambda: nn.SGD(0.02, 0.9, nesterov=True),
-        lambda p: torch.optim.SGD(p, 0.02, 0.9, nesterov=True),
-    ),
-    "weight decay": (
-        lambda: nn.SGD(0.05, weight_decay=0.01),
-        lambda p: torch.optim.SGD(p, 0.05, weight_decay=0.01),
-    ),
+    "Nesterov": (lambda: nn.SGD(0.02, 0.9, nesterov=True), lambda p: torch.optim.SGD(p, 0.02, 0.9, nesterov=True)),
+    "weight decay": (lambda: nn.SGD(0.05, weight_decay=0.01), lambda p: torch.optim.SGD(p, 0.05, weight_decay=0.01)),
     "Adam": (lambda: nn.Adam(0.001), lambda p: torch.optim.Adam(p, 0.001)),
     "AdamW": (lambda: nn.AdamW(0.001, weight_decay=0.1), lambda p: torch.optim.AdamW(p, 0.001, weight_decay=0.1)),
 }

@@ -94,12 +94,7 @@ LAYERS = [
         "Conv2D",
     ),
     Mutation(
-        "layers.im2col.col2im",
-        "dcol[:, m, n]",
-        "dcol[:, m, k2 - 1 - n]",
-        "kernel turned by half",
-        "input",
-        "Conv2D",
+        "layers.im2col.col2im", "dcol[:, m, n]", "dcol[:, m, k2 - 1 - n]", "kernel turned by half", "input", "Conv2D"
     ),
     Mutation("layers.im2col.col2im", "] += dcol", "] = dcol", "overlapping windows not summed", "input", "Conv2D"),
     Mutation("layers.im2col.col2im", "] += dcol", "] = dcol", "windows not summed in pooling", "input", "AvgPool2D"),
@@ -252,20 +247,10 @@ LAYERS = [
     Mutation("layers.activations.sigmoid", "(a * (1 - a))", "(1 - a)", "missing factor", "input", "Sigmoid"),
     Mutation("layers.activations.tanh", "xp.square(a)", "a", "square forgotten", "input", "Tanh"),
     Mutation(
-        "layers.activations.scaled_tanh",
-        "(slope * (amplitude",
-        "((amplitude",
-        "slope forgotten",
-        "input",
-        "ScaledTanh",
+        "layers.activations.scaled_tanh", "(slope * (amplitude", "((amplitude", "slope forgotten", "input", "ScaledTanh"
     ),
     Mutation(
-        "layers.activations.scaled_tanh",
-        "a * a / amplitude",
-        "a * a",
-        "amplitude forgotten",
-        "input",
-        "ScaledTanh",
+        "layers.activations.scaled_tanh", "a * a / amplitude", "a * a", "amplitude forgotten", "input", "ScaledTanh"
     ),
     Mutation(
         "layers.activations.relu", "(z > 0)", "(da > 0)", "sign of the gradient, not of the input", "input", "ReLU"
@@ -382,37 +367,11 @@ LAYERS = [
 
 RECURRENT = [
     # the loop over time
+    Mutation("layers.recurrent.through_time", "reversed(range(T))", "range(T)", "not in reverse", RNN, "RNN"),
+    Mutation("layers.recurrent.through_time", "dlast[0] + dy,", "dlast[0],", "last output's gradient lost", RNN, "RNN"),
+    Mutation("layers.recurrent.through_time", "dstate[0] + dh,", "dh,", "later steps lost", RNN, "RNN"),
     Mutation(
-        "layers.recurrent.through_time",
-        "reversed(range(T))",
-        "range(T)",
-        "not in reverse",
-        RNN,
-        "RNN",
-    ),
-    Mutation(
-        "layers.recurrent.through_time",
-        "dlast[0] + dy,",
-        "dlast[0],",
-        "last output's gradient lost",
-        RNN,
-        "RNN",
-    ),
-    Mutation(
-        "layers.recurrent.through_time",
-        "dstate[0] + dh,",
-        "dh,",
-        "later steps lost",
-        RNN,
-        "RNN",
-    ),
-    Mutation(
-        "layers.recurrent.through_time",
-        "dx[:, t], dstate",
-        "dx[:, T - 1 - t], dstate",
-        "time reversed",
-        "input",
-        "RNN",
+        "layers.recurrent.through_time", "dx[:, t], dstate", "dx[:, T - 1 - t], dstate", "time reversed", "input", "RNN"
     ),
     Mutation(
         "layers.recurrent.through_time",
@@ -522,14 +481,7 @@ RECURRENT = [
         "layers.rnn.elman_step", "delta @ W_h,", "delta @ W_h.T,", "dropped transpose of W_h", RNN, "RNN in three steps"
     ),
     Mutation("layers.rnn.elman_step", "delta @ W_h,", "0 * h,", "earlier steps forgotten", RNN, "RNN in three steps"),
-    Mutation(
-        "layers.rnn.elman_step",
-        "delta @ W_h,",
-        "delta @ W_h[::-1],",
-        "another unit's",
-        RNN,
-        "RNN from a state",
-    ),
+    Mutation("layers.rnn.elman_step", "delta @ W_h,", "delta @ W_h[::-1],", "another unit's", RNN, "RNN from a state"),
     # LSTM's step
     Mutation("layers.lstm.lstm_step", "di * i * (1 - i)", "di * i", "input gate's slope", RNN, "LSTM in three steps"),
     Mutation(

@@ -58,12 +58,7 @@ CONVOLUTION = [
         "Conv2D",
     ),
     Mutation(
-        "backend.shared.convolution.Correlation",
-        "W[..., ::-1, :]",
-        "W",
-        "kernel's rows not turned",
-        "input",
-        "Conv2D",
+        "backend.shared.convolution.Correlation", "W[..., ::-1, :]", "W", "kernel's rows not turned", "input", "Conv2D"
     ),
     Mutation(
         "backend.shared.convolution.Correlation", "dW += rows", "dW[...] = rows", "only the last tile", "W", "Conv2D"
@@ -498,12 +493,7 @@ RECURRENT = [
     ),
     Mutation("backend.shared.recurrent.lstm_scan", "i * (1 - g * g)", "i * (1 - g)", "square forgotten", RNN, "LSTM"),
     Mutation(
-        "backend.shared.recurrent.lstm_scan",
-        "o * (1 - tanh_c * tanh_c)",
-        "o",
-        "slope of tanh c forgotten",
-        RNN,
-        "LSTM",
+        "backend.shared.recurrent.lstm_scan", "o * (1 - tanh_c * tanh_c)", "o", "slope of tanh c forgotten", RNN, "LSTM"
     ),
     Mutation(
         "backend.shared.recurrent.lstm_scan",
@@ -668,13 +658,7 @@ UPDATES = [
         "the other rate",
         "p m v",
     ),
-    Mutation(
-        "backend.cpu.optimizers.adam",
-        "grads *= grads",
-        "np.abs(grads, out=grads)",
-        "square forgotten",
-        "p m v",
-    ),
+    Mutation("backend.cpu.optimizers.adam", "grads *= grads", "np.abs(grads, out=grads)", "square forgotten", "p m v"),
     Mutation(
         "backend.cpu.optimizers.adam",
         "np.sqrt(square, out=grads)\n        grads += eps",
