@@ -15,10 +15,10 @@ TESTS = Path(__file__).parent.parent
 
 def outcome(test: str, folder: Path) -> pytest.ExitCode:
     """Of a test, or of all whose names begin so."""
-    file, _, name = test.partition("::")
     quiet = [f"-p no:{plugin}" for plugin in ("terminal", "cacheprovider", "faulthandler", "xdist")]
-    selection = ["-k", name.rpartition("::")[2], f"--basetemp={folder}"]
-    return pytest.main([str(TESTS / file), "-x", "-c", str(TESTS / "pytest.ini"), *quiet, *selection])
+    one = [test] if test.endswith("]") else [test.partition("::")[0], "-k", test.rpartition("::")[2]]
+    one[0] = str(TESTS / one[0])
+    return pytest.main([*one, "-x", "-c", str(TESTS / "pytest.ini"), f"--basetemp={folder}", *quiet])
 
 
 @cache
