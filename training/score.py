@@ -31,8 +31,11 @@ class Sums:
         """Those of the epoch that was begun, as :meth:`state` gave them."""
         self.samples, self.steps = int(begun.get("samples", 0)), int(begun.get("steps", 0))
         self.lr, self.start = begun.get("lr", 0.0), time.perf_counter() - begun.get("seconds", 0.0)
-        self._sums = xp.asarray([begun.get("loss", 0.0), begun.get("accuracy", 0.0)], dtype="float64")
+        self._sums = xp.zeros(2, dtype="float64")
         self._loss, self._accuracy = self._sums[:1], self._sums[1:]
+        if begun:
+            self._loss += begun.get("loss", 0.0)
+            self._accuracy += begun.get("accuracy", 0.0)
         self._scored = "accuracy" in begun
 
     def begin(self, lr: float) -> None:
