@@ -2,13 +2,16 @@
 
 import argparse
 import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from .backend import DeviceLostError
 from .cli import commands, gradcheck
 from .cli.recipe import MODELS
+from .training.interrupt import signal_of
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,9 +35,11 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as error:
         _tell(error)
         return 1
-    except KeyboardInterrupt:
-        print("xpnn: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        number = signal_of(error)
+        with suppress(OSError):  # SIGHUP comes when the terminal has gone
+            print(f"xpnn: interrupted by {signal.Signals(number).name}", file=sys.stderr)
+        return 128 + number  # a shell's status for it
     return status or 0
 
 
@@ -59,7 +64,10 @@ def _parser() -> _Parser:
     train.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")
     train.add_argument("--seed", type=_natural, default=0, help="of weights and shuffles; default: 0")
     train.add_argument("--out", type=Path, help="output folder; default: runs/MODEL-DATA")
-    train.add_argument("--resume", action="store_true", help="go on with a run that was stopped, after its last epoch")
+    existing = train.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on with the folder's run where it stopped, "
+                          "or begin it if nothing is saved yet")  # fmt: skip
+    existing.add_argument("--overwrite", action="store_true", help="replace the folder's run")
     train.set_defaults(command=commands.train)
 
     evaluate = commands_of.add_parser("evaluate", help="test a saved network")

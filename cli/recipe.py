@@ -1,5 +1,6 @@
 """From a data set to a network's input, and from a saved file to the network."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from ..backend import Rng
 from ..data import ImageData, TextData
 from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
-from ..training import load, read_metadata
+from ..training import History, load, read_metadata
 
 MODELS = ("mlp", "lenet5", "rnn", "charrnn")
 MODEL_FILE = "model.safetensors"  # in a run's folder
@@ -28,6 +29,7 @@ class Recipe:
         classes: names of the labels.
         vocabulary: of a character model.
         options: of ``xpnn train``, which must be the same to resume the run.
+        digest: SHA-256 of the data, which must be the same too.
     """
 
     model: str
@@ -38,18 +40,20 @@ class Recipe:
     classes: tuple[str, ...] = ()
     vocabulary: str = ""
     options: str = ""
+    digest: str = ""
 
     @classmethod
     def for_images(cls, model: str, data: ImageData) -> "Recipe":
         """The recipe for a classifier of this data set."""
         pixels = _enlarge(data.x_train) if model == "lenet5" else data.x_train
         mean, std = float(pixels.mean() / 255), float(pixels.std() / 255) or 1.0
-        return cls(model, data.name, data.x_train.shape[2:], mean, std, data.classes)
+        digest = _digest(data.x_train, data.y_train, data.x_test, data.y_test)
+        return cls(model, data.name, data.x_train.shape[2:], mean, std, data.classes, digest=digest)
 
     @classmethod
     def for_text(cls, data: TextData) -> "Recipe":
         """The recipe for a character model of this text."""
-        return cls("charrnn", data.name, vocabulary=data.vocabulary)
+        return cls("charrnn", data.name, vocabulary=data.vocabulary, digest=_digest(data.train, data.test))
 
     def build(self, rng: Rng = None) -> Sequential:
         """The network with new weights."""
@@ -71,9 +75,31 @@ class Recipe:
             return x.reshape(len(x), -1)
         return x[:, 0] if self.model == "rnn" else x  # rows are the RNN's time steps
 
-    def metadata(self) -> dict[str, str]:
-        """The recipe as metadata for a safetensors file."""
-        return {"xpnn": json.dumps(asdict(self))}
+    def metadata(self, history: History) -> dict[str, str]:
+        """The recipe and the history as metadata for a safetensors file; under one key, since it writes several in any
+        order, and without the seconds, so that the same run leaves the same bytes."""
+        rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+        return {"xpnn": json.dumps({**asdict(self), "history": rows, "begun": history.begun})}
+
+
+def read_run(path: Path) -> tuple[Recipe, History]:
+    """What :meth:`Recipe.metadata` wrote. Errors as for :func:`load_model`."""
+    metadata = read_metadata(path)
+    try:
+        saved = json.loads(metadata["xpnn"])
+        history, begun = History(map(_numbers, saved.pop("history", []))), saved.pop("begun", None)
+        history.begun = begun and _numbers(begun)
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
+        recipe = Recipe(**fields)
+        if recipe.model not in MODELS:
+            raise KeyError(recipe.model)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
+    return recipe, history
+
+
+def _numbers(row: dict[str, float]) -> dict[str, float]:
+    return {key: value + 0 for key, value in row.items()}  # a TypeError for what is no number
 
 
 def load_model(path: Path) -> tuple[Recipe, Sequential]:
@@ -83,18 +109,21 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
         OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe.
     """
     path = path / MODEL_FILE if path.is_dir() else path
-    metadata = read_metadata(path)
+    recipe, _ = read_run(path)
     try:
-        saved = json.loads(metadata["xpnn"])
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
-        recipe = Recipe(**fields)
-        if recipe.model not in MODELS:
-            raise KeyError(recipe.model)
         model = recipe.build()
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
     load(model, path)
     return recipe, model
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _enlarge(images: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from ..backend import Array, to_numpy, xp
 from ..layers import Layer
 from ..layers.parameters import Parameters
-from .files import replacing
+from .files import write_file
 from .optimizer import Optimizer
 
 _OPTIMIZER = "optimizer."
@@ -22,9 +22,12 @@ def save(
 ) -> None:
     """Write every parameter and buffer under its name.
 
+    The file is replaced at once, when the new one has reached the disk: neither an error nor a power cut tears it.
+
     Args:
         model: its ``params`` and ``buffers`` are written.
-        path: of the file, which is replaced if it exists.
+        path: of the file; one that exists is replaced, and its owner and mode are kept. Of a link, the file that it
+            points to is replaced; a pipe or a device is written to.
         metadata: text that is stored with them.
         optimizer: its state and its number of steps are also written, so that training can be resumed.
 
@@ -38,12 +41,7 @@ def save(
 
     # safetensors silently writes other memory orders wrongly
     tensors = {key: np.asarray(to_numpy(value), order="C") for key, value in _state(model, optimizer).items()}
-    data = serialized(tensors, metadata)
-    try:
-        with replacing(path) as part:
-            part.write_bytes(data)
-    except OSError as error:
-        raise OSError(f"cannot write {path} ({error})") from error
+    write_file(path, serialized(tensors, metadata))
 
 
 def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) -> None:

@@ -4,25 +4,31 @@ An operator that corresponds to a layer runs by that layer, built from the given
 tests the layers. The other operators only move or combine values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import onnx
+from onnx import helper
 from onnx.backend.base import Backend as OnnxBackend
 from onnx.backend.base import BackendRep, Device, DeviceType, namedtupledict
 
 from ...backend import Array, asarray, name, to_numpy
-from .node import Graph, Node, plain_node, read_graph
-from .operators import OPERATORS
+from .graph import Graph, read_graph
+from .node import UnsupportedNodeError
+from .operators import OPERATORS, run
 
 
 class Prepared(BackendRep):
     """A model that is ready to run."""
 
     def __init__(self, graph: Graph) -> None:
+        for node in graph.nodes:
+            if node.op not in OPERATORS:
+                node.refuse("operator", "xpnn does not have it")
         self._graph = graph
-        self._constants = {key: asarray(value, value.dtype) for key, value in graph.constants.items()}
+        self._constants = {key: _to_backend(key, value) for key, value in graph.constants.items()}
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
         """The outputs, on the host.
@@ -33,19 +39,26 @@ class Prepared(BackendRep):
 
         Raises:
             UnsupportedNodeError: an operator needs something that xpnn does not have.
-            ValueError: an input is missing, or an operator does not fit its inputs.
+            ValueError: an input is missing or has another type, or an operator does not fit its inputs.
         """
-        names = list(self._graph.inputs)
+        names = self._graph.inputs
         given = inputs if isinstance(inputs, Mapping) else dict(zip(names, inputs, strict=False))
-        missing = [key for key in names if key not in given]
-        if missing:
-            raise ValueError(f"expected the inputs {names}, got none for {missing}")
-        values = dict(self._constants)
-        values |= {key: _to_backend(given[key]) for key in names}
+        wrong = given.keys() ^ set(names)
+        if wrong or len(given) < len(inputs):
+            raise ValueError(f"expected the inputs {names}, got {len(inputs)}; missing or unknown: {sorted(wrong)}")
+        values = {**self._constants, **{key: self._input(key, np.asarray(value)) for key, value in given.items()}}
         for node in self._graph.nodes:
-            values |= _run(node, [values[key] if key else None for key in node.inputs])
+            values |= run(node, [values[key] if key else None for key in node.inputs])
         outputs = self._graph.outputs
         return tuple(namedtupledict("Outputs", outputs)(*(to_numpy(values[key]) for key in outputs)))
+
+    def _input(self, key: str, value: np.ndarray) -> Array:
+        dtype, shape = self._graph.types[key]
+        lengths = value.shape if shape is None else shape
+        fits = len(lengths) == value.ndim and all(n in (None, m) for n, m in zip(lengths, value.shape, strict=True))
+        if value.dtype != dtype or not fits:
+            raise ValueError(f"expected {key!r} of {dtype} and shape {shape}, got {value.dtype} and {value.shape}")
+        return _to_backend(key, value)
 
 
 class Backend(OnnxBackend):
@@ -57,26 +70,26 @@ class Backend(OnnxBackend):
 
         Raises:
             UnsupportedNodeError: it has an operator or a kind of value that xpnn does not have.
-            onnx.checker.ValidationError: it is not a valid model.
+            ValueError: it is not a valid model.
         """
-        super().prepare(model, device, **kwargs)
-        graph = read_graph(model)
-        for node in graph.nodes:
-            if node.op not in OPERATORS:
-                node.refuse("operator", "xpnn does not have it")
-        return Prepared(graph)
+        return Prepared(read_graph(lambda: model, "the model"))
 
     @classmethod
     def run_node(
         cls, node: onnx.NodeProto, inputs: Any, device: str = "CPU", outputs_info: Any = None, **kwargs: Any
     ) -> tuple[Any, ...]:
         """Run one operator on the arrays ``inputs``; errors as for :meth:`prepare` and :meth:`Prepared.run`."""
-        super().run_node(node, inputs, device, outputs_info, **kwargs)
-        read = plain_node(node, int(kwargs.get("opset_version", onnx.defs.onnx_opset_version())))
-        if read.op not in OPERATORS:
-            read.refuse("operator", "xpnn does not have it")
-        values = _run(read, [_to_backend(value) for value in inputs])
-        return tuple(to_numpy(values[key]) for key in read.outputs if key)
+        given = dict(zip(filter(None, node.input), map(np.asarray, inputs), strict=False))
+        types = [
+            helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+            for key, a in given.items()
+        ]
+        opset = int(kwargs.get("opset_version", onnx.defs.onnx_opset_version()))
+        model = helper.make_model(
+            helper.make_graph([node], "node", types, []), opset_imports=[helper.make_opsetid("", opset)]
+        )
+        graph = read_graph(lambda: model, "the node")
+        return Prepared(replace(graph, outputs=list(filter(None, node.output)))).run(given)
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
@@ -85,15 +98,7 @@ class Backend(OnnxBackend):
         return bool(Device(device).type == wanted)
 
 
-def _to_backend(value: Any) -> Array:
-    array = np.asarray(value)
-    return asarray(array, array.dtype)
-
-
-def _run(node: Node, inputs: Sequence[Array | None]) -> dict[str, Array]:
-    """The outputs of one node by name."""
-    results = OPERATORS[node.op](node, *inputs)
-    outputs = results if isinstance(results, tuple) else (results,)
-    if len(node.outputs) > len(outputs):
-        node.refuse("output", "xpnn gives fewer", list(node.outputs))
-    return {key: value for key, value in zip(node.outputs, outputs, strict=False) if key}
+def _to_backend(key: str, value: np.ndarray) -> Array:
+    if value.dtype.kind not in "biuf":
+        raise UnsupportedNodeError(key, "input", "dtype", "xpnn has dense arrays of numbers only", value.dtype.name)
+    return asarray(value, value.dtype)

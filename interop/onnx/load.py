@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import onnx
-import onnx.checker
-import onnx.shape_inference
 
 from ...layers import Layer
-from .node import UnsupportedNodeError, read_graph
+from .graph import read_graph
 from .readers import READERS
 from .walk import Reader
 
@@ -30,20 +28,4 @@ def load(path: str | Path) -> Layer:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    try:
-        proto = onnx.load(path, format="protobuf")
-        onnx.checker.check_model(proto, full_check=True)
-        proto = onnx.shape_inference.infer_shapes(proto)
-        graph = read_graph(proto)
-    except UnsupportedNodeError:
-        raise
-    except Exception as error:  # parser, checker and inference raise different classes, some of them private
-        raise ValueError(f"{path} is not a valid ONNX model ({' '.join(str(error).split())})") from error
-    return Reader(graph, _ranks(proto), READERS).network()
-
-
-def _ranks(proto: onnx.ModelProto) -> dict[str, int]:
-    """The number of axes of each value, if the model or shape inference gives it."""
-    values = [*proto.graph.input, *proto.graph.value_info, *proto.graph.output]
-    tensors = {value.name: value.type.tensor_type for value in values}
-    return {name: len(tensor.shape.dim) for name, tensor in tensors.items() if tensor.HasField("shape")}
+    return Reader(read_graph(lambda: onnx.load(path, format="protobuf"), str(path)), READERS).network()

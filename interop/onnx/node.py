@@ -1,12 +1,14 @@
-"""The nodes and constant arrays of an ONNX model, validated."""
+"""One node of an ONNX model, and what its attributes may be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 
 class UnsupportedNodeError(ValueError):
@@ -25,6 +27,24 @@ class UnsupportedNodeError(ValueError):
         self.node, self.op, self.what, self.reason = node, op, what, reason
 
 
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "auto_pad": ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"),
+    "direction": ("forward", "reverse", "bidirectional"),
+    "reduction": ("none", "add", "mul", "max", "min"),
+}
+# fmt: off
+FLAGS = {
+    "allowzero", "broadcast", "ceil_mode", "count_include_pad", "input_forget", "is_test", "keepdims", "layout",
+    "linear_before_reset", "noop_with_empty_axes", "spatial", "storage_order", "training_mode", "transA", "transB",
+}
+# fmt: on
+CHOICES |= dict.fromkeys(FLAGS, (0, 1))
+"""The values that an attribute may have."""
+
+LEAST = {"dilations": 1, "group": 1, "hidden_size": 1, "kernel_shape": 1, "pads": 0, "strides": 1}
+"""The least value of an attribute, and of each element of one that is a list."""
+
+
 @dataclass(frozen=True)
 class Node:
     """One operation of the graph; an empty name among inputs or outputs stands for an omitted one."""
@@ -36,71 +56,58 @@ class Node:
     opset: int
     attributes: dict[str, Any]
 
-    def options(self, **defaults: Any) -> SimpleNamespace:
-        """The attributes by name, with these defaults for omitted ones.
+    def options(self, *known: str) -> SimpleNamespace:
+        """The attributes of these names: as the node gives them, else the operator's default, else None.
 
         Raises:
-            UnsupportedNodeError: the node has an attribute without a default.
+            UnsupportedNodeError: the node has another attribute, or a value that its operator does not allow.
         """
         for key, value in self.attributes.items():
-            if key not in defaults:
+            if key not in known:
                 self.refuse(key, "xpnn does not know this attribute", value)
-        return SimpleNamespace(**{**defaults, **self.attributes})
+            if key in CHOICES and value not in CHOICES[key]:
+                self.refuse(key, f"the operator allows {', '.join(map(str, CHOICES[key]))}", value)
+            if key in LEAST and not all(LEAST[key] <= size < 2**31 for size in np.ravel(value).tolist()):
+                self.refuse(key, f"the operator allows integers from {LEAST[key]}, and xpnn those below 2**31", value)
+        return SimpleNamespace(**{**dict.fromkeys(known), **_defaults(self.op, self.opset), **self.attributes})
 
     def refuse(self, what: str, reason: str, value: Any = None) -> NoReturn:
         """Raise UnsupportedNodeError for this node."""
         raise UnsupportedNodeError(self.name, self.op, what, reason, value)
 
-
-@dataclass(frozen=True)
-class Graph:
-    """A model's nodes in topological order, and the constants that they read.
-
-    Attributes:
-        inputs: dtype and shape of each input, by name; a free axis is None, and so is an unknown shape.
-        outputs: the names of the outputs.
-        constants: initialisers and the values of Constant nodes.
-        from_xpnn: whether xpnn wrote the file, so that node names contain the layers' paths.
-    """
-
-    inputs: dict[str, tuple[np.dtype, tuple[int | None, ...] | None]]
-    outputs: list[str]
-    constants: dict[str, np.ndarray]
-    nodes: list[Node]
-    from_xpnn: bool
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Whatever goes wrong inside becomes a ValueError that names this node."""
+        try:
+            yield
+        except UnsupportedNodeError:
+            raise
+        except Exception as error:  # of layers and of NumPy, for weights, values and attributes that do not fit
+            raise ValueError(f"node {self.name!r} ({self.op}): {error}") from error
 
 
-def read_graph(model: onnx.ModelProto) -> Graph:
-    """The graph of a model that :func:`onnx.checker.check_model` has passed.
-
-    Raises:
-        UnsupportedNodeError: a value is not a dense tensor.
-    """
-    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-    graph = model.graph
-    for sparse in graph.sparse_initializer:
-        raise UnsupportedNodeError(sparse.values.name, "initializer", "sparse tensor", "xpnn has dense arrays only")
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    nodes = []
-    for proto in graph.node:
-        node = plain_node(proto, opset)
-        if node.op == "Constant":
-            constants[node.outputs[0]] = _constant(node)
-        else:
-            nodes.append(node)
-    inputs = {value.name: _type(value) for value in graph.input if value.name not in constants}
-    return Graph(inputs, [value.name for value in graph.output], constants, nodes, model.producer_name == "xpnn")
-
-
-def plain_node(proto: onnx.NodeProto, opset: int) -> Node:
+def read_node(proto: onnx.NodeProto, opset: int) -> Node:
     """A node of a model of this opset; one without a name gets that of its first output."""
     if not all(isinstance(text, str) for text in (proto.name, proto.op_type, *proto.input, *proto.output)):
         raise ValueError("a name is no UTF-8 text")  # protobuf returns such names as bytes
     op = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
-    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
-    attributes = {key: v.decode() if isinstance(v, bytes) else v for key, v in attributes.items()}
+    attributes = {a.name: _plain_value(a) for a in proto.attribute}
     name = proto.name or next(filter(None, proto.output), op)
     return Node(name, op, tuple(proto.input), tuple(proto.output), opset, attributes)
+
+
+def _plain_value(attribute: onnx.AttributeProto) -> Any:
+    value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, list) and attribute.type == onnx.AttributeProto.STRINGS:
+        return [text.decode() for text in value]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@lru_cache
+def _defaults(op: str, opset: int) -> dict[str, Any]:
+    """The values that omitted attributes have by the operator's definition in this opset."""
+    attributes = onnx.defs.get_schema(op, opset, "").attributes.values()
+    return {a.name: _plain_value(a.default_value) for a in attributes if a.default_value.name}
 
 
 def shortest(value: float) -> float:
@@ -109,23 +116,3 @@ def shortest(value: float) -> float:
     A slope of 0.01 is thus restored as 0.01, not as 0.009999999776482582.
     """
     return float(str(np.float32(value)))
-
-
-def _constant(node: Node) -> np.ndarray:
-    (kind, value), *_ = node.attributes.items()
-    if kind in ("value_float", "value_floats"):
-        return np.asarray(value, np.float32)
-    if kind in ("value_int", "value_ints"):
-        return np.asarray(value, np.int64)
-    if kind != "value":
-        node.refuse(kind, "xpnn has dense arrays of numbers only")
-    return numpy_helper.to_array(value)
-
-
-def _type(value: onnx.ValueInfoProto) -> tuple[np.dtype, tuple[int | None, ...] | None]:
-    if not value.type.HasField("tensor_type"):
-        kind = (value.type.WhichOneof("value") or "unknown").removesuffix("_type")
-        raise UnsupportedNodeError(value.name, "input", kind, "xpnn's values are arrays")
-    tensor = value.type.tensor_type
-    shape = tuple(d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim)
-    return onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type), shape if tensor.HasField("shape") else None

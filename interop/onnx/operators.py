@@ -1,11 +1,13 @@
 """ONNX operators on arrays: by the layers where there is one, else in a few lines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, TypeAlias
+from typing import TypeAlias
+
+from numpy.lib.array_utils import normalize_axis_index
 
 from ...backend import Array, to_numpy, xp
-from ...layers import Dropout, Embedding, GlobalAvgPool2D, Layer, MaxPool2D, ReLU, Sigmoid, Softmax, Tanh
+from ...layers import Dropout, GlobalAvgPool2D, Layer, MaxPool2D, Softmax
 from . import layers as make
 from .node import Node
 
@@ -14,16 +16,14 @@ Result: TypeAlias = Array | tuple[Array, ...]
 
 def _numbers(value: Array) -> list[int]:
     """A shape or axes as integers on the host."""
+    if value.ndim > 1:
+        raise ValueError(f"expected a shape, lengths or axes in one row, got an array of shape {value.shape}")
     return [int(number) for number in to_numpy(value).reshape(-1)]
 
 
-def _pad(x: Array, window: make.Window, value: float) -> Array:
-    """x (N, C, H, W) with the window's padding, including that of ``ceil_mode``."""
-    (top, left), (bottom, right), (down, beyond) = window.before, window.after, window.beyond
-    N, C, H, W = x.shape
-    out = xp.full((N, C, top + H + bottom + down, left + W + right + beyond), value, dtype=x.dtype)
-    out[:, :, top : top + H, left : left + W] = x
-    return out
+def _pad(x: Array, before: make.Pair, after: make.Pair, value: float) -> Array:
+    """x (N, C, H, W) with so many rows and columns of this value before and after it."""
+    return xp.pad(x, ((0, 0), (0, 0), *zip(before, after, strict=True)), constant_values=value)
 
 
 def _as_images(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -37,183 +37,158 @@ def _as_images(function: Callable[..., Array]) -> Callable[..., Array]:
     return on_either
 
 
+def _at_least_one(x: Array) -> Array:
+    """The batch x, or one sample of zeros in place of none, since layers refuse an empty batch."""
+    return x if len(x) else xp.zeros((1, *x.shape[1:]), dtype=x.dtype)
+
+
+def _apply(layer: Layer, x: Array) -> Array:
+    """The layer's output, of no samples for none."""
+    return layer(_at_least_one(x))[: len(x)]
+
+
 def _conv(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
     layer, window = make.conv2d(node, W, b, x.shape[4 - (W.ndim - 2) :])
-    return layer(x if window.even else _pad(x, window, 0.0))
-
-
-def _pool_layer(node: Node, x: Array, **own: int) -> tuple[make.Pool2D, make.Window, Any]:
-    o = node.options(**make.POOL, **own)
-    layer, window = make.pool2d(node, o, x.shape[4 - len(o.kernel_shape) :])
-    return layer, window, o
+    return _apply(layer, _pad(x, window.before, window.after, 0))
 
 
 def _max_pool(node: Node, x: Array) -> Array:
-    layer, window, _ = _pool_layer(node, x, storage_order=0)
+    layer, window = make.pool2d(node, x.shape[4 - len(node.attributes["kernel_shape"]) :])
     if len(node.outputs) > 1:
         node.refuse("Indices", "xpnn's MaxPool2D does not tell where the maxima lie")
-    dtype = x.dtype
-    if dtype.kind in "iu":
-        x = x.astype("float32")  # exact, since the operator allows 8 bits
-    return layer(x if layer.padding == window.before and window.even else _pad(x, window, -xp.inf)).astype(dtype)
+    images = x if x.dtype.kind == "f" else x.astype("float32")  # exact, since the operator allows 8 bits
+    padded = _pad(_pad(images, window.before, window.after, -xp.inf), (0, 0), window.beyond, -xp.inf)
+    return _apply(layer, padded).astype(x.dtype)
 
 
 def _average_pool(node: Node, x: Array) -> Array:
-    """By AvgPool2D; if some of the padding does not count, divided by the mean of ones, 0 where nothing counts."""
-    layer, window, o = _pool_layer(node, x, count_include_pad=0)
-    counted = o.count_include_pad or window.before == window.after == (0, 0)
-    if window.even and counted and layer.padding == window.before:
-        return layer(x)
-    ones = xp.ones_like(x)
-    if o.count_include_pad:
-        inner = make.Window(window.kernel, window.stride, window.dilation, window.before, window.after, (0, 0))
-        outer = make.Window(window.kernel, window.stride, window.dilation, (0, 0), (0, 0), window.beyond)
-        ones = _pad(_pad(ones, inner, 1.0), outer, 0.0)
-    else:
-        ones = _pad(ones, window, 0.0)
-    plain = type(layer)(layer.size, layer.stride)
-    mean: Array = plain(_pad(x, window, 0.0)) / plain(ones)
-    return mean
+    """The mean over the window, divided by the share of its elements that count."""
+    layer, window = make.pool2d(node, x.shape[4 - len(node.attributes["kernel_shape"]) :])
+
+    def mean(images: Array, border: int) -> Array:
+        padded = _pad(_pad(images, window.before, window.after, border), (0, 0), window.beyond, 0)
+        return _apply(layer, padded)
+
+    return mean(x, 0) / mean(xp.ones_like(x), node.attributes.get("count_include_pad", 0))
 
 
-def _global_average_pool(node: Node, x: Array) -> Array:
+def _global_pool(node: Node, x: Array) -> Array:
     node.options()
-    images = x.reshape(*x.shape[:2], 1, -1)
-    return GlobalAvgPool2D()(images).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
-
-
-def _global_max_pool(node: Node, x: Array) -> Array:
-    node.options()
-    images = x.reshape(*x.shape[:2], 1, -1)
-    return MaxPool2D(images.shape[2:])(images).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
+    pixels = x.reshape(*x.shape[:2], 1, prod(x.shape[2:]))
+    pool = GlobalAvgPool2D() if node.op == "GlobalAveragePool" else MaxPool2D(pixels.shape[2:])
+    return _apply(pool, pixels).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
 
 
 def _gemm(node: Node, A: Array, B: Array, C: Array | None = None) -> Array:
-    A = A.T if node.attributes.get("transA") else A
-    layer = make.gemm(node, B, C)
-    if layer is not None:
-        return layer(A)
-    product = make.gemm(node, B, None)
-    assert product is not None  # only C could prevent a layer
-    y: Array = product(A) + node.attributes.get("beta", 1.0) * C
-    return y
+    y = _apply(make.gemm(node, B), A.T if node.attributes.get("transA") else A)
+    return y if C is None else y + node.attributes.get("beta", 1.0) * xp.broadcast_to(C, y.shape)
 
 
 def _matmul(node: Node, A: Array, B: Array) -> Array:
     node.options()
-    if B.ndim == 2 and A.ndim > 1 and A.dtype.kind == "f":
-        return make.dense(B.T, None)(A)
-    product: Array = A @ B
-    return product
+    by_layer = B.ndim == 2 and A.ndim > 1 and A.dtype.name in ("float32", "float64")
+    return _apply(make.dense(B.T), A) if by_layer else A @ B
 
 
 def _batch_normalization(node: Node, x: Array, *weights: Array) -> Array:
-    images = x if x.ndim in (2, 3, 4) else x.reshape(*x.shape[:2], 1, -1)
-    return make.batch_norm(node, images.ndim, weights)(images).reshape(x.shape)
+    images = x if x.ndim in (2, 3, 4) else x.reshape(*x.shape[:2], 1, prod(x.shape[2:]))
+    return _apply(make.batch_norm(node, images.ndim, weights), images).reshape(x.shape)
 
 
-def _log_softmax(z: Array) -> Array:
-    z = z - z.max(-1, keepdims=True)
-    y: Array = z - xp.log(xp.exp(z).sum(-1, keepdims=True))
-    return y
-
-
-def _along_axis(function: Callable[[Array], Array]) -> Callable[..., Array]:
-    """A function like softmax along one axis; before opset 13, along that axis and all later ones, flattened."""
-
-    def operator(node: Node, x: Array) -> Array:
-        if node.opset < 13:
-            axis = node.options(axis=1).axis
-            return function(x.reshape(prod(x.shape[:axis]), -1)).reshape(x.shape)
-        axis = node.options(axis=-1).axis
-        return function(x.swapaxes(axis, -1)).swapaxes(axis, -1)
-
-    return operator
+def _softmax(node: Node, x: Array) -> Array:
+    """Softmax or its logarithm along one axis; before opset 13, along that axis and all later ones, flattened."""
+    axis = normalize_axis_index(node.options("axis").axis, x.ndim)
+    z = x.swapaxes(axis, -1) if node.opset >= 13 else x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
+    if node.op == "Softmax":
+        y = _apply(Softmax(), z)
+    else:
+        z = z - z.max(-1, keepdims=True)
+        y = z - xp.log(xp.exp(z).sum(-1, keepdims=True))
+    return y.swapaxes(axis, -1) if node.opset >= 13 else y.reshape(x.shape)
 
 
 def _flatten(node: Node, x: Array) -> Array:
-    axis = node.options(axis=1).axis
-    rows = prod(x.shape[: axis if axis >= 0 else x.ndim + axis])
-    return x.reshape(rows, x.size // max(1, rows))
+    axis = node.options("axis").axis
+    axis = axis if axis == x.ndim else normalize_axis_index(axis, x.ndim)
+    return x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
 
 
 def _reshape(node: Node, x: Array, shape: Array) -> Array:
-    o = node.options(allowzero=0)
-    sizes = _numbers(shape)
+    o, sizes = node.options("allowzero"), _numbers(shape)
+    if min(sizes, default=0) < -1:
+        raise ValueError(f"expected sizes from -1, got {sizes}")
     return x.reshape([x.shape[i] if size == 0 and not o.allowzero else size for i, size in enumerate(sizes)])
 
 
 def _transpose(node: Node, x: Array) -> Array:
-    return x.transpose(node.options(perm=None).perm)
+    return x.transpose(node.options("perm").perm)
 
 
 def _squeeze(node: Node, x: Array, axes: Array | None = None) -> Array:
-    o = node.options(axes=None)
+    o = node.options("axes")
     wanted = o.axes if axes is None else _numbers(axes)
-    return x.squeeze() if wanted is None else x.squeeze(tuple(wanted))
+    return x.squeeze(tuple(wanted) if wanted else None)
 
 
 def _unsqueeze(node: Node, x: Array, axes: Array | None = None) -> Array:
-    o = node.options(axes=None)
+    o = node.options("axes")
     return xp.expand_dims(x, tuple(o.axes if axes is None else _numbers(axes)))
 
 
-def _reduce(name: str) -> Callable[..., Array]:
-    def operator(node: Node, x: Array, axes: Array | None = None) -> Array:
-        o = node.options(axes=None, keepdims=1, noop_with_empty_axes=0)
-        wanted = o.axes if axes is None else _numbers(axes)
-        if not wanted and o.noop_with_empty_axes:
-            return x
-        reduced: Array = getattr(x, name)(tuple(wanted) if wanted else None, keepdims=bool(o.keepdims))
-        return reduced
-
-    return operator
+def _reduce(node: Node, x: Array, axes: Array | None = None) -> Array:
+    o = node.options("axes", "keepdims", "noop_with_empty_axes")
+    wanted = o.axes if axes is None else _numbers(axes)
+    if not wanted and o.noop_with_empty_axes:
+        return x
+    reduced = x.mean if node.op == "ReduceMean" else x.sum
+    return reduced(tuple(wanted) if wanted else None, dtype=x.dtype, keepdims=bool(o.keepdims))
 
 
 def _concat(node: Node, *values: Array) -> Array:
-    return xp.concatenate(values, axis=node.options(axis=1).axis)
+    return xp.concatenate(values, axis=1 if (axis := node.options("axis").axis) is None else axis)
+
+
+def _in_range(indices: Array, length: int) -> Array:
+    """Indices from 0 on; ONNX allows -length to length - 1. A device would take any others without an error."""
+    wrong = indices[(indices < -length) | (indices >= length)]
+    if wrong.size:
+        raise ValueError(f"expected each index from {-length} to {length - 1}, got {int(wrong[0])}")
+    return xp.where(indices < 0, indices + length, indices)
 
 
 def _gather(node: Node, data: Array, indices: Array) -> Array:
-    """Rows of a matrix by Embedding, which takes no negative indices; other axes by indexing."""
-    axis = node.options(axis=0).axis
-    if data.ndim == 2 and axis == 0 and data.dtype.kind == "f" and indices.ndim:
-        indices = xp.where(indices < 0, indices + len(data), indices)
-        return make.with_params(Embedding(*data.shape, rng=0, dtype=data.dtype.name), W=data)(indices)
-    return xp.take(data, indices, axis=axis)
+    """Rows of a matrix by Embedding; other axes by indexing."""
+    axis = normalize_axis_index(node.options("axis").axis, data.ndim)
+    indices = _in_range(indices, data.shape[axis])
+    by_layer = data.ndim == 2 and axis == 0 and data.dtype.name in ("float32", "float64") and indices.ndim
+    return _apply(make.embedding(data), indices) if by_layer else xp.take(data, indices, axis=axis)
 
 
 def _scatter_nd(node: Node, data: Array, indices: Array, updates: Array) -> Array:
-    reduction = node.options(reduction="none").reduction
-    if reduction != "none":
+    reduction = node.options("reduction").reduction
+    if reduction not in (None, "none"):
         node.refuse("reduction", "xpnn writes each place once", reduction)
-    out = data.copy()
-    out[tuple(indices[..., i] for i in range(indices.shape[-1]))] = updates
+    out, depth = data.copy(), indices.shape[-1]
+    if updates.shape != indices.shape[:-1] + data.shape[depth:]:
+        raise ValueError(f"updates: expected shape {indices.shape[:-1] + data.shape[depth:]}, got {updates.shape}")
+    out[tuple(_in_range(indices[..., i], data.shape[i]) for i in range(depth))] = updates
     return out
 
 
 def _dropout(node: Node, x: Array, ratio: Array | None = None, training: Array | None = None) -> Result:
-    o = node.options(ratio=0.5, seed=0)
-    p = float(to_numpy(ratio)) if ratio is not None else o.ratio
-    if training is not None and bool(to_numpy(training)) and p:
+    o = node.options("ratio", "seed", "is_test")
+    p = 0.5 if o.ratio is None else o.ratio
+    p = p if ratio is None else float(to_numpy(ratio))
+    if (o.is_test == 0 or (training is not None and bool(to_numpy(training)))) and p:  # is_test: before opset 7
         node.refuse(
             "training_mode", "ONNX leaves the random numbers open (with a ratio above 0), and xpnn draws its own"
         )
-    return Dropout(p)(x), xp.ones(x.shape, dtype=bool)
+    return _apply(Dropout(p), x), xp.ones(x.shape, dtype=bool)
 
 
-def _recurrent(
-    node: Node,
-    x: Array,
-    W: Array,
-    R: Array,
-    B: Array | None = None,
-    lengths: Array | None = None,
-    h: Array | None = None,
-    c: Array | None = None,
-    P: Array | None = None,
-) -> tuple[Array, ...]:
+def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) -> tuple[Array, ...]:
     """Each direction is a layer of its own; the reverse one reads the reversed sequence."""
+    B, lengths, h, c, P = (*others, None, None, None, None, None)[:5]
     o = make.recurrent_options(node)
     if P is not None:
         node.refuse("P", "xpnn's LSTM has no peepholes")
@@ -224,28 +199,27 @@ def _recurrent(
         """Swap ONNX's order of axes and batch first, in either direction."""
         return a if o.layout else a.swapaxes(0, 1)
 
+    recurrents = make.recurrent(node, W, R, B, return_sequences=True)
     x, steps = swap(x), None if lengths is None else _numbers(lengths)
-    states = [None if part is None else swap(part) for part in ((h, c) if node.op == "LSTM" else (h,))]
+    first = xp.zeros((len(x), *R.shape[::2]), dtype=x.dtype)  # (N, directions, H)
+    states = [first if state is None else swap(state) for state in ((h, c) if node.op == "LSTM" else (h,))]
+    for state in states:
+        if state.shape != first.shape:
+            raise ValueError(f"expected a state of {first.shape}, batch first, got {state.shape}")
+    N, x, states = len(x), _at_least_one(x), [_at_least_one(state) for state in states]
     outputs, lasts = [], []
-    for d in range(len(W)):
+    for d, layer in enumerate(recurrents):
         turn = slice(None, None, -1) if d or o.direction == "reverse" else slice(None)
-        layer = make.recurrent(node, W[d], R[d], None if B is None else B[d], return_sequences=True)
-        zeros = xp.zeros((len(x), R.shape[2]), dtype=x.dtype)
-        state = tuple(zeros if part is None else part[:, d] for part in states)
-        y, last, _ = layer.forward_from(x[:, turn], state, False, steps)
-        outputs.append(y[:, turn])
-        lasts.append(last if isinstance(last, tuple) else (last,))
+        y, last, _ = layer.forward_from(x[:, turn], tuple(state[:, d] for state in states), False, steps or None)
+        outputs.append(y[:N, turn])
+        lasts.append([component[:N] for component in (last if isinstance(last, tuple) else (last,))])
     y = xp.stack(outputs, axis=2)  # (N, T, directions, H)
     y = y if o.layout else y.transpose(1, 2, 0, 3)
-    return y, *(swap(xp.stack(parts, axis=1)) for parts in zip(*lasts, strict=True))
+    return y, *(swap(xp.stack(components, axis=1)) for components in zip(*lasts, strict=True))
 
 
-def _layer(make_layer: Callable[[], Layer]) -> Callable[..., Array]:
-    def operator(node: Node, x: Array) -> Array:
-        node.options()
-        return make_layer()(x)
-
-    return operator
+def _activation(node: Node, x: Array) -> Array:
+    return _apply(make.activation(node), x)
 
 
 def _elementwise(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -269,31 +243,57 @@ OPERATORS: dict[str, Callable[..., Result]] = {
     "GRU": _recurrent,
     "Gather": _gather,
     "Gemm": _gemm,
-    "GlobalAveragePool": _global_average_pool,
-    "GlobalMaxPool": _global_max_pool,
+    "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_pool,
     "Identity": _elementwise(lambda x: x),
     "LSTM": _recurrent,
-    "LeakyRelu": lambda node, x: make.leaky_relu(node)(x),
+    "LeakyRelu": _activation,
     "Log": _elementwise(lambda x: xp.log(x)),
-    "LogSoftmax": _along_axis(_log_softmax),
+    "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "MaxPool": _as_images(_max_pool),
     "Mul": _elementwise(lambda a, b: a * b),
     "Neg": _elementwise(lambda x: -x),
     "RNN": _recurrent,
-    "ReduceMean": _reduce("mean"),
-    "ReduceSum": _reduce("sum"),
-    "Relu": _layer(ReLU),
+    "ReduceMean": _reduce,
+    "ReduceSum": _reduce,
+    "Relu": _activation,
     "Reshape": _reshape,
     "ScatterND": _scatter_nd,
-    "Sigmoid": _layer(Sigmoid),
-    "Softmax": _along_axis(Softmax()),
+    "Sigmoid": _activation,
+    "Softmax": _softmax,
     "Sqrt": _elementwise(lambda x: xp.sqrt(x)),
     "Squeeze": _squeeze,
     "Sub": _elementwise(lambda a, b: a - b),
     "Sum": _elementwise(lambda first, *others: sum(others, first)),
-    "Tanh": _layer(Tanh),
+    "Tanh": _activation,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
 """For each operator, a function of the node and its input values (None if omitted) that returns its outputs."""
+
+# fmt: off
+ANY_DTYPE = {
+    "Abs", "Add", "Concat", "Flatten", "Gather", "Identity", "MatMul", "MaxPool", "Mul", "Neg", "ReduceSum", "Reshape",
+    "ScatterND", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+}
+# fmt: on
+"""Operators that need no layer, and so compute in any dtype; MaxPool brings integers to its layer and back."""
+
+
+def run(node: Node, inputs: Sequence[Array | None]) -> dict[str, Array]:
+    """The outputs of one node by name.
+
+    Raises:
+        UnsupportedNodeError: the node needs something that xpnn does not have.
+        ValueError: the operator does not fit its inputs.
+    """
+    dtype = None if node.op in ANY_DTYPE or inputs[0] is None else inputs[0].dtype.name
+    if dtype not in (None, "float32", "float64"):
+        node.refuse("input 0", "xpnn's layers compute in float32 or float64", dtype)
+    with node.named():
+        results = OPERATORS[node.op](node, *inputs)
+    outputs = results if isinstance(results, tuple) else (results,)
+    if len(node.outputs) > len(outputs):
+        node.refuse("output", "xpnn gives fewer", list(node.outputs))
+    return {key: value for key, value in zip(node.outputs, outputs, strict=False) if key}

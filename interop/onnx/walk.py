@@ -7,12 +7,27 @@ from typing import TypeAlias
 import numpy as np
 
 from ...backend import Array, asarray, to_numpy
-from ...layers import Layer
+from ...layers import Embedding, Layer, Residual
 from ...models import Sequential
-from .node import Graph, Node, shortest
+from .graph import Graph
+from .layers import check_elementwise
+from .node import Node, shortest
 
 Entry: TypeAlias = tuple[tuple[str, ...], Layer]
 """A layer and its path in the network."""
+
+DEPTH = 50
+"""How deep residual blocks, and the paths that xpnn wrote, may nest."""
+
+COPIES = 16
+"""How often nodes may read the model's constants, on average by size: every layer has its own copy."""
+
+# fmt: off
+SAME_RANK = {
+    "Add", "BatchNormalization", "Dropout", "Identity", "LeakyRelu", "MatMul", "Mul", "Relu", "Sigmoid", "Softmax",
+    "Tanh",
+}
+# fmt: on
 
 
 class Reader:
@@ -20,41 +35,72 @@ class Reader:
 
     Args:
         graph: of the model.
-        ranks: the number of axes of each value, if known.
         readers: for each operator, the function that makes the layer. It queries this object for neighbouring nodes.
     """
 
-    def __init__(self, graph: Graph, ranks: dict[str, int], readers: Mapping[str, "LayerReader"]) -> None:
-        self.graph, self.ranks = graph, ranks
-        self._readers = readers
-        self._producers = {name: node for node in graph.nodes for name in node.outputs if name}
-        self._position = {name: i for i, node in enumerate(graph.nodes) for name in node.outputs}
-        self._dynamic = set(graph.inputs)
-        for node in graph.nodes:
-            if not self._dynamic.isdisjoint(node.inputs):
-                self._dynamic.update(filter(None, node.outputs))
+    def __init__(self, graph: Graph, readers: Mapping[str, "LayerReader"]) -> None:
+        if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+            raise ValueError(f"expected a model with one input and one output, got {graph.inputs} and {graph.outputs}")
+        self.graph, self._readers = graph, readers
+        self.producers = {name: node for node in graph.nodes for name in node.outputs if name}
+        self._position = {name: i for i, node in enumerate(graph.nodes, 1) for name in node.outputs}
+        self.ranks = {name: len(shape) for name, (_, shape) in graph.types.items() if shape is not None}
+        # for each value that depends on the input, the last value that all its paths cross; None if there is none
+        self._before: dict[str, str | None] = dict.fromkeys(graph.inputs)
+        self._inside: set[str] = set()  # values on a branch
+        self._follow(graph.nodes)
         self._weights: list[str] = []  # the initialisers that the current layer has read
+        self._budget = 2**24 + COPIES * sum(value.nbytes for value in graph.constants.values())
         self._layers: dict[tuple[str, ...], Layer] = {}
 
+    def _follow(self, nodes: list[Node]) -> None:
+        """Find from where the paths to each value come, and the rank of each that shape inference does not know."""
+        needed = set(self.graph.outputs)
+        for node in reversed(nodes):
+            if not needed.isdisjoint(node.outputs):
+                needed.update(node.inputs)
+        for node in nodes:
+            sources = self.sources(node)
+            if sources and not needed.isdisjoint(node.outputs):
+                before: str | None = sources[0]
+                for source in sources[1:]:
+                    before = self._meeting(before, source)
+                self._before.update(dict.fromkeys(filter(None, node.outputs), before))
+                rank = self.ranks.get(sources[0]) if node.op in SAME_RANK else None
+                rank = 2 if node.op in ("Gemm", "Flatten") else rank
+                if rank is not None:
+                    self.ranks.setdefault(node.outputs[0], rank)
+
+    def _meeting(self, a: str | None, b: str | None) -> str | None:
+        """Where two branches begin; None if one of them passes through a branch that has met another already."""
+        while a != b and a is not None and b is not None:
+            a, b = sorted((a, b), key=lambda name: self._position.get(name, 0))
+            if b in self._inside:
+                return None
+            self._inside.add(b)
+            b = self._before[b]
+        return a if a == b else None
+
     def network(self) -> Layer:
-        inputs, outputs = self.graph.inputs, self.graph.outputs
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ValueError(f"expected a model with one input and one output, got {list(inputs)} and {outputs}")
-        ((name, (dtype, shape)),) = inputs.items()
-        network = self.compose(self.chain(outputs[0], name))
+        ((name,), (output,)) = self.graph.inputs, self.graph.outputs
+        dtype, shape = self.graph.types[name]
+        entries = self.chain(output, name)
+        if not entries:
+            raise ValueError(f"the model has no layer: its output {output!r} is its input")
+        network = self.compose(entries)
         if isinstance(network, Sequential):
-            sample = tuple(size for size in (shape or ())[1:] if size is not None)
+            sample = tuple(size for size in (shape or ())[1:] if size)
             network.input_shape = sample if shape and len(sample) == len(shape) - 1 else None
             network.input_dtype = None if dtype.kind == "f" else dtype.name
         return network
 
-    def chain(self, end: str, start: str) -> list[Entry]:
-        """The layers that lead from the value ``start`` to the value ``end``."""
+    def chain(self, end: str, start: str, depth: int = 0) -> list[Entry]:
+        """The layers that lead from the value ``start`` to the value ``end``, inside of so many residual blocks."""
         entries: list[Entry] = []
         while end != start:
-            node = self._producers.get(end)
-            if node is None:
-                raise ValueError(f"the value {end!r} does not depend on the model's input {start!r}")
+            if end not in self._before:
+                raise ValueError(f"the value {end!r} does not depend on the model's input")
+            node = self.producers[end]
             if node.op == "Identity":
                 end = node.inputs[0]
                 continue
@@ -63,11 +109,39 @@ class Reader:
                 node.refuse("operator", "xpnn has no layer for it")
             if end != node.outputs[0]:
                 node.refuse("output 1", "a layer has one output")
-            layer, end = reader(self, node)
-            entries.append((self.path(node), self.shared(layer)))
+            if node.op == "Add" and len(self.sources(node)) == 2:
+                layer, end = self._residual(node, depth + 1)
+            else:
+                with node.named():
+                    layer, end = reader(self, node)
+                    layer = self._shared(layer)
+                self._check_input(node, layer, end)
+            if self._position.get(end, 0) < self._position.get(start, 0):
+                node.refuse("inputs", "a branch begins between the nodes of one layer")
+            entries.append((self._path(node), layer))
         return entries[::-1]
 
-    def shared(self, layer: Layer) -> Layer:
+    def _residual(self, node: Node, depth: int) -> tuple[Layer, str]:
+        check_elementwise(node)
+        start = self._before[node.outputs[0]]
+        if start is None:
+            node.refuse("inputs", "xpnn's only branches are two that begin at one value, added")
+        if depth > DEPTH:
+            node.refuse("inputs", "xpnn reads residual blocks that nest at most 50 deep")
+        body, shortcut = (self.chain(value, start, depth) for value in node.inputs)
+        if not body:
+            body, shortcut = shortcut, body
+        if not body:
+            node.refuse("inputs", "xpnn has no layer that adds a value to itself")
+        path = len(self._path(node)) + 1
+        return Residual(self.compose(body, path), self.compose(shortcut, path) if shortcut else None), start
+
+    def _check_input(self, node: Node, layer: Layer, value: str) -> None:
+        dtype, _ = self.graph.types.get(value, (None, None))
+        if dtype is not None and dtype not in ("float32", "float64") and not isinstance(layer, Embedding):
+            node.refuse("input 0", "xpnn's layers compute in float32 or float64", dtype.name)
+
+    def _shared(self, layer: Layer) -> Layer:
         """The existing layer if the same constants have made the same layer before, else this one."""
         names, self._weights = sorted(self._weights), []
         before = self._layers.setdefault((repr(layer), *names), layer) if names else layer
@@ -75,9 +149,12 @@ class Reader:
         same = all(to_numpy(a).tobytes() == to_numpy(before.params[key]).tobytes() for key, a in layer.params.items())
         return before if same else layer
 
-    def path(self, node: Node) -> tuple[str, ...]:
+    def _path(self, node: Node) -> tuple[str, ...]:
         """The layer's path, from a node name that xpnn wrote."""
-        return tuple(filter(None, node.name.rpartition("/")[0].split(".")))
+        path = tuple(filter(None, node.name.rpartition("/")[0].split("."))) if self.graph.from_xpnn else ()
+        if len(path) > DEPTH:
+            node.refuse("name", "xpnn reads networks that nest at most 50 deep", len(path))
+        return path
 
     def compose(self, entries: list[Entry], depth: int = 0) -> Layer:
         """The layers as one network; neighbours whose paths agree at this depth form a Sequential of their own."""
@@ -91,58 +168,58 @@ class Reader:
             parts += [self.compose(inner, depth + 1)] if part else [layer for _, layer in inner]
         return Sequential(*parts)
 
-    def ancestors(self, value: str) -> set[str]:
-        """The value and all values that it depends on, as far as they depend on the model's input."""
-        found: set[str] = set()
-        todo = [value]
-        while todo:
-            name = todo.pop()
-            if name in self._dynamic and name not in found:
-                found.add(name)
-                todo += self._producers[name].inputs if name in self._producers else ()
+    def behind(self, value: str, *ops: str) -> list[Node]:
+        """The nodes that compute this value, the last one first, if they are of these operations, else none.
+
+        Args:
+            ops: an operator for each node, or several, as in ``"RNN|LSTM|GRU"``.
+        """
+        found: list[Node] = []
+        for op in ops:
+            node = self.producers.get(value)
+            if node is None or node.op not in op.split("|"):
+                return []
+            found.append(node)
+            value = next(iter(self.sources(node)), "")
         return found
-
-    def fork(self, a: str, b: str) -> str:
-        """The last value on which both depend."""
-        return max(self.ancestors(a) & self.ancestors(b), key=lambda name: self._position.get(name, -1))
-
-    def behind(self, value: str, *ops: str) -> Node | None:
-        """The node that computes this value if it is one of these operations, else None."""
-        node = self._producers.get(value)
-        return node if node is not None and node.op in ops else None
 
     def sources(self, node: Node) -> list[str]:
         """The node's inputs that depend on the model's input."""
-        return [name for name in node.inputs if name in self._dynamic]
+        return [name for name in node.inputs if name in self._before]
 
     def constant(self, node: Node, index: int) -> np.ndarray | None:
         """The value of an input on the host; None if it is omitted or depends on the model's input."""
         return self.graph.constants.get(node.inputs[index]) if index < len(node.inputs) else None
 
-    def weight(self, node: Node, index: int) -> Array:
-        """The value of an input that becomes a parameter; the file may hold it transposed."""
+    def weight(self, node: Node, index: int, *axes: int) -> Array:
+        """The value of an input that becomes a parameter, of so many axes; the file may hold it transposed."""
         if len(node.inputs) <= index:
             node.refuse(f"input {index}", "xpnn's layer needs it")
         name = node.inputs[index]
-        turned = self.behind(name, "Transpose")
-        if turned is not None and turned.options(perm=None).perm in (None, [1, 0]):
+        turned = self.producers.get(name)
+        if turned is not None and turned.op == "Transpose" and turned.options("perm").perm in (None, [1, 0]):
             name = turned.inputs[0]
         value = self.graph.constants.get(name)
         if value is None:
             node.refuse(f"input {index}", "xpnn's parameters are constants of the model")
         if value.dtype not in (np.float32, np.float64):
             node.refuse(f"input {index}", "xpnn's parameters are float32 or float64", value.dtype.name)
+        if value.ndim not in axes or not value.size:
+            node.refuse(f"input {index}", "no layer of xpnn's has a weight of this shape", value.shape)
         self._weights.append(name)
+        self._budget -= value.nbytes
+        if self._budget < 0:
+            node.refuse(f"input {index}", "the nodes read the model's constants more than 16 times over")
         return asarray(value if turned is None else value.T, value.dtype)
 
-    def optional_weight(self, node: Node, index: int) -> Array | None:
-        return self.weight(node, index) if len(node.inputs) > index and node.inputs[index] else None
+    def optional_weight(self, node: Node, index: int, *axes: int) -> Array | None:
+        return self.weight(node, index, *axes) if len(node.inputs) > index and node.inputs[index] else None
 
     def number(self, node: Node, index: int, usual: float) -> float | None:
         """A scalar constant, or ``usual`` if both are equal in float32; None if it is not a scalar constant."""
         value = self.constant(node, index)
-        if value is None or value.size != 1:
-            return None
+        if value is None or value.size != 1 or value.ndim > self.ranks.get(self.sources(node)[0], 1):
+            return None  # in a product, an array of one element and more axes would add axes to the other factor
         number = float(value.reshape(()))
         if value.dtype != np.float32:
             return number

@@ -8,35 +8,12 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from ... import layers
 from ...backend import to_numpy
-from ...layers import (
-    GRU,
-    LSTM,
-    RBF,
-    RNN,
-    AvgPool2D,
-    BatchNorm1D,
-    BatchNorm2D,
-    Conv2D,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    GlobalAvgPool2D,
-    Layer,
-    LeakyReLU,
-    MappedConv2D,
-    MaxPool2D,
-    ReLU,
-    Residual,
-    ScaledTanh,
-    Sigmoid,
-    Softmax,
-    Subsample2D,
-    Tanh,
-)
+from ...layers import Layer
 from ...layers.recurrent import Recurrent
 from ...models import Sequential
+from .layers import CELLS
 
 Shape: TypeAlias = tuple[int | None, ...]
 """The shape of one sample, with None for an axis of any length."""
@@ -63,11 +40,11 @@ class Writer:
 
     def layer(self, layer: Layer, path: str, x: str) -> str:
         """Write the layer at this path, which reads x; returns the name of its output."""
-        writer = WRITERS.get(Sequential if _is_sequence(layer) else type(layer))
-        if writer is None:
+        write, _ = WRITERS.get(Sequential if _is_sequence(layer) else type(layer), (None, None))
+        if write is None:
             raise TypeError(f"export: {type(layer).__name__} is none of xpnn's layers, so it has no operator in ONNX")
         self._path = path
-        return writer(self, layer, x)
+        return write(self, layer, x)
 
     def child(self, layer: Layer, name: str, x: str) -> str:
         """Write a child of the layer that is being written."""
@@ -97,8 +74,8 @@ class Writer:
             value = to_numpy(layer.params[key] if key in layer.params else layer.buffers[key])
         return self.constant(f"{owner}.{key}" if owner else key, value)
 
-    def axes(self, *axes: int) -> str:
-        return self.constant("axes_" + "_".join(map(str, axes)), axes, "int64")
+    def axis(self, axis: int) -> str:
+        return self.constant(f"axes_{axis}", [axis], "int64")
 
 
 def _is_sequence(layer: Layer) -> bool:
@@ -112,14 +89,14 @@ def _sequential(w: Writer, layer: Sequential, x: str) -> str:
     return x
 
 
-def _residual(w: Writer, layer: Residual, x: str) -> str:
+def _residual(w: Writer, layer: layers.Residual, x: str) -> str:
     rank = w.rank
     body = w.child(layer.body, "body", x)
     w.rank = rank
     return w.node("Add", body, x if layer.shortcut is None else w.child(layer.shortcut, "shortcut", x))
 
 
-def _dense(w: Writer, layer: Dense, x: str) -> str:
+def _dense(w: Writer, layer: layers.Dense, x: str) -> str:
     W, b = w.weight(layer, "W"), w.weight(layer, "b")
     if w.rank == 2:
         return w.node("Gemm", x, W, b, transB=1)
@@ -130,12 +107,12 @@ def _window(size: tuple[int, int], layer: Any) -> dict[str, Any]:
     return {"kernel_shape": size, "strides": layer.stride, "pads": layer.padding * 2}
 
 
-def _conv(w: Writer, layer: Conv2D, x: str) -> str:
+def _conv(w: Writer, layer: layers.Conv2D, x: str) -> str:
     options = {**_window(layer.kernel_size, layer), "dilations": layer.dilation, "group": layer.groups}
     return w.node("Conv", x, w.weight(layer, "W"), w.weight(layer, "b"), **options)
 
 
-def _mapped_conv(w: Writer, layer: MappedConv2D, x: str) -> str:
+def _mapped_conv(w: Writer, layer: layers.MappedConv2D, x: str) -> str:
     places = [(d, c) for d, maps in enumerate(layer.connections) for c in maps]
     zeros = w.weight(layer, "zeros", np.zeros(layer.kernels.shape))
     table = w.constant(zeros.removesuffix("zeros") + "connections", places, "int64")
@@ -143,62 +120,54 @@ def _mapped_conv(w: Writer, layer: MappedConv2D, x: str) -> str:
     return w.node("Conv", x, K, w.weight(layer, "b"), **_window(layer.kernel_size, layer))
 
 
-def _max_pool(w: Writer, layer: MaxPool2D, x: str) -> str:
-    return w.node("MaxPool", x, **_window(layer.size, layer))
+def _pool(w: Writer, layer: layers.MaxPool2D | layers.AvgPool2D, x: str) -> str:
+    options = _window(layer.size, layer)
+    if isinstance(layer, layers.MaxPool2D):
+        return w.node("MaxPool", x, **options)
+    return w.node("AveragePool", x, **options, count_include_pad=1)
 
 
-def _avg_pool(w: Writer, layer: AvgPool2D, x: str) -> str:
-    return w.node("AveragePool", x, **_window(layer.size, layer), count_include_pad=1)
-
-
-def _global_avg_pool(w: Writer, layer: GlobalAvgPool2D, x: str) -> str:
-    w.rank = 2
-    return w.node("Flatten", w.node("GlobalAveragePool", x))
-
-
-def _subsample(w: Writer, layer: Subsample2D, x: str) -> str:
+def _subsample(w: Writer, layer: layers.Subsample2D, x: str) -> str:
     mean = w.node("AveragePool", x, kernel_shape=layer.size, strides=layer.size)
     total = w.node("Mul", mean, w.constant(f"{w._path}/area", layer.size[0] * layer.size[1]))
     W, b = (w.weight(layer, key, to_numpy(layer.params[key])[:, None, None]) for key in ("W", "b"))
     return w.node("Add", w.node("Mul", total, W), b)
 
 
-def _batch_norm(w: Writer, layer: BatchNorm1D | BatchNorm2D, x: str) -> str:
+def _batch_norm(w: Writer, layer: layers.BatchNorm1D | layers.BatchNorm2D, x: str) -> str:
     weights = [w.weight(layer, key) for key in ("gamma", "beta", "running_mean", "running_var")]
     return w.node("BatchNormalization", x, *weights, epsilon=layer.eps, momentum=1 - layer.momentum)
 
 
-def _flatten(w: Writer, layer: Flatten, x: str) -> str:
+def _flatten(w: Writer, layer: layers.Flatten | layers.GlobalAvgPool2D, x: str) -> str:
     w.rank = 2
-    return w.node("Flatten", x)
+    return w.node("Flatten", x if isinstance(layer, layers.Flatten) else w.node("GlobalAveragePool", x))
 
 
-def _dropout(w: Writer, layer: Dropout, x: str) -> str:
+def _dropout(w: Writer, layer: layers.Dropout, x: str) -> str:
     return w.node("Dropout", x, w.constant(f"{w._path}/ratio", layer.p, "float64"))
 
 
-def _embedding(w: Writer, layer: Embedding, x: str) -> str:
+def _embedding(w: Writer, layer: layers.Embedding, x: str) -> str:
     w.rank += 1
     return w.node("Gather", w.weight(layer, "W"), x)
 
 
-def _scaled_tanh(w: Writer, layer: ScaledTanh, x: str) -> str:
+def _scaled_tanh(w: Writer, layer: layers.ScaledTanh, x: str) -> str:
     slope, amplitude = (w.constant(f"{w._path}/{key}", getattr(layer, key)) for key in ("slope", "amplitude"))
     return w.node("Mul", w.node("Tanh", w.node("Mul", x, slope)), amplitude)
 
 
-def _rbf(w: Writer, layer: RBF, x: str) -> str:
-    difference = w.node("Sub", w.node("Unsqueeze", x, w.axes(1)), w.weight(layer, "centers"))
-    return w.node("Neg", w.node("ReduceSum", w.node("Mul", difference, difference), w.axes(2), keepdims=0))
+def _rbf(w: Writer, layer: layers.RBF, x: str) -> str:
+    difference = w.node("Sub", w.node("Unsqueeze", x, w.axis(1)), w.weight(layer, "centers"))
+    return w.node("Neg", w.node("ReduceSum", w.node("Mul", difference, difference), w.axis(2), keepdims=0))
 
 
 def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
     """ONNX's RNN, LSTM and GRU read (T, N, I) and return (T, 1, N, H), and (1, N, H) for the last state."""
-    op, order, options = {
-        RNN: ("RNN", [0], {}),
-        LSTM: ("LSTM", [0, 3, 1, 2], {}),
-        GRU: ("GRU", [1, 0, 2], {"linear_before_reset": 1}),
-    }[type(layer)]
+    op = type(layer).__name__
+    order = np.argsort(CELLS[op][1])  # back from xpnn's order to ONNX's
+    options = {"linear_before_reset": 1} if op == "GRU" else {}
     H = layer.hidden_size
     p = {key: to_numpy(value).reshape(len(value) // H, H, -1) for key, value in layer.params.items()}
     W, R, b = (p[key][order].reshape(1, len(order) * H, -1) for key in ("W_x", "W_h", "b"))
@@ -211,8 +180,8 @@ def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
     x = w.node("Transpose", x, perm=[1, 0, 2])
     if not layer.return_sequences:
         w.rank = 2
-        return w.node("Squeeze", w.node(op, x, *weights, output=1, hidden_size=H, **options), w.axes(0))
-    y = w.node("Squeeze", w.node(op, x, *weights, hidden_size=H, **options), w.axes(1))
+        return w.node("Squeeze", w.node(op, x, *weights, output=1, hidden_size=H, **options), w.axis(0))
+    y = w.node("Squeeze", w.node(op, x, *weights, hidden_size=H, **options), w.axis(1))
     return w.node("Transpose", y, perm=[1, 0, 2])
 
 
@@ -222,52 +191,33 @@ def _plain(op: str) -> "LayerWriter":
 
 LayerWriter = Callable[[Writer, Any, str], str]
 
-WRITERS: dict[type[Layer], LayerWriter] = {
-    AvgPool2D: _avg_pool,
-    BatchNorm1D: _batch_norm,
-    BatchNorm2D: _batch_norm,
-    Conv2D: _conv,
-    Dense: _dense,
-    Dropout: _dropout,
-    Embedding: _embedding,
-    Flatten: _flatten,
-    GRU: _recurrent,
-    GlobalAvgPool2D: _global_avg_pool,
-    LSTM: _recurrent,
-    LeakyReLU: lambda w, layer, x: w.node("LeakyRelu", x, alpha=layer.slope),
-    MappedConv2D: _mapped_conv,
-    MaxPool2D: _max_pool,
-    RBF: _rbf,
-    RNN: _recurrent,
-    ReLU: _plain("Relu"),
-    Residual: _residual,
-    ScaledTanh: _scaled_tanh,
-    Sequential: _sequential,
-    Sigmoid: _plain("Sigmoid"),
-    Softmax: lambda w, layer, x: w.node("Softmax", x, axis=-1),
-    Subsample2D: _subsample,
-    Tanh: _plain("Tanh"),
-}
-"""For each layer, the function that appends its nodes, reading x, and returns the name of the output."""
-
-ELEMENTWISE = (Dropout, LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh)
-"""Layers whose output has the shape of the input, which may be any."""
-
 _image = (None, None)
-SAMPLES: dict[type[Layer], Callable[[Any], Shape]] = {
-    AvgPool2D: lambda layer: (None, *_image),
-    BatchNorm1D: lambda layer: (layer.num_features,),
-    BatchNorm2D: lambda layer: (layer.num_features, *_image),
-    Conv2D: lambda layer: (layer.in_channels, *_image),
-    Dense: lambda layer: (layer.in_features,),
-    Embedding: lambda layer: (None,),
-    GRU: lambda layer: (None, layer.input_size),
-    GlobalAvgPool2D: lambda layer: (None, *_image),
-    LSTM: lambda layer: (None, layer.input_size),
-    MappedConv2D: lambda layer: (layer.kernels.shape[1], *_image),
-    MaxPool2D: lambda layer: (None, *_image),
-    RBF: lambda layer: (layer.centers.shape[1],),
-    RNN: lambda layer: (None, layer.input_size),
-    Subsample2D: lambda layer: (layer.channels, *_image),
+WRITERS: dict[type[Layer], tuple[LayerWriter, Callable[[Any], Shape] | None]] = {
+    layers.AvgPool2D: (_pool, lambda layer: (None, *_image)),
+    layers.BatchNorm1D: (_batch_norm, lambda layer: (layer.num_features,)),
+    layers.BatchNorm2D: (_batch_norm, lambda layer: (layer.num_features, *_image)),
+    layers.Conv2D: (_conv, lambda layer: (layer.in_channels, *_image)),
+    layers.Dense: (_dense, lambda layer: (layer.in_features,)),
+    layers.Dropout: (_dropout, None),
+    layers.Embedding: (_embedding, lambda layer: (None,)),
+    layers.Flatten: (_flatten, lambda layer: ()),
+    layers.GRU: (_recurrent, lambda layer: (None, layer.input_size)),
+    layers.GlobalAvgPool2D: (_flatten, lambda layer: (None, *_image)),
+    layers.LSTM: (_recurrent, lambda layer: (None, layer.input_size)),
+    layers.LeakyReLU: (lambda w, layer, x: w.node("LeakyRelu", x, alpha=layer.slope), None),
+    layers.MappedConv2D: (_mapped_conv, lambda layer: (layer.kernels.shape[1], *_image)),
+    layers.MaxPool2D: (_pool, lambda layer: (None, *_image)),
+    layers.RBF: (_rbf, lambda layer: (layer.centers.shape[1],)),
+    layers.RNN: (_recurrent, lambda layer: (None, layer.input_size)),
+    layers.ReLU: (_plain("Relu"), None),
+    layers.Residual: (_residual, None),
+    layers.ScaledTanh: (_scaled_tanh, None),
+    Sequential: (_sequential, None),
+    layers.Sigmoid: (_plain("Sigmoid"), None),
+    layers.Softmax: (lambda w, layer, x: w.node("Softmax", x, axis=-1), None),
+    layers.Subsample2D: (_subsample, lambda layer: (layer.channels, *_image)),
+    layers.Tanh: (_plain("Tanh"), None),
 }
-"""The shape of one sample for each layer; layers that accept several ranks are omitted."""
+"""For each layer, two functions: the first appends its nodes, reading x, and returns the name of the output; the second
+gives the shape of one sample, () if that may have any rank. None: the input's shape is the output's, or the children's.
+"""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
+import onnx.shape_inference
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
@@ -266,7 +268,7 @@ def test_rows_counted_from_the_end():
     (y,) = Backend.run_node(node, [W, np.array([[0, -1], [-4, 3]])])
     np.testing.assert_array_equal(y, W[[[0, 3], [0, 3]]])
     for index in (-5, 4):
-        with pytest.raises(ValueError, match="index"):
+        with pytest.raises(ValueError, match=f"expected each index from -4 to 3, got {index}"):
             Backend.run_node(node, [W, np.array([index])])
 
 
@@ -284,5 +286,130 @@ def test_a_missing_input_is_named():
     info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("a", "b", "y")]
     graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "g", info[:2], info[2:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    with pytest.raises(ValueError, match=r"\['b'\]"):
-        Backend.prepare(model).run([np.ones(2, "float32")])
+    a, b = np.ones(2, "float32"), np.ones(2, "float32")
+    prepared = Backend.prepare(model)
+    for inputs, wrong in (([a], "b"), ({"a": a}, "b"), ({"a": a, "b": b, "c": b}, "c")):
+        with pytest.raises(ValueError, match=rf"unknown: \['{wrong}'\]"):
+            prepared.run(inputs)
+    with pytest.raises(ValueError, match="got 3"):
+        prepared.run([a, b, b])
+
+
+@pytest.mark.parametrize("b", [np.ones(2), np.ones(3, "float32"), np.ones((2, 1), "float32"), np.float32(1)])
+def test_an_input_of_another_type_is_named(b):
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("a", "b", "y")]
+    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "g", info[:2], info[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(ValueError, match=r"expected 'b' of float32 and shape \(2,\), got"):
+        Backend.prepare(model).run([np.ones(2, "float32"), b])
+
+
+def one_node(op, x, weights, opset=17, **attributes):
+    """A model of one node that reads x and constants."""
+    names = [f"w{k}" for k in range(len(weights))]
+    kind = helper.np_dtype_to_tensor_dtype(x.dtype)
+    graph = helper.make_graph(
+        [helper.make_node(op, ["x", *names], ["y"], name="the_node", **attributes)],
+        "g",
+        [helper.make_tensor_value_info("x", kind, ["N", *x.shape[1:]])],
+        [helper.make_tensor_value_info("y", kind, None)],
+        [onnx.numpy_helper.from_array(value, name) for name, value in zip(names, weights, strict=True)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    return onnx.shape_inference.infer_shapes(model)
+
+
+def answer(model, x):
+    """Of onnxruntime."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": x})[0]
+
+
+def f(*shape, dtype="float32"):
+    return np.random.default_rng(0).standard_normal(shape).astype(dtype)
+
+
+EMPTY = {
+    "AveragePool": ((0, 3, 4, 4), [], {"kernel_shape": [2, 2]}),
+    "BatchNormalization": ((0, 3, 4, 4), [f(3), f(3), f(3), f(3) ** 2], {}),
+    "Conv": ((0, 3, 4, 4), [f(2, 3, 3, 3)], {}),
+    "Dropout": ((0, 3), [], {}),
+    "Flatten": ((0, 3, 4), [], {}),
+    "Gemm": ((0, 3), [f(3, 4), f(4)], {}),
+    "GlobalAveragePool": ((0, 3, 4, 5), [], {}),
+    "GlobalMaxPool": ((0, 3, 4, 5), [], {}),
+    "LeakyRelu": ((0, 3), [], {}),
+    "LogSoftmax": ((0, 3), [], {}),
+    "MatMul": ((0, 2, 3), [f(3, 4)], {}),
+    "MaxPool": ((0, 3, 4), [], {"kernel_shape": [2]}),
+    "ReduceMean": ((0, 3), [], {"axes": [1]}),
+    "Relu": ((0, 3), [], {}),
+    "Reshape": ((0, 3, 4), [np.array([-1, 12])], {}),
+    "Softmax": ((0, 3, 4), [], {"axis": 1}),
+}
+
+
+@pytest.mark.parametrize("op", EMPTY)
+def test_a_batch_of_no_samples(op):
+    shape, weights, attributes = EMPTY[op]
+    x = np.zeros(shape, "float32")
+    model = one_node(op, x, weights, **attributes)
+    (y,), want = Backend.run_model(model, [x]), answer(model, x)
+    assert (y.shape, y.dtype) == (want.shape, want.dtype)
+
+
+@pytest.mark.parametrize("op", ["RNN", "LSTM", "GRU"])
+def test_no_sequences(op):
+    """onnxruntime ends the process here. Their states have no samples, either."""
+    gates = {"RNN": 1, "LSTM": 4, "GRU": 3}[op]
+    attributes = {"hidden_size": 4} | ({"linear_before_reset": 1} if op == "GRU" else {})
+    node = helper.make_node(op, ["X", "W", "R"], ["Y", "Y_h"], **attributes)
+    Y, Y_h = Backend.run_node(node, [f(5, 0, 3), f(1, gates * 4, 3), f(1, gates * 4, 4)])
+    assert (Y.shape, Y_h.shape) == ((5, 1, 0, 4), (1, 0, 4))
+
+
+NUMBERS = np.array([[7, -8, 3], [2, 5, -4]])
+
+
+@pytest.mark.parametrize(
+    ("op", "dtype", "weights", "attributes"),
+    [
+        ("ReduceSum", "int32", [np.array([1])], {}),
+        ("ReduceSum", "float16", [np.array([1])], {}),
+        ("MatMul", "int32", [np.ones((3, 4), "int32")], {}),
+        ("MatMul", "float16", [f(3, 4, dtype="float16")], {}),
+        ("Mul", "int64", [np.array([2, 3, 4])], {}),
+        ("Transpose", "uint8", [], {}),
+    ],
+)
+def test_operators_that_need_no_layer_compute_in_any_type(op, dtype, weights, attributes):
+    x = NUMBERS.astype(dtype)
+    model = one_node(op, x, weights, **attributes)
+    (y,), want = Backend.run_model(model, [x]), answer(model, x)
+    assert y.dtype == want.dtype
+    np.testing.assert_allclose(y, want, rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("op", "dtype", "weights", "attributes"),
+    [
+        ("Gemm", "float16", [f(3, 4, dtype="float16")], {}),
+        ("Gemm", "int32", [np.ones((3, 4), "int32")], {}),
+        ("Relu", "float16", [], {}),
+        ("Relu", "int32", [], {}),
+        ("Softmax", "float16", [], {}),
+        ("ReduceMean", "int32", [], {"axes": [1]}),
+    ],
+)
+def test_types_that_are_no_layer_s_are_refused_by_name(op, dtype, weights, attributes):
+    x = NUMBERS.astype(dtype)
+    with pytest.raises(UnsupportedNodeError, match=f"'the_node' .{op}.: input 0='{dtype}' .* float32 or float64"):
+        Backend.run_model(one_node(op, x, weights, **attributes), [x])
+
+
+@pytest.mark.parametrize(("h", "c"), [((2, 2, 4), (1, 2, 4)), ((1, 2, 4), (2, 2, 4)), ((1, 3, 4), (1, 2, 4))])
+def test_a_state_of_another_shape_is_refused(h, c):
+    """Of two directions, or of more sequences, none is dropped."""
+    node = helper.make_node("LSTM", ["X", "W", "R", "", "", "h", "c"], ["Y"], name="the_node", hidden_size=4)
+    with pytest.raises(ValueError, match=r"'the_node' .LSTM.: expected a state of \(2, 1, 4\), batch first"):
+        Backend.run_node(node, [f(5, 2, 3), f(1, 16, 3), f(1, 16, 4), f(*h), f(*c)])

@@ -97,6 +97,14 @@ class TestFit:
         assert run(5, optimizer, model, history=history) is history
         assert len(history) == 5
 
+    def test_the_validation_of_each_epoch_is_its_own(self, blobs):
+        model, scores = nn.MLP((2, 8, 3), rng=0), []
+        history = nn.fit(
+            model, *blobs, epochs=3, verbose=False, validation=blobs,
+            on_epoch_end=lambda _: scores.append(nn.evaluate(model, *blobs)),
+        )  # fmt: skip
+        assert [(row["val_loss"], row["val_accuracy"]) for row in history] == scores
+
     def test_rows_with_other_columns(self, blobs, tmp_path):
         history = nn.fit(nn.MLP((2, 3)), *blobs, epochs=1, verbose=False)
         nn.fit(nn.MLP((2, 3)), *blobs, epochs=2, validation=blobs, history=history, verbose=False)
@@ -197,6 +205,18 @@ def test_predict_refuses_bad_data():
     with pytest.raises(ValueError, match="NaN"):
         nn.predict(nn.MLP((2, 1)), np.array([[np.nan, 0]]))
     with pytest.raises(ValueError, match="empty"):
-        nn.predict(nn.MLP((2, 1)), np.zeros((0, 2)))
+        nn.predict(nn.MLP((2, 1)), np.zeros((3, 0)))
     with pytest.raises(ValueError, match="empty"):
         nn.predict(nn.MLP((2, 1)), 5.0)
+
+
+def test_no_samples_have_no_outputs():
+    for model, shape, want in (
+        (nn.MLP((2, 3), rng=0), (0, 2), (0, 3)),
+        (nn.LeNet5(rng=0), (0, 1, 28, 28), (0, 10)),
+        (nn.RNN(2, 3, True, rng=0), (0, 5, 2), (0, 5, 3)),
+    ):
+        outputs = nn.predict(model, np.zeros(shape, "float32"))
+        assert (outputs.shape, outputs.dtype) == (want, "float32")
+    with pytest.raises(ValueError, match=r"expected input of shape"):
+        nn.predict(nn.MLP((2, 3), rng=0), np.zeros((0, 4)))

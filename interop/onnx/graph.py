@@ -1,0 +1,114 @@
+"""An ONNX model's nodes, constant arrays and types, checked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import onnx
+import onnx.checker
+import onnx.shape_inference
+from onnx import numpy_helper
+
+from .node import Node, UnsupportedNodeError, read_node
+
+OPSET = min(28, onnx.defs.onnx_opset_version())
+"""The newest opset whose operators the tests compare, and the onnx package knows."""
+
+Type: TypeAlias = tuple[np.dtype, tuple[int | None, ...] | None]
+"""Dtype and shape of a value; a free axis is None, and so is an unknown shape."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model's nodes in topological order, and the constants that they read.
+
+    Attributes:
+        inputs, outputs: their names.
+        types: of each value for which the model or shape inference gives one.
+        constants: initialisers and the values of Constant nodes, also behind an Identity.
+        from_xpnn: whether xpnn wrote the file, so that node names contain the layers' paths.
+    """
+
+    inputs: list[str]
+    outputs: list[str]
+    types: dict[str, Type]
+    constants: dict[str, np.ndarray]
+    nodes: list[Node]
+    from_xpnn: bool
+
+
+def read_graph(parse: Callable[[], onnx.ModelProto], source: str) -> Graph:
+    """The graph of the model that ``parse`` returns; ``source`` names it in errors.
+
+    Raises:
+        UnsupportedNodeError: a value is not a dense tensor; or the opset or a function is not one that xpnn knows.
+        ValueError: it is not a valid ONNX model.
+    """
+    try:
+        return _graph(parse())
+    except UnsupportedNodeError:
+        raise
+    except Exception as error:  # parser, checker and inference raise different classes, some of them private
+        raise ValueError(f"{source} is not a valid ONNX model ({' '.join(str(error).split())})") from error
+
+
+def _graph(model: onnx.ModelProto) -> Graph:
+    opsets = {entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")}
+    opset = max(opsets, default=OPSET)
+    if len(opsets) > 1 or not 1 <= opset <= OPSET:
+        raise UnsupportedNodeError("model", "opset_import", "version", f"xpnn reads one, from 1 to {OPSET}", [*opsets])
+    model = _without_functions(model)
+    onnx.checker.check_model(model)
+    graph = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True).graph
+    for sparse in graph.sparse_initializer:
+        raise UnsupportedNodeError(sparse.values.name, "initializer", "sparse tensor", "xpnn has dense arrays only")
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    nodes = []
+    for node in (read_node(proto, opset) for proto in graph.node):
+        if node.op == "Constant":
+            constants[node.outputs[0]] = _constant(node)
+        elif node.op == "Identity" and node.inputs[0] in constants:
+            constants[node.outputs[0]] = constants[node.inputs[0]]
+        else:
+            nodes.append(node)
+    inputs = [value for value in graph.input if value.name not in constants]
+    types = {value.name: _type(value) for value in [*inputs, *graph.value_info, *graph.output]}
+    names = [v.name for v in inputs], [v.name for v in graph.output]
+    return Graph(*names, types, constants, nodes, model.producer_name == "xpnn")
+
+
+def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without its functions: a node that calls one has an operator that xpnn does not know.
+
+    Their expansion, with which the checker begins, may be exponentially larger than the file.
+    """
+    for function in model.functions:
+        if function.domain in ("", "ai.onnx"):
+            raise UnsupportedNodeError(function.name, "function", "domain", "it would replace one of ONNX's operators")
+    if model.functions:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        del copy.functions[:]
+        return copy
+    return model
+
+
+def _constant(node: Node) -> np.ndarray:
+    (kind, value), *_ = node.attributes.items()
+    if kind in ("value_float", "value_floats"):
+        return np.asarray(value, np.float32)
+    if kind in ("value_int", "value_ints"):
+        return np.asarray(value, np.int64)
+    if kind != "value":
+        node.refuse(kind, "xpnn has dense arrays of numbers only")
+    return numpy_helper.to_array(value)
+
+
+def _type(value: onnx.ValueInfoProto) -> Type:
+    if not value.type.HasField("tensor_type"):
+        kind = (value.type.WhichOneof("value") or "unknown").removesuffix("_type")
+        raise UnsupportedNodeError(value.name, "input", kind, "xpnn's values are arrays")
+    tensor = value.type.tensor_type
+    shape = tuple(d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in tensor.shape.dim)
+    return onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type), shape if tensor.HasField("shape") else None

@@ -1,0 +1,110 @@
+"""Errors planted where ONNX models are read; each with the test that finds it, as pytest takes it below ``tests/``."""
+
+from .planting import Mutation
+
+BACKEND, LOAD, HOSTILE = "peers/test_onnx_backend.py", "peers/test_onnx_load.py", "peers/test_onnx_hostile.py"
+WRONG_VALUE = f"{HOSTILE}::test_a_value_that_the_operator_does_not_allow"
+WRONG_SHAPE = f"{HOSTILE}::test_weights_of_other_shapes_than_the_operator_has"
+REFUSED = f"{LOAD}::test_what_is_refused_is_named"
+FOREIGN = f"{LOAD}::test_models_that_others_wrote"
+
+# fmt: off
+ONNX = [
+    # what a definition does not allow
+    Mutation(
+        "interop.onnx.node.Node", "if key in CHOICES and", "if False and", "takes any flag", WRONG_VALUE,
+    ),
+    Mutation(
+        "interop.onnx.node.Node", "if key in LEAST and", "if False and", "takes any size", WRONG_VALUE,
+    ),
+    Mutation(
+        "interop.onnx.node.Node", "if key not in known:", "if False:", "ignores what it does not know",
+        f"{LOAD}::test_an_unknown_attribute",
+    ),
+    Mutation(
+        "interop.onnx.node.Node", "except Exception as error", "except TypeError as error",
+        "lets other errors through", f"{HOSTILE}::test_whatever_goes_wrong",
+    ),
+    Mutation(
+        "interop.onnx.graph._graph", "<= opset <= OPSET", "<= opset", "takes any opset", f"{HOSTILE}::test_an_opset",
+    ),
+    Mutation(
+        "interop.onnx.graph._graph", "len(opsets) > 1", "False", "takes the larger of two opsets",
+        f"{HOSTILE}::test_two_opsets",
+    ),
+    Mutation(
+        "interop.onnx.graph._without_functions", 'in ("", "ai.onnx")', "in ()", "lets a function be an operator",
+        f"{HOSTILE}::test_a_function_in_the_place",
+    ),
+    Mutation(
+        "interop.onnx.layers.recurrent", "if value.shape != shape", "if False", "takes any shape",
+        WRONG_SHAPE,
+    ),
+    Mutation(
+        "interop.onnx.walk.Reader", "value.ndim not in axes or", "", "takes weights of any rank", WRONG_SHAPE,
+    ),
+    Mutation(
+        "interop.onnx.walk.Reader", " or not value.size", "", "takes empty weights",
+        f"{HOSTILE}::test_a_weight_that_claims",
+    ),
+    Mutation(
+        "interop.onnx.walk.Reader", "self._check_input(node, layer, end)", "pass", "takes any type", REFUSED,
+    ),
+    Mutation(
+        "interop.onnx.operators.run", "if dtype not in", "if False and dtype not in", "runs layers in any type",
+        f"{BACKEND}::test_types_that_are_no_layer_s",
+    ),
+    Mutation(
+        "interop.onnx.backend.Prepared", "value.dtype != dtype or not fits", "not fits", "takes inputs of any type",
+        f"{BACKEND}::test_an_input_of_another_type",
+    ),
+    Mutation(
+        "interop.onnx.backend.Prepared", "value.dtype != dtype or not fits", "value.dtype != dtype",
+        "takes inputs of any shape", f"{BACKEND}::test_an_input_of_another_type",
+    ),
+    # time and memory
+    Mutation(
+        "interop.onnx.walk.Reader", "if depth > DEPTH", "if False", "nests without end",
+        f"{HOSTILE}::test_a_block_that_spans_all_others",
+    ),
+    Mutation(
+        "interop.onnx.walk.Reader", "if len(path) > DEPTH", "if False", "reads paths without end",
+        f"{LOAD}::test_a_name_that_nests_too_deep",
+    ),
+    Mutation(
+        "interop.onnx.walk.Reader", "self._budget -= value.nbytes", "pass", "copies without end", REFUSED,
+    ),
+    Mutation(
+        "interop.onnx.walk.Reader", "self._position.get(end, 0) < self._position.get(start, 0)", "False",
+        "runs past a branch", REFUSED,
+    ),
+    # readings
+    Mutation(
+        "interop.onnx.graph._graph", 'elif node.op == "Identity"', "elif False", "has no constants behind Identity",
+        FOREIGN,
+    ),
+    Mutation(
+        "interop.onnx.walk.Reader", 'in ("Gemm", "Flatten")', "in ()", "does not know the rank of a product",
+        f"{LOAD}::test_the_last_axis",
+    ),
+    Mutation(
+        "interop.onnx.layers._along_one_axis", "if size is None and stride > 1", "if size is None",
+        "refuses SAME at stride 1", FOREIGN,
+    ),
+    Mutation(
+        "interop.onnx.layers._along_one_axis", '"ceil_mode", 0) and stride > 1', '"ceil_mode", 0)',
+        "refuses ceil_mode at stride 1", FOREIGN,
+    ),
+    Mutation(
+        "interop.onnx.layers.batch_norm", ', "spatial")', ")", "does not know spatial", FOREIGN,
+    ),
+    Mutation(
+        "interop.onnx.operators._at_least_one", "x if len(x) else", "x if True else", "refuses an empty batch",
+        f"{BACKEND}::test_a_batch_of_no_samples",
+    ),
+    Mutation(
+        "interop.onnx.operators._in_range", "if wrong.size", "if False", "lets indices wrap",
+        f"{BACKEND}::test_rows_counted_from_the_end",
+    ),
+]
+# fmt: on
