@@ -85,4 +85,7 @@ def affine(
     """
     rng, fan_in = np.random.default_rng(rng), fan_in or math.prod(shape[1:])
     W = initial(init, shape, rng, fan_in).astype(dtype)
-    return {"W": W, "b": (rng.uniform(-1, 1, shape[0]) / fan_in**0.5).astype(dtype)} if bias else {"W": W}
+    if not bias:
+        return {"W": W}
+    b = (rng.uniform(-1, 1, shape[0]) / fan_in**0.5).astype(dtype)
+    return {"W": W, "b": b}

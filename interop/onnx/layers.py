@@ -27,9 +27,9 @@ ONNX's order is i, o, f, c for an LSTM and z, r, h for a GRU; xpnn's is i, f, g,
 """
 
 
-def with_params(layer: L, **values: Array) -> L:
-    """The layer, after these parameters are assigned."""
-    layer.params.update(values)
+def with_params(layer: L, **values: Array | None) -> L:
+    """The layer, after these parameters are assigned; None for one that it does not have."""
+    layer.params.update({key: value for key, value in values.items() if value is not None})
     return layer
 
 
@@ -116,8 +116,7 @@ def conv2d(node: Node, W: Array, b: Array | None, size: Sequence[int] | None = N
     w = window(node, o, W.shape[2:], size)
     padding = 0 if size else _padding(node, w)
     settings = w.kernel, w.stride, padding, w.dilation, o.group
-    layer = layers.Conv2D(W.shape[1] * o.group, len(W), *settings, rng=0, dtype=W.dtype.name)
-    b = xp.zeros(len(W), dtype=W.dtype) if b is None else b
+    layer = layers.Conv2D(W.shape[1] * o.group, len(W), *settings, bias=b is not None, rng=0, dtype=W.dtype.name)
     return with_params(layer, W=W.reshape(layer.params["W"].shape), b=b), w
 
 
@@ -145,8 +144,8 @@ def _padding(node: Node, w: Window) -> Pair:
 
 def dense(W: Array, b: Array | None = None) -> layers.Dense:
     """The Dense layer with W (out, in)."""
-    layer = layers.Dense(W.shape[1], W.shape[0], rng=0, dtype=W.dtype.name)
-    return with_params(layer, W=W, b=xp.broadcast_to(xp.zeros((), dtype=W.dtype) if b is None else b, (len(W),)))
+    layer = layers.Dense(W.shape[1], W.shape[0], bias=b is not None, rng=0, dtype=W.dtype.name)
+    return with_params(layer, W=W, b=None if b is None else xp.broadcast_to(b, (len(W),)))
 
 
 def gemm(node: Node, B: Array, C: Array | None = None) -> layers.Dense:
@@ -200,25 +199,30 @@ def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences:
     o = recurrent_options(node)
     D, H = 2 if o.direction == "bidirectional" else 1, o.hidden_size or R.shape[-1]
     G = len(order) * H
-    B = xp.zeros((D, 2 * G), dtype=W.dtype) if B is None else B
     for name, value, shape in (("W", W, (D, G, W.shape[-1])), ("R", R, (D, G, H)), ("B", B, (D, 2 * G))):
-        if value.shape != shape:
+        if value is not None and value.shape != shape:
             node.refuse(name, f"expected the shape {shape}, for {D} direction(s) and hidden_size {H}", value.shape)
-    return [_direction(kind, order, *weights, return_sequences) for weights in zip(W, R, B, strict=True)]
+    return [
+        _direction(kind, order, *weights, return_sequences)
+        for weights in zip(W, R, [None] * D if B is None else B, strict=True)
+    ]
 
 
 def _direction(
-    kind: type[Recurrent], order: list[int], W: Array, R: Array, B: Array, return_sequences: bool
+    kind: type[Recurrent], order: list[int], W: Array, R: Array, B: Array | None, return_sequences: bool
 ) -> Recurrent:
     H = R.shape[1]
-    layer = kind(W.shape[1], H, return_sequences, rng=0, dtype=W.dtype.name)
+    layer = kind(W.shape[1], H, return_sequences, bias=B is not None, rng=0, dtype=W.dtype.name)
 
     def sorted_gates(rows: Array) -> Array:
         gates = rows.reshape(len(order), H, -1)
         return xp.concatenate([gates[k] for k in order])
 
+    with_params(layer, W_x=sorted_gates(W), W_h=sorted_gates(R))
+    if B is None:
+        return layer
     for_x, for_h = B[: len(W)], B[len(W) :]
     if "b_h" in layer.params:  # a GRU's reset gate multiplies the candidate's second bias, too
         layer.params["b_h"] = for_h[2 * H :]
         for_h = xp.concatenate([for_h[: 2 * H], xp.full(H, -0.0, dtype=W.dtype)])
-    return with_params(layer, W_x=sorted_gates(W), W_h=sorted_gates(R), b=sorted_gates(for_x + for_h).reshape(-1))
+    return with_params(layer, b=sorted_gates(for_x + for_h).reshape(-1))

@@ -74,6 +74,10 @@ class Writer:
             value = to_numpy(layer.params[key] if key in layer.params else layer.buffers[key])
         return self.constant(f"{owner}.{key}" if owner else key, value)
 
+    def bias(self, layer: Layer) -> list[str]:
+        """The initialiser of the layer's bias, if it has one."""
+        return [self.weight(layer, "b")] if "b" in layer.params else []
+
     def axis(self, axis: int) -> str:
         return self.constant(f"axes_{axis}", [axis], "int64")
 
@@ -97,10 +101,11 @@ def _residual(w: Writer, layer: layers.Residual, x: str) -> str:
 
 
 def _dense(w: Writer, layer: layers.Dense, x: str) -> str:
-    W, b = w.weight(layer, "W"), w.weight(layer, "b")
+    W, b = w.weight(layer, "W"), w.bias(layer)
     if w.rank == 2:
-        return w.node("Gemm", x, W, b, transB=1)
-    return w.node("Add", w.node("MatMul", x, w.node("Transpose", W, perm=[1, 0])), b)
+        return w.node("Gemm", x, W, *b, transB=1)
+    z = w.node("MatMul", x, w.node("Transpose", W, perm=[1, 0]))
+    return w.node("Add", z, *b) if b else z
 
 
 def _window(size: tuple[int, int], layer: Any) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def _window(size: tuple[int, int], layer: Any) -> dict[str, Any]:
 
 def _conv(w: Writer, layer: layers.Conv2D, x: str) -> str:
     options = {**_window(layer.kernel_size, layer), "dilations": layer.dilation, "group": layer.groups}
-    return w.node("Conv", x, w.weight(layer, "W"), w.weight(layer, "b"), **options)
+    return w.node("Conv", x, w.weight(layer, "W"), *w.bias(layer), **options)
 
 
 def _mapped_conv(w: Writer, layer: layers.MappedConv2D, x: str) -> str:
@@ -170,13 +175,14 @@ def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
     options = {"linear_before_reset": 1} if op == "GRU" else {}
     H = layer.hidden_size
     p = {key: to_numpy(value).reshape(len(value) // H, H, -1) for key, value in layer.params.items()}
-    W, R, b = (p[key][order].reshape(1, len(order) * H, -1) for key in ("W_x", "W_h", "b"))
-    # x + -0.0 is x for every x, so ONNX's sum of two biases is xpnn's one bias, bit for bit
-    b_h = np.full(b.shape, -0.0, b.dtype)
-    if "b_h" in p:
-        b_h[0, 2 * H :] = p["b_h"][0]
-    B = np.concatenate([b, b_h], axis=1)[..., 0]
-    weights = (w.weight(layer, "W_x", W), w.weight(layer, "W_h", R), w.weight(layer, "b", B))
+    W, R, *b = (p[key][order].reshape(1, len(order) * H, -1) for key in ("W_x", "W_h", "b") if key in p)
+    weights = [w.weight(layer, "W_x", W), w.weight(layer, "W_h", R)]
+    if b:
+        # x + -0.0 is x for every x, so ONNX's sum of two biases is xpnn's one bias, bit for bit
+        b_h = np.full(b[0].shape, -0.0, W.dtype)
+        if "b_h" in p:
+            b_h[0, 2 * H :] = p["b_h"][0]
+        weights.append(w.weight(layer, "b", np.concatenate([*b, b_h], axis=1)[..., 0]))
     x = w.node("Transpose", x, perm=[1, 0, 2])
     if not layer.return_sequences:
         w.rank = 2
