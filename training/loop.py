@@ -14,6 +14,7 @@ from .adam import Adam
 from .history import History, format_row
 from .interrupt import Interruptible
 from .optimizer import Optimizer, clip_grad_norm
+from .progress import progress, say
 
 _BATCH = 256  # samples per batch in inference, which keeps nothing for backward
 
@@ -107,7 +108,7 @@ def fit(
         for epoch in range(len(history) + 1, epochs + 1):
             start, lr = time.perf_counter(), optimizer.rate
             title = f"epoch {epoch}/{epochs}"
-            shuffled = _progress(batch_indices(len(x), batch_size, rng), len(x), batch_size, title, verbose)
+            shuffled = progress(batch_indices(len(x), batch_size, rng), len(x), batch_size, title, verbose)
             score = _pass(ctrl_c.between(prefetch((x, y), shuffled, model.dtype)), step, sums)
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
@@ -118,13 +119,14 @@ def fit(
                 row |= _row(_pass(ctrl_c.between(_in_order(model, held_out, _BATCH)), scoring, sums), "val_")
             row |= {"lr": lr, "seconds": time.perf_counter() - start}
             history.append(row)
+            done = on_epoch_end is not None and on_epoch_end(history)
             if verbose:
-                print(format_row(row), flush=True)
-            if on_epoch_end is not None and on_epoch_end(history):
+                say(format_row(row))  # last, since it may fail
+            if done:
                 break
     if ctrl_c.interrupted:
         history.interrupted = True
-        print(f"\ninterrupted in epoch {len(history) + 1}: the model keeps what it has learnt so far", flush=True)
+        say(f"\ninterrupted in epoch {len(history) + 1}: the model keeps what it has learnt so far")
     return history
 
 
@@ -249,15 +251,6 @@ def _loss(caller: str, loss: Loss | None, y: np.ndarray) -> Loss:
     if not isinstance(loss, Loss):
         raise TypeError(f"{caller}: expected a loss, such as SoftmaxCrossEntropy(), got {loss!r}")
     return loss
-
-
-def _progress(data: Iterable[Any], samples: int, batch_size: int, title: str, verbose: bool) -> Iterable[Any]:
-    """The batches with a progress bar, which appears only on a terminal."""
-    if not verbose:
-        return data
-    from tqdm import tqdm  # here, so that importing xpnn costs little more than NumPy
-
-    return tqdm(data, title, -(-samples // batch_size), leave=False, unit="step", disable=None)
 
 
 def _check_model(caller: str, model: Any) -> None:

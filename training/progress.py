@@ -1,0 +1,28 @@
+"""What a run shows of itself; a stream that cannot take it costs no training."""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+
+def say(line: str) -> None:
+    """Print a line, if there is somewhere to print it to.
+
+    Raises:
+        BrokenPipeError: the reader has gone, as with ``| head``.
+    """
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError):  # the disk of a log is full; ValueError: the stream is closed
+        pass
+
+
+def progress(data: Iterable[Any], samples: int, batch_size: int, title: str, verbose: bool) -> Iterable[Any]:
+    """The batches with a progress bar, which appears only on a terminal."""
+    if not verbose or sys.stderr is None or getattr(sys.stderr, "closed", False):
+        return data
+    from tqdm import tqdm  # here, so that importing xpnn costs little more than NumPy
+
+    return tqdm(data, title, -(-samples // batch_size), leave=False, unit="step", disable=None)
