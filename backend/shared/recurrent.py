@@ -14,6 +14,9 @@ from ..select import Array, Params, xp
 from .machine import products
 from .sequences import RaggedSteps, Steps
 
+_MANY = 128
+"""Sequences from which a CPU is faster step by step, since arrays of all steps exceed its cache."""
+
 State = tuple[Array, ...]
 Recurrence = tuple[Array, State, Callable[..., tuple[Array | None, State]]]
 ScanBackward = Callable[[Array | None, list[Array], Params], Array]
@@ -215,8 +218,8 @@ def through_time(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """Declines a step that has no scan."""
+    """Declines a step that has no scan, and LSTM and GRU in large batches."""
     scan = scan_of(step)
-    if scan is None:
+    if scan is None or (scan is not elman_scan and lengths is None and len(x) >= _MANY):
         return NotImplemented
     return recurrence(scan, x, state, params, lengths, return_sequences, needs_dx)
