@@ -90,19 +90,18 @@ def predict_images(args: argparse.Namespace) -> int:
     recipe, model = load_model(args.path)
     if not recipe.classes:
         raise ValueError(f"{args.path} is a character model: it has no classes; try `xpnn sample`")
-    paths, images = [], []
+    network, failed = Sequential(model, Softmax()), 0
     for path in args.images:
         try:
-            images.append(read_picture(path, recipe.image_shape, args.invert))
-            paths.append(path)
+            image = read_picture(path, recipe.image_shape, args.invert)
         except ValueError as error:
             tell(str(error))
-    if images:
-        probabilities = predict(Sequential(model, Softmax()), recipe.inputs(np.stack(images)))
-        for path, p in zip(paths, probabilities, strict=True):
-            likeliest = ", ".join(f"{escaped(recipe.classes[k])} ({p[k]:.1%})" for k in np.argsort(-p)[:3])
-            print(f"{escaped(str(path))}: {likeliest}")
-    return int(len(images) < len(args.images))
+            failed = 1
+            continue
+        (p,) = predict(network, recipe.inputs(image[None]))
+        likeliest = ", ".join(f"{escaped(recipe.classes[k])} ({p[k]:.1%})" for k in np.argsort(-p)[:3])
+        print(f"{escaped(str(path))}: {likeliest}")
+    return failed
 
 
 def sample(args: argparse.Namespace) -> None:

@@ -51,8 +51,9 @@ class Recipe:
         names = self.classes if isinstance(self.classes, tuple) else (None,)
         if self.model not in MODELS or not all(isinstance(text, str) for text in (*texts, *names)):
             raise ValueError("recipe: expected a known model, and texts for its data, classes, vocabulary and options")
-        if len(sides) != 2 or not all(type(side) is int and 0 <= side <= _LONGEST for side in sides):
-            raise ValueError(f"{self.model}: expected images of at most {_LONGEST} x {_LONGEST} pixels, got {sides}")
+        longest = 32 if self.model == "lenet5" else _LONGEST
+        if len(sides) != 2 or not all(type(side) is int and 0 <= side <= longest for side in sides):
+            raise ValueError(f"{self.model}: expected images of at most {longest}x{longest}, got {sides}")
         if not all(isinstance(number, int | float) and abs(number) <= 1 for number in numbers) or self.std < 1e-9:
             raise ValueError(f"recipe: expected a mean and a deviation of pixels in [0, 1], got {numbers}")
         if not (self.vocabulary if self.model == "charrnn" else self.classes and 0 not in sides):

@@ -58,7 +58,11 @@ def standard_streams() -> Iterator[Output]:
             os.open(os.devnull, os.O_RDWR)
     output = Output(sys.stdout)
     with redirect_stdout(output), redirect_stderr(Output(sys.stderr, "\n\t\r")):
-        yield output
+        try:
+            yield output
+        finally:  # here, where an error does no harm
+            with suppress(BrokenPipeError):
+                output.flush()
 
 
 def escaped(text: str, keep: str = "") -> str:

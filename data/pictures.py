@@ -30,32 +30,36 @@ def read_picture(path: str | Path, shape: tuple[int, int], invert: bool = False)
         ValueError: the file is not such a picture, or has more than 50 million pixels.
     """
     try:
-        from PIL import Image
+        import PIL  # noqa: F401
     except ImportError as error:
         raise ImportError("reading pictures needs Pillow: install xpnn's extra [images]") from error
     try:
-        with Image.open(path, formats=_FORMATS) as file:
-            if file.width * file.height > _PIXELS:  # before anything is decoded
-                raise ValueError(f"{file.width} x {file.height} pixels, more than {_PIXELS:,}")
-            grey = _grey(file, shape, "white" if invert else "black")
+        grey = _averaged(*_decoded(path), shape, "white" if invert else "black")
     except Exception as error:  # Pillow passes on whatever a decoder raises, SyntaxError and struct.error among others
         raise ValueError(f"{path} is not a readable picture ({str(error) or type(error).__name__})") from error
     return (255 - grey if invert else grey)[None]
 
 
-def _grey(file: Any, shape: tuple[int, int], background: str) -> np.ndarray:
-    """The picture as uint8 (H, W); all but the decoding and the averaging is done on the small result."""
+def _decoded(path: str | Path) -> tuple[Any, int, bool]:
+    """The picture in a mode that can be averaged, its orientation, and whether it has 16 bits in 32."""
+    from PIL import Image
+
+    with Image.open(path, formats=_FORMATS) as file:
+        if file.width * file.height > _PIXELS:  # before anything is decoded
+            raise ValueError(f"{file.width} x {file.height} pixels, more than {_PIXELS:,}")
+        file.load()  # which has already turned a TIFF
+        orientation = file.getexif().get(_ORIENTATION, 1)
+        if file.mode.startswith("I;16"):
+            return file.convert("I"), orientation, True
+        if file.mode not in _AVERAGED or "transparency" in file.info:
+            return file.convert("RGBA" if file.has_transparency_data else "RGB"), orientation, False
+        return file, orientation, file.mode == "I" and file.format in ("PNG", "PPM")
+
+
+def _averaged(image: Any, orientation: int, sixteen_bits: bool, shape: tuple[int, int], background: str) -> np.ndarray:
+    """The picture as uint8 (H, W); all but the averaging is done on the small result."""
     from PIL import Image, ImageOps
 
-    file.load()  # which has already turned a TIFF
-    orientation = file.getexif().get(_ORIENTATION, 1)
-    sixteen_bits = file.mode.startswith("I;16") or (file.mode == "I" and file.format in ("PNG", "PPM"))
-    image = file
-    if file.mode.startswith("I;16"):
-        image = file.convert("I")
-    elif file.mode not in _AVERAGED or "transparency" in file.info:
-        image = file.convert("RGBA" if file.has_transparency_data else "RGB")
-        file.close()  # which frees its pixels
     H, W = shape[::-1] if orientation in (5, 6, 7, 8) else shape  # of the picture before it is turned
     small = image.resize((W, H), Image.Resampling.BOX)
     small.getexif()[_ORIENTATION] = orientation

@@ -95,6 +95,11 @@ def test_a_recipe_of_wrong_types_or_sizes(tmp_path, monkeypatch, key, value):
         recipes.load_model(tmp_path / "m")
 
 
+def test_no_lenet5_for_large_images():
+    with pytest.raises(ValueError, match=r"lenet5: expected images of at most 32x32, got \(32, 33\)"):
+        recipes.Recipe("lenet5", "x", (32, 33), classes=("a",))
+
+
 @pytest.mark.parametrize("vocabulary", ["", "aa"])
 def test_a_vocabulary_that_is_none(tmp_path, vocabulary):
     good = recipe_for("charrnn")

@@ -117,6 +117,8 @@ def folder(tmp_path_factory):
         ("info >&-", 0, 0),
         ("info >/dev/full", 1, 1),
         ("--help >&-", 0, 0),
+        ("--help >/dev/full", 0, 0),
+        ("--help | true; exit ${PIPESTATUS[0]}", 0, 0),
     ],
 )
 def test_a_training_is_not_lost_for_its_output(folder, tmp_path, command, status, lines):

@@ -134,17 +134,16 @@ class TestCheckpoint:
         assert memory.peak < 10_000_000
 
     @pytest.mark.parametrize(
-        ("code", "name"), [("BF16", "bfloat16"), ("F16", "float16"), ("F8_E4M3", "f8_e4m3"), ("I16", "int16")]
+        ("code", "name"), [("BF16", "bfloat16"), ("F16", "float16"), ("U16", "uint16"), ("I16", "int16")]
     )
     def test_arrays_of_another_dtype_also_of_one_that_numpy_lacks(self, tmp_path, code, name):
-        width = {"F8_E4M3": 1}.get(code, 2)
         with open(tmp_path / "m", "wb") as file:
             arrays = {
-                "W": {"dtype": code, "shape": [1, 1], "data_offsets": [0, width]},
-                "b": {"dtype": "F32", "shape": [1], "data_offsets": [width, width + 4]},
+                "W": {"dtype": code, "shape": [1, 1], "data_offsets": [0, 2]},
+                "b": {"dtype": "F32", "shape": [1], "data_offsets": [2, 6]},
             }
             write_header(file, **arrays)
-            file.write(bytes(width + 4))
+            file.write(bytes(6))
         with pytest.raises(ValueError, match=rf"W is {name} \(1, 1\), in the model float32 \(1, 1\)$"):
             nn.load(nn.Dense(1, 1), tmp_path / "m")
 
