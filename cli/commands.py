@@ -19,7 +19,7 @@ from ..layers import Softmax
 from ..models import CharRNN, Sequential
 from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, load, predict, save
 from .recipe import MODEL_FILE, Recipe, load_model
-from .streams import escaped, tell
+from .streams import escaped, silent_libraries, tell
 
 _HISTORY = "history.csv"
 _LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # for adam and adamw; sgd has 25 times that
@@ -93,7 +93,8 @@ def predict_images(args: argparse.Namespace) -> int:
     network, failed = Sequential(model, Softmax()), 0
     for path in args.images:
         try:
-            image = read_picture(path, recipe.image_shape, args.invert)
+            with silent_libraries():
+                image = read_picture(path, recipe.image_shape, args.invert)
         except ValueError as error:
             tell(str(error))
             failed = 1

@@ -65,6 +65,19 @@ def standard_streams() -> Iterator[Output]:
                 output.flush()
 
 
+@contextmanager
+def silent_libraries() -> Iterator[None]:
+    """A block in which what C code prints to standard error, as libtiff does of a damaged file, goes nowhere."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def escaped(text: str, keep: str = "") -> str:
     """The text with all control, format and surrogate characters, and line breaks, as Python's escapes.
 

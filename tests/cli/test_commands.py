@@ -15,6 +15,7 @@ import xpnn as nn
 from xpnn.__main__ import main
 from xpnn.cli import commands
 from xpnn.cli.recipe import Recipe, load_model
+from xpnn.data.pictures import read_picture
 from xpnn.training import loop
 
 
@@ -222,6 +223,22 @@ def test_the_good_ones_of_several_pictures_are_classified(trained, tmp_path, cap
     assert [line.partition(" is not")[0].rpartition("/")[2] for line in err.splitlines()] == ["b.png", "none.png"]
     status, out, err = run(capsys, "predict", trained / "mlp", tmp_path / "b.png")
     assert (status, out, len(err.splitlines())) == (1, "", 1)
+
+
+def test_a_damaged_tiff_is_one_line(trained, tmp_path, capfd):
+    """Of which libtiff, which is C, prints lines of its own."""
+    from PIL import Image
+
+    Image.fromarray(np.arange(4096, dtype=np.uint8).reshape(64, 64)).save(tmp_path / "x.tif", compression="tiff_lzw")
+    content = (tmp_path / "x.tif").read_bytes()
+    (tmp_path / "x.tif").write_bytes(content[:40] + b"\xff" * 400 + content[440:])
+    with pytest.raises(ValueError, match="x.tif is not a readable picture"):
+        read_picture(tmp_path / "x.tif", (8, 8))
+    assert capfd.readouterr().err  # a picture of that sort
+    assert main(["predict", str(trained / "mlp"), str(tmp_path / "x.tif")]) == 1
+    err = capfd.readouterr().err.splitlines()
+    assert len(err) == 1
+    assert "x.tif is not a readable picture" in err[0]
 
 
 def test_evaluate_on_the_test_part_alone(trained, tmp_path, capsys):
