@@ -144,7 +144,8 @@ def _load_data(
 
 
 def _output_folder(args: argparse.Namespace, recipe: Recipe) -> Path:
-    out: Path = args.out or Path("runs") / f"{args.model}-{Path(recipe.data).resolve().name}"
+    name = os.fsencode(Path(recipe.data).resolve().name)[:200].decode(errors="ignore")  # a folder's may have 255 bytes
+    out: Path = args.out or Path("runs") / f"{args.model}-{name}"
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK):
         raise PermissionError(f"cannot write to {out}")

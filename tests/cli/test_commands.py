@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -250,6 +251,19 @@ def test_evaluate_on_the_test_part_alone(trained, tmp_path, capsys):
     status, _, err = run(capsys, "train", "mlp", "--data", tmp_path, "--out", tmp_path / "run")
     assert status == 1
     assert "train-images-idx3-ubyte" in err
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, os.fsdecode(b"caf\xe9")])
+def test_data_and_a_folder_of_any_name(tmp_path, capsys, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    for stem in ("train", "t10k"):
+        (tmp_path / name / f"{stem}-images-idx3-ubyte").write_bytes(idx(np.zeros((20, 8, 8), np.uint8)))
+        (tmp_path / name / f"{stem}-labels-idx1-ubyte").write_bytes(idx(np.arange(20, dtype=np.uint8) % 10))
+    status, _, err = run(capsys, "train", "mlp", "--data", name, "--epochs", 1)
+    assert status == 0, err
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert run(capsys, "evaluate", folder, "--data", name)[0] == 0
 
 
 @pytest.mark.parametrize("name", ["digits", "topics"])
