@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +15,7 @@ from .cli import commands, gradcheck, start
 from .cli.recipe import MODELS
 from .cli.streams import escaped, standard_streams, tell
 from .data import images, text
+from .training.interrupt import signal_of
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,9 +40,11 @@ def main(argv: list[str] | None = None) -> int:
                 raise OSError(f"standard output cannot be written to ({output.error})")
         except BrokenPipeError:  # as with `xpnn sample ... | head`
             return 141  # a shell's status for SIGPIPE
-        except KeyboardInterrupt:
-            print("xpnn: interrupted", file=sys.stderr)
-            return 130
+        except KeyboardInterrupt as error:
+            number = signal_of(error)
+            with suppress(OSError):  # SIGHUP comes when the terminal has gone
+                print(f"xpnn: interrupted by {signal.Signals(number).name}", file=sys.stderr)
+            return 128 + number  # a shell's status for it
         except Exception as error:  # one line also for those that nobody has foreseen
             if debug:
                 traceback.print_exc()
@@ -73,7 +78,10 @@ def _parser() -> _Parser:
     train.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")
     train.add_argument("--seed", type=_natural, default=0, help="of weights and shuffles; default: 0")
     train.add_argument("--out", type=Path, help="output folder; default: runs/MODEL-DATA")
-    train.add_argument("--resume", action="store_true", help="go on with a run that was stopped, after its last epoch")
+    existing = train.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on with the folder's run where it stopped, "
+                          "or begin it if nothing is saved yet")  # fmt: skip
+    existing.add_argument("--overwrite", action="store_true", help="replace the folder's run")
     train.set_defaults(command=commands.train)
 
     evaluate = commands_of.add_parser("evaluate", help="test a saved network")

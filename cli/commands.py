@@ -1,11 +1,15 @@
 """The commands. Each takes the parsed arguments and prints its result."""
 
 import argparse
+import hashlib
 import os
 import platform
 import shlex
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -18,10 +22,12 @@ from ..data.text import BUILT_IN as TEXTS
 from ..layers import Softmax
 from ..models import CharRNN, Sequential
 from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, load, predict, save
-from .recipe import MODEL_FILE, Recipe, load_model
+from ..training.files import locked
+from ..training.interrupt import Interruptible, terminable
+from .recipe import MODEL_FILE, Recipe, load_model, read_run
 from .streams import escaped, silent_libraries, tell
 
-_HISTORY = "history.csv"
+_HISTORY, _CURVES = "history.csv", "curves.png"
 _LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # for adam and adamw; sgd has 25 times that
 _DECAY = 0.2  # of adamw: on Fashion-MNIST it raises LeNet-5's test accuracy by about 0.8 percentage points
 _WINDOW = 64  # characters of truncated back-propagation through time
@@ -31,7 +37,13 @@ _MAX_NORM = {"rnn": 1.0, "charrnn": 1.0}
 def train(args: argparse.Namespace) -> None:
     """Train a network and write parameters, history and curves to the output folder."""
     recipe, data = _load_data(args.model, args.data, args.encoding)
-    out = _output_folder(args, recipe)
+    out: Path = args.out or _default_folder(recipe)
+    out.mkdir(parents=True, exist_ok=True)
+    with terminable(), locked(out):
+        _train(args, recipe, data, out)
+
+
+def _train(args: argparse.Namespace, recipe: Recipe, data: ImageData | TextData, out: Path) -> None:
     x, y, validation = _arrays(recipe, data)
     small = len(x) < 2_000  # needs more epochs, and more steps per epoch
     epochs = args.epochs or (40 if small else 12)
@@ -40,41 +52,49 @@ def train(args: argparse.Namespace) -> None:
     model, optimizer = recipe.build(args.seed), _optimizer(args, steps * epochs)
     options = f"--batch-size {batch_size} --optimizer {args.optimizer} --lr {optimizer.rate} --seed {args.seed}"
     recipe = replace(recipe, options=options)
-    history = _resumed(out, recipe, model, optimizer, steps) if args.resume else History()
-    if len(history) >= epochs:
-        raise ValueError(f"{out}: its {len(history)} epochs are done; a larger --epochs goes on")
+    history = _begin(args, out, recipe, model, optimizer, steps)
     print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {escaped(recipe.data)}")
-    if history:
-        print(f"going on after epoch {len(history)}")
-    saved = len(history)
+    if len(history) >= epochs:
+        print(f"{out}: its {len(history)} epochs are done; a larger --epochs goes on")
+    elif optimizer.steps:
+        print(f"going on after epoch {len(history)}" + (f", step {optimizer.steps:,}" if history.begun else ""))
 
     def keep(rows: History) -> None:
-        nonlocal saved
+        save(model, out / MODEL_FILE, recipe.metadata(rows), optimizer=optimizer)
         rows.to_csv(out / _HISTORY)
-        save(model, out / MODEL_FILE, recipe.metadata(), optimizer=optimizer)
-        saved = len(rows)
 
-    fit(
-        model, x, y,
-        optimizer=optimizer,
-        epochs=epochs,
-        batch_size=batch_size,
-        validation=validation,
-        rng=args.seed,
-        max_norm=_MAX_NORM.get(args.model),
-        history=history,
-        on_epoch_end=keep,
-    )  # fmt: skip
-    if history.interrupted:
-        if not saved:
-            raise KeyboardInterrupt
-        del history[saved:]
-        load(model, out / MODEL_FILE)
-        print(f"back to epoch {saved}, as it was saved; the same command with --resume goes on from there")
+    try:
+        fit(
+            model, x, y,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=validation,
+            rng=args.seed,
+            max_norm=_MAX_NORM.get(args.model),
+            history=history,
+            on_epoch_end=keep,
+        )  # fmt: skip
+    finally:
+        if history.interrupted:  # also where the terminal has gone, so that fit could not say it
+            _stop(history, keep, out)
     print("\n" + _score(recipe, model, data))
     if isinstance(model, CharRNN):
         print(f"\na sample:\n{''.join(model.sample(300, temperature=0.7, rng=args.seed))}\n")
     print(f"saved in {out}: {MODEL_FILE}, {_HISTORY}{_plot(history, out)}")
+
+
+def _stop(history: History, keep: Callable[[History], None], out: Path) -> NoReturn:
+    """Save what an interrupted run has learnt, and end the program."""
+    if history.begun is None:
+        result = f"{out} is as it was" + (f" after epoch {len(history)}" if history else "")
+    else:
+        with Interruptible():  # another signal does not end the saving, only Ctrl-C pressed twice more
+            keep(history)
+        result = f"saved in {out}; the same command with --resume goes on from there"
+    with suppress(OSError):
+        print(result)
+    raise KeyboardInterrupt(history.signal)
 
 
 def evaluate_model(args: argparse.Namespace) -> None:
@@ -143,28 +163,52 @@ def _load_data(
     return recipe or Recipe.for_images(model, images), images
 
 
-def _output_folder(args: argparse.Namespace, recipe: Recipe) -> Path:
-    name = os.fsencode(Path(recipe.data).resolve().name)[:200].decode(errors="ignore")  # a folder's may have 255 bytes
-    out: Path = args.out or Path("runs") / f"{args.model}-{name}"
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK):
-        raise PermissionError(f"cannot write to {out}")
-    return out
+def _default_folder(recipe: Recipe) -> Path:
+    """By the data's last name; other data of the same last name get a folder of their own."""
+    name = os.fsencode(Path(recipe.data).name)
+    folder = Path("runs") / f"{recipe.model}-{name[:200].decode(errors='ignore')}"  # a folder's may have 255 bytes
+    of_these_data = folder.with_name(f"{folder.name}-{hashlib.sha256(os.fsencode(recipe.data)).hexdigest()[:8]}")
+    try:
+        free = read_run(folder / MODEL_FILE)[0].data == recipe.data
+    except (OSError, ValueError):  # no model, or another's
+        free = True
+    return folder if free and not of_these_data.exists() else of_these_data
 
 
-def _resumed(out: Path, recipe: Recipe, model: Sequential, optimizer: Optimizer, steps: int) -> History:
-    """The history of a stopped run, whose state model and optimizer take."""
-    started, _ = load_model(out)
+def _begin(
+    args: argparse.Namespace, out: Path, recipe: Recipe, model: Sequential, optimizer: Optimizer, steps: int
+) -> History:
+    """The history of the run to go on with, whose state model and optimizer take, or of a new one."""
+    for name in (MODEL_FILE, _HISTORY, _CURVES):
+        for left in out.glob(f".{name}.*.part"):  # by a process that was killed while it wrote
+            left.unlink(missing_ok=True)
+    if not args.resume:
+        if not args.overwrite and any((out / name).exists() for name in (MODEL_FILE, _HISTORY)):
+            raise FileExistsError(f"{out} has a run: --resume goes on with it, --overwrite replaces it")
+        return History()
+    if not (out / MODEL_FILE).exists():
+        print(f"nothing is saved in {out} yet: the run begins")
+        return History()
+    started, history, _ = read_run(out / MODEL_FILE)
     if started != recipe:
         command = shlex.join(["xpnn", "train", started.model, "--data", started.data, *started.options.split()])
         raise ValueError(
             f"{out} was left by `{command}`: --resume takes the same model and options, and the data as they were"
         )
     load(model, out / MODEL_FILE, optimizer=optimizer)
-    history = History(History.from_csv(out / _HISTORY)[: optimizer.steps // steps])  # written before the model
-    if len(history) * steps != optimizer.steps:
-        raise ValueError(f"{out}: {_HISTORY} or the data do not belong to {MODEL_FILE} of {optimizer.steps} steps")
+    if optimizer.steps != len(history) * steps + (history.begun or {}).get("steps", 0):
+        raise ValueError(f"{out / MODEL_FILE}: its {len(history)} epochs are not {optimizer.steps} steps")
+    _add_seconds(history, out / _HISTORY)
     return history
+
+
+def _add_seconds(history: History, path: Path) -> None:
+    """From the table, which is then made to match: the last process may have been killed before it wrote it."""
+    with suppress(OSError, ValueError):
+        for row, written in zip(history, History.from_csv(path), strict=False):
+            if row.items() <= written.items():
+                row |= written
+    history.to_csv(path)
 
 
 def _arrays(recipe: Recipe, data: ImageData | TextData) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
@@ -201,7 +245,7 @@ def _score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str
 
 def _plot(history: History, out: Path) -> str:
     try:
-        history.plot(out / "curves.png")
+        history.plot(out / _CURVES)
     except ImportError as error:
-        return f" (no curves.png: {error})"
-    return ", curves.png"
+        return f" (no {_CURVES}: {error})"
+    return f", {_CURVES}"

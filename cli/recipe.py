@@ -1,5 +1,6 @@
 """From a data set to a network's input, and from a saved file to the network."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ import numpy as np
 from ..backend import Rng
 from ..data import ImageData, TextData
 from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
-from ..training import load
-from ..training.checkpoint import read_header
+from ..training import History, load
+from ..training.checkpoint import Arrays, read_header
 
 MODELS = ("mlp", "lenet5", "rnn", "charrnn")
 MODEL_FILE = "model.safetensors"  # in a run's folder
@@ -30,6 +31,7 @@ class Recipe:
         classes: names of the labels.
         vocabulary: of a character model.
         options: of ``xpnn train``, which must be the same to resume the run.
+        digest: SHA-256 of the data, which must be the same too.
     """
 
     model: str
@@ -40,6 +42,7 @@ class Recipe:
     classes: tuple[str, ...] = ()
     vocabulary: str = ""
     options: str = ""
+    digest: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what no data set makes, since a recipe may come from a stranger's file.
@@ -47,7 +50,8 @@ class Recipe:
         Raises:
             ValueError: a value is of a wrong type or out of its range.
         """
-        texts, sides, numbers = (self.data, self.vocabulary, self.options), self.image_shape, (self.mean, self.std)
+        texts = self.data, self.vocabulary, self.options, self.digest
+        sides, numbers = self.image_shape, (self.mean, self.std)
         names = self.classes if isinstance(self.classes, tuple) else (None,)
         if self.model not in MODELS or not all(isinstance(text, str) for text in (*texts, *names)):
             raise ValueError("recipe: expected a known model, and texts for its data, classes, vocabulary and options")
@@ -64,12 +68,13 @@ class Recipe:
         """The recipe for a classifier of this data set."""
         pixels = _enlarge(data.x_train) if model == "lenet5" else data.x_train
         mean, std = float(pixels.mean() / 255), float(pixels.std() / 255) or 1.0
-        return cls(model, data.name, data.x_train.shape[2:], mean, std, data.classes)
+        digest = _digest(data.x_train, data.y_train, data.x_test, data.y_test)
+        return cls(model, data.name, data.x_train.shape[2:], mean, std, data.classes, digest=digest)
 
     @classmethod
     def for_text(cls, data: TextData) -> "Recipe":
         """The recipe for a character model of this text."""
-        return cls("charrnn", data.name, vocabulary=data.vocabulary)
+        return cls("charrnn", data.name, vocabulary=data.vocabulary, digest=_digest(data.train, data.test))
 
     def build(self, rng: Rng = None) -> Sequential:
         """The network with new weights."""
@@ -102,9 +107,28 @@ class Recipe:
             return x.reshape(len(x), -1)
         return x[:, 0] if self.model == "rnn" else x  # rows are the RNN's time steps
 
-    def metadata(self) -> dict[str, str]:
-        """The recipe as metadata for a safetensors file."""
-        return {"xpnn": json.dumps(asdict(self))}
+    def metadata(self, history: History) -> dict[str, str]:
+        """The recipe and the history as metadata for a safetensors file; under one key, since it writes several in any
+        order, and without the seconds, so that the same run leaves the same bytes."""
+        rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]
+        return {"xpnn": json.dumps({**asdict(self), "history": rows, "begun": history.begun})}
+
+
+def read_run(path: Path) -> tuple[Recipe, History, Arrays]:
+    """What :meth:`Recipe.metadata` wrote, and the arrays beside it. Errors as for :func:`load_model`."""
+    metadata, arrays = read_header(path)
+    try:
+        saved = json.loads(metadata["xpnn"])
+        history, begun = History(map(_numbers, saved.pop("history", []))), saved.pop("begun", None)
+        history.begun = begun and _numbers(begun)
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
+        return Recipe(**fields), history, arrays
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
+
+
+def _numbers(row: dict[str, float]) -> dict[str, float]:
+    return {key: value + 0 for key, value in row.items()}  # a TypeError for what is no number
 
 
 def load_model(path: Path) -> tuple[Recipe, Sequential]:
@@ -116,13 +140,7 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
         OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe, or one that its arrays do not fit.
     """
     path = path / MODEL_FILE if path.is_dir() else path
-    metadata, arrays = read_header(path)
-    try:
-        saved = json.loads(metadata["xpnn"])
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
-        recipe = Recipe(**fields)
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
+    recipe, _, arrays = read_run(path)
     for key, shape in recipe.shapes().items():
         if key not in arrays or arrays[key][1] != shape:
             found = f"of shape {arrays[key][1]}" if key in arrays else "missing"
@@ -130,6 +148,14 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
     model = recipe.build()
     load(model, path)
     return recipe, model
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _enlarge(images: np.ndarray) -> np.ndarray:

@@ -3,9 +3,10 @@
 from .adam import Adam, AdamW
 from .checkpoint import load, read_metadata, save
 from .history import History
-from .loop import Score, evaluate, fit, predict
+from .loop import evaluate, fit, predict
 from .optimizer import Optimizer, clip_grad_norm
 from .schedules import CosineDecay, Schedule, StepDecay
+from .score import Score
 from .sgd import SGD
 
 __all__ = [

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..backend import Array, to_numpy, xp
 from ..layers import Layer
 from ..layers.parameters import Parameters
-from .files import replacing
+from .files import write_file
 from .optimizer import Optimizer
 
 _OPTIMIZER = "optimizer."
 _STEPS = f"{_OPTIMIZER}steps"
+Arrays: TypeAlias = dict[str, tuple[str, tuple[int, ...]]]  # dtype and shape of each, by name
 _SHOWN = 20  # faults in an error message
 
 
@@ -23,9 +24,12 @@ def save(
 ) -> None:
     """Write every parameter and buffer under its name.
 
+    The file is replaced at once, when the new one has reached the disk: neither an error nor a power cut tears it.
+
     Args:
         model: its ``params`` and ``buffers`` are written.
-        path: of the file, which is replaced if it exists.
+        path: of the file; one that exists is replaced, and its owner and mode are kept. Of a link, the file that it
+            points to is replaced; a pipe or a device is written to.
         metadata: text that is stored with them.
         optimizer: its state and its number of steps are also written, so that training can be resumed.
 
@@ -39,12 +43,7 @@ def save(
 
     # safetensors silently writes other memory orders wrongly
     tensors = {key: np.asarray(to_numpy(value), order="C") for key, value in _state(model, optimizer).items()}
-    data = serialized(tensors, metadata)
-    try:
-        with replacing(path) as part:
-            part.write_bytes(data)
-    except OSError as error:
-        raise OSError(f"cannot write {path} ({error})") from error
+    write_file(path, serialized(tensors, metadata))
 
 
 def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) -> None:
@@ -89,13 +88,13 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         return file.metadata() or {}
 
 
-def read_header(path: str | Path) -> tuple[dict[str, str], dict[str, tuple[str, tuple[int, ...]]]]:
+def read_header(path: str | Path) -> tuple[dict[str, str], Arrays]:
     """The text of :func:`read_metadata`, and each array's dtype and shape. Errors as for :func:`load`."""
     with _opened(path) as file:
         return file.metadata() or {}, _arrays(file)
 
 
-def _arrays(file: Any) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _arrays(file: Any) -> Arrays:
     """Dtype and shape of each array, as the header has them."""
     parts = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - not iterable itself
     return {key: (_dtype(part.get_dtype()), tuple(part.get_shape())) for key, part in parts.items()}
@@ -108,7 +107,7 @@ def _dtype(code: str) -> str:
     return names.get(kind, kind.lower()) + code[len(kind) :]
 
 
-def _problems(state: Parameters, arrays: dict[str, tuple[str, tuple[int, ...]]], ignore_optimizer: bool) -> list[str]:
+def _problems(state: Parameters, arrays: Arrays, ignore_optimizer: bool) -> list[str]:
     """Why a file's arrays are not those of the state."""
     extra = {key for key in arrays.keys() - state.keys() if not (ignore_optimizer and key.startswith(_OPTIMIZER))}
     problems = [f"{key} is missing" for key in state.keys() - arrays.keys()]

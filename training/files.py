@@ -1,17 +1,93 @@
-"""Atomic replacement of files: afterwards a file is complete, either the new one or the old one."""
+"""Files that are whole or as they were, and folders that one process at a time writes to."""
 
+import errno
+import os
+import secrets
+import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def write_file(path: str | Path, data: bytes) -> None:
+    """Replace a file's content; after an error, a kill or a power cut it is whole, either the new or the old one.
+
+    The data are written beside the file, reach the disk and take its place, with its owner and mode. Of a link, the
+    file that it points to is replaced. What is no regular file (a pipe, a device) is written to as it is.
+
+    Raises:
+        OSError: the file cannot be written; nothing is left beside it.
+    """
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            Path(path).write_bytes(data)
+        else:
+            _replace(Path(os.path.realpath(path)), data)
+    except OSError as error:
+        raise OSError(f"cannot write {path} ({error})") from error
+
+
+def _replace(target: Path, data: bytes) -> None:
+    # beside it, since only within a file system is a replacement atomic; the name is new and not longer than others
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
+    try:
+        with open(temporary, "xb") as file:
+            if target.exists():
+                with suppress(PermissionError, AttributeError):  # another user's file; Windows
+                    shutil.chown(temporary, target.stat().st_uid, target.stat().st_gid)
+                shutil.copymode(target, temporary)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync(target.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder reach the disk, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # as always on Windows, which opens no folder
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems without it
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path, which replaces the file when the block ends; after an error the file is unchanged."""
-    part = Path(f"{path}.part")
-    try:
-        yield part
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+def locked(folder: Path) -> Iterator[None]:
+    """A block that one process at a time runs for a folder. The system drops the lock when the process ends.
+
+    On a file system without locks nothing is locked.
+
+    Raises:
+        BlockingIOError: another process, or another block of this one, is at it.
+        OSError: the folder cannot be written to.
+    """
+    with open(folder / ".lock", "ab") as file:
+        try:
+            _lock(file.fileno())
+        except (BlockingIOError, PermissionError) as error:
+            raise BlockingIOError(f"{folder}: another run writes there; wait for it, or take another folder") from error
+        except OSError:  # a file system without locks
+            pass
+        yield

@@ -1,22 +1,34 @@
 """The table of a training run: one row per epoch."""
 
 import csv
+import io
 from pathlib import Path
 
-from .files import replacing
+from .files import write_file
 
 
 class History(list[dict[str, float]]):
     """The table of a run: a list of rows, each a dict from column to number.
 
     Columns: epoch, loss, accuracy (classifiers), val_loss, val_accuracy (with validation data), lr (of the epoch's
-    first step), seconds. ``interrupted`` says whether Ctrl-C ended the run.
+    first step), seconds.
+
+    Attributes:
+        signal: the number of the signal that ended the run (2 for Ctrl-C); 0 if none did.
+        begun: the unfinished epoch of a run that a signal ended between two steps: samples and steps so far, the sums
+            of loss and accuracy over them, lr, seconds. ``fit`` goes on from there. None if it came within a step.
 
     >>> History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]).column("loss")
     [0.5, 0.25]
     """
 
-    interrupted = False
+    signal = 0
+    begun: dict[str, float] | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C, or another signal that the program treats alike, ended the run."""
+        return self.signal != 0
 
     def column(self, name: str) -> list[float]:
         """One column in the order of the epochs; rows without it are left out."""
@@ -24,11 +36,12 @@ class History(list[dict[str, float]]):
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table with a header line."""
-        with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
-            columns = dict.fromkeys(key for row in self for key in row)
-            writer = csv.DictWriter(file, list(columns) or ["epoch"])
-            writer.writeheader()
-            writer.writerows(self)
+        columns = dict.fromkeys(key for row in self for key in row)
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(columns) or ["epoch"])
+        writer.writeheader()
+        writer.writerows(self)
+        write_file(path, table.getvalue().encode())
 
     @classmethod
     def from_csv(cls, path: str | Path) -> "History":
@@ -39,7 +52,7 @@ class History(list[dict[str, float]]):
             ValueError: it is not such a table.
         """
         try:
-            with open(path, newline="", encoding="utf-8") as file:
+            with open(path, newline="", encoding="utf-8-sig") as file:
                 rows = list(csv.DictReader(file))
             return cls({key: int(v) if v.isdecimal() else float(v) for key, v in row.items() if v} for row in rows)
         except (ValueError, AttributeError, TypeError, csv.Error) as error:
@@ -61,22 +74,24 @@ class History(list[dict[str, float]]):
         for index, kind in enumerate(kinds):
             axes = figure.add_subplot(1, len(kinds), index + 1)
             for column, label in ((kind, "training"), (f"val_{kind}", "held out")):
-                if points := [(row["epoch"], row[column]) for row in self if column in row]:
+                if points := [(row.get("epoch", i), row[column]) for i, row in enumerate(self, 1) if column in row]:
                     axes.plot(*zip(*points, strict=True), marker=".", label=label)
             axes.set(xlabel="epoch", ylabel=kind)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.3)
             axes.legend()
-        figure.savefig(path, dpi=150)
+        picture = io.BytesIO()
+        figure.savefig(picture, dpi=150, format=Path(path).suffix[1:] or "png")
+        write_file(path, picture.getvalue())
 
     def __str__(self) -> str:
-        return "\n".join(format_row(row) for row in self)
+        return "\n".join(format_row({"epoch": i, **row}) for i, row in enumerate(self, 1))
 
 
 def format_row(row: dict[str, float]) -> str:
     """One epoch as a line of text."""
-    parts = [f"epoch {row['epoch']:>3.0f}", f"loss {row['loss']:.4f}"]
-    parts += [f"accuracy {row['accuracy']:.4f}"] if "accuracy" in row else []
-    parts += [f"held out: loss {row['val_loss']:.4f}"] if "val_loss" in row else []
-    parts += [f"accuracy {row['val_accuracy']:.4f}"] if "val_accuracy" in row else []
-    return "  ".join([*parts, f"{row['seconds']:.1f} s"])
+    columns = {
+        "epoch": "epoch {:>3.0f}", "loss": "loss {:.4f}", "accuracy": "accuracy {:.4f}",
+        "val_loss": "held out: loss {:.4f}", "val_accuracy": "accuracy {:.4f}", "seconds": "{:.1f} s",
+    }  # fmt: skip
+    return "  ".join(text.format(row[column]) for column, text in columns.items() if column in row)

@@ -1,44 +1,83 @@
-"""Ctrl-C between two steps, where no step is half done."""
+"""Ctrl-C and its like between two steps, where no step is half done."""
 
 import signal
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
+
+_TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Interruptible:
     """A ``with`` block that Ctrl-C ends after the current step of :meth:`between`; pressed twice, at once.
 
     If the handler is not Python's own, or in another thread than the main one, nothing is changed, and a
-    KeyboardInterrupt ends the block wherever it is raised. ``interrupted`` says whether one ended the block.
+    KeyboardInterrupt ends the block wherever it is raised. In a :func:`terminable` block SIGTERM and SIGHUP do the same
+    as Ctrl-C, but may come several times.
+
+    Attributes:
+        signal: the number of the signal that ended the block; 0 if none did.
+        within: whether a step was under way when the block ended.
     """
 
-    interrupted = _pressed = False
+    signal = _received = 0
+    within = False
 
     def __enter__(self) -> "Interruptible":
-        in_main = threading.current_thread() is threading.main_thread()
-        self._ours = in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if self._ours:
-            signal.signal(signal.SIGINT, self._press)
+        self._replaced: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, *_TERMINATING):
+                if signal.getsignal(number) in (signal.default_int_handler, _interrupt):
+                    self._replaced[number] = signal.signal(number, self._receive)
         return self
 
-    def __exit__(self, kind: object, error: object, traceback: object) -> bool:
-        if self._ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        self.interrupted = isinstance(error, KeyboardInterrupt)
-        return self.interrupted
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        for number, handler in self._replaced.items():
+            if signal.getsignal(number) == self._receive:
+                signal.signal(number, handler)
+        if not isinstance(error, KeyboardInterrupt):
+            return False
+        self.signal = signal_of(error)
+        return True
 
     def between(self, steps: Iterable[T]) -> Iterator[T]:
-        """The steps, unchanged; raises KeyboardInterrupt between two of them if Ctrl-C was pressed."""
+        """The steps, unchanged; raises KeyboardInterrupt between two of them if a signal has come."""
         for step in steps:
+            self.within = True
             yield step
-            if self._pressed:
-                raise KeyboardInterrupt
+            self.within = False
+            if self._received:
+                raise KeyboardInterrupt(self._received)
 
-    def _press(self, number: int, frame: FrameType | None) -> None:
-        if self._pressed:
-            signal.default_int_handler(number, frame)
-        self._pressed = True
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._received and number == signal.SIGINT:
+            raise KeyboardInterrupt(number)
+        self._received = self._received or number
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """A block in which SIGTERM and SIGHUP raise KeyboardInterrupt, where they would have ended the process."""
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        ours = [number for number in _TERMINATING if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in ours:
+            signal.signal(number, _interrupt)
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def signal_of(error: KeyboardInterrupt) -> int:
+    """The number of the signal that raised it; Python's own handler, for Ctrl-C, names none."""
+    return error.args[0] if error.args and isinstance(error.args[0], int) else int(signal.SIGINT)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt(number)

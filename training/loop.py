@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Rng, captured, explained, prefetch, to_numpy, xp
+from ..backend import Array, Rng, captured, explained, prefetch, to_numpy
 from ..data.batches import batch_indices
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
 from ..layers.settings import positive
@@ -15,19 +16,9 @@ from .history import History, format_row
 from .interrupt import Interruptible
 from .optimizer import Optimizer, clip_grad_norm
 from .progress import progress, say
+from .score import Score, Sums
 
 _BATCH = 256  # samples per batch in inference, which keeps nothing for backward
-
-
-class Score(NamedTuple):
-    """Means over a data set; accuracy is None if the loss is not for classification.
-
-    >>> Score(loss=0.5, accuracy=0.9).accuracy
-    0.9
-    """
-
-    loss: float
-    accuracy: float | None
 
 
 @explained
@@ -51,7 +42,8 @@ def fit(
 
     Loss and accuracy are summed on the device and fetched once per epoch. A device copies the next batch during a step,
     and steps on full batches are captured (:func:`captured`) if the layers allow it; the results are the same. Ctrl-C
-    ends the run after the current step and keeps the model as it then is. Returns the history, one row per epoch.
+    ends the run after the current step and keeps the model as it then is. Returns the history, one row per epoch; given
+    again, the run goes on where it was interrupted.
 
     Args:
         model: changed in place.
@@ -66,7 +58,8 @@ def fit(
             that follow.
         max_norm: clip the gradient to this Euclidean norm.
         history: of a run to resume, to which rows are added. With the model and the optimiser of that run (:func:`save`
-            and :func:`load` keep both, except Dropout's generator) the result is that of an uninterrupted run.
+            and :func:`load` keep both, except Dropout's generator) and its seed as ``rng`` the result is that of an
+            uninterrupted run.
         on_epoch_end: called with the history after each epoch; a true result ends the run.
         verbose: whether to show a progress bar and a line per epoch.
 
@@ -98,35 +91,39 @@ def fit(
     history = History() if history is None else history
     if not isinstance(history, History):
         raise TypeError(f"fit: expected a History, as an earlier call gave it, got {type(history).__name__}")
-    history.interrupted = False
+    begun = {} if isinstance(rng, np.random.Generator) else history.begun or {}
+    history.signal, history.begun = 0, None
     rng = _shuffles(rng, len(x), len(history))
-    sums = _Sums()
+    sums, held_out_sums = Sums(begun), Sums()
     step = _training_step(model, loss, optimizer, max_norm, sums)
-    scoring = _scoring_step(model, loss, sums)
+    scoring = _scoring_step(model, loss, held_out_sums)
     model.zero_grad()  # an interrupted step may have left gradients
-    with Interruptible() as ctrl_c:
+    with Interruptible() as stop:
         for epoch in range(len(history) + 1, epochs + 1):
-            start, lr = time.perf_counter(), optimizer.rate
-            title = f"epoch {epoch}/{epochs}"
-            shuffled = progress(batch_indices(len(x), batch_size, rng), len(x), batch_size, title, verbose)
-            score = _pass(ctrl_c.between(prefetch((x, y), shuffled, model.dtype)), step, sums)
+            sums.begin(optimizer.rate)
+            rest = islice(batch_indices(len(x), batch_size, rng), sums.steps, None)
+            shuffled = progress(rest, sums.steps, -(-len(x) // batch_size), f"epoch {epoch}/{epochs}", verbose)
+            score = _pass(stop.between(prefetch((x, y), shuffled, model.dtype)), step, sums)
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
                 raise FloatingPointError(
                     f"fit: the loss is {score.loss} in epoch {epoch}: a lower learning rate or max_norm may help"
                 )
             if held_out:
-                row |= _row(_pass(ctrl_c.between(_in_order(model, held_out, _BATCH)), scoring, sums), "val_")
-            row |= {"lr": lr, "seconds": time.perf_counter() - start}
+                held_out_sums.reset()
+                row |= _row(_pass(stop.between(_in_order(model, held_out, _BATCH)), scoring, held_out_sums), "val_")
+            row |= {"lr": sums.lr, "seconds": time.perf_counter() - sums.start}
             history.append(row)
+            sums.reset()
             done = on_epoch_end is not None and on_epoch_end(history)
             if verbose:
                 say(format_row(row))  # last, since it may fail
             if done:
                 break
-    if ctrl_c.interrupted:
-        history.interrupted = True
-        say(f"\ninterrupted in epoch {len(history) + 1}: the model keeps what it has learnt so far")
+    if stop.signal:
+        history.signal, history.begun = stop.signal, None if stop.within else sums.state()
+        where = "within a step" if stop.within else f"after {sums.samples:,} of {len(x):,} samples"
+        say(f"\ninterrupted in epoch {len(history) + 1}, {where}")
     return history
 
 
@@ -139,7 +136,7 @@ def _shuffles(rng: Rng, samples: int, past: int) -> np.random.Generator:
 
 
 def _training_step(
-    model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: "_Sums"
+    model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: "Sums"
 ) -> Callable[[Array, Array], None]:
     """One training step on a batch, captured if the backend can."""
     model.check_leaves()
@@ -170,7 +167,7 @@ def _training_step(
     return step
 
 
-def _scoring_step(model: Layer, loss: Loss, sums: "_Sums") -> Callable[[Array, Array], None]:
+def _scoring_step(model: Layer, loss: Loss, sums: "Sums") -> Callable[[Array, Array], None]:
     """Inference on a batch, captured if the backend can."""
 
     def compute(x: Array, y: Array) -> None:
@@ -180,13 +177,13 @@ def _scoring_step(model: Layer, loss: Loss, sums: "_Sums") -> Callable[[Array, A
     return captured(compute, place=model.gather)
 
 
-def _pass(data: Iterable[tuple[Array, ...]], step: Callable[[Array, Array], None], sums: "_Sums") -> Score:
+def _pass(data: Iterable[tuple[Array, ...]], step: Callable[[Array, Array], None], sums: "Sums") -> Score:
     """Do the step on every batch; the means of its sums."""
-    samples = 0
     for x, y in data:
         step(x, y)
-        samples += len(x)
-    return sums.fetch(samples)
+        sums.samples += len(x)
+        sums.steps += 1
+    return sums.score()
 
 
 @explained
@@ -200,7 +197,7 @@ def evaluate(
     """
     _check_model("evaluate", model)
     x, y = _check_data("evaluate", x, y)
-    sums = _Sums()
+    sums = Sums()
     step = _scoring_step(model, _loss("evaluate", loss, y), sums)
     return _pass(_in_order(model, (x, y), batch_size), step, sums)
 
@@ -218,27 +215,6 @@ def predict(model: Layer, x: np.ndarray, *, batch_size: int = _BATCH) -> np.ndar
 
 def _in_order(model: Layer, arrays: tuple[np.ndarray, ...], batch_size: int) -> Iterator[tuple[Array, ...]]:
     return prefetch(arrays, batch_indices(len(arrays[0]), batch_size), model.dtype)
-
-
-class _Sums:
-    """Loss and accuracy, weighted by batch size, summed in float64 at a fixed address on the device."""
-
-    def __init__(self) -> None:
-        self._sums = xp.zeros(2, dtype="float64")
-        self._loss, self._accuracy = self._sums[:1], self._sums[1:]
-        self._scored = False
-
-    def add(self, samples: int, loss: Array, accuracy: Array | None) -> None:
-        self._loss += samples * loss
-        if accuracy is not None:
-            self._accuracy += samples * accuracy
-            self._scored = True
-
-    def fetch(self, samples: int) -> Score:
-        """The means over so many samples; the sums are reset."""
-        loss, accuracy = to_numpy(self._sums) / samples
-        self._sums.fill(0)
-        return Score(float(loss), float(accuracy) if self._scored else None)
 
 
 def _row(score: Score, prefix: str = "") -> dict[str, float]:

@@ -19,10 +19,10 @@ def say(line: str) -> None:
         pass
 
 
-def progress(data: Iterable[Any], samples: int, batch_size: int, title: str, verbose: bool) -> Iterable[Any]:
+def progress(data: Iterable[Any], done: int, steps: int, title: str, verbose: bool) -> Iterable[Any]:
     """The batches with a progress bar, which appears only on a terminal."""
     if not verbose or sys.stderr is None or getattr(sys.stderr, "closed", False):
         return data
     from tqdm import tqdm  # here, so that importing xpnn costs little more than NumPy
 
-    return tqdm(data, title, -(-samples // batch_size), leave=False, unit="step", disable=None)
+    return tqdm(data, title, steps, initial=done, leave=False, unit="step", disable=None)

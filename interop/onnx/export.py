@@ -13,6 +13,7 @@ from ... import __version__
 from ...backend import xp
 from ...layers import Embedding, Layer
 from ...layers.recurrent import Recurrent
+from ...training.files import write_file
 from .writers import ELEMENTWISE, SAMPLES, Shape, Writer
 
 OPSET, IR_VERSION = 17, 8  # of 2022: all programs in use read them, and nothing newer is needed
@@ -33,6 +34,7 @@ def export(
         dtype: of the input if the model has no parameters; else it is the parameters' dtype.
 
     Raises:
+        OSError: the file cannot be written; one that was there is whole, as after :func:`xpnn.save`.
         TypeError: the model is not a layer, or contains a layer that is not one of xpnn's own.
         ValueError: the model's input shape is unknown and ``input_shape`` is missing, or it does not fit the model.
     """
@@ -67,7 +69,7 @@ def export(
     proto = onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
     del proto.graph.value_info[:]  # only the output's shape was needed
     onnx.checker.check_model(proto, full_check=True)
-    onnx.save(proto, path, format="protobuf")
+    write_file(path, proto.SerializeToString())
 
 
 def _first(model: Layer) -> Layer:

@@ -3,8 +3,6 @@
 import csv
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
 
@@ -17,7 +15,6 @@ from xpnn.__main__ import main
 from xpnn.cli import commands
 from xpnn.cli.recipe import Recipe, load_model
 from xpnn.data.pictures import read_picture
-from xpnn.training import loop
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
@@ -73,100 +70,6 @@ def test_same_seed_same_file(tmp_path, capsys):
     for name in "ab":
         run(capsys, "train", "mlp", "--epochs", 1, "--batch-size", 100, "--seed", 7, "--out", tmp_path / name)
     assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
-
-
-@pytest.fixture
-def ctrl_c(monkeypatch):
-    """Presses Ctrl-C where an epoch, counted from 1, has ended, or at 0 before the first."""
-
-    def press(epoch):
-        def batches(*arguments):
-            signal.raise_signal(signal.SIGINT)
-            return batch_indices(*arguments)
-
-        def line(row):
-            if row["epoch"] == epoch:
-                signal.raise_signal(signal.SIGINT)
-            return format_row(row)
-
-        batch_indices, format_row = loop.batch_indices, loop.format_row
-        monkeypatch.setattr(loop, *(("format_row", line) if epoch else ("batch_indices", batches)))
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield press
-    signal.signal(signal.SIGINT, before)
-
-
-def test_a_run_that_was_stopped_goes_on_to_the_same_file(tmp_path, capsys, monkeypatch, ctrl_c):
-    command = ["train", "mlp", "--epochs", 4, "--batch-size", 359, "--out"]
-    assert run(capsys, *command, tmp_path / "whole")[0] == 0
-    ctrl_c(2)
-    status, out, _ = run(capsys, *command, tmp_path / "cut")
-    assert status == 0
-    assert "interrupted in epoch 3" in out
-    assert "back to epoch 2, as it was saved; the same command with --resume goes on from there" in out
-    assert run(capsys, "evaluate", tmp_path / "cut")[1] in out
-    monkeypatch.undo()
-    status, out, _ = run(capsys, *command, tmp_path / "cut", "--resume")
-    assert status == 0
-    assert "going on after epoch 2" in out
-    assert "epoch   2 " not in out
-    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
-    assert files[0] == files[1]
-    assert nn.History.from_csv(tmp_path / "cut/history.csv").column("epoch") == [1, 2, 3, 4]
-
-
-@pytest.mark.parametrize("where", ["to_csv", "save"])
-def test_a_run_that_died_while_it_saved_goes_on_too(tmp_path, capsys, monkeypatch, where):
-    command = ["train", "mlp", "--epochs", 3, "--batch-size", 359, "--out"]
-    assert run(capsys, *command, tmp_path / "whole")[0] == 0
-    calls = []
-
-    def dies(*arguments, **keywords):
-        calls.append(arguments)
-        if len(calls) == 2:
-            raise RuntimeError("died")
-        return real(*arguments, **keywords)
-
-    owner = nn.History if where == "to_csv" else commands
-    real = getattr(owner, where)
-    monkeypatch.setattr(owner, where, dies)
-    assert "died" in run(capsys, *command, tmp_path / "cut")[2]
-    monkeypatch.undo()
-    assert "going on after epoch 1" in run(capsys, *command, tmp_path / "cut", "--resume")[1]
-    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
-    assert files[0] == files[1]
-
-
-def test_an_epoch_that_was_not_saved_is_not_counted(tmp_path, capsys, monkeypatch):
-    def pressed_again(history, path):
-        raise KeyboardInterrupt
-
-    command = ["train", "mlp", "--epochs", 3, "--batch-size", 359, "--out", tmp_path]
-    with monkeypatch.context() as patch:
-        patch.setattr(nn.History, "to_csv", pressed_again)
-        assert run(capsys, *command)[0] == 130
-    assert not list(tmp_path.iterdir())
-
-
-def test_what_cannot_be_resumed(trained, tmp_path, capsys):
-    command = ["train", "mlp", "--batch-size", 48, "--out", trained / "mlp", "--resume", "--epochs"]
-    assert "its 2 epochs are done; a larger --epochs goes on" in run(capsys, *command, 2)[2]
-    status, _, err = run(capsys, *command, 3, "--lr", 0.5)
-    assert status == 1
-    assert "--resume takes the same model and options" in err
-    assert "there is no file" in run(capsys, "train", "mlp", "--out", tmp_path, "--resume")[2]
-    shutil.copytree(trained / "mlp", tmp_path / "short")
-    history = nn.History.from_csv(tmp_path / "short/history.csv")
-    nn.History(history[:1]).to_csv(tmp_path / "short/history.csv")
-    command[command.index(trained / "mlp")] = tmp_path / "short"
-    assert "history.csv or the data do not belong to model.safetensors of 60 steps" in run(capsys, *command, 3)[2]
-
-
-def test_ctrl_c_in_the_first_epoch_leaves_nothing(tmp_path, capsys, ctrl_c):
-    ctrl_c(0)
-    assert run(capsys, "train", "mlp", "--out", tmp_path)[0] == 130
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -475,7 +378,7 @@ def test_warnings_do_not_stand_between_the_lines(capsys, monkeypatch):
 def test_sample_escapes_what_a_file_makes_it_say(tmp_path, capsys):
     vocabulary = "\x1b\n\u202ea"
     recipe = Recipe("charrnn", "topics\x1b[2J", vocabulary=vocabulary, options="--epochs 2\nrm")
-    nn.save(recipe.build(0), tmp_path / "m", recipe.metadata())
+    nn.save(recipe.build(0), tmp_path / "m", recipe.metadata(nn.History()))
     status, out, _ = run(capsys, "sample", tmp_path / "m", "--length", 60, "--temperature", 9)
     assert status == 0
     assert set(out.replace("\\x1b", "").replace("\\u202e", "")) == {"a", "\n"}
@@ -485,7 +388,7 @@ def test_sample_escapes_what_a_file_makes_it_say(tmp_path, capsys):
 
 def test_the_command_of_another_run_cannot_command_a_shell(trained, tmp_path, capsys):
     recipe = Recipe("mlp", "digits; true", (8, 8), classes=tuple("0123456789"), options="--seed $(true) ; true")
-    nn.save(recipe.build(0), tmp_path / "model.safetensors", recipe.metadata())
+    nn.save(recipe.build(0), tmp_path / "model.safetensors", recipe.metadata(nn.History()))
     err = run(capsys, "train", "mlp", "--out", tmp_path, "--resume")[2]
     assert "xpnn train mlp --data 'digits; true' --seed '$(true)' ';' true" in err
 

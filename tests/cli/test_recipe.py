@@ -53,7 +53,7 @@ def test_the_shapes_that_a_recipe_decides(model):
 def test_a_saved_network_is_the_same(model, tmp_path):
     recipe = recipe_for(model)
     network = recipe.build(0)
-    nn.save(network, tmp_path / "m", recipe.metadata())
+    nn.save(network, tmp_path / "m", recipe.metadata(nn.History()))
     same, loaded = recipes.load_model(tmp_path / "m")
     assert same == recipe
     assert type(loaded) is type(network)
@@ -88,7 +88,7 @@ HOSTILE = {
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in HOSTILE.items() for value in values])
 def test_a_recipe_of_wrong_types_or_sizes(tmp_path, monkeypatch, key, value):
     good = recipe_for("mlp")
-    fields = json.loads(good.metadata()["xpnn"])
+    fields = json.loads(good.metadata(nn.History())["xpnn"])
     nn.save(good.build(0), tmp_path / "m", {"xpnn": json.dumps(fields | {key: value})})
     monkeypatch.setattr(recipes.Recipe, "build", None)  # nothing is built
     with pytest.raises(ValueError, match="m was not saved by `xpnn train`"):
@@ -103,7 +103,7 @@ def test_no_lenet5_for_large_images():
 @pytest.mark.parametrize("vocabulary", ["", "aa"])
 def test_a_vocabulary_that_is_none(tmp_path, vocabulary):
     good = recipe_for("charrnn")
-    fields = json.loads(good.metadata()["xpnn"])
+    fields = json.loads(good.metadata(nn.History())["xpnn"])
     nn.save(good.build(0), tmp_path / "m", {"xpnn": json.dumps(fields | {"vocabulary": vocabulary})})
     with pytest.raises(ValueError, match=r"m.* was not saved by|m: 0.W is of shape \(3, 64\)"):
         recipes.load_model(tmp_path / "m")
@@ -128,7 +128,7 @@ def test_text_that_is_no_recipe(tmp_path, text):
     ids=lambda recipe: recipe.model,
 )
 def test_a_file_gets_no_larger_a_network_than_it_has_arrays_for(tmp_path, recipe):
-    nn.save(nn.Dense(2, 2), tmp_path / "m", recipe.metadata())
+    nn.save(nn.Dense(2, 2), tmp_path / "m", recipe.metadata(nn.History()))
     content = (tmp_path / "m").read_bytes()
     with traced() as memory, pytest.raises(ValueError, match="is missing, where the file's own recipe makes"):
         recipes.load_model(tmp_path / "m")
@@ -139,7 +139,9 @@ def test_a_file_gets_no_larger_a_network_than_it_has_arrays_for(tmp_path, recipe
 
 def test_a_file_whose_arrays_are_of_another_size_than_its_recipe(tmp_path, monkeypatch):
     nn.save(
-        recipe_for("mlp").build(0), tmp_path / "m", recipes.Recipe("mlp", "x", (8, 10), classes=tuple("abc")).metadata()
+        recipe_for("mlp").build(0),
+        tmp_path / "m",
+        recipes.Recipe("mlp", "x", (8, 10), classes=tuple("abc")).metadata(nn.History()),
     )
     monkeypatch.setattr(recipes.Recipe, "build", None)
     with pytest.raises(ValueError, match=r"0.W is of shape \(256, 72\), where the file's own recipe makes \(256, 80\)"):

@@ -414,3 +414,16 @@ def test_a_missing_package_names_the_extra(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(ImportError, match=r"extra \[onnx\]"):
         import xpnn.interop.onnx  # noqa: F401
+
+
+def test_the_file_is_replaced_at_once_and_a_link_stays(tmp_path):
+    link, target = tmp_path / "link", tmp_path / "m.onnx"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    with open(target, "rb") as reader:
+        export(nn.MLP((2, 3)), link)
+        assert reader.read() == b"old"
+    assert link.is_symlink()
+    assert load(target).params.keys() == nn.MLP((2, 3)).params.keys()
+    with pytest.raises(OSError, match="cannot write"):
+        export(nn.MLP((2, 3)), tmp_path / "none" / "m.onnx")

@@ -2,8 +2,8 @@
 
 import copy
 import json
+import os
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +39,22 @@ class TestCheckpoint:
         with pytest.raises(ValueError, match="2.b is not in the model"):
             nn.load(nn.MLP((2, 3)), tmp_path / "m.safetensors")
         assert (parameters(model) == before).all()
+
+    def test_another_dtype_is_refused(self, tmp_path):
+        nn.save(nn.Dense(2, 3, dtype="float64"), tmp_path / "m")
+        model = nn.Dense(2, 3, rng=0)
+        before = host(model.params["W"]).copy()
+        with pytest.raises(ValueError, match=r"W is float64 \(3, 2\), in the model float32 \(3, 2\)"):
+            nn.load(model, tmp_path / "m")
+        assert (host(model.params["W"]) == before).all()
+
+    @pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F8_E5M2"])
+    def test_dtypes_that_numpy_lacks(self, tmp_path, dtype):
+        size = 2 if dtype == "BF16" else 1
+        header = json.dumps({"W": {"dtype": dtype, "shape": [1, 1], "data_offsets": [0, size]}}).encode()
+        (tmp_path / "m").write_bytes(struct.pack("<Q", len(header)) + header + bytes(size))
+        with pytest.raises(ValueError, match=r"m (is not a readable safetensors file|does not fit the model)"):
+            nn.load(nn.Dense(1, 1), tmp_path / "m")
 
     @pytest.mark.parametrize(
         "make", [lambda: nn.SGD(nn.StepDecay(0.1, 3)), lambda: nn.SGD(0.1, momentum=0.9), lambda: nn.AdamW(0.01)]
@@ -87,12 +103,10 @@ class TestCheckpoint:
         nn.save(nn.MLP((2, 3)), path)
         before = path.read_bytes()
 
-        def full(part, data):
-            with part.open("wb") as file:
-                file.write(data[:50])
+        def full(descriptor):
             raise OSError("no space left")
 
-        monkeypatch.setattr(Path, "write_bytes", full)
+        monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="cannot write .*no space left"):
             nn.save(nn.MLP((2, 3)), path)
         assert path.read_bytes() == before

@@ -25,6 +25,17 @@ class TestHistory:
         with pytest.raises(ValueError, match=r"h\.csv is no history"):
             nn.History.from_csv(tmp_path / "h.csv")
 
+    def test_rows_of_the_user_s_have_what_columns_they_like(self, tmp_path):
+        history = nn.History([{"loss": 0.5}, {"loss": 0.25, "note": 7.0}])
+        assert str(history) == "epoch   1  loss 0.5000\nepoch   2  loss 0.2500"
+        history.plot(tmp_path / "h.png")
+        history.to_csv(tmp_path / "h.csv")
+        assert nn.History.from_csv(tmp_path / "h.csv") == list(history)
+
+    def test_a_table_that_another_program_has_saved(self, tmp_path):
+        (tmp_path / "h.csv").write_bytes(b"\xef\xbb\xbfepoch,loss\n1,0.5\n")
+        assert nn.History.from_csv(tmp_path / "h.csv") == [{"epoch": 1, "loss": 0.5}]
+
     def test_picture(self, tmp_path):
         nn.History(self.rows).plot(tmp_path / "h.png")
         assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")

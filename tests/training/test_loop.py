@@ -97,6 +97,14 @@ class TestFit:
         assert run(5, optimizer, model, history=history) is history
         assert len(history) == 5
 
+    def test_the_validation_of_each_epoch_is_its_own(self, blobs):
+        model, scores = nn.MLP((2, 8, 3), rng=0), []
+        history = nn.fit(
+            model, *blobs, epochs=3, verbose=False, validation=blobs,
+            on_epoch_end=lambda _: scores.append(nn.evaluate(model, *blobs)),
+        )  # fmt: skip
+        assert [(row["val_loss"], row["val_accuracy"]) for row in history] == scores
+
     def test_rows_with_other_columns(self, blobs, tmp_path):
         history = nn.fit(nn.MLP((2, 3)), *blobs, epochs=1, verbose=False)
         nn.fit(nn.MLP((2, 3)), *blobs, epochs=2, validation=blobs, history=history, verbose=False)
