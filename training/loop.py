@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -91,18 +90,16 @@ def fit(
     history = History() if history is None else history
     if not isinstance(history, History):
         raise TypeError(f"fit: expected a History, as an earlier call gave it, got {type(history).__name__}")
-    begun = {} if isinstance(rng, np.random.Generator) else history.begun or {}
-    history.signal, history.begun = 0, None
+    sums, held_out_sums = Sums(_taken_up(history, rng)), Sums()
     rng = _shuffles(rng, len(x), len(history))
-    sums, held_out_sums = Sums(begun), Sums()
     step = _training_step(model, loss, optimizer, max_norm, sums)
     scoring = _scoring_step(model, loss, held_out_sums)
     model.zero_grad()  # an interrupted step may have left gradients
     with Interruptible() as stop:
         for epoch in range(len(history) + 1, epochs + 1):
             sums.begin(optimizer.rate)
-            rest = islice(batch_indices(len(x), batch_size, rng), sums.steps, None)
-            shuffled = progress(rest, sums.steps, -(-len(x) // batch_size), f"epoch {epoch}/{epochs}", verbose)
+            steps, title = -(-len(x) // batch_size), f"epoch {epoch}/{epochs}"
+            shuffled = progress(batch_indices(len(x), batch_size, rng), sums.steps, steps, title, verbose)
             score = _pass(stop.between(prefetch((x, y), shuffled, model.dtype)), step, sums)
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
@@ -125,6 +122,12 @@ def fit(
         where = "within a step" if stop.within else f"after {sums.samples:,} of {len(x):,} samples"
         say(f"\ninterrupted in epoch {len(history) + 1}, {where}")
     return history
+
+
+def _taken_up(history: History, rng: Rng) -> dict[str, float]:
+    """What was begun, if a seed shuffles as it did then; the history is then as one that was not interrupted."""
+    begun, history.signal, history.begun = history.begun or {}, 0, None
+    return {} if isinstance(rng, np.random.Generator) else begun
 
 
 def _shuffles(rng: Rng, samples: int, past: int) -> np.random.Generator:

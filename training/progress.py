@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 
@@ -19,10 +20,11 @@ def say(line: str) -> None:
         pass
 
 
-def progress(data: Iterable[Any], done: int, steps: int, title: str, verbose: bool) -> Iterable[Any]:
-    """The batches with a progress bar, which appears only on a terminal."""
+def progress(batches: Iterable[Any], done: int, steps: int, title: str, verbose: bool) -> Iterable[Any]:
+    """The batches but those done before, with a progress bar, which appears only on a terminal."""
+    batches = islice(batches, done, None)
     if not verbose or sys.stderr is None or getattr(sys.stderr, "closed", False):
-        return data
+        return batches
     from tqdm import tqdm  # here, so that importing xpnn costs little more than NumPy
 
-    return tqdm(data, title, steps, initial=done, leave=False, unit="step", disable=None)
+    return tqdm(batches, title, steps, initial=done, leave=False, unit="step", disable=None)

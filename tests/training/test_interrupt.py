@@ -1,5 +1,6 @@
 """Ctrl-C and other signals during fit."""
 
+import itertools
 import signal
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 from border import parameters
 
 import xpnn as nn
-from xpnn.training import interrupt
+from xpnn.training import interrupt, loop
 
 
 @pytest.fixture
@@ -94,11 +95,19 @@ def without_seconds(history):
     return [{**row, "seconds": 0} for row in history]
 
 
-# passes of an epoch: six steps, then the validation's one
-@pytest.mark.parametrize("at", [1, 3, 6, 7, 8, 10, 20], ids=lambda at: f"pass {at}")
-def test_an_interrupted_run_goes_on_within_the_epoch_to_the_same_bits(at, blobs, sigint):
-    (whole, by), (cut, optimizer) = signalling(), signalling(at)
+@pytest.mark.parametrize("at", [1, 3, 6, 7, 8, 10, 20], ids=lambda at: f"batch {at}")
+def test_an_interrupted_run_goes_on_within_the_epoch_to_the_same_bits(at, blobs, sigint, monkeypatch):
+    (whole, by), (cut, optimizer) = signalling(), signalling()
     wanted = trained(whole, blobs, by, validation=blobs)
+    count, batch_indices = itertools.count(1), loop.batch_indices
+
+    def batches(*arguments):  # of an epoch: those of six steps and the validation's one
+        for batch in batch_indices(*arguments):
+            if next(count) == at:
+                signal.raise_signal(signal.SIGINT)
+            yield batch
+
+    monkeypatch.setattr(loop, "batch_indices", batches)
     history = trained(cut, blobs, optimizer, validation=blobs)
     assert history.interrupted
     assert history.signal == signal.SIGINT
