@@ -76,6 +76,7 @@ def fit(
             has no parameters.
         FloatingPointError: the loss is not finite.
         MemoryError, RuntimeError: the device is out of memory, or was lost.
+        RuntimeError: the model is being trained already, by another thread or by the call that calls this one.
 
     To stop when the held-out loss rises:
 
@@ -103,8 +104,8 @@ def fit(
     sums = _Sums()
     step = _training_step(model, loss, optimizer, max_norm, sums)
     scoring = _scoring_step(model, loss, sums)
-    model.zero_grad()  # an interrupted step may have left gradients
-    with Interruptible() as ctrl_c:
+    with model.locks.fitting(type(model).__name__), Interruptible() as ctrl_c:
+        model.zero_grad()  # an interrupted step may have left gradients
         for epoch in range(len(history) + 1, epochs + 1):
             start, lr = time.perf_counter(), optimizer.rate
             title = f"epoch {epoch}/{epochs}"
