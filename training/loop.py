@@ -68,6 +68,7 @@ def fit(
             has no parameters.
         FloatingPointError: the loss is not finite.
         MemoryError, RuntimeError: the device is out of memory, or was lost.
+        RuntimeError: the model is being trained already, by another thread or by the call that calls this one.
 
     To stop when the held-out loss rises:
 
@@ -94,8 +95,8 @@ def fit(
     rng = _shuffles(rng, len(x), len(history))
     step = _training_step(model, loss, optimizer, max_norm, sums)
     scoring = _scoring_step(model, loss, held_out_sums)
-    model.zero_grad()  # an interrupted step may have left gradients
-    with Interruptible() as stop:
+    with model.locks.fitting(type(model).__name__), Interruptible() as stop:
+        model.zero_grad()  # an interrupted step may have left gradients
         for epoch in range(len(history) + 1, epochs + 1):
             sums.begin(optimizer.rate)
             steps, title = -(-len(x) // batch_size), f"epoch {epoch}/{epochs}"
