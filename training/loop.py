@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from .adam import Adam
 from .history import History, format_row
 from .interrupt import Interruptible
 from .optimizer import Optimizer, clip_grad_norm
+from .progress import progress, say
 from .score import Score, Sums
 
 _BATCH = 256  # samples per batch in inference, which keeps nothing for backward
@@ -100,7 +100,7 @@ def fit(
         for epoch in range(len(history) + 1, epochs + 1):
             sums.begin(optimizer.rate)
             steps, title = -(-len(x) // batch_size), f"epoch {epoch}/{epochs}"
-            shuffled = _progress(batch_indices(len(x), batch_size, rng), sums.steps, steps, title, verbose)
+            shuffled = progress(batch_indices(len(x), batch_size, rng), sums.steps, steps, title, verbose)
             score = _pass(stop.between(prefetch((x, y), shuffled, model.dtype)), step, sums)
             row = {"epoch": epoch, **_row(score)}
             if not np.isfinite(score.loss):
@@ -113,14 +113,15 @@ def fit(
             row |= {"lr": sums.lr, "seconds": time.perf_counter() - sums.start}
             history.append(row)
             sums.reset()
+            done = on_epoch_end is not None and on_epoch_end(history)
             if verbose:
-                print(format_row(row), flush=True)
-            if on_epoch_end is not None and on_epoch_end(history):
+                say(format_row(row))  # last, since it may fail
+            if done:
                 break
     if stop.signal:
         history.signal, history.begun = stop.signal, None if stop.within else sums.state()
         where = "within a step" if stop.within else f"after {sums.samples:,} of {len(x):,} samples"
-        print(f"\ninterrupted in epoch {len(history) + 1}, {where}", flush=True)
+        say(f"\ninterrupted in epoch {len(history) + 1}, {where}")
     return history
 
 
@@ -234,16 +235,6 @@ def _loss(caller: str, loss: Loss | None, y: np.ndarray) -> Loss:
     if not isinstance(loss, Loss):
         raise TypeError(f"{caller}: expected a loss, such as SoftmaxCrossEntropy(), got {loss!r}")
     return loss
-
-
-def _progress(batches: Iterable[Any], done: int, steps: int, title: str, verbose: bool) -> Iterable[Any]:
-    """The batches but those done before, with a progress bar, which appears only on a terminal."""
-    batches = islice(batches, done, None)
-    if not verbose:
-        return batches
-    from tqdm import tqdm  # here, so that importing xpnn costs little more than NumPy
-
-    return tqdm(batches, title, steps, initial=done, leave=False, unit="step", disable=None)
 
 
 def _check_model(caller: str, model: Any) -> None:
