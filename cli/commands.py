@@ -3,8 +3,9 @@
 import argparse
 import hashlib
 import platform
-from collections.abc import Callable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -16,10 +17,10 @@ from ..backend import describe
 from ..data import ImageData, TextData, load_images, load_text, windows
 from ..layers import Softmax
 from ..models import CharRNN, Sequential
-from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, load, predict, save
+from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, predict, save
 from ..training.files import locked
 from ..training.interrupt import Interruptible, terminable
-from .recipe import MODEL_FILE, Recipe, load_model, read_run
+from .recipe import MODEL_FILE, Recipe, load_finite, load_model, read_run
 
 _HISTORY, _CURVES = "history.csv", "curves.png"
 _LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # for adam and adamw; sgd has 25 times that
@@ -103,7 +104,8 @@ def predict_images(args: argparse.Namespace) -> None:
     if not recipe.classes:
         raise ValueError(f"{args.path} is a character model: it has no classes; try `xpnn sample`")
     images = np.stack([_read_image(path, recipe.image_shape, args.invert) for path in args.images])
-    probabilities = predict(Sequential(model, Softmax()), recipe.inputs(images))
+    with _finite_outputs():
+        probabilities = predict(Sequential(model, Softmax()), recipe.inputs(images))
     for path, p in zip(args.images, probabilities, strict=True):
         likeliest = np.argsort(-p)[:3]
         print(f"{path}: " + ", ".join(f"{recipe.classes[k]} ({p[k]:.1%})" for k in likeliest))
@@ -134,7 +136,7 @@ def _load_data(model: str, name: str | None, recipe: Recipe | None = None) -> tu
         text = load_text(name or "topics", recipe.vocabulary if recipe else None)
         return recipe or Recipe.for_text(text), text
     images = load_images(name or "digits")
-    if recipe and (images.x_test.shape[2:] != recipe.image_shape or len(images.classes) != len(recipe.classes)):
+    if recipe and (images.x_test.shape[2:] != recipe.image_shape or len(images.classes) > len(recipe.classes)):
         raise ValueError(
             f"{name}: {len(images.classes)} classes of {images.x_test.shape[2:]} images, but the network was trained "
             f"on {len(recipe.classes)} classes of {recipe.image_shape}"
@@ -173,7 +175,7 @@ def _begin(
         raise ValueError(
             f"{out} was left by `{command}`: --resume takes the same model and options, and the data as they were"
         )
-    load(model, out / MODEL_FILE, optimizer=optimizer)
+    load_finite(model, out / MODEL_FILE, optimizer)
     if optimizer.steps != len(history) * steps + (history.begun or {}).get("steps", 0):
         raise ValueError(f"{out / MODEL_FILE}: its {len(history)} epochs are not {optimizer.steps} steps")
     _add_seconds(history, out / _HISTORY)
@@ -209,6 +211,18 @@ def _optimizer(args: argparse.Namespace, steps: int) -> Optimizer:
     return Adam(schedule) if args.optimizer == "adam" else AdamW(schedule, weight_decay=_DECAY)
 
 
+@contextmanager
+def _finite_outputs() -> Iterator[None]:
+    """Raise FloatingPointError where the library warns that outputs or the loss are not finite."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "(evaluate|predict): ", RuntimeWarning)
+        try:
+            yield
+        except RuntimeWarning as warning:
+            raise FloatingPointError(str(warning)) from None
+
+
+@_finite_outputs()
 def _score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str:
     """The held-out result as one line."""
     if isinstance(data, TextData):

@@ -11,7 +11,8 @@ import numpy as np
 from ..backend import Rng
 from ..data import ImageData, TextData
 from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
-from ..training import History, load, read_metadata
+from ..training import History, Optimizer, load, read_metadata
+from ..training.score import names_not_finite
 
 MODELS = ("mlp", "lenet5", "rnn", "charrnn")
 MODEL_FILE = "model.safetensors"  # in a run's folder
@@ -107,6 +108,7 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
 
     Raises:
         OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe.
+        FloatingPointError: the network holds NaN or infinity.
     """
     path = path / MODEL_FILE if path.is_dir() else path
     recipe, _ = read_run(path)
@@ -114,8 +116,15 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
         model = recipe.build()
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
-    load(model, path)
+    load_finite(model, path)
     return recipe, model
+
+
+def load_finite(model: Sequential, path: Path, optimizer: Optimizer | None = None) -> None:
+    """:func:`xpnn.load`; raises FloatingPointError if the network then holds NaN or infinity."""
+    load(model, path, optimizer=optimizer)
+    if spoilt := names_not_finite(model):
+        raise FloatingPointError(f"{path}: {spoilt[0]} holds NaN or infinity, so that the network is of no use")
 
 
 def _digest(*arrays: np.ndarray) -> str:
