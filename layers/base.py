@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backend import Array, Params, Window, xp
 from .inference import inference_mode
+from .locks import Locks
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
 
 Backward = Callable[[Array], Any]
@@ -25,7 +26,7 @@ class Layer:
 
     What backward needs is kept in its closure. A layer has no state between calls, so several threads may call forward
     at the same time. Backward may read y and the parameters, so they must not change before it runs; it adds to the
-    layer's gradients, so only one thread may run it at a time.
+    layer's gradients, so only one thread may run it at a time. (Threads that run a :class:`Sequential`'s take turns.)
 
     Attributes:
         params: the parameters by name. Look them up in each pass: the arrays are replaced when the layer joins a
@@ -108,6 +109,12 @@ class Layer:
         for _, leaf in self.leaves():
             leaf.grads.clear()
 
+    @property
+    def locks(self) -> Locks:
+        """Of what happens to this layer only once at a time."""
+        locks: Locks = vars(self).get("_locks") or vars(self).setdefault("_locks", Locks())
+        return locks
+
     _flat: tuple[Array, Array] | None = None
     _gathered: tuple["Layer", ...] = ()  # the layers whose arrays are in _flat
 
@@ -186,14 +193,15 @@ class Layer:
             raise error(f"{self}: {text}")
 
     def _checked(self, y: Array, backward: Backward) -> Backward:
-        """Backward behind a check that dE/dy has y's shape and dtype."""
-        shape, dtype = y.shape, y.dtype
+        """Backward behind a check that dE/dy has y's shape and dtype; of several threads, one at a time."""
+        shape, dtype, locks = y.shape, y.dtype, self.locks
 
         def checked(dy: Array) -> Any:
             if dy.shape != shape or dy.dtype != dtype:
                 got = f"{dy.shape} and {dy.dtype}"
                 raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {shape} and {dtype}, got {got}")
-            return backward(dy)
+            with locks.backward:
+                return backward(dy)
 
         return checked
 
@@ -225,7 +233,7 @@ def _mismatch(
     return None
 
 
-CACHES = ("_flat", "_gathered", "_plan")  # attributes that hold layers or arrays without owning them
+CACHES = ("_flat", "_gathered", "_plan", "_locks")  # attributes of this very layer; what they hold is not its own
 
 
 def _tree(layer: Layer) -> Iterator[Layer]:

@@ -63,9 +63,8 @@ class Composite(Layer):
     def twin(self, grads: Callable[[Layer], Params]) -> Layer:
         """A copy whose attributes hold the twins of its layers, also inside lists, tuples and dicts."""
         twin = copy.copy(self)
-        for name, value in vars(self).items():
-            if name not in CACHES:
-                vars(twin)[name] = _twins_in(value, grads)
+        vars(twin).clear()
+        vars(twin).update((k, _twins_in(value, grads)) for k, value in vars(self).items() if k not in CACHES)
         return twin
 
 

@@ -50,6 +50,7 @@ class Sequential(Composite):
     """
 
     separable = Composite.separable
+    _plan: Plan | None = None
 
     def __init__(
         self, *layers: Layer, input_shape: tuple[int, ...] | None = None, input_dtype: str | None = None
@@ -61,7 +62,6 @@ class Sequential(Composite):
                 raise TypeError(f"Sequential: expected layers, got {type(layer).__name__}")
         self.layers = list(layers)
         self.input_shape, self.input_dtype = input_shape, input_dtype
-        self._plan: Plan | None = None
         if any(leaf.params and vector_of(leaf.params) is None for _, leaf in self.leaves()):
             self.gather()  # layers of another network stay there until this one's flat vectors are used
 

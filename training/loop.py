@@ -75,6 +75,7 @@ def fit(
         FloatingPointError: a step's loss is not finite, or a parameter or buffer is not after an epoch; it names epoch
             and step, and comes before ``on_epoch_end``, which never sees such a model.
         MemoryError, RuntimeError: the device is out of memory, or was lost.
+        RuntimeError: the model is being trained already, by another thread or by the call that calls this one.
 
     To stop when the held-out loss rises:
 
@@ -97,8 +98,8 @@ def fit(
     rng = _shuffles(rng, len(x), len(history))
     step = _training_step(model, loss, optimizer, max_norm, sums)
     scoring = _scoring_step(model, loss, held_out_sums)
-    model.zero_grad()  # an interrupted step may have left gradients
-    with Interruptible() as stop:
+    with model.locks.fitting(type(model).__name__), Interruptible() as stop:
+        model.zero_grad()  # an interrupted step may have left gradients
         rehearse("fit", model, loss, (x, y), batch_size, rehearsal())
         if held_out:
             rehearse("fit: validation", model, loss, held_out, _BATCH, inference())

@@ -5,7 +5,7 @@ import weakref
 from numbers import Real
 from typing import Any
 
-from ..backend import Array, xp
+from ..backend import Array, accelerated, xp
 from ..layers import Layer
 from ..layers.parameters import Parameters
 from .schedules import Schedule
@@ -137,6 +137,13 @@ def clip_grad_norm(model: Layer, max_norm: float) -> Array:
     if not max_norm > 0:
         raise ValueError(f"clip_grad_norm: expected max_norm > 0, got {max_norm}")
     grads = model.gather()[1]
-    norm = xp.sqrt(grads @ grads)
+    norm = euclidean_norm(grads)
     grads *= xp.minimum(1.0, max_norm / (norm + 1e-6))
+    return norm
+
+
+@accelerated
+def euclidean_norm(g: Array) -> Array:
+    """|g| of a vector."""
+    norm: Array = xp.sqrt(g @ g)
     return norm

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..select import Array
 from ..shared.matrices import matrices
-from .numpy_blas import address, blas_function
+from .numpy_blas import address, blas_function, in_turn
 
 _WORTH = 1 << 14  # elements of the result: with fewer, the call costs more than a temporary array
 _I, _P = ctypes.c_int64, ctypes.c_void_p
@@ -28,13 +28,13 @@ def gemm(out: Array, a: Array, b: Array) -> None:
     """
     function = _gemm(out.dtype.char) if out.size >= _WORTH and out.dtype == a.dtype == b.dtype else None
     if function is None or not out.flags.c_contiguous:
-        out += np.matmul(a, b)
+        out += in_turn(np.matmul, a, b)
         return
     (m, k), n = a.shape, b.shape[1]
     (A, turn_a, lda), (B, turn_b, ldb) = matrices(a), matrices(b)
     turns = (_TURNS[turn_a], _TURNS[turn_b])
     first, second = address(A.T if turn_a else A), address(B.T if turn_b else B)
-    function(_ROW_MAJOR, *turns, m, n, k, 1.0, first, lda, second, ldb, 1.0, address(out), n)
+    in_turn(function, _ROW_MAJOR, *turns, m, n, k, 1.0, first, lda, second, ldb, 1.0, address(out), n)
 
 
 def axpby(a: float, x: Array, b: float, y: Array) -> None:

@@ -9,19 +9,16 @@ from ..shared.recurrent import through_time
 from .activations import leaky_relu, relu, tanh
 from .dense import dense
 from .embedding import embedding
-from .memory import keep_freed_memory
-from .optimizers import adam, sgd
+from .optimizers import adam, euclidean_norm, sgd
 from .pooling import max_pool, mean_pool
 from .slices import in_slices
 from .threads import batch_slices
-
-keep_freed_memory()
 
 FORMS: dict[str, Callable[..., Any]] = {
     form.__name__: form
     for form in (
         *(conv2d, max_pool, mean_pool, dense, tanh, relu, leaky_relu, embedding, through_time),
         *(batch_norm, fixed_norm),
-        *(sgd, adam, batch_slices, in_slices),
+        *(sgd, adam, euclidean_norm, batch_slices, in_slices),
     )
 }

@@ -6,16 +6,20 @@ If threadpoolctl does not know it (Apple's Accelerate, for example), no function
 import contextlib
 import ctypes
 import functools
-import itertools
 import math
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..select import Array
 
+T = TypeVar("T")
+
+_WHOLE, _VECTOR = 1 << 18, 9216  # multiplications: fewer are one thread's, of matrices and of a matrix and a vector
 _AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
 _DIRECT = 1_000_000  # multiplications: up to here OpenBLAS, on one thread, reads both factors without a copy
 _FEW = 4000  # elements of the first factor: with more, that is slower than copying unless the second is narrow
@@ -58,34 +62,120 @@ def blas_threads() -> int:
 
     Inside of :func:`single_threaded_blas`, whichever thread is in it, this is still the number outside.
     """
-    return max(_taken or _current_threads(), default=1)
+    with _turn:
+        return max(_before or _current_threads(), default=1)
+
+
+class _Me(threading.local):
+    """A Python thread's own: whether its products run on one thread each, and the lock that it holds during each."""
+
+    def __init__(self) -> None:
+        self.alone, self.lock = False, threading.RLock()
+        with _turn:
+            _locks.add(self.lock)
+
+
+_turn = threading.RLock()  # held by whoever changes what follows
+_locks: "weakref.WeakSet[Any]" = weakref.WeakSet()  # of all Python threads that have multiplied
+_wanted = False  # whether one who has the turn waits for the other threads' products to end
+_users = 0  # the number of callers inside of single_threaded_blas
+_before: list[int] = []  # each library's threads outside of it, while there are users and one has more than 1
+me = _Me()
 
 
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """One thread per BLAS call within this block: for products that are too small to divide, or already divided.
+    """One thread per BLAS call within this block: for products that are already divided.
 
-    The number of threads is global to the process. It is restored when the last caller leaves the block.
+    The number of threads is global to the process. It changes when the first caller enters and the last one leaves, and
+    for each product of a Python thread that is not in such a block (:func:`in_turn`): always while nobody multiplies.
     """
-    global _taken, _users
-    with _counting:
-        if not _users and max(before := _current_threads(), default=1) > 1:
-            _taken = before
-            _set_threads([1] * len(before))
+    global _users
+    if me.alone:
+        yield
+        return
+    with _turn:
+        if not _users:
+            _change_threads(take=True)
         _users += 1
+    me.alone = True
     try:
         yield
     finally:
-        with _counting:
+        me.alone = False
+        with _turn:
             _users -= 1
-            if not _users and _taken:
-                _set_threads(_taken)
-                _taken = []
+            if not _users:
+                _change_threads(take=False)
 
 
-_counting = threading.Lock()
-_users = 0  # the number of callers inside of single_threaded_blas
-_taken: list[int] = []  # each library's threads before, if one had more than 1
+def in_turn(multiply: Callable[..., T], *args: Any) -> T:
+    """``multiply(*args)`` by as many BLAS threads as the caller has, whatever other Python threads do.
+
+    BLAS rounds by the number of threads, so each product takes care that it is not another one's.
+    """
+    if _wanted:
+        with _turn:  # let it pass who waits for everybody
+            pass
+    with me.lock:
+        if me.alone or not _before:
+            return multiply(*args)
+    if multiply is np.matmul and not _divides(*args[:2]):
+        return multiply(*args)
+    with _nobody_multiplies():  # but this thread, while another one is in single_threaded_blas
+        now = _current_threads()
+        _set_threads(_before or now)
+        try:
+            return multiply(*args)
+        finally:
+            _set_threads(now)
+
+
+def _divides(a: Array, b: Array) -> bool:
+    """Whether OpenBLAS may divide a product among its threads."""
+    rows, inner, columns = a.shape[-2] if a.ndim > 1 else 1, a.shape[-1], b.shape[-1]
+    return rows * inner * columns >= (_WHOLE if rows > 1 < columns else _VECTOR)
+
+
+@contextlib.contextmanager
+def _nobody_multiplies() -> Iterator[None]:
+    global _wanted
+    with _turn, contextlib.ExitStack() as held:
+        _wanted = True
+        for lock in list(_locks):
+            held.enter_context(lock)
+        _wanted = False
+        yield
+
+
+def _change_threads(take: bool) -> None:
+    """Leave one thread to BLAS, if it has more, or give it back what it had."""
+    global _before
+    with _nobody_multiplies():
+        if take and max(now := _current_threads(), default=1) > 1:
+            _before = now
+            _set_threads([1] * len(now))
+        elif _before:
+            _set_threads(_before)
+            _before = []
+
+
+def _after_fork() -> None:
+    """In a forked process the other Python threads do not exist, nor what they have taken."""
+    global _users
+    _users = int(me.alone)
+    if not _users:
+        _change_threads(take=False)
+    _fork.close()
+
+
+_fork = contextlib.ExitStack()
+if hasattr(os, "register_at_fork"):  # not on Windows, where no process is forked
+    os.register_at_fork(
+        before=lambda: _fork.enter_context(_nobody_multiplies()),  # else BLAS's own locks may stay taken in the child
+        after_in_parent=_fork.close,
+        after_in_child=_after_fork,
+    )
 
 
 def _current_threads() -> list[int]:
@@ -93,35 +183,9 @@ def _current_threads() -> list[int]:
 
 
 def _set_threads(numbers: list[int]) -> None:
-    for set_threads, number in zip(_setters(), numbers, strict=True):
-        set_threads(number)
-
-
-@functools.cache
-def _setters() -> list[Callable[[int], None]]:
-    """For each library, the function that sets its number of threads.
-
-    From version 3.8 on, threadpoolctl's own setter affects OpenBLAS in the calling Python thread only.
-    """
-    setters = []
-    for library in blas_libraries():
-        openmp = getattr(library, "threading_layer", "") == "openmp"  # its count is per Python thread
-        affixes = () if openmp else itertools.product(("", "scipy_"), ("", "64_", "_64"))
-        names = (f"{prefix}openblas_set_num_threads{suffix}" for prefix, suffix in affixes)
-        found = (getattr(library.dynlib, name, None) for name in names)
-        setters.append(next(filter(None, found), library.set_num_threads))
-    return setters
-
-
-def after_fork() -> None:
-    """Renew the lock: in a forked process, the thread that may have held it does not exist."""
-    global _counting
-    _counting = threading.Lock()
-
-
-def too_small_to_divide(multiplications: int) -> bool:
-    """Whether BLAS divides a product among threads although one thread is as fast: with AVX2 below 2^19."""
-    return not _avx512() and multiplications < 1 << 19
+    for library, number in zip(blas_libraries(), numbers, strict=True):
+        # threadpoolctl 3.8's public setter does nothing in all Python threads but the first that calls it
+        getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
 
 
 def better_in_halves(multiplications: int) -> bool:

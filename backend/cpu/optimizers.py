@@ -7,6 +7,7 @@ import numpy as np
 from ..select import Array
 from .blas import axpby
 from .memory import cache_blocks
+from .numpy_blas import in_turn
 
 
 def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov: bool, weight_decay: float) -> None:
@@ -44,3 +45,9 @@ def adam(
         np.divide(mean, grads, out=grads)
         axpby(-rate, grads, shrink, params)
         grads.fill(0)
+
+
+def euclidean_norm(g: Array) -> Array:
+    """The product takes its turn, since BLAS divides it."""
+    norm: Array = np.sqrt(in_turn(np.matmul, g, g))
+    return norm

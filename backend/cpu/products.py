@@ -1,7 +1,6 @@
 """Matrix products in sizes for which NumPy's BLAS is fast."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,7 +9,8 @@ from ..shared.matrices import product_shape
 from .blas import gemm
 from .numpy_blas import aligned as aligned
 from .numpy_blas import aligned_empty as aligned_empty
-from .numpy_blas import better_in_halves, pieces, single_threaded_blas, sum_pieces, too_small_to_divide
+from .numpy_blas import better_in_halves, pieces, sum_pieces
+from .numpy_blas import in_turn as in_turn
 from .numpy_blas import kernels_at_once as kernels_at_once
 from .numpy_blas import narrow_parts as narrow_parts
 from .shares import Share
@@ -24,17 +24,17 @@ accumulate = gemm
 def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """One call of ``numpy.matmul``, with the matrices' rows or columns in chunks if BLAS is then faster."""
     if b.ndim < 3:
-        return np.matmul(a, b, out=out)
+        return in_turn(np.matmul, a, b, out)
     in_order = a.ndim > 1 and b.strides[-1] == b.itemsize
     rows, columns = pieces(a.shape[-2], a.shape[-1], b.shape[-1]) if in_order else (1, 1)
     if rows == columns == 1:
-        return np.matmul(a, b, out=out)
+        return in_turn(np.matmul, a, b, out)
     out = np.empty(product_shape(a, b), dtype=np.result_type(a, b)) if out is None else out
     # views with the axes (..., rows, columns) in front of the matrices' own
     first = a.reshape(*a.shape[:-2], rows, 1, -1, a.shape[-1])
     second = b.reshape(*b.shape[:-1], columns, -1).swapaxes(-2, -3)[..., None, :, :, :]
     target = out.reshape(*out.shape[:-2], rows, a.shape[-2] // rows, columns, -1).swapaxes(-2, -3)
-    np.matmul(first, second, out=target)
+    in_turn(np.matmul, first, second, target)
     return out
 
 
@@ -54,15 +54,9 @@ def add_rows(out: Array, x: Array) -> None:
     out += x.sum(0)
 
 
-@contextlib.contextmanager
-def small_products(rows: int, W: Array) -> Iterator[Callable[[Array, Array, Array], Array]]:
-    """A function ``matmul(x, W, out)`` for a loop over products ``x @ W`` in which x has at most so many rows.
-
-    Within this block BLAS uses one thread if the products are too small to divide.
-    """
-    size = rows * W.size
-    with single_threaded_blas() if too_small_to_divide(size) else contextlib.nullcontext():
-        yield _by_halves if better_in_halves(size) else matmul
+def small_products(rows: int, W: Array) -> Callable[[Array, Array, Array], Array]:
+    """A function ``matmul(x, W, out)`` for a loop over products ``x @ W`` in which x has at most so many rows."""
+    return _by_halves if better_in_halves(rows * W.size) else matmul
 
 
 def _by_halves(a: Array, b: Array, out: Array) -> Array:
@@ -71,7 +65,7 @@ def _by_halves(a: Array, b: Array, out: Array) -> Array:
         matmul(a[:half], b, out[:half])
         matmul(a[half:], b, out[half:])
         return out
-    np.matmul(a.reshape(2, -1, a.shape[1]), b, out=out.reshape(2, -1, out.shape[1]))
+    in_turn(np.matmul, a.reshape(2, -1, a.shape[1]), b, out.reshape(2, -1, out.shape[1]))
     return out
 
 
@@ -85,7 +79,7 @@ def sum_of_products(a: Array, b: Array) -> Array:
     rows = a.reshape(G, P, n, -1, height, L // length, length).transpose(0, 1, 2, 5, 3, 4, 6)  # a view
     turned = aligned_empty((G, P, n, L // length, 1, length, D), a.dtype)
     turned[..., 0, :, :] = b.reshape(G, P, n, D, -1, length).transpose(0, 1, 2, 4, 5, 3)
-    return np.matmul(rows, turned).reshape(G, -1, K, D).sum(1)
+    return in_turn(np.matmul, rows, turned).reshape(G, -1, K, D).sum(1)
 
 
 def view(x: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:

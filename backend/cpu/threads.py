@@ -2,28 +2,25 @@
 
 There are as many threads as BLAS has (all cores, or what OPENBLAS_NUM_THREADS or OMP_NUM_THREADS says); meanwhile BLAS
 uses one thread per call. A large batch has more slices than there are threads, so that temporary arrays stay small. The
-slices depend only on the batch's size and the number of threads, so a repeated run gives the same bits.
+slices depend only on the batch's size and the number of threads, so a repeated run gives the same bits, and other
+threads' products wait for their turn (`in_turn`).
 """
 
 import contextvars
-import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
-from .numpy_blas import after_fork, blas_threads, single_threaded_blas
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from .numpy_blas import blas_threads, me, single_threaded_blas
 
 T = TypeVar("T")
 
 _LEAST = 96 * 1024  # elements of a batch: with fewer, waking a thread costs more than it saves
 _MOST = 256 * 1024  # elements of a slice
-
-_divided: contextvars.ContextVar[bool] = contextvars.ContextVar("divided", default=False)
-_alone = threading.Lock()
 
 
 def batch_slices(samples: int, elements: int) -> list[slice]:
@@ -34,7 +31,7 @@ def batch_slices(samples: int, elements: int) -> list[slice]:
         elements: their number in the batch.
     """
     count = 1
-    if not (elements < _LEAST or _divided.get()):
+    if not (elements < _LEAST or me.alone):
         threads = blas_threads()
         count = min(samples, threads * -(-elements // (threads * _MOST)))
     ends = [samples * (i + 1) // count for i in range(count)]
@@ -46,27 +43,27 @@ def in_parallel(tasks: Sequence[Callable[[], T]], count: int) -> list[T]:
 
     Only one caller at a time uses the threads; for others the tasks run in the calling thread, with the same results.
     """
-    shares: list[Callable[[], list[T]]] = [
-        functools.partial(contextvars.copy_context().run, _run, tasks[index::count]) for index in range(count)
+    shares: list[Callable[[], Any]] = [
+        partial(contextvars.copy_context().run, _results, tasks[index::count]) for index in range(count)
     ]
-    if count == 1 or not _alone.acquire(blocking=False):
-        return _in_order([share() for share in shares])
-    try:
-        with single_threaded_blas():
-            others = [_pool(count - 1).submit(share) for share in shares[1:]]
+    with single_threaded_blas():
+        if count == 1 or not _free.acquire(blocking=False):
+            return _in_order([share() for share in shares])
+        try:
+            answers = [_handed_over(share, number) for number, share in enumerate(shares[1:], 1)]
             try:
                 first = shares[0]()
             finally:
-                done = [future.exception() for future in others]  # waits for every thread, also after an error
-            for error in filter(None, done):
-                raise error
-            return _in_order([first, *(future.result() for future in others)])
-    finally:
-        _alone.release()
+                others = [answer.get() for answer in answers]  # waits for every thread, also after an error
+        finally:
+            _free.release()
+    for error in others:
+        if isinstance(error, BaseException):
+            raise error
+    return _in_order([first, *others])
 
 
-def _run(tasks: Sequence[Callable[[], T]]) -> list[T]:
-    _divided.set(True)
+def _results(tasks: Sequence[Callable[[], T]]) -> list[T]:
     return [task() for task in tasks]
 
 
@@ -75,19 +72,47 @@ def _in_order(shares: list[list[T]]) -> list[T]:
     return [share[turn] for turn in range(len(shares[0])) for share in shares if turn < len(share)]
 
 
+# Threads of one's own, since those of concurrent.futures serve nobody once the main thread has ended.
+
+_free = threading.Lock()  # not taken: no caller uses the threads
+_started = 0
+_shares: "SimpleQueue[tuple[Callable[[], Any], SimpleQueue[Any]]]" = SimpleQueue()
+
+
+def _handed_over(share: Callable[[], Any], number: int) -> "SimpleQueue[Any]":
+    """The queue in which a thread, one of so many, puts the share's results, or its error."""
+    global _started
+    answers: SimpleQueue[Any] = SimpleQueue()
+    try:
+        if _started < number:
+            threading.Thread(target=_serve, name="xpnn", daemon=True).start()
+            _started += 1
+    except RuntimeError:  # the interpreter is about to end
+        pass
+    if _started and not sys.is_finalizing():
+        _shares.put((share, answers))
+    else:
+        _answer(share, answers)
+    return answers
+
+
+def _serve() -> None:
+    me.alone = True
+    while True:
+        _answer(*_shares.get())
+
+
+def _answer(share: Callable[[], Any], answers: "SimpleQueue[Any]") -> None:
+    try:
+        answers.put(share())
+    except BaseException as error:
+        answers.put(error)
+
+
 def _after_fork() -> None:
-    """Renew locks and threads: a forked process lacks its parent's threads, one of which may hold a lock."""
-    global _alone
-    _alone = threading.Lock()
-    _pool.cache_clear()
-    after_fork()
-
-
-@functools.cache
-def _pool(threads: int) -> "ThreadPoolExecutor":
-    from concurrent.futures import ThreadPoolExecutor  # here, since importing it takes a while
-
-    return ThreadPoolExecutor(threads, thread_name_prefix="xpnn")
+    """A forked process lacks its parent's threads."""
+    global _free, _started, _shares
+    _free, _started, _shares = threading.Lock(), 0, SimpleQueue()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where no process is forked

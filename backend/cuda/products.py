@@ -1,7 +1,6 @@
 """Matrix products on a device by cuBLAS, without a copy if the strides allow."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ..select import Array, Params, xp
@@ -102,10 +101,9 @@ def _is_target(c: Array) -> bool:
 aligned, aligned_empty = xp.ascontiguousarray, xp.empty
 
 
-@contextlib.contextmanager
-def small_products(rows: int, W: Array) -> Iterator[Callable[[Array, Array, Array], Array]]:
+def small_products(rows: int, W: Array) -> Callable[[Array, Array, Array], Array]:
     """A function ``matmul(x, W, out)`` for a loop over products ``x @ W``."""
-    yield matmul
+    return matmul
 
 
 def sum_of_products(a: Array, b: Array) -> Array:

@@ -5,11 +5,12 @@ before and after it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..accelerate import may_decline
+from ..accelerate import EQUATIONS
 from ..select import Array, Params, xp
 from .machine import products
 from .sequences import RaggedSteps, Steps
@@ -76,24 +77,24 @@ def elman_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> S
     (h,), W_h = states, params["W_h"]
     h_rows = h[steps.N :]
     turned = products.aligned(W_h.T)  # halves the time of the loop's small products
-    with products.small_products(steps.N, turned) as product:
-        for now, before in steps.slices:
-            h_now = product(h[before], turned, h_rows[now])
-            h_now += a[now]
-            xp.tanh(h_now, out=h_now)
+    product = products.small_products(steps.N, turned)
+    for now, before in steps.slices:
+        h_now = product(h[before], turned, h_rows[now])
+        h_now += a[now]
+        xp.tanh(h_now, out=h_now)
 
     def backward(dh_rows: Array | None, dstates: list[Array], grads: Params) -> Array:
         (dh,) = dstates
         delta: Array = h_rows * h_rows
         xp.subtract(1, delta, out=delta)
         straight = products.aligned(W_h)
-        with products.small_products(steps.N, straight) as product:
-            for now, _ in reversed(steps.slices):
-                d, dh_now = delta[now], dh[: now.stop - now.start]
-                if dh_rows is not None:
-                    dh_now += dh_rows[now]
-                d *= dh_now
-                product(d, straight, dh_now)
+        product = products.small_products(steps.N, straight)
+        for now, _ in reversed(steps.slices):
+            d, dh_now = delta[now], dh[: now.stop - now.start]
+            if dh_rows is not None:
+                dh_now += dh_rows[now]
+            d *= dh_now
+            product(d, straight, dh_now)
         products.add_product(grads, "W_h", delta.T, h[steps.before])
         return delta
 
@@ -208,7 +209,6 @@ def scan_of(step: Callable[..., Any]) -> Scan | None:
     return scans.get(f"{step.__module__}.{step.__qualname__}".partition(".")[2])
 
 
-@may_decline
 def through_time(
     step: Callable[..., Any],
     x: Array,
@@ -218,8 +218,15 @@ def through_time(
     return_sequences: bool,
     needs_dx: bool = True,
 ) -> Recurrence:
-    """Declines a step that has no scan, and LSTM and GRU in large batches."""
+    """The equation itself for a step that has no scan, and for LSTM and GRU in large batches."""
     scan = scan_of(step)
     if scan is None or (scan is not elman_scan and lengths is None and len(x) >= _MANY):
-        return NotImplemented
+        equation: Callable[..., Recurrence] = EQUATIONS["through_time"]
+        return equation(partial(_in_turn, step), x, state, params, lengths, return_sequences, needs_dx)
     return recurrence(scan, x, state, params, lengths, return_sequences, needs_dx)
+
+
+def _in_turn(step: Callable[..., Any], *args: Any) -> tuple[State, Callable[..., Any]]:
+    """A step, and its backward, whose products are BLAS's own."""
+    following, backward = products.in_turn(step, *args)
+    return following, partial(products.in_turn, backward)

@@ -74,9 +74,9 @@ def test_a_product_in_pieces_is_the_product(rows, inner, columns, divided, avx51
 def test_products_of_a_loop_by_halves_are_the_products(rows, avx512, rng):
     W, x = rng.standard_normal((128, 128)), rng.standard_normal((rows, 128))
     out = nn.xp.empty((rows, 128))
-    with small_products(64, dev(W)) as product:  # 64 rows are just too many for the direct kernels
-        assert (product is not matmul) == ON_CPU
-        assert product(dev(x), dev(W), out) is out
+    product = small_products(64, dev(W))  # 64 rows are just too many for the direct kernels
+    assert (product is not matmul) == ON_CPU
+    assert product(dev(x), dev(W), out) is out
     np.testing.assert_allclose(host(out), x @ W, rtol=1e-11, atol=1e-11)
 
 

@@ -382,6 +382,10 @@ def adam(rng: Rng, dtype: str) -> Draw:
     return Draw(inputs | {"betas": one_of(rng, (0.9, 0.999), (0.0, 0.5)), "weight_decay": one_of(rng, 0.0, 0.1)}, None)
 
 
+def euclidean_norm(rng: Rng, dtype: str) -> Draw:
+    return Draw({"g": _vectors(rng, dtype, 1)[0]}, None)
+
+
 # -- what computes no arrays of its own
 
 
@@ -536,6 +540,7 @@ CASES: dict[str, Case] = {
     "softmax_cross_entropy": Computed(softmax_cross_entropy),
     "sgd": Computed(sgd),
     "adam": Computed(adam),
+    "euclidean_norm": Computed(euclidean_norm),
     "captured": captured,
     "prefetch": prefetch,
     "batch_slices": batch_slices,

@@ -289,9 +289,7 @@ OTHERS = [
         "Dense",
     ),
     Mutation("backend.cpu.products.add_product", "[key], a,", "[key], a[:, ::-1],", "columns in reverse", "W", "Dense"),
-    Mutation(
-        "backend.cpu.blas.gemm", "out += np.matmul", "out[...] = np.matmul", "overwrites the gradient", "W", "Dense"
-    ),
+    Mutation("backend.cpu.blas.gemm", "out += in_turn", "out[...] = in_turn", "overwrites the gradient", "W", "Dense"),
     Mutation("backend.cpu.activations.tanh", "np.subtract(1, slope, out=slope)", "pass", "1 - a^2", "input", "Tanh"),
     Mutation(
         "backend.cpu.activations.relu", "(a > 0)", "(da > 0)", "sign of the gradient, not of the input", "input", "ReLU"

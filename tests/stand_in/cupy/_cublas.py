@@ -1,6 +1,7 @@
 """cuBLAS as its library is called: addresses, column-major matrices, leading dimensions, status numbers."""
 
 import ctypes
+import threading
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,11 @@ _SUCCESS, _NOT_INITIALIZED, _INVALID_VALUE = 0, 1, 7
 _TYPES = {0: np.dtype("float32"), 1: np.dtype("float64")}
 
 
-class Cublas:
-    """Stands for the library that ctypes loads. ``calls`` holds the products' names, counts and compute types."""
+class Cublas(threading.local):
+    """Stands for the library that ctypes loads, of which each thread has a handle with a stream of its own.
+
+    ``calls`` holds the names, counts and compute types of the thread's products.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int, int]] = []
