@@ -5,8 +5,9 @@ import hashlib
 import os
 import platform
 import shlex
-from collections.abc import Callable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -21,10 +22,10 @@ from ..data.pictures import read_picture
 from ..data.text import BUILT_IN as TEXTS
 from ..layers import Softmax
 from ..models import CharRNN, Sequential
-from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, load, predict, save
+from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, predict, save
 from ..training.files import locked
 from ..training.interrupt import Interruptible, terminable
-from .recipe import MODEL_FILE, Recipe, load_model, read_run
+from .recipe import MODEL_FILE, Recipe, load_finite, load_model, read_run
 from .streams import escaped, silent_libraries, tell
 
 _HISTORY, _CURVES = "history.csv", "curves.png"
@@ -119,7 +120,8 @@ def predict_images(args: argparse.Namespace) -> int:
             tell(str(error))
             failed = 1
             continue
-        (p,) = predict(network, recipe.inputs(image[None]))
+        with _finite_outputs():
+            (p,) = predict(network, recipe.inputs(image[None]))
         likeliest = ", ".join(f"{escaped(recipe.classes[k])} ({p[k]:.1%})" for k in np.argsort(-p)[:3])
         print(f"{escaped(str(path))}: {likeliest}")
     return failed
@@ -155,7 +157,7 @@ def _load_data(
         text = load_text(name or "topics", recipe.vocabulary if recipe else None, encoding=encoding)
         return recipe or Recipe.for_text(text), text
     images = load_images(name or "digits", test_only=recipe is not None)
-    if recipe and (images.x_test.shape[2:] != recipe.image_shape or len(images.classes) != len(recipe.classes)):
+    if recipe and (images.x_test.shape[2:] != recipe.image_shape or len(images.classes) > len(recipe.classes)):
         raise ValueError(
             f"{name}: {len(images.classes)} classes of {images.x_test.shape[2:]} images, but the network was trained "
             f"on {len(recipe.classes)} classes of {recipe.image_shape}"
@@ -195,7 +197,7 @@ def _begin(
         raise ValueError(
             f"{out} was left by `{command}`: --resume takes the same model and options, and the data as they were"
         )
-    load(model, out / MODEL_FILE, optimizer=optimizer)
+    load_finite(model, out / MODEL_FILE, optimizer)
     if optimizer.steps != len(history) * steps + (history.begun or {}).get("steps", 0):
         raise ValueError(f"{out / MODEL_FILE}: its {len(history)} epochs are not {optimizer.steps} steps")
     _add_seconds(history, out / _HISTORY)
@@ -231,6 +233,18 @@ def _optimizer(args: argparse.Namespace, steps: int) -> Optimizer:
     return Adam(schedule) if args.optimizer == "adam" else AdamW(schedule, weight_decay=_DECAY)
 
 
+@contextmanager
+def _finite_outputs() -> Iterator[None]:
+    """Raise FloatingPointError where the library warns that outputs or the loss are not finite."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "(evaluate|predict): ", RuntimeWarning)
+        try:
+            yield
+        except RuntimeWarning as warning:
+            raise FloatingPointError(str(warning)) from None
+
+
+@_finite_outputs()
 def _score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str:
     """The held-out result as one line."""
     if isinstance(data, TextData):

@@ -11,8 +11,9 @@ import numpy as np
 from ..backend import Rng
 from ..data import ImageData, TextData
 from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
-from ..training import History, load
+from ..training import History, Optimizer, load
 from ..training.checkpoint import Arrays, read_header
+from ..training.score import names_not_finite
 
 MODELS = ("mlp", "lenet5", "rnn", "charrnn")
 MODEL_FILE = "model.safetensors"  # in a run's folder
@@ -138,6 +139,7 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
 
     Raises:
         OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe, or one that its arrays do not fit.
+        FloatingPointError: the network holds NaN or infinity.
     """
     path = path / MODEL_FILE if path.is_dir() else path
     recipe, _, arrays = read_run(path)
@@ -146,8 +148,15 @@ def load_model(path: Path) -> tuple[Recipe, Sequential]:
             found = f"of shape {arrays[key][1]}" if key in arrays else "missing"
             raise ValueError(f"{path}: {key} is {found}, where the file's own recipe makes {shape}")
     model = recipe.build()
-    load(model, path)
+    load_finite(model, path)
     return recipe, model
+
+
+def load_finite(model: Sequential, path: Path, optimizer: Optimizer | None = None) -> None:
+    """:func:`xpnn.load`; raises FloatingPointError if the network then holds NaN or infinity."""
+    load(model, path, optimizer=optimizer)
+    if spoilt := names_not_finite(model):
+        raise FloatingPointError(f"{path}: {spoilt[0]} holds NaN or infinity, so that the network is of no use")
 
 
 def _digest(*arrays: np.ndarray) -> str:

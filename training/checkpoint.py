@@ -1,7 +1,7 @@
 """A model and its optimiser on disk, in the safetensors format: arrays and text, no code."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -35,6 +35,7 @@ def save(
 
     Raises:
         OSError: the file cannot be written.
+        FloatingPointError: the model holds NaN or infinity where the model in the file, which is kept, is finite.
         TypeError, ValueError: from :meth:`Layer.check_leaves`, if some parameters would be missed.
 
     >>> save(Dense(3, 2), "layer.safetensors", {"note": "untrained"})
@@ -43,7 +44,19 @@ def save(
 
     # safetensors silently writes other memory orders wrongly
     tensors = {key: np.asarray(to_numpy(value), order="C") for key, value in _state(model, optimizer).items()}
+    _keep_finite(path, tensors)
     write_file(path, serialized(tensors, metadata))
+
+
+def _keep_finite(path: str | Path, tensors: dict[str, np.ndarray]) -> None:
+    """Raise FloatingPointError if a tensor is not finite, but the file's is."""
+    spoilt = [key for key, value in tensors.items() if value.dtype.kind == "f" and not np.isfinite(value).all()]
+    if not spoilt:
+        return
+    with suppress(ValueError, FileNotFoundError), _opened(path) as file:  # else there is no model to be kept
+        for key in spoilt:
+            if key in set(file.keys()) and np.isfinite(file.get_tensor(key)).all():
+                raise FloatingPointError(f"save: {key} holds NaN or infinity: {path}, where it is finite, is kept")
 
 
 def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) -> None:

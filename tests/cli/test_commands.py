@@ -36,6 +36,13 @@ def trained(tmp_path_factory):
     return folder
 
 
+class Burst:
+    """A schedule that is too much for the sixth step."""
+
+    def __call__(self, step: int) -> float:
+        return 1e38 if step == 5 else 0.01
+
+
 @pytest.fixture(scope="module")
 def charrnn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("text")
@@ -198,6 +205,22 @@ def test_evaluate_on_other_data(trained, tmp_path, capsys):
     assert "the network was trained on" in err
 
 
+@pytest.mark.parametrize("labels", [[0, 1], [1, 1], [0, 10]])
+def test_evaluate_on_data_with_other_labels(trained, tmp_path, capsys, labels):
+    for stem in ("train", "t10k"):
+        (tmp_path / f"{stem}-images-idx3-ubyte").write_bytes(idx(np.zeros((2, 8, 8), np.uint8)))
+        (tmp_path / f"{stem}-labels-idx1-ubyte").write_bytes(idx(np.array(labels, np.uint8)))
+    recipe, model = load_model(trained / "mlp")
+    likeliest = int(nn.predict(model, recipe.inputs(np.zeros((1, 1, 8, 8), np.uint8))).argmax())
+    status, out, err = run(capsys, "evaluate", trained / "mlp", "--data", tmp_path)
+    if max(labels) < 10:
+        assert status == 0
+        assert f"test accuracy {labels.count(likeliest) / 2:.2%}" in out
+    else:
+        assert status == 1
+        assert "11 classes" in err
+
+
 def test_sample(charrnn, capsys):
     status, out, _ = run(capsys, "sample", charrnn, "--length", 40, "--prompt", "the ", "--seed", 3)
     assert status == 0
@@ -301,6 +324,7 @@ class TestFaults:
             "[]",
             json.dumps({"model": "mlp"}),
             json.dumps({"model": "vgg", "data": "digits"}),
+            json.dumps({"model": "vgg", "data": "topics", "vocabulary": "ab"}),
             json.dumps({"model": "mlp", "data": "digits", "image_shape": [8], "classes": ["a"]}),
             json.dumps({"model": "mlp", "data": "digits", "image_shape": [8, 8]}),
         ],
@@ -308,6 +332,41 @@ class TestFaults:
     def test_file_without_a_recipe(self, tmp_path, capsys, recipe):
         nn.save(nn.MLP((2, 2)), tmp_path / "m", None if recipe is None else {"xpnn": recipe})
         assert "m was not saved by `xpnn train`" in self.fails(capsys, "evaluate", tmp_path / "m")
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_network_that_is_not_finite(self, trained, tmp_path, capsys, value):
+        recipe, model = load_model(trained / "mlp")
+        model.params["2.b"][5] = value
+        nn.save(model, tmp_path / "model.safetensors", recipe.metadata(nn.History()), optimizer=nn.AdamW())
+        (tmp_path / "x.png").write_bytes(b"")
+        for command in (
+            ["evaluate", tmp_path],
+            ["predict", tmp_path, tmp_path / "x.png"],
+            ["info", tmp_path],
+            ["train", "mlp", "--resume", "--batch-size", "48", "--out", tmp_path],
+        ):
+            assert "2.b holds NaN or infinity" in self.fails(capsys, *command)
+
+    def test_outputs_that_are_not_finite(self, trained, tmp_path, capsys):
+        from PIL import Image
+
+        recipe, model = load_model(trained / "mlp")
+        Image.fromarray(np.full((8, 8), 255, np.uint8)).save(tmp_path / "x.png")
+        for name in ("0.W", "2.W", "4.W"):
+            model.params[name] *= 1e30
+        nn.save(model, tmp_path / "model.safetensors", recipe.metadata(nn.History()))
+        with np.errstate(all="ignore"):
+            assert "evaluate: the loss is nan" in self.fails(capsys, "evaluate", tmp_path)
+            assert "outputs hold NaN" in self.fails(capsys, "predict", tmp_path, tmp_path / "x.png")
+
+    def test_training_that_diverges_keeps_the_last_epoch_that_did_not(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.setattr(commands, "_optimizer", lambda args, steps: nn.SGD(Burst()))
+        options = ("train", "mlp", "--epochs", "4", "--batch-size", "719", "--out", tmp_path)
+        with np.errstate(all="ignore"):
+            assert "of epoch 3's validation" in self.fails(capsys, *options)
+            assert len(nn.History.from_csv(tmp_path / "history.csv")) == 2
+            assert "of epoch 3's validation" in self.fails(capsys, *options, "--resume")
+        assert run(capsys, "evaluate", tmp_path)[0] == 0
 
     def test_picture_is_none(self, trained, tmp_path, capsys):
         (tmp_path / "x.png").write_text("no picture")

@@ -41,6 +41,14 @@ def test_mismatched_counts(folder):
         nn.load_images(folder)
 
 
+@pytest.mark.parametrize("split", ["train", "t10k"])
+def test_no_images(folder, split):
+    (folder / f"{split}-images-idx3-ubyte").write_bytes(idx(np.zeros((0, 8, 8), np.uint8)))
+    (folder / f"{split}-labels-idx1-ubyte").write_bytes(idx(np.zeros(0, np.uint8)))
+    with pytest.raises(ValueError, match=f"0 {'train' if split == 'train' else 'test'} images"):
+        nn.load_images(folder)
+
+
 def test_images_of_two_sizes(folder):
     (folder / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((3, 5, 5), np.uint8)))
     with pytest.raises(ValueError, match="differ in size"):

@@ -32,6 +32,11 @@ class TestText:
         with pytest.raises(FileNotFoundError, match="no text 'mnist': expected topics, or the path of a text file"):
             nn.load_text("mnist")
 
+    @pytest.mark.parametrize("held_out", [0, 1, -0.1, 1.5, float("nan")])
+    def test_a_share_that_leaves_nothing(self, held_out):
+        with pytest.raises(ValueError, match="held_out: expected a share between 0 and 1"):
+            nn.load_text(held_out=held_out)
+
     def test_characters_outside_the_vocabulary(self):
         with pytest.raises(ValueError, match="'xy' is not in the vocabulary"):
             text.encode("axby", "ab")

@@ -40,6 +40,25 @@ class TestCheckpoint:
             nn.load(nn.MLP((2, 3)), tmp_path / "m.safetensors")
         assert (parameters(model) == before).all()
 
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_what_is_not_finite_replaces_no_model_that_is(self, tmp_path, value):
+        path, model = tmp_path / "m.safetensors", nn.Sequential(nn.Dense(2, 2, rng=0), nn.BatchNorm1D(2))
+        nn.save(model, path)
+        saved = path.read_bytes()
+        for name, arrays in (("0.b", model.params), ("1.running_var", model.buffers)):
+            finite = host(arrays[name]).copy()
+            arrays[name] = [0.0, value]
+            with pytest.raises(FloatingPointError, match=f"save: {name} holds NaN or infinity: .*, is kept"):
+                nn.save(model, path)
+            assert path.read_bytes() == saved
+            arrays[name] = finite
+        model.params["0.b"] = [0.0, value]
+        nn.save(model, tmp_path / "other")  # to look at, say
+        nn.save(model, tmp_path / "other")
+        (tmp_path / "text").write_text("no model")
+        nn.save(model, tmp_path / "text")
+        nn.save(nn.Dense(2, 2), tmp_path / "text")
+
     def test_another_dtype_is_refused(self, tmp_path):
         nn.save(nn.Dense(2, 3, dtype="float64"), tmp_path / "m")
         model = nn.Dense(2, 3, rng=0)
