@@ -6,6 +6,9 @@ Packages: ``backend`` chooses the array library, ``layers`` has the differentiab
 layers, ``training`` optimisers and the training loop, ``checks`` the gradient check, ``data`` real data sets.
 """
 
+from .cli import start as _start  # noqa: F401 - Ctrl-C during all the other imports
+
+# isort: split
 from . import checks, data, layers, models, training
 from .backend import BackendError, asarray, describe, synchronize, to_numpy, xp
 from .checks import *

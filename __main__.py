@@ -4,47 +4,60 @@ import argparse
 import os
 import signal
 import sys
+import traceback
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from .backend import DeviceLostError
-from .cli import commands, gradcheck
+from .cli import commands, gradcheck, start
 from .cli.recipe import MODELS
+from .cli.streams import escaped, standard_streams, tell
+from .data import images, text
 from .training.interrupt import signal_of
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, escaped(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 for success, 1 after an error (printed in one line) or a failed check, 2 for wrong usage."""
-    args = _parser().parse_args(argv)
-    try:
-        status: int | None = args.command(args)
-        sys.stdout.flush()
-    except BrokenPipeError:  # as with `xpnn sample ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # a shell's status for SIGPIPE
-    except DeviceLostError as error:
-        sys.stdout.flush()
-        _tell(error)
-        os._exit(1)  # else the destructor of every CuPy object would fail and print a traceback
-    except (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError) as error:
-        _tell(error)
-        return 1
-    except KeyboardInterrupt as error:
-        number = signal_of(error)
-        with suppress(OSError):  # SIGHUP comes when the terminal has gone
-            print(f"xpnn: interrupted by {signal.Signals(number).name}", file=sys.stderr)
-        return 128 + number  # a shell's status for it
-    return status or 0
+    debug = False
+    with standard_streams() as output, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they would stand between the lines of the command
+        try:
+            start.started()
+            args = _parser().parse_args(argv)
+            debug = args.debug
+            if debug:
+                warnings.simplefilter("default")
+            status: int | None = args.command(args)
+            output.flush()
+            if output.error is not None:
+                raise OSError(f"standard output cannot be written to ({output.error})")
+        except BrokenPipeError:  # as with `xpnn sample ... | head`
+            return 141  # a shell's status for SIGPIPE
+        except KeyboardInterrupt as error:
+            number = signal_of(error)
+            with suppress(OSError):  # SIGHUP comes when the terminal has gone
+                print(f"xpnn: interrupted by {signal.Signals(number).name}", file=sys.stderr)
+            return 128 + number  # a shell's status for it
+        except Exception as error:  # one line also for those that nobody has foreseen
+            if debug:
+                traceback.print_exc()
+            foreseen = isinstance(error, _FORESEEN) and str(error)
+            tell(str(error) if foreseen else f"{type(error).__name__}: {error} (--debug shows where)")
+            if isinstance(error, DeviceLostError):
+                output.flush()
+                os._exit(1)  # else the destructor of every CuPy object would fail and print a traceback
+            return 1
+        return status or 0
 
 
-def _tell(error: Exception) -> None:
-    print(f"xpnn: error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+_FORESEEN = (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError)
 
 
 def _parser() -> _Parser:
@@ -55,6 +68,7 @@ def _parser() -> _Parser:
     train.add_argument("model", choices=MODELS)
     train.add_argument("--data", type=_data, help="digits (default), mnist, fashion-mnist, or a folder of IDX files; "
                        "for charrnn a text file (default: the English of Python's help topics)")  # fmt: skip
+    _add_encoding(train)
     train.add_argument("--epochs", type=_positive_int, help="default: 12, with under 2,000 samples 40")
     train.add_argument(
         "--batch-size", type=_positive_int, help="default: 64, for charrnn 32, with under 2,000 samples 16"
@@ -72,19 +86,20 @@ def _parser() -> _Parser:
 
     evaluate = commands_of.add_parser("evaluate", help="test a saved network")
     _add_model(evaluate)
-    evaluate.add_argument("--data", type=_data, help="default: the data that it was trained on")
+    evaluate.add_argument("--data", type=_data, help="default: the built-in data that it was trained on")
+    _add_encoding(evaluate)
     evaluate.set_defaults(command=commands.evaluate_model)
 
     predict = commands_of.add_parser("predict", help="classify pictures with a saved network")
     _add_model(predict)
-    predict.add_argument("images", type=_existing, nargs="+", metavar="IMAGE", help="picture files (PNG, JPEG, ...)")
+    predict.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files (PNG, JPEG, ...)")
     predict.add_argument("--invert", action="store_true", help="the pictures are dark on light, as ink on paper is")
     predict.set_defaults(command=commands.predict_images)
 
     sample = commands_of.add_parser("sample", help="let a saved charrnn make up text")
     _add_model(sample)
     sample.add_argument("--length", type=_positive_int, default=500, help="characters; default: 500")
-    sample.add_argument("--prompt", default="", help="text to go on from")
+    sample.add_argument("--prompt", type=_prompt, help="text to go on from; default: a new line")
     sample.add_argument(
         "--temperature", type=_positive, default=0.7, help="below 1 likelier, above bolder; default: 0.7"
     )
@@ -103,6 +118,11 @@ def _parser() -> _Parser:
     info = commands_of.add_parser("info", help="versions and device, or what a saved network is")
     _add_model(info, nargs="?")
     info.set_defaults(command=commands.info)
+    for one in (parser, *commands_of.choices.values()):
+        default = False if one is parser else argparse.SUPPRESS  # so that it may stand before or after the command
+        one.add_argument(
+            "--debug", action="store_true", default=default, help="show warnings, and where an error arose"
+        )
     return parser
 
 
@@ -110,15 +130,31 @@ def _add_model(parser: argparse.ArgumentParser, nargs: str | None = None) -> Non
     parser.add_argument("path", type=_existing, nargs=nargs, metavar="MODEL", help="folder or file that train left")
 
 
+def _add_encoding(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--encoding", default="utf-8", help="of a text file, such as utf-16 or cp1252; default: utf-8")
+
+
 def _existing(text: str) -> Path:
-    if not Path(text).exists():
+    if not os.path.exists(text):
         raise argparse.ArgumentTypeError(f"there is no {text}")
     return Path(text)
 
 
-def _data(text: str) -> str:
-    if text not in ("digits", "mnist", "fashion-mnist", "topics") and not Path(text).exists():
-        raise argparse.ArgumentTypeError(f"{text!r} is neither digits, mnist, fashion-mnist nor an existing path")
+def _data(name: str) -> str:
+    if name not in (*images.BUILT_IN, *text.BUILT_IN):
+        if not os.path.exists(name):
+            raise argparse.ArgumentTypeError(f"{name!r} is neither {', '.join(images.BUILT_IN)} nor an existing path")
+    elif os.path.isfile(name) or any(Path(name).glob("*ubyte*")):
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is a built-in data set, but data of your own have this name here: for them write ./{name}, for "
+            "the built-in ones work in another folder"
+        )
+    return name
+
+
+def _prompt(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected at least one character; without --prompt a new line is begun")
     return text
 
 

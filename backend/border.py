@@ -48,7 +48,8 @@ def asarray(data: Any, dtype: Any = None) -> Array:
 
     Args:
         data: what ``numpy.asarray`` takes, or an array of the backend.
-        dtype: of the result; by default floating-point data become float32, and integers keep their dtype.
+        dtype: of the result; by default floating-point data become float32, and integers keep their dtype. The byte
+            order is always the machine's.
 
     Raises:
         TypeError: the data are not numeric.
@@ -68,9 +69,8 @@ def dtype_of(array: Any, dtype: Any = None) -> Any:
     """The dtype that :func:`asarray` gives an array; TypeError if it is not numeric."""
     if array.dtype.kind not in "biuf":
         raise TypeError(f"asarray: expected numbers, got an array of dtype {array.dtype}")
-    if dtype is None:
-        return np.float32 if array.dtype.kind == "f" else array.dtype
-    return dtype
+    dtype = dtype or (np.float32 if array.dtype.kind == "f" else array.dtype)
+    return np.dtype(dtype).newbyteorder("=")
 
 
 @explained
@@ -109,9 +109,10 @@ def synchronize() -> None:
     """
     if on_device:
         border.crossings += 1
-        _xp.cuda.get_current_stream().synchronize()
         if border.checked:
-            _report_faults(_xp.asnumpy(xp.concatenate(border.flags)))
+            _report_faults(_xp.asnumpy(xp.concatenate(border.flags)))  # the copy waits, too
+        else:
+            _xp.cuda.get_current_stream().synchronize()
 
 
 def check(ok: Array, message: str) -> None:

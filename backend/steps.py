@@ -3,30 +3,27 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from .accelerate import accelerated
-from .border import Indices, asarray, dtype_of
+from .border import Indices, asarray
 from .select import Array
+from .shared.data import batch_dtypes, taken
 
 
 @accelerated
-def prefetch(
-    arrays: Sequence[np.ndarray], batches: Iterable[Indices], dtype: Any = None
-) -> Iterator[tuple[Array, ...]]:
-    """Each batch of some host arrays as arrays of the backend.
+def prefetch(arrays: Sequence[Array], batches: Iterable[Indices], dtype: Any = None) -> Iterator[tuple[Array, ...]]:
+    """Each batch of some arrays as arrays of the backend.
 
     Args:
-        arrays: on the host, with the samples along the first axis.
+        arrays: on the host or the device, with the samples along the first axis.
         batches: the samples of each batch, as a slice or as indices of at least 0.
-        dtype: of floating-point arrays; float32 by default. Integers keep their dtype.
+        dtype: of floating-point and boolean arrays; float32 by default. Integers keep their dtype.
 
     Raises:
         TypeError: an array is not numeric.
     """
-    dtypes = [dtype_of(array, dtype if array.dtype.kind == "f" else None) for array in arrays]
+    dtypes = batch_dtypes(arrays, dtype)
     for batch in batches:
-        yield tuple(asarray(array[batch], kind) for array, kind in zip(arrays, dtypes, strict=True))
+        yield tuple(asarray(taken(array, batch), kind) for array, kind in zip(arrays, dtypes, strict=True))
 
 
 @accelerated

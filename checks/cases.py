@@ -85,6 +85,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Tanh(), L.Dense(4, 4), L.Sigmoid()), (3, 4))
     yield _case(rng, L.SoftmaxCrossEntropy(), (3, 4), targets=np.array([2, 0, 3]))
     yield _case(rng, L.SoftmaxCrossEntropy(), (2, 3, 4), targets=rng.integers(0, 4, (2, 3)))
+    yield _case(rng, L.SoftmaxCrossEntropy(), (2, 3, 4), targets=rng.random((2, 3, 4)))
     yield _case(rng, L.HalfSquaredError(), (3, 4), targets=rng.standard_normal((3, 4)))
     yield _case(rng, L.RBFLoss(1.0), (3, 4), targets=np.array([2, 0, 3]))
 

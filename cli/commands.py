@@ -2,9 +2,12 @@
 
 import argparse
 import hashlib
+import os
 import platform
-from collections.abc import Callable
-from contextlib import suppress
+import shlex
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -14,12 +17,16 @@ import numpy as np
 from .. import __version__
 from ..backend import describe
 from ..data import ImageData, TextData, load_images, load_text, windows
+from ..data.images import BUILT_IN as IMAGES
+from ..data.pictures import read_picture
+from ..data.text import BUILT_IN as TEXTS
 from ..layers import Softmax
 from ..models import CharRNN, Sequential
-from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, load, predict, save
+from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, predict, save
 from ..training.files import locked
 from ..training.interrupt import Interruptible, terminable
-from .recipe import MODEL_FILE, Recipe, load_model, read_run
+from .recipe import MODEL_FILE, Recipe, load_finite, load_model, read_run
+from .streams import escaped, silent_libraries, tell
 
 _HISTORY, _CURVES = "history.csv", "curves.png"
 _LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # for adam and adamw; sgd has 25 times that
@@ -30,7 +37,7 @@ _MAX_NORM = {"rnn": 1.0, "charrnn": 1.0}
 
 def train(args: argparse.Namespace) -> None:
     """Train a network and write parameters, history and curves to the output folder."""
-    recipe, data = _load_data(args.model, args.data)
+    recipe, data = _load_data(args.model, args.data, args.encoding)
     out: Path = args.out or _default_folder(recipe)
     out.mkdir(parents=True, exist_ok=True)
     with terminable(), locked(out):
@@ -47,7 +54,7 @@ def _train(args: argparse.Namespace, recipe: Recipe, data: ImageData | TextData,
     options = f"--batch-size {batch_size} --optimizer {args.optimizer} --lr {optimizer.rate} --seed {args.seed}"
     recipe = replace(recipe, options=options)
     history = _begin(args, out, recipe, model, optimizer, steps)
-    print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {recipe.data}")
+    print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {escaped(recipe.data)}")
     if len(history) >= epochs:
         print(f"{out}: its {len(history)} epochs are done; a larger --epochs goes on")
     elif optimizer.steps:
@@ -94,19 +101,30 @@ def _stop(history: History, keep: Callable[[History], None], out: Path) -> NoRet
 def evaluate_model(args: argparse.Namespace) -> None:
     """Print a saved network's loss and accuracy on the test part of a data set."""
     recipe, model = load_model(args.path)
-    print(_score(recipe, model, _load_data(recipe.model, args.data or recipe.data, recipe)[1]))
+    if not args.data and recipe.data not in (TEXTS if isinstance(model, CharRNN) else IMAGES):
+        raise ValueError(f"{args.path} says that it was trained on {recipe.data!r}: if so, evaluate it with --data")
+    print(_score(recipe, model, _load_data(recipe.model, args.data or recipe.data, args.encoding, recipe)[1]))
 
 
-def predict_images(args: argparse.Namespace) -> None:
-    """Print the most likely classes of each picture."""
+def predict_images(args: argparse.Namespace) -> int:
+    """Print the most likely classes of each picture; returns 1 if some could not be read, else 0."""
     recipe, model = load_model(args.path)
     if not recipe.classes:
         raise ValueError(f"{args.path} is a character model: it has no classes; try `xpnn sample`")
-    images = np.stack([_read_image(path, recipe.image_shape, args.invert) for path in args.images])
-    probabilities = predict(Sequential(model, Softmax()), recipe.inputs(images))
-    for path, p in zip(args.images, probabilities, strict=True):
-        likeliest = np.argsort(-p)[:3]
-        print(f"{path}: " + ", ".join(f"{recipe.classes[k]} ({p[k]:.1%})" for k in likeliest))
+    network, failed = Sequential(model, Softmax()), 0
+    for path in args.images:
+        try:
+            with silent_libraries():
+                image = read_picture(path, recipe.image_shape, args.invert)
+        except ValueError as error:
+            tell(str(error))
+            failed = 1
+            continue
+        with _finite_outputs():
+            (p,) = predict(network, recipe.inputs(image[None]))
+        likeliest = ", ".join(f"{escaped(recipe.classes[k])} ({p[k]:.1%})" for k in np.argsort(-p)[:3])
+        print(f"{escaped(str(path))}: {likeliest}")
+    return failed
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -114,8 +132,10 @@ def sample(args: argparse.Namespace) -> None:
     recipe, model = load_model(args.path)
     if not isinstance(model, CharRNN):
         raise ValueError(f"{args.path} holds a {recipe.model}: only a charrnn makes up text")
-    print(args.prompt, end="")
-    for character in model.sample(args.length, args.prompt, args.temperature, rng=args.seed):
+    prompt = args.prompt or ""
+    characters = model.sample(args.length, prompt, args.temperature, rng=args.seed)  # which checks the prompt
+    print(prompt, end="")
+    for character in characters:
         print(character, end="", flush=True)
     print()
 
@@ -125,16 +145,19 @@ def info(args: argparse.Namespace) -> None:
     print(f"xpnn {__version__}, Python {platform.python_version()}\n{describe()}")
     if args.path:
         recipe, model = load_model(args.path)
-        print(f"\n{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip(), model.summary(), sep="\n")
+        trained = f"{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip()
+        print(f"\n{escaped(trained)}\n{model.summary()}")
 
 
-def _load_data(model: str, name: str | None, recipe: Recipe | None = None) -> tuple[Recipe, ImageData | TextData]:
-    """The recipe and the data set; the recipe of a saved network must fit the data."""
+def _load_data(
+    model: str, name: str | None, encoding: str, recipe: Recipe | None = None
+) -> tuple[Recipe, ImageData | TextData]:
+    """The recipe and the data set; of that for a saved network only the test part, which must fit its recipe."""
     if model == "charrnn":
-        text = load_text(name or "topics", recipe.vocabulary if recipe else None)
+        text = load_text(name or "topics", recipe.vocabulary if recipe else None, encoding=encoding)
         return recipe or Recipe.for_text(text), text
-    images = load_images(name or "digits")
-    if recipe and (images.x_test.shape[2:] != recipe.image_shape or len(images.classes) != len(recipe.classes)):
+    images = load_images(name or "digits", test_only=recipe is not None)
+    if recipe and (images.x_test.shape[2:] != recipe.image_shape or len(images.classes) > len(recipe.classes)):
         raise ValueError(
             f"{name}: {len(images.classes)} classes of {images.x_test.shape[2:]} images, but the network was trained "
             f"on {len(recipe.classes)} classes of {recipe.image_shape}"
@@ -144,8 +167,9 @@ def _load_data(model: str, name: str | None, recipe: Recipe | None = None) -> tu
 
 def _default_folder(recipe: Recipe) -> Path:
     """By the data's last name; other data of the same last name get a folder of their own."""
-    folder = Path("runs") / f"{recipe.model}-{Path(recipe.data).name}"
-    of_these_data = folder.with_name(f"{folder.name}-{hashlib.sha256(recipe.data.encode()).hexdigest()[:8]}")
+    name = os.fsencode(Path(recipe.data).name)
+    folder = Path("runs") / f"{recipe.model}-{name[:200].decode(errors='ignore')}"  # a folder's may have 255 bytes
+    of_these_data = folder.with_name(f"{folder.name}-{hashlib.sha256(os.fsencode(recipe.data)).hexdigest()[:8]}")
     try:
         free = read_run(folder / MODEL_FILE)[0].data == recipe.data
     except (OSError, ValueError):  # no model, or another's
@@ -167,13 +191,13 @@ def _begin(
     if not (out / MODEL_FILE).exists():
         print(f"nothing is saved in {out} yet: the run begins")
         return History()
-    started, history = read_run(out / MODEL_FILE)
+    started, history, _ = read_run(out / MODEL_FILE)
     if started != recipe:
-        command = f"xpnn train {started.model} --data {started.data} {started.options}".rstrip()
+        command = shlex.join(["xpnn", "train", started.model, "--data", started.data, *started.options.split()])
         raise ValueError(
             f"{out} was left by `{command}`: --resume takes the same model and options, and the data as they were"
         )
-    load(model, out / MODEL_FILE, optimizer=optimizer)
+    load_finite(model, out / MODEL_FILE, optimizer)
     if optimizer.steps != len(history) * steps + (history.begun or {}).get("steps", 0):
         raise ValueError(f"{out / MODEL_FILE}: its {len(history)} epochs are not {optimizer.steps} steps")
     _add_seconds(history, out / _HISTORY)
@@ -209,6 +233,18 @@ def _optimizer(args: argparse.Namespace, steps: int) -> Optimizer:
     return Adam(schedule) if args.optimizer == "adam" else AdamW(schedule, weight_decay=_DECAY)
 
 
+@contextmanager
+def _finite_outputs() -> Iterator[None]:
+    """Raise FloatingPointError where the library warns that outputs or the loss are not finite."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "(evaluate|predict): ", RuntimeWarning)
+        try:
+            yield
+        except RuntimeWarning as warning:
+            raise FloatingPointError(str(warning)) from None
+
+
+@_finite_outputs()
 def _score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str:
     """The held-out result as one line."""
     if isinstance(data, TextData):
@@ -217,7 +253,8 @@ def _score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str
             f"held-out text: {score.loss / np.log(2):.3f} bits per character, {score.accuracy:.2%} of characters right"
         )
     score = evaluate(model, recipe.inputs(data.x_test), data.y_test)
-    return f"test accuracy {score.accuracy:.2%}, loss {score.loss:.4f}, on {len(data.y_test):,} images of {data.name}"
+    images = f"{len(data.y_test):,} images of {escaped(data.name)}"
+    return f"test accuracy {score.accuracy:.2%}, loss {score.loss:.4f}, on {images}"
 
 
 def _plot(history: History, out: Path) -> str:
@@ -226,22 +263,3 @@ def _plot(history: History, out: Path) -> str:
     except ImportError as error:
         return f" (no {_CURVES}: {error})"
     return f", {_CURVES}"
-
-
-def _read_image(path: Path, shape: tuple[int, int], invert: bool) -> np.ndarray:
-    """A picture file as grey uint8 (1, H, W), rotated upright, with transparent pixels as background."""
-    try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    except ImportError as error:
-        raise ImportError("reading pictures needs Pillow: install xpnn's extra [images]") from error
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode.startswith("I"):  # 16 bits, which convert("L") would clip at 255
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            paper = Image.new("RGBA", image.size, "white" if invert else "black")
-            paper.alpha_composite(image.convert("RGBA"))
-            grey = np.asarray(paper.convert("L").resize(shape[::-1], Image.Resampling.BOX))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path} is not a readable picture ({error})") from error
-    return (255 - grey if invert else grey)[None]

@@ -11,10 +11,13 @@ import numpy as np
 from ..backend import Rng
 from ..data import ImageData, TextData
 from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
-from ..training import History, load, read_metadata
+from ..training import History, Optimizer, load
+from ..training.checkpoint import Arrays, read_header
+from ..training.score import names_not_finite
 
 MODELS = ("mlp", "lenet5", "rnn", "charrnn")
 MODEL_FILE = "model.safetensors"  # in a run's folder
+_LONGEST = 4096  # side of an image, in pixels
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,25 @@ class Recipe:
     options: str = ""
     digest: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse what no data set makes, since a recipe may come from a stranger's file.
+
+        Raises:
+            ValueError: a value is of a wrong type or out of its range.
+        """
+        texts = self.data, self.vocabulary, self.options, self.digest
+        sides, numbers = self.image_shape, (self.mean, self.std)
+        names = self.classes if isinstance(self.classes, tuple) else (None,)
+        if self.model not in MODELS or not all(isinstance(text, str) for text in (*texts, *names)):
+            raise ValueError("recipe: expected a known model, and texts for its data, classes, vocabulary and options")
+        longest = 32 if self.model == "lenet5" else _LONGEST
+        if len(sides) != 2 or not all(type(side) is int and 0 <= side <= longest for side in sides):
+            raise ValueError(f"{self.model}: expected images of at most {longest}x{longest}, got {sides}")
+        if not all(isinstance(number, int | float) and abs(number) <= 1 for number in numbers) or self.std < 1e-9:
+            raise ValueError(f"recipe: expected a mean and a deviation of pixels in [0, 1], got {numbers}")
+        if not (self.vocabulary if self.model == "charrnn" else self.classes and 0 not in sides):
+            raise ValueError(f"{self.model}: expected a vocabulary, or classes of images")
+
     @classmethod
     def for_images(cls, model: str, data: ImageData) -> "Recipe":
         """The recipe for a classifier of this data set."""
@@ -66,6 +88,17 @@ class Recipe:
             return RNNClassifier(W, 128, len(self.classes), rng=rng)
         return CharRNN(self.vocabulary, rng=rng)
 
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Of the parameters whose size images, classes or vocabulary decide; all others are the same in every file."""
+        (H, W), classes, characters = self.image_shape, len(self.classes), len(self.vocabulary)
+        if self.model == "mlp":
+            return {"0.W": (256, H * W), "4.W": (classes, 128)}
+        if self.model == "lenet5":
+            return {"11.W": (classes, 84)}
+        if self.model == "rnn":
+            return {"0.W_x": (128, W), "1.W": (classes, 128)}
+        return {"0.W": (characters, 64), "2.W": (characters, 256)}
+
     def inputs(self, images: np.ndarray) -> np.ndarray:
         """Standardised float32 input of the network's shape from uint8 images (N, 1, H, W)."""
         if self.model == "lenet5":
@@ -82,20 +115,17 @@ class Recipe:
         return {"xpnn": json.dumps({**asdict(self), "history": rows, "begun": history.begun})}
 
 
-def read_run(path: Path) -> tuple[Recipe, History]:
-    """What :meth:`Recipe.metadata` wrote. Errors as for :func:`load_model`."""
-    metadata = read_metadata(path)
+def read_run(path: Path) -> tuple[Recipe, History, Arrays]:
+    """What :meth:`Recipe.metadata` wrote, and the arrays beside it. Errors as for :func:`load_model`."""
+    metadata, arrays = read_header(path)
     try:
         saved = json.loads(metadata["xpnn"])
         history, begun = History(map(_numbers, saved.pop("history", []))), saved.pop("begun", None)
         history.begun = begun and _numbers(begun)
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
-        recipe = Recipe(**fields)
-        if recipe.model not in MODELS:
-            raise KeyError(recipe.model)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return Recipe(**fields), history, arrays
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
-    return recipe, history
 
 
 def _numbers(row: dict[str, float]) -> dict[str, float]:
@@ -105,17 +135,28 @@ def _numbers(row: dict[str, float]) -> dict[str, float]:
 def load_model(path: Path) -> tuple[Recipe, Sequential]:
     """The network that ``xpnn train`` saved, from its file or its folder.
 
+    It is built only if the file has arrays of its size, so that a few bytes cannot claim gigabytes.
+
     Raises:
-        OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe.
+        OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe, or one that its arrays do not fit.
+        FloatingPointError: the network holds NaN or infinity.
     """
     path = path / MODEL_FILE if path.is_dir() else path
-    recipe, _ = read_run(path)
-    try:
-        model = recipe.build()
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
-    load(model, path)
+    recipe, _, arrays = read_run(path)
+    for key, shape in recipe.shapes().items():
+        if key not in arrays or arrays[key][1] != shape:
+            found = f"of shape {arrays[key][1]}" if key in arrays else "missing"
+            raise ValueError(f"{path}: {key} is {found}, where the file's own recipe makes {shape}")
+    model = recipe.build()
+    load_finite(model, path)
     return recipe, model
+
+
+def load_finite(model: Sequential, path: Path, optimizer: Optimizer | None = None) -> None:
+    """:func:`xpnn.load`; raises FloatingPointError if the network then holds NaN or infinity."""
+    load(model, path, optimizer=optimizer)
+    if spoilt := names_not_finite(model):
+        raise FloatingPointError(f"{path}: {spoilt[0]} holds NaN or infinity, so that the network is of no use")
 
 
 def _digest(*arrays: np.ndarray) -> str:

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+_CHUNK = 1 << 16  # characters that are encoded at once
+_SHOWN = 20  # characters in an error message
+BUILT_IN = ("topics",)
+"""The names that come before files of the same names."""
+
 
 @dataclass(frozen=True)
 class TextData:
@@ -26,19 +31,23 @@ class TextData:
     vocabulary: str
 
 
-def load_text(name: str | Path = "topics", vocabulary: str | None = None, held_out: float = 0.1) -> TextData:
+def load_text(
+    name: str | Path = "topics", vocabulary: str | None = None, held_out: float = 0.1, *, encoding: str = "utf-8"
+) -> TextData:
     """Load a text.
 
     Args:
         name: ``"topics"``, the English that Python's ``help()`` shows (the standard library's ``pydoc_data.topics``),
-            or the path of a text file in UTF-8.
+            or the path of a text file; a ``Path`` is always a file. A byte order mark at its beginning is dropped, and
+            every line break becomes a line feed.
         vocabulary: the characters that a model knows; by default those of the text.
         held_out: the fraction at the end that is kept for the test.
+        encoding: of the file, by one of Python's names.
 
     Raises:
         OSError: there is no such file, or it cannot be read.
-        ValueError: it is not UTF-8, has fewer than 1,000 characters, or has one outside of the vocabulary; held_out is
-            not between 0 and 1.
+        ValueError: it is not in this encoding, or Python does not know the encoding; the text has fewer than 1,000
+            characters, or one outside of the vocabulary; held_out is not between 0 and 1.
 
     >>> data = load_text("topics", held_out=0.2)
     >>> round(len(data.test) / (len(data.train) + len(data.test)), 2)
@@ -52,11 +61,15 @@ def load_text(name: str | Path = "topics", vocabulary: str | None = None, held_o
         text = "\n\n".join(topics[key] for key in sorted(topics))
     else:
         try:
-            text = Path(name).read_text(encoding="utf-8")
+            text = Path(name).read_text(encoding).removeprefix("\ufeff")
         except FileNotFoundError as error:
             raise FileNotFoundError(f"no text {str(name)!r}: expected topics, or the path of a text file") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{name}: not a text in UTF-8 ({error})") from error
+        except UnicodeError as error:
+            raise ValueError(
+                f"{name}: not a text in {encoding.upper()} ({error}): name its encoding, such as utf-16"
+            ) from error
+        except LookupError as error:
+            raise ValueError(f"encoding: expected one that Python knows, such as utf-16 ({error})") from error
         name = Path(name).resolve()
     if len(text) < 1000:
         raise ValueError(f"{name}: {len(text)} characters, expected 1,000 at the least")
@@ -72,11 +85,20 @@ def encode(text: str, vocabulary: str) -> np.ndarray:
     Raises:
         ValueError: a character is not in the vocabulary.
     """
-    index = {character: i for i, character in enumerate(vocabulary)}
-    unknown = "".join(sorted(set(text) - index.keys()))
+    unknown = "".join(sorted(set(text).difference(vocabulary)))
     if unknown:
-        raise ValueError(f"{unknown!r} is not in the vocabulary of {len(vocabulary)} characters")
-    return np.array([index[character] for character in text], dtype=np.int64)
+        shown = repr(unknown[:_SHOWN]) + " and others" * (len(unknown) > _SHOWN)
+        raise ValueError(f"{shown} is not in the vocabulary of {len(vocabulary)} characters")
+    place = np.zeros(max(map(ord, vocabulary), default=0) + 1, dtype=np.int64)  # of each code point
+    place[_code_points(vocabulary)] = np.arange(len(vocabulary))
+    indices = np.empty(len(text), dtype=np.int64)
+    for start in range(0, len(text), _CHUNK):  # so that little stands beside the text and the result
+        indices[start : start + _CHUNK] = place[_code_points(text[start : start + _CHUNK])]
+    return indices
+
+
+def _code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 def windows(indices: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:

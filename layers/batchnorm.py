@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import Array, Params, accelerated, xp
 from .base import Backward, Layer
-from .inference import inferring
+from .inference import inferring, rehearsing
 from .parameters import Parameters
 from .settings import brief, positive
 
@@ -68,16 +68,16 @@ class _BatchNorm(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_input(x)
-        if inferring():
-            mean, var = self.buffers.copy().values()  # a training pass may change the buffers before backward
-            y, backward = fixed_norm(x, self.params, mean, var, self.eps, needs_dx)
-            return y, lambda dy: backward(dy, self.grads)
         M = x.size // self.num_features
-        if M == 1:
+        if M == 1 and (rehearsing() or not inferring()):
             raise ValueError(
                 f"{self}: expected two values per channel at the least in training, got shape {x.shape}: another "
                 "batch_size may leave no batch of one sample"
             )
+        if inferring():
+            mean, var = self.buffers.copy().values()  # a training pass may change the buffers before backward
+            y, backward = fixed_norm(x, self.params, mean, var, self.eps, needs_dx)
+            return y, lambda dy: backward(dy, self.grads)
         y, mean, var, backward = batch_norm(x, self.params, self.eps, needs_dx)
         self._track(running_mean=mean, running_var=var * (M / (M - 1)))
         return y, lambda dy: backward(dy, self.grads)

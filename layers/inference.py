@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-inference_mode: ContextVar[bool] = ContextVar("inference", default=False)
+inference_mode: ContextVar[bool | str] = ContextVar("inference", default=False)
 
 
 @contextmanager
@@ -19,7 +19,17 @@ def inference() -> Iterator[None]:
     >>> backward(logits).shape
     (2, 4)
     """
-    token = inference_mode.set(True)
+    yield from _within(True)
+
+
+@contextmanager
+def rehearsal() -> Iterator[None]:
+    """As :func:`inference`, but ``forward`` refuses what it would refuse in training."""
+    yield from _within("rehearsal")
+
+
+def _within(mode: bool | str) -> Iterator[None]:
+    token = inference_mode.set(mode)
     try:
         yield
     finally:
@@ -32,4 +42,9 @@ def inferring() -> bool:
     >>> inferring()
     False
     """
-    return inference_mode.get()
+    return bool(inference_mode.get())
+
+
+def rehearsing() -> bool:
+    """Whether a forward pass is to refuse what training would: inside of :func:`rehearsal`."""
+    return inference_mode.get() == "rehearsal"

@@ -11,10 +11,13 @@ from .settings import brief, pair
 @accelerated
 def max_pool(x: Array, window: Window, needs_dx: bool = True) -> tuple[Array, Callable[[Array], Array | None]]:
     """:class:`MaxPool2D`'s output and backward."""
-    taps = im2col(x, window, border=-xp.inf)  # c, m, n, s, i, j
+    taps, inside = im2col(x, window, border=-xp.inf), im2col(xp.ones_like(x), window) > 0  # c, m, n, s, i, j
     C, k1, k2, N, rows, cols = taps.shape
-    taps = taps.reshape(C, k1 * k2, N, rows, cols)
-    winner = taps.argmax(1)  # the flat index of (m, n); the first of equal maxima
+    taps, inside = (t.reshape(C, k1 * k2, N, rows, cols) for t in (taps, inside))
+    y = taps.max(1)
+    first = (inside & (taps == y[:, None])).argmax(1)  # the flat index of (m, n)
+    last = k1 * k2 - 1 - (taps != taps)[:, ::-1].argmax(1)
+    winner = xp.where(y == y, first, last)  # the first of equal maxima, but the last NaN, as in PyTorch
 
     def backward(dy: Array) -> Array | None:
         if not needs_dx:
@@ -23,7 +26,7 @@ def max_pool(x: Array, window: Window, needs_dx: bool = True) -> tuple[Array, Ca
         dtaps = won * dy.swapaxes(0, 1)[:, None]  # dE/dy goes to the winner alone
         return col2im(dtaps.reshape(C, k1, k2, N, rows, cols), x.shape, window)
 
-    return taps.max(1).swapaxes(0, 1), backward
+    return y.swapaxes(0, 1), backward
 
 
 @accelerated
@@ -65,6 +68,8 @@ class MaxPool2D(_Pool2D):
 
         y[c,i,j]  = max_{m,n} x[c, i*s1+m, j*s2+n]
         dE/dx[c,i*s1+m,j*s2+n]  += dE/dy[c,i,j]   for the (m, n) of the maximum, the first one of equals
+
+    NaN is the maximum wherever there is one (the last of several); the padding never is, even beside -infinity.
 
     Args:
         size: (k1, k2) of the window, or one number for both.

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import Array, check, xp
 from .base import Backward, Layer
-from .losses import SoftmaxCrossEntropy, softmax_cross_entropy
+from .losses import SoftmaxCrossEntropy, soft_cross_entropy, softmax_cross_entropy
 from .parameters import Parameters
 
 
@@ -93,10 +93,15 @@ class RBFLoss(SoftmaxCrossEntropy):
         self.j = float(j)
 
     def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
-        complaint = self._complaint(outputs, targets)
-        check(targets.max() < outputs.shape[-1], complaint)  # the rubbish class is never a label
+        soft = self._soft(outputs, targets)
+        complaint = "" if soft else self._complaint(outputs, targets)
         rubbish = xp.full((*outputs.shape[:-1], 1), -self.j, dtype=outputs.dtype)
-        value, backward = softmax_cross_entropy(xp.concatenate([outputs, rubbish], axis=-1), targets, complaint)
+        logits = xp.concatenate([outputs, rubbish], axis=-1)
+        if soft:
+            value, backward = soft_cross_entropy(logits, xp.concatenate([targets, xp.zeros_like(rubbish)], axis=-1))
+        else:
+            check(targets.max() < outputs.shape[-1], complaint)  # the rubbish class is never a label
+            value, backward = softmax_cross_entropy(logits, targets, complaint)
         return value, lambda: backward()[..., :-1]
 
     def __repr__(self) -> str:

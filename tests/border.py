@@ -7,6 +7,10 @@ every backend.
 import os
 import shutil
 import struct
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -59,3 +63,15 @@ def parameters(model: nn.Layer) -> np.ndarray:
 def idx(array: np.ndarray) -> bytes:
     """The bytes of an IDX file that holds the array."""
     return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+@contextmanager
+def traced() -> Iterator[SimpleNamespace]:
+    """A block whose largest memory, of Python's and NumPy's objects, is afterwards ``peak``, in bytes."""
+    memory = SimpleNamespace(peak=0)
+    tracemalloc.start()
+    try:
+        yield memory
+    finally:
+        memory.peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()

@@ -1,9 +1,9 @@
 """A model and its optimiser on disk, in the safetensors format: arrays and text, no code."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from .optimizer import Optimizer
 
 _OPTIMIZER = "optimizer."
 _STEPS = f"{_OPTIMIZER}steps"
+Arrays: TypeAlias = dict[str, tuple[str, tuple[int, ...]]]  # dtype and shape of each, by name
+_SHOWN = 20  # faults in an error message
 
 
 def save(
@@ -33,6 +35,7 @@ def save(
 
     Raises:
         OSError: the file cannot be written.
+        FloatingPointError: the model holds NaN or infinity where the model in the file, which is kept, is finite.
         TypeError, ValueError: from :meth:`Layer.check_leaves`, if some parameters would be missed.
 
     >>> save(Dense(3, 2), "layer.safetensors", {"note": "untrained"})
@@ -41,7 +44,19 @@ def save(
 
     # safetensors silently writes other memory orders wrongly
     tensors = {key: np.asarray(to_numpy(value), order="C") for key, value in _state(model, optimizer).items()}
+    _keep_finite(path, tensors)
     write_file(path, serialized(tensors, metadata))
+
+
+def _keep_finite(path: str | Path, tensors: dict[str, np.ndarray]) -> None:
+    """Raise FloatingPointError if a tensor is not finite, but the file's is."""
+    spoilt = [key for key, value in tensors.items() if value.dtype.kind == "f" and not np.isfinite(value).all()]
+    if not spoilt:
+        return
+    with suppress(ValueError, FileNotFoundError), _opened(path) as file:  # else there is no model to be kept
+        for key in spoilt:
+            if key in set(file.keys()) and np.isfinite(file.get_tensor(key)).all():
+                raise FloatingPointError(f"save: {key} holds NaN or infinity: {path}, where it is finite, is kept")
 
 
 def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) -> None:
@@ -64,19 +79,11 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
     """
     state = _state(model, optimizer)
     with _opened(path) as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not iterable itself
-    extra = tensors.keys() - state.keys()
-    if optimizer is None:
-        extra = {key for key in extra if not key.startswith(_OPTIMIZER)}
-    problems = [f"{key} is missing" for key in state.keys() - tensors.keys()]
-    problems += [f"{key} is not in the model" for key in extra]
-    problems += [
-        f"{key} is {tensors[key].dtype} {tensors[key].shape}, in the model {value.dtype} {value.shape}"
-        for key, value in state.items()
-        if key in tensors and (tensors[key].shape != value.shape or tensors[key].dtype != value.dtype)
-    ]
-    if problems:
-        raise ValueError(f"{path} does not fit the model: {'; '.join(sorted(problems))}")
+        problems = _problems(state, _arrays(file), optimizer is None)  # before any array is read
+        if problems:
+            more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+            raise ValueError(f"{path} does not fit the model: {'; '.join(problems[:_SHOWN])}{more}")
+        tensors = {key: file.get_tensor(key) for key in state}
     for key in state:
         state[key] = tensors[key]
     if optimizer is not None:
@@ -92,6 +99,38 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     """
     with _opened(path) as file:
         return file.metadata() or {}
+
+
+def read_header(path: str | Path) -> tuple[dict[str, str], Arrays]:
+    """The text of :func:`read_metadata`, and each array's dtype and shape. Errors as for :func:`load`."""
+    with _opened(path) as file:
+        return file.metadata() or {}, _arrays(file)
+
+
+def _arrays(file: Any) -> Arrays:
+    """Dtype and shape of each array, as the header has them."""
+    parts = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - not iterable itself
+    return {key: (_dtype(part.get_dtype()), tuple(part.get_shape())) for key, part in parts.items()}
+
+
+def _dtype(code: str) -> str:
+    """NumPy's name for a dtype of the format, as float32 for F32."""
+    kind = code.rstrip("0123456789")
+    names = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint"}
+    return names.get(kind, kind.lower()) + code[len(kind) :]
+
+
+def _problems(state: Parameters, arrays: Arrays, ignore_optimizer: bool) -> list[str]:
+    """Why a file's arrays are not those of the state."""
+    extra = {key for key in arrays.keys() - state.keys() if not (ignore_optimizer and key.startswith(_OPTIMIZER))}
+    problems = [f"{key} is missing" for key in state.keys() - arrays.keys()]
+    problems += [f"{key} is not in the model ({' '.join(map(str, arrays[key]))})" for key in extra]
+    for key, value in state.items():
+        expected = str(value.dtype), value.shape
+        dtype, shape = arrays.get(key, expected)
+        if (dtype, shape) != expected:
+            problems.append(f"{key} is {dtype} {shape}, in the model {value.dtype} {value.shape}")
+    return sorted(problems)
 
 
 def _state(model: Layer, optimizer: Optimizer | None) -> Parameters:

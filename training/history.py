@@ -11,7 +11,7 @@ class History(list[dict[str, float]]):
     """The table of a run: a list of rows, each a dict from column to number.
 
     Columns: epoch, loss, accuracy (classifiers), val_loss, val_accuracy (with validation data), lr (of the epoch's
-    first step), seconds.
+    first step), seconds; any may be missing.
 
     Attributes:
         signal: the number of the signal that ended the run (2 for Ctrl-C); 0 if none did.

@@ -47,8 +47,15 @@ class Optimizer:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step."""
-        return self.lr(self.steps) if callable(self.lr) else self.lr
+        """The learning rate of the next step; TypeError if the schedule gives no number."""
+        rate: Any = self.lr(self.steps) if callable(self.lr) else self.lr
+        try:
+            return float(rate.item() if hasattr(rate, "item") else rate)  # an array of one element is a number, too
+        except (TypeError, ValueError) as error:
+            name = type(self).__name__
+            raise TypeError(
+                f"{name}: expected the schedule to give a number, got {rate!r} for step {self.steps}"
+            ) from error
 
     def step(self, model: Layer) -> None:
         """Update the model's parameters from its gradients, then set the gradients to 0.

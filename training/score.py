@@ -1,11 +1,15 @@
-"""Loss and accuracy over a data set, batch after batch."""
+"""Loss and accuracy over a data set, batch after batch, and whether what they were computed by is finite."""
 
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
+
 from ..backend import Array, to_numpy, xp
+from ..backend.shared.data import count_finite
+from ..layers import Layer
 
 
 class Score(NamedTuple):
@@ -25,38 +29,62 @@ class Sums:
     Attributes:
         samples, steps: how many were summed.
         lr, start: of an epoch's first step, and by ``time.perf_counter``.
+        where: what the sums are of, "epoch 3" say, for errors; without it, a loss may be NaN or infinite.
     """
 
     def __init__(self, begun: Mapping[str, float] = MappingProxyType({})) -> None:
         """Those of the epoch that was begun, as :meth:`state` gave them."""
         self.samples, self.steps = int(begun.get("samples", 0)), int(begun.get("steps", 0))
         self.lr, self.start = begun.get("lr", 0.0), time.perf_counter() - begun.get("seconds", 0.0)
-        self._sums = xp.zeros(2, dtype="float64")
-        self._loss, self._accuracy = self._sums[:1], self._sums[1:]
-        if begun:
-            self._loss += begun.get("loss", 0.0)
-            self._accuracy += begun.get("accuracy", 0.0)
+        self.where = ""
+        self._sums = xp.zeros(4, dtype="float64")
+        self._loss, self._accuracy, self._finite, self._faults = (self._sums[i : i + 1] for i in range(4))
+        for total, value in ((self._loss, "loss"), (self._accuracy, "accuracy"), (self._finite, "steps")):
+            total.fill(begun.get(value, 0.0))
         self._scored = "accuracy" in begun
 
-    def begin(self, lr: float) -> None:
+    def begin(self, lr: float, where: str) -> None:
         """An epoch, unless it was begun before."""
+        self.where = where
         if not self.steps:
             self.lr, self.start = lr, time.perf_counter()
 
     def add(self, samples: int, loss: Array, accuracy: Array | None) -> None:
+        """Add a step's means.
+
+        Raises:
+            FloatingPointError: the loss is not finite; on a device :meth:`score` raises it.
+        """
         self._loss += samples * loss
+        if not count_finite(self._finite, self._loss) and self.where:
+            raise self._diverged()
         if accuracy is not None:
             self._accuracy += samples * accuracy
             self._scored = True
 
-    def score(self) -> Score:
-        """The means over the samples."""
-        loss, accuracy = to_numpy(self._sums) / self.samples
-        return Score(float(loss), float(accuracy) if self._scored else None)
+    def score(self, *arrays: Array) -> Score:
+        """The means over the samples.
+
+        Raises:
+            FloatingPointError: the loss of a step is not finite, or one of the arrays is not after the last step.
+        """
+        for array in arrays:
+            self._faults += ~xp.isfinite(array).all()
+        loss, accuracy, _, faults = to_numpy(self._sums)
+        if self.where and not (np.isfinite(loss) and faults == 0):
+            raise self._diverged()
+        return Score(float(loss / self.samples), float(accuracy / self.samples) if self._scored else None)
+
+    def _diverged(self) -> FloatingPointError:
+        loss, _, steps, _ = to_numpy(self._sums)
+        what = f"the loss is {loss} in step {steps + 1:.0f}"
+        if np.isfinite(loss):
+            what = f"the model holds NaN or infinity after step {steps:.0f}"
+        return FloatingPointError(f"fit: {what} of {self.where}: a lower learning rate or max_norm may help")
 
     def state(self) -> dict[str, float]:
         """What an unfinished epoch goes on with."""
-        loss, accuracy = to_numpy(self._sums)
+        loss, accuracy, _, _ = to_numpy(self._sums)
         seconds = time.perf_counter() - self.start
         state = {"samples": self.samples, "steps": self.steps, "loss": float(loss), "lr": self.lr, "seconds": seconds}
         return state | ({"accuracy": float(accuracy)} if self._scored else {})
@@ -64,3 +92,12 @@ class Sums:
     def reset(self) -> None:
         self.samples = self.steps = 0
         self._sums.fill(0)
+
+
+def names_not_finite(model: Layer) -> list[str]:
+    """The names of the parameters and buffers that hold NaN or infinity; a device is waited for once."""
+    arrays = {**model.params, **model.buffers}
+    finite = xp.empty(len(arrays), dtype="bool")
+    for index, array in enumerate(arrays.values()):
+        finite[index] = xp.isfinite(array).all()
+    return [name for name, fine in zip(arrays, to_numpy(finite), strict=True) if not fine]

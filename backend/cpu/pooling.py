@@ -20,7 +20,7 @@ def max_pool(x: Array, window: Window, needs_dx: bool = True) -> Pooled:
     image = rows_first(x, *window.padding, -np.inf)
     y = windows.reduce(np.maximum, image)
     # kept for backward instead of the image, since they take a quarter of its memory
-    winners = list(_winners(windows.elements(image), y)) if needs_dx else []
+    winners = _winners(windows, image, y) if needs_dx else []
 
     def backward(dy: Array) -> Array | None:
         return windows.gradient(rows_first(dy), winners) if needs_dx else None
@@ -28,14 +28,25 @@ def max_pool(x: Array, window: Window, needs_dx: bool = True) -> Pooled:
     return batch_first(y), backward
 
 
-def _winners(elements: Iterable[Array], y: Array) -> Iterator[Array]:
-    """For each element of the window, where it is the first that equals the maximum y."""
-    free = np.ones(y.shape, dtype=bool)
-    for element in elements:
+def _winners(windows: "_Windows", image: Array, y: Array) -> list[Array]:
+    """For each element of the window, where it is the maximum y: the first that equals it, or the last NaN."""
+    free, winners = np.ones(y.shape, dtype=bool), []
+    inside = np.zeros((image.shape[0], 1, image.shape[2], 1), dtype=bool)
+    inside[windows.inside] = True
+    for element, real in zip(windows.elements(image), windows.elements(inside), strict=True):
         first = element == y
         first &= free
+        if not real.all():
+            first &= real  # -infinity equals the border
         free ^= first
-        yield first
+        winners.append(first)
+    if free.any():  # NaN equals nothing
+        for element, winner in reversed(list(zip(windows.elements(image), winners, strict=True))):
+            last = element != element
+            last &= free
+            winner |= last
+            free ^= last
+    return winners
 
 
 def mean_pool(x: Array, window: Window) -> Pooled:

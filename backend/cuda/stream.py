@@ -9,21 +9,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..border import Indices, dtype_of
+from ..border import Indices
 from ..select import Array, xp
+from ..shared.data import batch_dtypes
 
 _xp: Any = xp
 
 
-def prefetch(
-    arrays: Sequence[np.ndarray], batches: Iterable[Indices], dtype: Any = None
-) -> Iterator[tuple[Array, ...]]:
-    """The next batch is copied while the current one is computed.
+def prefetch(arrays: Sequence[Array], batches: Iterable[Indices], dtype: Any = None) -> Iterator[tuple[Array, ...]]:
+    """The next batch is copied while the current one is computed; of arrays on the device its indices are.
 
     The device holds at most three batches, and copying takes no time if a step takes longer than the copy of a batch.
     The host is at most two batches ahead.
     """
-    dtypes = [dtype_of(array, dtype if array.dtype.kind == "f" else None) for array in arrays]
+    dtypes = batch_dtypes(arrays, dtype)
     underway: deque[_Sent] = deque()
     try:
         for batch in batches:
@@ -32,9 +31,9 @@ def prefetch(
             if len(underway) == 3:
                 underway.popleft().arrived.synchronize()  # from now on its pinned memory may be reused
             if len(underway) == 2:
-                yield _receive(underway[0])
+                yield _receive(underway[0], arrays, dtypes)
         if underway:
-            yield _receive(underway[-1])
+            yield _receive(underway[-1], arrays, dtypes)
     finally:
         with suppress(Exception):  # on a lost device this fails too, and the next use of the device raises
             for sent in underway:
@@ -42,11 +41,15 @@ def prefetch(
 
 
 class _Sent(NamedTuple):
-    """A batch being copied: the arrays on the device, their source, and the event at the end of the copy."""
+    """A batch being copied: the arrays on the device, their source, and the event at the end of the copy.
+
+    ``batch`` are the indices for the arrays that are on the device already, or a slice.
+    """
 
     arrays: tuple[Array, ...]
     pinned: tuple[np.ndarray, ...]
     arrived: Any
+    batch: Any
 
 
 @cache
@@ -55,21 +58,29 @@ def _copying() -> Any:
     return _xp.cuda.Stream(non_blocking=True)
 
 
-def _send(arrays: Sequence[np.ndarray], batch: Indices, dtypes: list[Any]) -> _Sent:
+def _send(arrays: Sequence[Array], batch: Indices, dtypes: list[Any]) -> _Sent:
     """Start copying a batch."""
     stream, outside = _copying(), _xp.cuda.get_current_stream()
-    pinned = tuple(_pinned(array, batch, dtype) for array, dtype in zip(arrays, dtypes, strict=True))
+    pairs = zip(arrays, dtypes, strict=True)
+    pinned = tuple(_pinned(array, batch, dtype) for array, dtype in pairs if isinstance(array, np.ndarray))
+    indices = batch if len(pinned) < len(arrays) and isinstance(batch, np.ndarray) else None
+    if indices is not None:
+        pinned += (_pinned(indices, slice(None), indices.dtype),)
     sent = tuple(xp.empty(part.shape, dtype=part.dtype) for part in pinned)
     stream.wait_event(outside.record())  # the current stream may still read memory that is reused here
     for array, part in zip(sent, pinned, strict=True):
         array.set(part, stream)  # type: ignore[attr-defined]
-    return _Sent(sent, pinned, stream.record())
+    return _Sent(sent, pinned, stream.record(), batch if indices is None else sent[-1])
 
 
-def _receive(sent: _Sent) -> tuple[Array, ...]:
+def _receive(sent: _Sent, arrays: Sequence[Array], dtypes: list[Any]) -> tuple[Array, ...]:
     """The batch's arrays; the current stream waits for the copy, the host does not."""
     _xp.cuda.get_current_stream().wait_event(sent.arrived)
-    return sent.arrays
+    copied = iter(sent.arrays)
+    return tuple(
+        next(copied) if isinstance(array, np.ndarray) else array[sent.batch].astype(dtype, copy=False)
+        for array, dtype in zip(arrays, dtypes, strict=True)
+    )
 
 
 def _pinned(array: np.ndarray, batch: Indices, dtype: Any) -> np.ndarray:

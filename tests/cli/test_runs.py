@@ -156,10 +156,11 @@ class TestSignals:
         assert "going on after epoch 1, step " in run(*COMMAND, tmp_path, "--resume")[1]
         assert_same(tmp_path, whole)
 
-    def test_a_terminal_that_has_gone_costs_nothing(self, whole, tmp_path, send, monkeypatch):
+    @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), BrokenPipeError()])
+    def test_a_terminal_that_has_gone_costs_nothing(self, error, whole, tmp_path, send, monkeypatch):
         class Gone:
             def write(self, text):
-                raise OSError(5, "Input/output error")
+                raise error
 
             def flush(self):
                 pass
@@ -259,7 +260,7 @@ class TestResume:
         assert "the data as they were" in err
 
     def test_a_history_that_is_not_the_optimiser_s(self, whole, tmp_path, run):
-        recipe, rows = read_run(whole / "model.safetensors")
+        recipe, rows, _ = read_run(whole / "model.safetensors")
         model, optimizer = recipe.build(), nn.AdamW()
         nn.load(model, whole / "model.safetensors", optimizer=optimizer)
         nn.save(model, tmp_path / "model.safetensors", recipe.metadata(nn.History(rows[:3])), optimizer=optimizer)

@@ -2,7 +2,9 @@
 
 import gzip
 
+import numpy as np
 import pytest
+from border import idx, traced
 
 import xpnn as nn
 
@@ -24,7 +26,9 @@ def test_every_truncation_is_noticed(folder):
         (lambda raw: b"\x00\x00\x08\x01" + raw[4:], "with 3 axes"),
         (lambda raw: b"\x89PNG" + raw, "not an IDX file"),
         (lambda raw: b"", "it starts with nothing"),
+        (lambda raw: gzip.compress(raw)[:-8] + bytes(4) + gzip.compress(raw)[-4:], "gzip data.*CRC"),
         (lambda raw: gzip.compress(raw)[:-9], "gzip data are corrupt or truncated"),
+        (lambda raw: gzip.compress(raw)[:10] + b"\xff" * 9, "gzip data.*invalid block type"),
         (lambda raw: gzip.compress(raw)[:30] + b"garbage" * 9, "gzip data are corrupt or truncated"),
     ],
 )
@@ -33,3 +37,27 @@ def test_corrupt_files(folder, change, message):
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(ValueError, match=message):
         nn.load_images(folder)
+
+
+def test_an_array_can_be_changed_in_place(folder):
+    data = nn.load_images(folder)
+    for array in (data.x_train, data.y_train, data.x_test, data.y_test):
+        assert array.flags.writeable
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("length", [9, 2**32 - 1])
+def test_memory_is_that_of_the_data_whatever_the_header_claims(tmp_path, pack, length):
+    """A header of few elements before many, or of many before few."""
+    header = idx(np.zeros(0, np.uint8))[:4] + length.to_bytes(4, "big")
+    (tmp_path / "labels").write_bytes(pack(header + bytes(50_000_000 if length == 9 else 9)))
+    fault = pytest.raises(ValueError, match="too long" if length == 9 else "truncated: 9 elements")
+    with traced() as memory, fault:
+        nn.read_idx(tmp_path / "labels", 1)
+    assert memory.peak < 4_000_000
+
+
+def test_a_shape_beyond_what_numpy_can_hold_is_a_fault_of_the_file(tmp_path):
+    (tmp_path / "images").write_bytes(bytes((0, 0, 8, 3)) + b"\xff" * 8 + bytes(4))
+    with pytest.raises(ValueError, match="images"):
+        nn.read_idx(tmp_path / "images", 3)

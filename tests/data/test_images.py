@@ -2,8 +2,10 @@
 
 import gzip
 import http.server
+import re
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +41,14 @@ def test_mismatched_counts(folder):
         nn.load_images(folder)
 
 
+@pytest.mark.parametrize("split", ["train", "t10k"])
+def test_no_images(folder, split):
+    (folder / f"{split}-images-idx3-ubyte").write_bytes(idx(np.zeros((0, 8, 8), np.uint8)))
+    (folder / f"{split}-labels-idx1-ubyte").write_bytes(idx(np.zeros(0, np.uint8)))
+    with pytest.raises(ValueError, match=f"0 {'train' if split == 'train' else 'test'} images"):
+        nn.load_images(folder)
+
+
 def test_images_of_two_sizes(folder):
     (folder / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((3, 5, 5), np.uint8)))
     with pytest.raises(ValueError, match="differ in size"):
@@ -56,6 +66,49 @@ def test_missing_file(folder):
         nn.load_images(folder)
 
 
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_names_with_a_dot(folder, ending):
+    """As Kaggle and some unpackers write them."""
+    before = nn.load_images(folder)
+    for path in list(folder.iterdir()):
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        dotted = path.name.removesuffix(".gz").replace("-idx", ".idx") + ending
+        (folder / dotted).write_bytes(gzip.compress(content) if ending else content)
+        path.unlink()
+    np.testing.assert_array_equal(nn.load_images(folder).x_train, before.x_train)
+
+
+def test_the_test_part_alone(folder):
+    whole = nn.load_images(folder)
+    for path in folder.glob("train*"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="train-images-idx3-ubyte"):
+        nn.load_images(folder)
+    data = nn.load_images(folder, test_only=True)
+    np.testing.assert_array_equal(data.x_test, whole.x_test)
+    assert data.x_train.shape == (0, 1, 4, 5)
+    assert data.y_train.shape == (0,)
+    assert nn.load_images("digits", test_only=True).x_train.shape == (0, 1, 8, 8)
+
+
+@pytest.mark.parametrize("stem", ["train", "t10k"])
+@pytest.mark.parametrize(("shape", "message"), [((0, 4, 5), "0 .* images, but 0"), ((3, 0, 0), r"no pixels.*\(0, 0\)")])
+def test_no_images_or_no_pixels(folder, stem, shape, message):
+    (folder / f"{stem}-images-idx3-ubyte").write_bytes(idx(np.zeros(shape, np.uint8)))
+    (folder / f"{stem}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(shape[0], np.uint8))))
+    with pytest.raises(ValueError, match=message):
+        nn.load_images(folder)
+
+
+def test_a_path_is_a_folder_also_where_its_name_is_a_data_set_s(folder, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    Path("digits").symlink_to(folder)
+    assert nn.load_images(Path("digits")).x_train.shape == (7, 1, 4, 5)
+    assert nn.load_images("./digits").x_train.shape == (7, 1, 4, 5)
+    assert nn.load_images("digits").x_train.shape == (1438, 1, 8, 8)
+
+
 def test_unknown_name():
     with pytest.raises(ValueError, match="expected digits, mnist, fashion-mnist, or a folder"):
         nn.load_images("cifar")
@@ -69,7 +122,7 @@ def server(folder, monkeypatch, tmp_path_factory):
     for path in list(folder.iterdir()):
         if path.suffix != ".gz":
             (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
-    registry = {path.name: f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}" for path in folder.glob("*.gz")}
+    registry = {path.name: f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in folder.glob("*.gz")}
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args):
@@ -99,6 +152,20 @@ def test_download_with_a_wrong_checksum(server, folder):
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(OSError, match="cannot be had .*hash"):
         nn.load_images("mnist")
+
+
+def test_a_download_is_no_larger_than_its_bound(server, folder, monkeypatch):
+    path = folder / "train-images-idx3-ubyte.gz"
+    monkeypatch.setattr(images, "_LARGEST", len(path.read_bytes()) - 1)
+    with pytest.raises(OSError, match="cannot be had .*larger than"):
+        nn.load_images("mnist")
+
+
+def test_downloads_are_encrypted_and_verified():
+    for url, registry in images._SOURCES.values():
+        assert url.startswith("https://")
+        assert all(re.fullmatch("sha256:[0-9a-f]{64}", digest) for digest in registry.values())
+        assert len(set(registry.values())) == 4
 
 
 def test_download_without_a_network(server, monkeypatch):

@@ -148,6 +148,17 @@ class Tracked:
         value, error = self._parts(other)
         return _decided(self.value - value, self.error + error, self.dtype) > 0
 
+    def __eq__(self, other: Any) -> Any:
+        value, error = self._parts(other)
+        with np.errstate(invalid="ignore"):  # infinity equals itself
+            _decided(self.value - value, self.error + error, self.dtype)
+        return self.value == value
+
+    def __ne__(self, other: Any) -> Any:
+        return ~(self == other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def sum(self, axis: Any = None, keepdims: bool = False) -> "Tracked":
         total = self.value.sum(axis, keepdims=keepdims)
         terms = self.value.size // max(1, total.size)
@@ -191,7 +202,9 @@ def _function(f: Callable[[Any], Any], slope: Callable[[Any, Any], Any], units: 
     return apply
 
 
-def _where(condition: np.ndarray, a: Any, b: Any) -> Tracked:
+def _where(condition: np.ndarray, a: Any, b: Any) -> Any:
+    if not isinstance(a, Tracked) and not isinstance(b, Tracked):
+        return np.where(condition, a, b)
     like = a if isinstance(a, Tracked) else b
     (a, a_error), (b, b_error) = like._parts(a), like._parts(b)
     return Tracked(np.where(condition, a, b), np.where(condition, a_error, b_error), like.dtype)
@@ -220,6 +233,7 @@ xp = SimpleNamespace(
     full=_new(np.full),
     empty=_new(np.zeros),
     zeros=_new(np.zeros),
+    ones_like=lambda x: Tracked(np.ones(x.shape), None, x.dtype),
     empty_like=lambda x: Tracked(np.zeros(x.shape), None, x.dtype),
     tanh=_function(np.tanh, lambda x, y: 1 - y * y, FUNCTION),
     exp=_function(np.exp, lambda x, y: y, FUNCTION),

@@ -15,6 +15,21 @@ class TestLosses:
         assert float(host(value)) == pytest.approx(-np.log(p[np.arange(5), t]).mean(), rel=1e-13)
         np.testing.assert_allclose(host(backward()), (p - np.eye(4)[t]) / 5, rtol=1e-12, atol=1e-15)
 
+    @pytest.mark.parametrize("loss", [nn.SoftmaxCrossEntropy(), nn.RBFLoss(1.0)])
+    @pytest.mark.parametrize("shape", [(5,), (5, 3)])
+    def test_a_one_hot_row_is_its_label(self, rng, loss, shape):
+        z, t = dev(rng.standard_normal((*shape, 4))), rng.integers(0, 4, shape)
+        value, backward = loss.forward(z, dev(t))
+        same, same_backward = loss.forward(z, dev(np.eye(4)[t]))
+        assert float(host(same)) == pytest.approx(float(host(value)), rel=1e-13)
+        np.testing.assert_allclose(host(same_backward()), host(backward()), rtol=1e-12, atol=1e-16)
+        assert float(host(loss.accuracy(z, dev(np.eye(4)[t])))) == float(host(loss.accuracy(z, dev(t))))
+
+    def test_a_class_that_is_masked_out_has_no_share(self):
+        value, backward = nn.SoftmaxCrossEntropy().forward(dev([[-np.inf, 0.0, 0.0]]), dev([[0.0, 1.0, 0.0]]))
+        assert float(host(value)) == pytest.approx(np.log(2))
+        np.testing.assert_allclose(host(backward()), [[0, -0.5, 0.5]])
+
     def test_cross_entropy_over_sequences_is_that_of_all_labels(self, rng):
         z, t = rng.standard_normal((5, 3, 4)), rng.integers(0, 4, (5, 3))
         loss = nn.SoftmaxCrossEntropy()
@@ -44,7 +59,9 @@ class TestLosses:
     @pytest.mark.parametrize(
         ("loss", "outputs", "targets", "error", "message"),
         [
-            (nn.SoftmaxCrossEntropy(), np.zeros((2, 3)), np.zeros(2), TypeError, "integer labels"),
+            (nn.SoftmaxCrossEntropy(), np.zeros((2, 3)), np.zeros(2), ValueError, r"3\), got \(2,\) \(labels are int"),
+            (nn.RBFLoss(), np.zeros((2, 3)), np.zeros((2, 2)), ValueError, r"probabilities of shape \(2, 3\)"),
+            (nn.SoftmaxCrossEntropy(), np.zeros((2, 3)), np.zeros((2, 3), bool), TypeError, "integer labels"),
             (nn.SoftmaxCrossEntropy(), np.zeros((2, 3)), np.zeros((2, 1), int), ValueError, r"\(2,\), got \(2, 1\)"),
             (nn.SoftmaxCrossEntropy(), np.zeros((0, 3)), np.zeros(0, int), ValueError, "empty batch"),
             (nn.HalfSquaredError(), np.zeros((2, 1)), np.zeros(2), ValueError, r"shape \(2, 1\), got \(2,\)"),
@@ -58,6 +75,8 @@ class TestLosses:
     def test_targets_of_another_dtype_are_not_promoted(self):
         with pytest.raises(TypeError, match="expected targets of the outputs' dtype float32, got float64"):
             nn.HalfSquaredError().forward(dev(np.zeros((2, 1)), "float32"), dev(np.zeros((2, 1))))
+        with pytest.raises(TypeError, match="expected targets of the outputs' dtype float32, got float64"):
+            nn.SoftmaxCrossEntropy().forward(dev(np.zeros((2, 1)), "float32"), dev(np.zeros((2, 1))))
 
     def test_no_array(self):
         with pytest.raises(TypeError, match="xpnn.asarray"):

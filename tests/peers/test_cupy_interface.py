@@ -281,6 +281,7 @@ REFUSED = [
     "xp.nothing", "xp.errstate()", "a.sum(where=True)", "xp.sum(a, where=True)", "xp.max(a, initial=0)",
     "xp.clip(a, min=0)", "a.astype('float32', device=None)", "xp.take_along_axis(a, a)", "a.item(0)",
     "xp.lib.stride_tricks.as_strided(a, (2,), (4,), writeable=False)", "xp.maximum.reduce(a)", "a.reshape(5, 5)",
+    "xp.empty(3, '>i4')", "xp.zeros(3, 'longdouble')", "xp.empty(3, object)", "a.astype('>f4')",
     "a.__imatmul__", "a.__index__", "a.__array_interface__",
 ]  # fmt: skip
 """What must raise the same exception, or the same that has been reached without a device."""

@@ -58,6 +58,31 @@ def test_softmax_cross_entropy(measured, dtype, batch, steps, classes, integers,
     )
 
 
+@dtypes
+@PROPERTY
+@given(BATCH, st.none() | st.integers(1, 6), st.integers(1, 12), st.booleans(), st.tuples(LAYOUT, LAYOUT), SEEDS)
+def test_softmax_cross_entropy_of_probabilities(measured, dtype, batch, steps, classes, one_hot, layouts, seed):
+    """As for labels, of which these are means; a row's weighted sum has K terms more."""
+    rng = np.random.default_rng(seed)
+    shape = (batch, classes) if steps is None else (batch, steps, classes)
+    z = 3 * normal(rng, shape, dtype)
+    labels = rng.integers(classes, size=shape[:-1])
+    p = np.eye(classes)[labels] if one_hot else rng.dirichlet(np.ones(classes), shape[:-1])
+    spread, n = math.ceil(np.ptp(z)), z.size // classes
+    agree(
+        measured,
+        nn.SoftmaxCrossEntropy(),
+        lambda z, p: functional.cross_entropy(z.reshape(-1, classes), p.double().reshape(-1, classes)),
+        z,
+        p.astype(dtype),
+        layouts,
+        rng,
+        terms=2 * spread + 2 * classes + n + 20,
+        most_value=spread + math.log(classes) + 1,
+        most_gradient=np.full(shape, 1 / n),
+    )
+
+
 def cross_entropy(z, labels):
     return functional.cross_entropy(z if z.ndim == 2 else z.transpose(1, 2), labels.long())  # classes come second
 

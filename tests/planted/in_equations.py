@@ -310,6 +310,23 @@ LAYERS = [
         "input",
         "SoftmaxCrossEntropy",
     ),
+    Mutation("layers.losses.soft_cross_entropy", "dz -= p", "dz += p", "wrong sign", "input", "SoftmaxCrossEntropy"),
+    Mutation(
+        "layers.losses.soft_cross_entropy",
+        " * p.sum(-1, keepdims=True)",
+        "",
+        "probabilities that sum to 1",
+        "input",
+        "SoftmaxCrossEntropy",
+    ),
+    Mutation(
+        "layers.losses.soft_cross_entropy",
+        "dz *= scale",
+        "dz *= 1 / len(logits)",
+        "samples for labels",
+        "input",
+        "SoftmaxCrossEntropy",
+    ),
     Mutation(
         "layers.losses.HalfSquaredError",
         "return difference * scale",

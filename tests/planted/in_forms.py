@@ -223,7 +223,7 @@ BLAS = [
 
 POOLING = [
     Mutation(
-        "backend.cpu.pooling._winners", "yield first", "yield 1.0", "to all, not to the largest", "input", "MaxPool2D"
+        "backend.cpu.pooling._winners", "append(first)", "append(first | 1)", "to all, not one", "input", "MaxPool2D"
     ),
     Mutation(
         "backend.cpu.pooling._winners", "element == y", "element < y", "to all but the largest", "input", "MaxPool2D"

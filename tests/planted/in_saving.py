@@ -6,7 +6,7 @@ whole name.
 
 from .planting import Mutation
 
-FILES, INTERRUPT, CHECKPOINT = "training/test_files.py", "training/test_interrupt.py", "training/test_checkpoint.py"
+FILES, INTERRUPT = "training/test_files.py", "training/test_interrupt.py"
 HISTORY, RUNS = "training/test_history.py", "cli/test_runs.py"
 LEARNT = f"{RUNS}::TestSignals::test_what_has_been_learnt_is_saved_and_goes_on_to_the_same_file[12-SIGTERM]"
 KILLED = f"{RUNS}::TestResume::test_a_run_that_was_killed_while_it_saved_goes_on[1]"
@@ -105,15 +105,6 @@ SAVING = [
         "training.history.History", "utf-8-sig", "utf-8",
         "takes the byte order mark for a column's name", f"{HISTORY}::TestHistory::test_a_table_that_another_program",
     ),
-    # reading models
-    Mutation(
-        "training.checkpoint.load", " or tensors[key].dtype != value.dtype", "",
-        "converts dtypes on reading", f"{CHECKPOINT}::TestCheckpoint::test_another_dtype_is_refused",
-    ),
-    Mutation(
-        "training.checkpoint._opened", ", TypeError, AttributeError", "",
-        "lets the reader's own errors pass", f"{CHECKPOINT}::TestCheckpoint::test_dtypes_that_numpy_lacks",
-    ),
     # signals
     Mutation(
         "training.interrupt.Interruptible", "in (signal.default_int_handler, _interrupt)", "is not None",
@@ -153,7 +144,7 @@ SAVING = [
     ),
     # what goes on
     Mutation(
-        "training.loop.fit", "sums.reset()\n            if", "if",
+        "training.loop.fit", "sums.reset()\n            done", "done",
         "counts an epoch's sums for the next", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
     ),
     Mutation(
@@ -162,7 +153,7 @@ SAVING = [
         "training/test_loop.py::TestFit::test_the_validation_of_each_epoch",
     ),
     Mutation(
-        "training.loop._progress", "batches, done, None", "batches, 0, None",
+        "training.progress.progress", "batches, done, None", "batches, 0, None",
         "does the steps of an unfinished epoch again", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
     ),
     Mutation(

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from border import host, parameters
+from border import host, parameters, traced
 
 import xpnn as nn
 
@@ -39,6 +39,25 @@ class TestCheckpoint:
         with pytest.raises(ValueError, match="2.b is not in the model"):
             nn.load(nn.MLP((2, 3)), tmp_path / "m.safetensors")
         assert (parameters(model) == before).all()
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_what_is_not_finite_replaces_no_model_that_is(self, tmp_path, value):
+        path, model = tmp_path / "m.safetensors", nn.Sequential(nn.Dense(2, 2, rng=0), nn.BatchNorm1D(2))
+        nn.save(model, path)
+        saved = path.read_bytes()
+        for name, arrays in (("0.b", model.params), ("1.running_var", model.buffers)):
+            finite = host(arrays[name]).copy()
+            arrays[name] = [0.0, value]
+            with pytest.raises(FloatingPointError, match=f"save: {name} holds NaN or infinity: .*, is kept"):
+                nn.save(model, path)
+            assert path.read_bytes() == saved
+            arrays[name] = finite
+        model.params["0.b"] = [0.0, value]
+        nn.save(model, tmp_path / "other")  # to look at, say
+        nn.save(model, tmp_path / "other")
+        (tmp_path / "text").write_text("no model")
+        nn.save(model, tmp_path / "text")
+        nn.save(nn.Dense(2, 2), tmp_path / "text")
 
     def test_another_dtype_is_refused(self, tmp_path):
         nn.save(nn.Dense(2, 3, dtype="float64"), tmp_path / "m")
@@ -132,3 +151,54 @@ class TestCheckpoint:
         path.write_bytes(path.read_bytes()[:-5])
         with pytest.raises(ValueError, match="not a readable safetensors file"):
             nn.load(nn.Dense(9, 9), path)
+
+    def test_arrays_that_are_not_the_model_s_are_not_read(self, tmp_path):
+        """As in a sparse file, whose content takes no room on the disk."""
+        with open(tmp_path / "m", "wb") as file:
+            write_header(file, x={"dtype": "F32", "shape": [100_000_000], "data_offsets": [0, 400_000_000]})
+            file.truncate(file.tell() + 400_000_000)
+        with (
+            traced() as memory,
+            pytest.raises(
+                ValueError, match=r"W is missing; b is missing; x is not in the model \(float32 \(100000000,"
+            ),
+        ):
+            nn.load(nn.Dense(1, 1), tmp_path / "m")
+        assert memory.peak < 10_000_000
+
+    @pytest.mark.parametrize(
+        ("code", "name"), [("BF16", "bfloat16"), ("F16", "float16"), ("U16", "uint16"), ("I16", "int16")]
+    )
+    def test_arrays_of_another_dtype_also_of_one_that_numpy_lacks(self, tmp_path, code, name):
+        with open(tmp_path / "m", "wb") as file:
+            arrays = {
+                "W": {"dtype": code, "shape": [1, 1], "data_offsets": [0, 2]},
+                "b": {"dtype": "F32", "shape": [1], "data_offsets": [2, 6]},
+            }
+            write_header(file, **arrays)
+            file.write(bytes(6))
+        with pytest.raises(ValueError, match=rf"W is {name} \(1, 1\), in the model float32 \(1, 1\)$"):
+            nn.load(nn.Dense(1, 1), tmp_path / "m")
+
+    def test_a_message_about_many_arrays_is_short(self, tmp_path):
+        nn.save(nn.MLP((1,) * 200), tmp_path / "m")
+        with pytest.raises(ValueError, match=r"; and \d+ more$") as caught:
+            nn.load(nn.Dense(1, 1), tmp_path / "m")
+        assert len(str(caught.value)) < 2_000
+
+    @pytest.mark.parametrize("error", [TypeError("data type 'bfloat16' not understood"), AttributeError("float8")])
+    def test_what_the_reader_raises_is_told_with_the_file_s_name(self, tmp_path, monkeypatch, error):
+        """Of dtypes that NumPy lacks; which of the two depends on the version."""
+
+        def raises(*arguments):
+            raise error
+
+        nn.save(nn.Dense(1, 1), tmp_path / "m")
+        monkeypatch.setattr("safetensors.safe_open", raises)
+        with pytest.raises(ValueError, match="m is not a readable safetensors file"):
+            nn.load(nn.Dense(1, 1), tmp_path / "m")
+
+
+def write_header(file, **arrays):
+    header = json.dumps(arrays).encode()
+    file.write(struct.pack("<Q", len(header)) + header)

@@ -15,6 +15,24 @@ def test_schedules(run):
 
 
 @pytest.mark.parametrize(
+    "make", [np.float32, np.array, lambda rate: np.array([rate]), lambda rate: nn.xp.asarray(rate)]
+)
+def test_a_rate_may_be_an_array_of_one_element(make, tmp_path):
+    optimizer, model = nn.Adam(lambda step: make(0.5 ** (step + 1))), nn.MLP((1, 2))
+    history = nn.fit(model, np.ones((4, 1)), np.arange(4) % 2, epochs=2, optimizer=optimizer, verbose=False)
+    assert history.column("lr") == [0.5, 0.25]
+    assert {type(rate) for rate in history.column("lr")} == {float}
+    history.to_csv(tmp_path / "h.csv")
+    assert nn.History.from_csv(tmp_path / "h.csv") == history
+
+
+@pytest.mark.parametrize("rate", [None, np.ones(2), "fast"])
+def test_a_rate_that_is_no_number(rate):
+    with pytest.raises(TypeError, match="SGD: expected the schedule to give a number, got .* for step 0"):
+        nn.SGD(lambda step: rate).rate  # noqa: B018
+
+
+@pytest.mark.parametrize(
     "make", [lambda: nn.CosineDecay(0.1, 0), lambda: nn.CosineDecay(np.nan, 5), lambda: nn.StepDecay(0.1, 0)]
 )
 def test_wrong_settings(make):

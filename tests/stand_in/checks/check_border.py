@@ -240,10 +240,25 @@ class TestRefusedAsByCupy:
         assert square is not kept
         np.testing.assert_array_equal(kept.get(), np.eye(3))
 
-    @pytest.mark.parametrize("data", ["text", [None], [{}]])
+    @pytest.mark.parametrize("data", ["text", [None], [{}], np.zeros(2, "longdouble")])
     def test_dtype(self, data):
         with pytest.raises(ValueError, match="Unsupported dtype"):
             cupy.asarray(data)
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda dtype: cupy.empty(3, dtype),
+            lambda dtype: cupy.arange(3, dtype=dtype),
+            lambda dtype: cupy.ndarray(3, dtype),
+            lambda dtype: cupy.asarray(HOST).astype(dtype),
+        ],
+    )
+    def test_the_other_byte_order_but_from_the_host(self, make):
+        for dtype in (">i4", ">f8"):
+            with pytest.raises(ValueError, match="with big-endian byte-order"):
+                make(dtype)
+        assert cupy.asarray(np.arange(3, dtype=">i4")).dtype.isnative
 
     def test_array_is_unhashable_and_has_no_room_for_attributes(self, a):
         with pytest.raises(TypeError, match="unhashable"):

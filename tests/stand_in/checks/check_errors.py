@@ -10,7 +10,7 @@ import pytest
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.backend import BackendError
+from xpnn.backend import BackendError, check
 
 X, Y = np.ones((8, 4), "float32"), np.zeros(8, int)
 
@@ -67,8 +67,12 @@ def test_when_data_go_in(monkeypatch):
         nn.asarray(X)
 
 
-def test_when_the_host_waits(monkeypatch):
-    monkeypatch.setattr(cupy.cuda.Stream, "synchronize", failing(LOST))
+@pytest.mark.parametrize(("checked", "owner", "name"), [(0, cupy.cuda.Stream, "synchronize"), (1, cupy, "asnumpy")])
+def test_when_the_host_waits(monkeypatch, checked, owner, name):
+    nn.synchronize()
+    if checked:
+        check(cupy.asarray(True), "fine")
+    monkeypatch.setattr(owner, name, failing(LOST))
     with pytest.raises(RuntimeError, match="the device was lost"):
         nn.synchronize()
 

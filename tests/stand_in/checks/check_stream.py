@@ -24,8 +24,11 @@ ORDERS = {
 ARRAYS = {
     "as they are": DATA,
     "converted": (DATA[0].astype("float32"), DATA[1]),
-    "big-endian": (DATA[0].astype(">f8"), DATA[1]),
+    "big-endian": (DATA[0].astype(">f8"), DATA[1].astype(">i4")),
     "turned": (np.asfortranarray(DATA[0]), DATA[1][::-1]),
+    "on the device": tuple(map(cupy.asarray, DATA)),
+    "labels on the device": (DATA[0], cupy.asarray(DATA[1])),
+    "images on the device": (cupy.asarray(DATA[0].astype("float32")), DATA[1]),
 }
 
 
@@ -40,7 +43,7 @@ def test_every_batch_in_order(samples, arrays, order):
     assert len(seen) == len(chosen)
     for found, places in zip(seen, chosen, strict=True):  # also those of long ago
         for array, host in zip(found, ARRAYS[arrays], strict=True):
-            np.testing.assert_array_equal(array.get(), host[places])
+            np.testing.assert_array_equal(array.get(), nn.to_numpy(host)[places])
 
 
 def test_the_last_slice_may_reach_beyond_the_end():
@@ -52,6 +55,14 @@ def test_dtypes_are_asarrays():
     assert (x.dtype, y.dtype) == ("float32", "int64")
     with pytest.raises(TypeError, match="expected numbers"):
         next(prefetch([np.array(["a"])], [slice(1)]))
+
+
+@pytest.mark.parametrize(("batches", "uploads"), [(parts(4), 0), ([np.arange(8)] * 4, 4)])
+def test_of_what_is_on_the_device_only_the_indices_travel(batches, uploads):
+    arrays = tuple(map(cupy.asarray, DATA))
+    with watch() as seen:
+        list(prefetch(arrays, batches))
+    assert (seen.uploads, seen.synchronisations) == (uploads, 0), str(seen)
 
 
 def test_the_next_batch_is_on_its_way_before_the_step_is_given_out():

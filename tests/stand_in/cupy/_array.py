@@ -37,6 +37,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
     ) -> None:
         if memptr is not None or strides is not None:
             raise NotImplementedError("the stand-in has no pointers to device memory")
+        check_dtype(np.dtype(dtype))
         self._memory, self._base = np.empty(shape, dtype, order), None  # type: ignore[call-overload]
         self._allocation = allocate(self._memory.nbytes)
 
@@ -299,8 +300,7 @@ def wrap(result: Any, *sources: Any) -> Any:
         if isinstance(source, ndarray) and source._memory is result:
             return source
     array = np.asarray(result)
-    if array.dtype.kind not in "biufc":
-        raise ValueError(f"Unsupported dtype {array.dtype}")
+    check_dtype(array.dtype)
     view = object.__new__(ndarray)
     view._memory, view._base = array, None
     for source in sources if _owner(array) is not array else ():
@@ -372,6 +372,14 @@ def allocations(*values: Any) -> list[Allocation]:
 def scribble(array: np.ndarray) -> None:
     """Leave bytes that mean nothing: whoever reads them has not waited, or has not launched."""
     array[...] = np.frombuffer(b"\xa5" * array.itemsize, array.dtype)[0] if array.dtype.kind != "b" else True
+
+
+def check_dtype(dtype: np.dtype) -> None:
+    """Raise ValueError for what CuPy has no arrays of: float128, texts, and the other byte order among them."""
+    if dtype.char not in "?bhilqBHILQefdFD":
+        raise ValueError(f"Unsupported dtype {dtype}")
+    if not dtype.isnative:
+        raise ValueError(f"Unsupported dtype {dtype.str} with big-endian byte-order")
 
 
 def check(function: str, parameter: str, value: Any) -> None:

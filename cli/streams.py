@@ -1,0 +1,96 @@
+"""The command's output: it costs no work where it cannot be written, and nothing in it commands a terminal."""
+
+import io
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import Any
+
+
+class Output:
+    """A standard stream in which control characters, and what it cannot encode, are written as escapes.
+
+    After an error nothing more is written, and ``error`` says why; only a reader that has gone, as with ``| head``,
+    raises BrokenPipeError.
+    """
+
+    error: OSError | ValueError | None = None
+
+    def __init__(self, stream: Any, keep: str = "\n\t") -> None:
+        """``stream`` may be None, as without a console; ``keep`` are the control characters that are not escaped."""
+        self._stream, self._keep = stream or io.StringIO(), keep
+        self._writable = stream is not None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        shown = escaped(text, self._keep).encode(encoding, "backslashreplace").decode(encoding)
+        self._unless_broken(lambda: self._stream.write(shown))
+        return len(text)
+
+    def flush(self) -> None:
+        self._unless_broken(self._stream.flush)
+
+    def _unless_broken(self, act: Callable[[], object]) -> None:
+        if not self._writable:
+            return
+        try:
+            act()
+        except (OSError, ValueError) as error:  # ValueError: the stream was closed
+            self.error, self._writable = error, False
+            with suppress(OSError, ValueError, AttributeError):  # what it still holds is dropped, also at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise
+
+
+@contextmanager
+def standard_streams() -> Iterator[Output]:
+    """A block in which standard output, which is given, and standard error are an :class:`Output`."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: without this the next file that is opened would take the number
+            os.open(os.devnull, os.O_RDWR)
+    output = Output(sys.stdout)
+    with redirect_stdout(output), redirect_stderr(Output(sys.stderr, "\n\t\r")):
+        try:
+            yield output
+        finally:  # here, where an error does no harm
+            with suppress(BrokenPipeError):
+                output.flush()
+
+
+@contextmanager
+def silent_libraries() -> Iterator[None]:
+    """A block in which what C code prints to standard error, as libtiff does of a damaged file, goes nowhere."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """The text with all control, format and surrogate characters, and line breaks, as Python's escapes.
+
+    >>> print(escaped("red: \\x1b[31m"))
+    red: \\x1b[31m
+    """
+
+    def safe(character: str) -> bool:
+        return character.isprintable() or character in keep or unicodedata.category(character) == "Zs"
+
+    return "".join(character if safe(character) else ascii(character)[1:-1] for character in text)
+
+
+def tell(message: str) -> None:
+    """Print an error in one line."""
+    print(f"xpnn: error: {' '.join(message.split())}", file=sys.stderr, flush=True)

@@ -1,0 +1,78 @@
+"""Picture files, as Pillow reads them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # some others start programs, as EPS does
+_PIXELS = 50_000_000  # with 8 bytes for each, as averaging transparent colours takes, 400 MB
+_ORIENTATION = 0x0112  # the EXIF tag
+_AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")  # the modes whose values can be averaged as they are
+
+
+def read_picture(path: str | Path, shape: tuple[int, int], invert: bool = False) -> np.ndarray:
+    """Read a picture as grey uint8 values, turned upright and brought to a size by averaging.
+
+    Colours become grey by their luminance, and transparent pixels become background: black, or white with ``invert``.
+    16 bits are scaled to 8. Pixels of 32 bits, integer or floating-point, are scaled by the picture's own range, whose
+    lowest value becomes black and whose highest becomes white.
+
+    Args:
+        path: of a PNG, JPEG, GIF (its first picture), BMP, TIFF, WebP or PPM file, whatever its suffix.
+        shape: (H, W) of the result.
+        invert: whether the picture is dark on light, as ink on paper is; the result is light on dark.
+
+    Shapes: result (1, H, W).
+
+    Raises:
+        ImportError: Pillow is missing; the message names the extra.
+        ValueError: the file is not such a picture, or has more than 50 million pixels.
+    """
+    try:
+        import PIL  # noqa: F401
+    except ImportError as error:
+        raise ImportError("reading pictures needs Pillow: install xpnn's extra [images]") from error
+    try:
+        grey = _averaged(*_decoded(path), shape, "white" if invert else "black")
+    except Exception as error:  # Pillow passes on whatever a decoder raises, SyntaxError and struct.error among others
+        raise ValueError(f"{path} is not a readable picture ({str(error) or type(error).__name__})") from error
+    return (255 - grey if invert else grey)[None]
+
+
+def _decoded(path: str | Path) -> tuple[Any, int, bool]:
+    """The picture in a mode that can be averaged, its orientation, and whether it has 16 bits in 32."""
+    from PIL import Image
+
+    with Image.open(path, formats=_FORMATS) as file:
+        if file.width * file.height > _PIXELS:  # before anything is decoded
+            raise ValueError(f"{file.width} x {file.height} pixels, more than {_PIXELS:,}")
+        file.load()  # which has already turned a TIFF
+        orientation = file.getexif().get(_ORIENTATION, 1)
+        if file.mode.startswith("I;16"):
+            return file.convert("I"), orientation, True
+        if file.mode not in _AVERAGED or "transparency" in file.info:
+            return file.convert("RGBA" if file.has_transparency_data else "RGB"), orientation, False
+        return file, orientation, file.mode == "I" and file.format in ("PNG", "PPM")
+
+
+def _averaged(image: Any, orientation: int, sixteen_bits: bool, shape: tuple[int, int], background: str) -> np.ndarray:
+    """The picture as uint8 (H, W); all but the averaging is done on the small result."""
+    from PIL import Image, ImageOps
+
+    H, W = shape[::-1] if orientation in (5, 6, 7, 8) else shape  # of the picture before it is turned
+    small = image.resize((W, H), Image.Resampling.BOX)
+    small.getexif()[_ORIENTATION] = orientation
+    small = ImageOps.exif_transpose(small)
+    if small.mode in ("I", "F"):
+        return _scaled(np.asarray(small, dtype=np.float64), sixteen_bits)
+    paper = Image.new("RGBA", small.size, background)
+    paper.alpha_composite(small.convert("RGBA"))
+    return np.asarray(paper.convert("L"))
+
+
+def _scaled(values: np.ndarray, sixteen_bits: bool) -> np.ndarray:
+    low, high = (0, 65535) if sixteen_bits else (values.min(), values.max())
+    if not np.isfinite(high - low):
+        raise ValueError("its pixels are not finite")
+    return np.rint((values - low) * (255 / (high - low or 1))).astype(np.uint8)

@@ -1,0 +1,70 @@
+"""The errors that are planted in what reads files and streams: in ``data``, ``cli`` and ``training/checkpoint.py``.
+
+Each names the tests that find it, by their file and by a part of their names.
+"""
+
+from planted.planting import Mutation
+
+IDX = "data/test_idx.py"
+IMAGES = "data/test_images.py"
+TEXT = "data/test_text.py"
+PICTURES = "data/test_pictures.py"
+CHECKPOINT = "training/test_checkpoint.py"
+RECIPE = "cli/test_recipe.py"
+STREAMS = "cli/test_streams.py"
+PROGRESS = "training/test_progress.py"
+
+READERS = [
+    Mutation("data.idx.read_idx", "gzip.BadGzipFile, ", "", "no word on a wrong checksum", f"{IDX}::corrupt"),
+    Mutation("data.idx.read_idx", ", zlib.error", "", "no word on what zlib cannot read", f"{IDX}::corrupt"),
+    Mutation("data.idx.read_idx", "EOFError, ", "", "no word on a gzip file that is cut off", f"{IDX}::corrupt"),
+    Mutation("data.idx._read", "expected + 1", "expected", "no look at what follows", f"{IDX}::corrupt or memory"),
+    Mutation("data.idx._read", "min(_CHUNK, expected + 1 - len(data))", "", "read whole", f"{IDX}::memory"),
+    Mutation("data.idx._read", "data = bytearray()", "data = b''", "an array that is read-only", f"{IDX}::in_place"),
+    Mutation("data.images._split", " or len(images) == 0", "", "no images", f"{IMAGES}::no_images"),
+    Mutation("data.images._split", "images.size == 0", "False", "images without pixels", f"{IMAGES}::no_pixels"),
+    Mutation("data.images._find", '"-idx", ".idx"', '"", ""', "no names with a dot", f"{IMAGES}::with_a_dot"),
+    Mutation("data.images.load_folder", "if test_only", "if False", "all four files", f"{IMAGES}::test_part_alone"),
+    Mutation("data.images._download", ", downloader=download", "", "a download without end", f"{IMAGES}::bound"),
+    Mutation("data.text.load_text", "if not 0 < held_out < 1", "if False", "any share", f"{TEXT}::share"),
+    Mutation(
+        "data.text.load_text", '.removeprefix("\\ufeff")', "", "the mark is a character", f"{TEXT}::the_same_text"
+    ),
+    Mutation("data.text.load_text", "except LookupError", "except KeyError", "any encoding", f"{TEXT}::no_encoding"),
+    Mutation("data.text.encode", "_CHUNK)", "len(text))", "only the first of several chunks", f"{TEXT}::indices"),
+    Mutation("data.pictures._decoded", ", formats=_FORMATS", "", "programs are run", f"{PICTURES}::program"),
+    Mutation("data.pictures._decoded", "> _PIXELS", "< 0", "any size", f"{PICTURES}::too_many"),
+    Mutation("data.pictures.read_picture", "except Exception", "except OSError", "errors", f"{PICTURES}::whatever"),
+    Mutation("data.pictures._decoded", "file.load()", "pass", "a TIFF is turned twice", f"{PICTURES}::upright"),
+    Mutation("data.pictures._scaled", "values.min()", "0", "the range begins at 0", f"{PICTURES}::own_range"),
+    Mutation("data.pictures._scaled", "np.isfinite(high - low)", "True", "NaN is black", f"{PICTURES}::not_finite"),
+    Mutation(
+        "training.checkpoint._opened", "TypeError, ", "", "a dtype that NumPy lacks", f"{CHECKPOINT}::reader_raises"
+    ),
+    Mutation("training.checkpoint._opened", ", AttributeError", "", "another", f"{CHECKPOINT}::reader_raises"),
+    Mutation(
+        "training.checkpoint._problems",
+        "(dtype, shape) != expected",
+        "shape != expected[1]",
+        "any dtype",
+        f"{CHECKPOINT}::another_dtype",
+    ),
+    Mutation("cli.recipe.Recipe", "self.model not in MODELS or", "", "any model name", f"{RECIPE}::wrong_types"),
+    Mutation("cli.recipe.Recipe", "0 <= side <= longest", "True", "any size", f"{RECIPE}::wrong_types"),
+    Mutation("cli.recipe.Recipe", " or self.std < 1e-9", "", "no deviation", f"{RECIPE}::wrong_types"),
+    Mutation(
+        "cli.recipe.load_model",
+        "if key not in arrays or arrays[key][1] != shape",
+        "if False",
+        "any size",
+        f"{RECIPE}::larger",
+    ),
+    Mutation("cli.recipe.read_run", ", RecursionError", "", "any depth", f"{RECIPE}::no_recipe"),
+    Mutation(
+        "cli.streams.Output", "escaped(text, self._keep)", "text", "commands for a terminal", f"{STREAMS}::escaped"
+    ),
+    Mutation("cli.streams.Output", '"backslashreplace"', '"strict"', "an error", f"{STREAMS}::encoded"),
+    Mutation("cli.streams.Output", ", False\n", ", True\n", "it is tried again", f"{STREAMS}::after_an_error"),
+    Mutation("training.progress.say", "(OSError, ValueError)", "OSError", "a closed stream", f"{PROGRESS}::goes_on"),
+    Mutation("training.progress.progress", "sys.stderr is None or ", "", "no stream", f"{PROGRESS}::goes_on"),
+]

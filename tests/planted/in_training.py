@@ -1,0 +1,49 @@
+"""Errors planted where data, losses and labels are looked at; ``fails`` names the file whose tests find each."""
+
+from .planting import Mutation
+
+DATA, INPUTS, SCORE = "backend.shared.data", "training/test_inputs.py", "training/test_score.py"
+
+TRAINING = [
+    Mutation(f"{DATA}.not_finite", "of.isfinite(array[start", "~of.isinf(array[start", "NaN is none", INPUTS),
+    Mutation(f"{DATA}.not_finite", "of.isfinite(array[start", "~of.isnan(array[start", "inf is none", INPUTS),
+    Mutation(f"{DATA}.not_finite", ".astype(dtype, copy=False)", "", "looks before the conversion", INPUTS),
+    Mutation(f"{DATA}.not_finite", "row = start + int(", "row = int(", "a row of its block", INPUTS),
+    Mutation("backend.border.dtype_of", '.newbyteorder("=")', "", "another byte order is kept", INPUTS),
+    Mutation(f"{DATA}.count_finite", "math.isfinite(", "not math.isinf(", "NaN alone is no error", SCORE),
+    Mutation(f"{DATA}.count_finite", "math.isfinite(", "not math.isnan(", "infinity alone is none", SCORE),
+    Mutation("training.score.Sums", "self._faults += ~xp.isfinite(array).all()", "pass", "forgets parameters", SCORE),
+    Mutation("training.score.Sums", "xp.isfinite(array)", "~xp.isinf(array)", "NaN alone in a parameter", SCORE),
+    Mutation("training.score.Sums", "xp.isfinite(array)", "~xp.isnan(array)", "infinity alone in a parameter", SCORE),
+    Mutation("training.score.names_not_finite", "xp.isfinite(", "~xp.isinf(", "NaN alone is no error", SCORE),
+    Mutation("training.score.names_not_finite", "xp.isfinite(", "~xp.isnan(", "infinity alone is none", SCORE),
+    Mutation(
+        "training.loop.fit", 'held_out_sums.where = f"epoch {epoch}\'s validation"', "pass",
+        "no error in validation", SCORE,
+    ),
+    Mutation("training.loop.fit", ", *(model.buffers[name] for name in finite)", ",", "forgets the buffers", SCORE),
+    Mutation("training.loop._finite_buffers", "if name not in bad", "", "no buffer may be infinite", SCORE),
+    Mutation("training.loop.predict", "not_finite(outputs, outputs.dtype)", "None", "predicts NaN silently", SCORE),
+    Mutation("training.inputs.loss_for", "(_one_hot(y[:1]) and _one_hot(y))", "False", "squares one-hot rows", INPUTS),
+    Mutation("training.inputs._one_hot", "bool((y.max(-1) == 1).all()) and", "", "takes any sparse rows", INPUTS),
+    Mutation("training.inputs.rehearse", "(y.argmin(), y.argmax())", "(0, len(y) - 1)", "misses labels", INPUTS),
+    Mutation("training.inputs.rehearse", "if 1 in (batch_size, len(x) % batch_size)", "if 0", "one left", INPUTS),
+    Mutation("training.inputs.check_data", 'y.view("uint8") if i and', "y if i and", "truth values stay such", INPUTS),
+    Mutation("training.inputs._numbers", "array.tolist()", "array, float", "texts become numbers", INPUTS),
+    Mutation("layers.batchnorm._BatchNorm", "rehearsing() or ", "", "met in the last step alone", INPUTS),
+    Mutation(
+        "training.checkpoint._keep_finite", "if not spoilt:", "if True:",
+        "replaces a finite model by NaN", "training/test_checkpoint.py",
+    ),
+    Mutation(
+        "training.checkpoint.load", " or tensors[key].dtype != value.dtype", "",
+        "takes another dtype", "training/test_checkpoint.py",
+    ),
+    Mutation(
+        "training.optimizer.Optimizer", 'rate.item() if hasattr(rate, "item") else rate', "rate",
+        "takes no array of one element for a rate", "training/test_schedules.py",
+    ),
+    Mutation("data.text.load_text", "not 0 < held_out < 1", "False", "held_out unchecked", "data/test_text.py"),
+    Mutation("data.images.load_folder", " or len(images) == 0", "", "takes no images", "data/test_images.py"),
+]  # fmt: skip
+"""What is planted, each for the tests of one file."""
