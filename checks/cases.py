@@ -45,7 +45,9 @@ def layer_cases(seed: int) -> Iterator[Case]:
     rng = np.random.default_rng(seed)
     yield _case(rng, L.Dense(4, 4), (3, 4))
     yield _case(rng, L.Dense(3, 2), (2, 4, 3))
+    yield _case(rng, L.Dense(4, 4, bias=False), (3, 4))
     yield _case(rng, L.Conv2D(1, 4, 2), (2, 1, 4, 4))
+    yield _case(rng, L.Conv2D(2, 4, 2, groups=2, bias=False), (2, 2, 3, 3))
     yield _case(rng, L.Conv2D(2, 3, (2, 3)), (2, 2, 2, 3))
     yield _case(rng, L.Conv2D(2, 3, (3, 2), stride=(2, 3), padding=(1, 2)), (2, 2, 5, 4))
     yield _case(rng, L.Conv2D(4, 6, 2, padding=1, dilation=(2, 3), groups=2), (2, 4, 4, 4))
@@ -63,6 +65,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     for recurrent in (L.RNN, L.LSTM, L.GRU):
         yield _case(rng, recurrent(3, 3), (2, 4, 3))
         yield _case(rng, recurrent(3, 3, return_sequences=True), (2, 4, 3))
+        yield _case(rng, recurrent(3, 3, bias=False), (2, 4, 3))
         yield _case(rng, recurrent(3, 3), (3, 4, 3), lengths=[1, 4, 2])
         yield _case(rng, recurrent(3, 3, return_sequences=True), (3, 4, 3), lengths=[1, 4, 2])
     yield _randomised(rng, Case(L.Embedding(5, 3), rng.integers(0, 5, (3, 4)), {}))

@@ -262,5 +262,3 @@ def _in_order(model: Layer, arrays: tuple[np.ndarray, ...], batch_size: int) -> 
 
 def _row(score: Score, prefix: str = "") -> dict[str, float]:
     return {f"{prefix}{key}": value for key, value in score._asdict().items() if value is not None}
-
-
