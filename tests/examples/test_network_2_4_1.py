@@ -20,7 +20,7 @@ def example():
 
 def test_the_formulas_and_xpnn_give_the_same_errors_and_weights(example):
     model, w = example["build"]()
-    formulas, xpnn = (list(example[by](net, 200)) for by, net in (("by_the_formulas", w), ("by_xpnn", model)))
+    formulas, xpnn = (list(example[by](net, 300)) for by, net in (("by_the_formulas", w), ("by_xpnn", model)))
     np.testing.assert_allclose(xpnn, formulas, rtol=0, atol=1e-12)
     assert formulas[0] > 0.1 > 0.01 > formulas[-1]
     for key, name in (("0.W", "w2"), ("0.b", "b2"), ("2.W", "w3"), ("2.b", "b3")):

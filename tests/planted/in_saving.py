@@ -99,7 +99,7 @@ SAVING = [
     ),
     Mutation(
         "training.history.format_row", " if column in row", "",
-        "needs every column", f"{HISTORY}::TestHistory::test_rows_of_the_user_s",
+        "needs every column", f"{HISTORY}::TestHistory::test_rows_without_some_columns",
     ),
     Mutation(
         "training.history.History", "utf-8-sig", "utf-8",

@@ -600,7 +600,7 @@ def test_whole_numbers_as_settings():
     params, grads, m, v = vectors(np.random.default_rng(0), 4, 5, "float32")
     copies = [x.copy() for x in (params, grads, m, v)]
     for function, arrays in ((adam, (params, grads, m, v)), (equation(adam), copies)):
-        function(*arrays, 1, 1, (0, 0), 0.0)
+        function(*arrays, (1, 1, 1), (0, 0), 0.0)
     same(params, copies[0])
 
 
