@@ -1,7 +1,7 @@
 """Which rule of the first weights learns best: python benchmarks/first_weights.py [SEEDS]
 
 Accuracy after a few epochs, mean and standard deviation over the seeds, by each rule for the weights of dense layers,
-and by scikit-learn's MLPClassifier. Needs the extras [data] and [sklearn]; about half an hour for five seeds on two cores.
+and by scikit-learn's MLPClassifier. Needs the extras [data] and [sklearn]; half an hour for five seeds on two cores.
 """
 
 import sys
