@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 import xpnn as nn
 
-DENSE = ("halved_glorot_uniform", "torch_uniform", "glorot_uniform", "lecun_uniform", "he_uniform")
+DENSE = ("small_uniform", "torch_uniform", "glorot_uniform", "lecun_uniform", "he_uniform")
 CONV = ("he_uniform", "torch_uniform", "glorot_uniform")
 TABLES = {
     "10,000 x 54, 7 classes": make_classification(10_000, 54, n_informative=20, n_classes=7, random_state=1),

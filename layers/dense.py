@@ -71,7 +71,7 @@ class Dense(Layer):
         out_features: int,
         *,
         bias: bool = True,
-        init: Init = "halved_glorot_uniform",
+        init: Init = "small_uniform",
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:

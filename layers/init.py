@@ -14,7 +14,7 @@ Init: TypeAlias = "str | Callable[[tuple[int, ...], np.random.Generator], np.nda
 _VARIANCES: dict[str, Callable[[int, int], float]] = {
     "he": lambda fan_in, fan_out: 2 / fan_in,
     "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
-    "halved_glorot": lambda fan_in, fan_out: 1 / (fan_in + fan_out),
+    "small": lambda fan_in, fan_out: 1 / min(fan_in + fan_out, 3 * fan_in),
     "lecun": lambda fan_in, fan_out: 1 / fan_in,
     "torch": lambda fan_in, fan_out: 1 / (3 * fan_in),
 }
@@ -30,8 +30,8 @@ def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_
         he_uniform, he_normal                           v = 2 / fan_in                keeps a signal's size through ReLU
         glorot_uniform, glorot_normal                   v = 2 / (fan_in + fan_out)    through tanh, forward and backward
         lecun_uniform, lecun_normal                     v = 1 / fan_in                through tanh, forward
-        halved_glorot_uniform, halved_glorot_normal     v = 1 / (fan_in + fan_out)    outputs begin nearer to 0
-        torch_uniform, torch_normal                     v = 1 / (3 fan_in)            the same; PyTorch's rule
+        torch_uniform, torch_normal                     v = 1 / (3 fan_in)            outputs begin nearer to 0
+        small_uniform, small_normal                     v = the larger one of half of Glorot's and PyTorch's
         orthogonal                                      W W^T or W^T W is the identity
         zeros
 

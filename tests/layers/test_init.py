@@ -7,7 +7,7 @@ from border import host
 import xpnn as nn
 from xpnn.layers.init import RULES, initial
 
-VARIANCES = {"he": 2 / 90, "glorot": 2 / 450, "halved_glorot": 1 / 450, "lecun": 1 / 90, "torch": 1 / 270}
+VARIANCES = {"he": 2 / 90, "glorot": 2 / 450, "small": 1 / 270, "lecun": 1 / 90, "torch": 1 / 270}
 """Of each rule, for 40 kernels over 10 channels of 3x3 pixels: a fan-in of 90 and a fan-out of 360."""
 
 

@@ -37,7 +37,7 @@ ONNX = [
         f"{HOSTILE}::test_a_function_in_the_place",
     ),
     Mutation(
-        "interop.onnx.layers.recurrent", "if value.shape != shape", "if False", "takes any shape",
+        "interop.onnx.layers.recurrent", "value.shape != shape:", "False:", "takes any shape",
         WRONG_SHAPE,
     ),
     Mutation(
