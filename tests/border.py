@@ -21,6 +21,9 @@ COMPILER = os.environ.get("CXX", "g++")
 PLAIN = plain
 """Whether the equations run as they stand (NN_PLAIN=1)."""
 
+ONCE = nn.xp is np and not PLAIN
+"""Whether this run, by forms on NumPy, is the one that has the tests that are the same in every run."""
+
 NO_KERNELS = shutil.which(COMPILER) is None and os.environ.get("XPNN_REQUIRE_PEERS", "0") in ("", "0")
 """Without a C++ compiler the stand-in for CuPy computes by the equations; under XPNN_REQUIRE_PEERS it must have one."""
 

@@ -4,40 +4,11 @@
 named file, runs in this process, without the error and with it.
 """
 
-import sys
-from functools import cache
-from pathlib import Path
-
 import pytest
 from planted.in_readers import READERS
 from planted.in_saving import SAVING
 from planted.in_training import TRAINING
-from planted.planting import found, plant
-
-TESTS = Path(__file__).parent.parent
-
-
-def outcome(test: str, folder: Path) -> pytest.ExitCode:
-    """Of a test, of all whose names begin so, or of a file."""
-    quiet = [f"-p no:{plugin}" for plugin in ("terminal", "cacheprovider", "faulthandler", "xdist")]
-    file, _, name = test.partition("::")
-    one = [] if test.endswith(("]", ".py")) else ["-k", name.rpartition("::")[2]]
-    path = str(TESTS / (file if one else test))
-    # imported anew, since they may hold functions as they were
-    held = {key: sys.modules.pop(key) for key, module in [*sys.modules.items()] if _file(module) == str(TESTS / file)}
-    try:
-        return pytest.main([path, *one, "-x", "-c", str(TESTS / "pytest.ini"), f"--basetemp={folder}", *quiet])
-    finally:
-        sys.modules.update(held)
-
-
-def _file(module: object) -> str | None:
-    return getattr(module, "__file__", None)
-
-
-@cache
-def passes(test: str, folder: Path) -> bool:
-    return outcome(test, folder) == pytest.ExitCode.OK
+from planted.planting import found, outcome, passes, plant
 
 
 @pytest.mark.parametrize("mutation", SAVING + READERS + TRAINING, ids=str)

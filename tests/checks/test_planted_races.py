@@ -1,12 +1,13 @@
 """A planted error in what threads share makes the test fail that ``planted/in_threads.py`` names for it."""
 
+import runpy
 import threading
 from importlib import import_module
 
 import numpy as np
 import pytest
 from planted.in_threads import RACES
-from planted.planting import found, plant
+from planted.planting import TESTS, found, plant
 
 import xpnn as nn
 from xpnn.backend.select import plain
@@ -26,6 +27,6 @@ if nn.xp is np and not plain:
     def test_an_error_among_threads_is_found(race, monkeypatch, two_blas_threads):
         monkeypatch.setattr("xpnn.backend.cpu.threads._free", threading.Lock())  # one that the error may keep
         plant(monkeypatch, found(race.place), race.right, race.wrong)
-        test = getattr(import_module(race.module), race.test)
+        test = runpy.run_path(str(TESTS / f"{race.module.replace('.', '/')}.py"))[race.test]
         with pytest.raises((AssertionError, pytest.fail.Exception, RuntimeError, TypeError)):
             test(*race.arguments)

@@ -4,11 +4,9 @@ import gzip
 
 import numpy as np
 import pytest
-from border import PLAIN, idx
+from border import ONCE, idx
 
-import xpnn as nn
-
-collect_ignore_glob = [] if nn.xp is np and not PLAIN else ["test_*.py"]
+collect_ignore_glob = [] if ONCE else ["test_*.py"]
 """Data know neither forms nor a device: once is enough."""
 
 

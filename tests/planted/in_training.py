@@ -36,10 +36,6 @@ TRAINING = [
         "replaces a finite model by NaN", "training/test_checkpoint.py",
     ),
     Mutation(
-        "training.checkpoint._problems", "(dtype, shape) != expected", "shape != expected[1]",
-        "takes another dtype", "training/test_checkpoint.py",
-    ),
-    Mutation(
         "training.optimizer.Optimizer", 'rate.item() if hasattr(rate, "item") else rate', "rate",
         "takes no array of one element for a rate", "training/test_schedules.py",
     ),

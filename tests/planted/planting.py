@@ -8,7 +8,9 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -21,6 +23,8 @@ from xpnn.backend import accelerate
 from xpnn.backend.accelerate import EQUATIONS
 from xpnn.checks import cases
 from xpnn.layers.dense import ActivatedDense
+
+TESTS = Path(__file__).parent.parent
 
 
 class Mutation(NamedTuple):
@@ -72,6 +76,29 @@ def plant(monkeypatch: pytest.MonkeyPatch, target: Any, right: str, wrong: str) 
     for subclass in _subclasses(target):
         replaced[subclass] = _executed(subclass, textwrap.dedent(inspect.getsource(subclass)), replaced)
     substitute(monkeypatch, replaced)
+
+
+def outcome(test: str, folder: Path) -> pytest.ExitCode:
+    """Of a test, of those that a part of their names selects, or of a file; its path is below ``tests``."""
+    quiet = [f"-p no:{plugin}" for plugin in ("terminal", "cacheprovider", "faulthandler", "xdist")]
+    file, _, name = test.partition("::")
+    one = [] if test.endswith(("]", ".py")) else ["-k", name.rpartition("::")[2]]
+    path = str(TESTS / (file if one else test))
+    # imported anew, since they may hold functions as they were
+    held = {key: sys.modules.pop(key) for key, module in [*sys.modules.items()] if _file(module) == str(TESTS / file)}
+    try:
+        return pytest.main([path, *one, "-x", "-c", str(TESTS / "pytest.ini"), f"--basetemp={folder}", *quiet])
+    finally:
+        sys.modules.update(held)
+
+
+def _file(module: object) -> str | None:
+    return getattr(module, "__file__", None)
+
+
+@cache
+def passes(test: str, folder: Path) -> bool:
+    return outcome(test, folder) == pytest.ExitCode.OK
 
 
 def run_plain(monkeypatch: pytest.MonkeyPatch) -> None:
