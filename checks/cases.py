@@ -91,6 +91,22 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, L.SoftmaxCrossEntropy(), (2, 3, 4), targets=rng.random((2, 3, 4)))
     yield _case(rng, L.HalfSquaredError(), (3, 4), targets=rng.standard_normal((3, 4)))
     yield _case(rng, L.RBFLoss(1.0), (3, 4), targets=np.array([2, 0, 3]))
+    yield from _modern_cases(rng)
+
+
+def _modern_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Those of ``layers/modern``; inputs of a few units, so that there are some on each side of every kink."""
+    yield _case(rng, L.LayerNorm(4), (3, 2, 4))
+    yield _case(rng, L.LayerNorm((3, 3), bias=False), (2, 2, 3, 3))
+    yield _case(rng, L.LayerNorm(4, affine=False), (3, 4))
+    yield _case(rng, L.LogSoftmax(), (3, 4))
+    yield _case(rng, L.PReLU(), (3, 4))
+    yield _case(rng, L.PReLU(3), (3, 3, 2, 2))
+    for activation in (
+        *(L.ELU(), L.ELU(0.5), L.SiLU(), L.GELU(), L.GELU("tanh"), L.Softplus(), L.Softplus(2, threshold=1)),
+        *(L.ReLU6(), L.Clip(-2, 1), L.HardSigmoid(), L.HardSigmoid(0.4, 0.2), L.HardSwish()),
+    ):
+        yield Case(activation, 3 * rng.standard_normal((4, 5)), {})
 
 
 def _case(rng: np.random.Generator, layer: L.Layer | L.Loss, shape: tuple[int, ...], **options: Any) -> Case:
