@@ -90,6 +90,11 @@ class LayerNorm(Layer):
         super().__init__(**{key: first[key] for key in ("gamma", "beta")[: affine + (affine and bias)]})
         self.normalized_shape, self.eps, self.affine, self.bias = shape, float(eps), affine, bias
 
+    @property
+    def keeps_steps(self) -> bool:  # type: ignore[override]
+        """Whether each step is normalised by itself; of several axes, one may be the steps."""
+        return len(self.normalized_shape) == 1
+
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...", *self.normalized_shape)
         y, backward = layer_norm(x, self.params, len(self.normalized_shape), self.eps, needs_dx)
@@ -97,6 +102,6 @@ class LayerNorm(Layer):
 
     def _arguments(self) -> str:
         shape = self.normalized_shape[0] if len(self.normalized_shape) == 1 else self.normalized_shape
-        usual = {"eps": 1e-5, "affine": True, "bias": True}
+        usual: dict[str, object] = {"eps": 1e-5, "affine": True, "bias": True}
         options = brief(usual, eps=self.eps, affine=self.affine, bias=self.bias)
         return f"{shape}" + (options and f", {options}")

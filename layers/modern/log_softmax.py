@@ -14,6 +14,7 @@ class LogSoftmax(Layer):
     """
 
     separable = True
+    keeps_steps = True
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...")

@@ -147,6 +147,7 @@ class PReLU(Layer):
     """
 
     separable = True
+    keeps_steps = True
     equation = "prelu"
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dtype: str = "float32") -> None:

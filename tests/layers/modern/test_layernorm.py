@@ -63,3 +63,13 @@ def test_inputs_and_eps_that_are_refused():
         nn.LayerNorm((2, 3))(dev(np.ones((3, 2)), "float32"))
     with pytest.raises(TypeError, match="dtype float32, got float64"):
         nn.LayerNorm(3)(dev(np.ones((2, 3))))
+
+
+def test_sequences_of_different_lengths(rng):
+    """Each step is normalised by itself, unless the steps are among the normalised axes."""
+    x = dev(rng.standard_normal((3, 4, 2)), "float32")
+    model = nn.Sequential(nn.LayerNorm(2), nn.PReLU(), nn.LogSoftmax(), nn.GRU(2, 3, rng=0))
+    last = host(model(x, lengths=[4, 2, 3]))
+    np.testing.assert_allclose(last[1:2], host(model(x[1:2, :2])), rtol=1e-5)
+    with pytest.raises(ValueError, match=r"LayerNorm\(\(4, 2\)\): would mix the padding"):
+        nn.LayerNorm((4, 2))(x, lengths=[4, 2, 3])
