@@ -14,14 +14,15 @@ from .walk import LayerReader, Reader
 _ERF = ("Erf", ("Div", "x", math.sqrt(2)))
 _CUBIC = ("Add", "x", ("Mul", ("Mul", "x", ("Mul", "x", "x")), 0.044715))
 _TANH = ("Tanh", ("Mul", _CUBIC, math.sqrt(2 / math.pi)))
-_HALVES = [lambda t: ("Mul", ("Mul", "x", ("Add", t, 1.0)), 0.5), lambda t: ("Mul", ("Mul", "x", 0.5), ("Add", t, 1.0))]
-"""x (1 + t) / 2 as PyTorch writes it, and with x halved first."""
 
 
 def product(reader: Reader, node: Node) -> tuple[Layer, str] | None:
     """The SiLU or GELU whose last node this Mul is, if there is one."""
-    patterns = [(layers.SiLU(), ("Mul", "x", ("Sigmoid", "x")))]
-    patterns += [(layers.GELU(how), half(t)) for half in _HALVES for how, t in (("none", _ERF), ("tanh", _TANH))]
+    patterns: list[tuple[Layer, Any]] = [(layers.SiLU(), ("Mul", "x", ("Sigmoid", "x")))]
+    for how, t in (("none", _ERF), ("tanh", _TANH)):
+        twice = ("Add", t, 1.0)  # halved after the product, as PyTorch writes it, or before
+        patterns.append((layers.GELU(how), ("Mul", ("Mul", "x", twice), 0.5)))
+        patterns.append((layers.GELU(how), ("Mul", ("Mul", "x", 0.5), twice)))
     for layer, pattern in patterns:
         x = _match(reader, node.outputs[0], pattern)
         if x is not None:
@@ -97,7 +98,8 @@ def _activation(reader: Reader, node: Node) -> tuple[Layer, str]:
     return make.activation(node), node.inputs[0]
 
 
-MODERN: dict[str, LayerReader] = dict.fromkeys(make.ACTIVATION_LAYERS, _activation) | {
+MODERN: dict[str, LayerReader] = {
+    **dict.fromkeys(make.ACTIVATION_LAYERS, _activation),
     "Clip": _clip,
     "Div": _softplus,
     "LayerNormalization": _layer_norm,

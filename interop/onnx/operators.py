@@ -210,8 +210,8 @@ def _layer_normalization(node: Node, x: Array, gamma: Array, beta: Array | None 
     o = node.options(*make.LAYER_NORM)
     axis = normalize_axis_index(o.axis, x.ndim)
     shape, axes = x.shape[axis:], tuple(range(axis, x.ndim))
-    weights = (None if w is None else xp.broadcast_to(w, shape) for w in (gamma, beta))
-    y = apply(make.layer_norm(node, *weights), x.reshape(prod(x.shape[:axis]), *shape)).reshape(x.shape)
+    layer = make.layer_norm(node, xp.broadcast_to(gamma, shape), None if beta is None else xp.broadcast_to(beta, shape))
+    y = apply(layer, x.reshape(prod(x.shape[:axis]), *shape)).reshape(x.shape)
     return y, x.mean(axes, keepdims=True), 1 / xp.sqrt(x.var(axes, keepdims=True) + o.epsilon)
 
 

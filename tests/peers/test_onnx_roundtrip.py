@@ -391,6 +391,22 @@ def test_export_of_the_same_model_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_settings_that_onnx_writes_in_another_way(tmp_path):
+    """A sixth has no short decimal number, a ReLU6 is a Clip, and there is no threshold to a Softplus."""
+    model = nn.Sequential(nn.HardSigmoid(), nn.Clip(0, 6), nn.Softplus(threshold=30))
+    export(model, tmp_path / "model.onnx", input_shape=(3,))
+    assert repr(load(tmp_path / "model.onnx")) == "Sequential(HardSigmoid(), ReLU6(), Softplus())"
+    with pytest.raises(ValueError, match=r"Softplus\(threshold=5.0\) is another function than ONNX's Softplus"):
+        export(nn.Softplus(threshold=5), tmp_path / "other.onnx", input_shape=(3,))
+
+
+def test_a_slope_for_each_channel_has_one_shape_in_the_file(tmp_path):
+    prelu = nn.PReLU(3)
+    model = nn.Sequential(prelu, layers.GlobalAvgPool2D(), prelu)
+    with pytest.raises(ValueError, match="0.alpha would stand in the file in two shapes"):
+        export(model, tmp_path / "model.onnx", input_shape=(3, 2, 2))
+
+
 @pytest.mark.parametrize("value", [0.01, 0.2, 0.3, 1e-3])
 def test_hyperparameters_come_back_with_the_digits_they_had(value, tmp_path):
     """ONNX keeps them in float32, where 0.01 is 0.009999999776482582."""
