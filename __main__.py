@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .backend import DeviceLostError
-from .cli import commands, gradcheck, start
+from .cli import commands, gradcheck, plot, start
 from .cli.recipe import MODELS
 from .cli.streams import escaped, standard_streams, tell
 from .data import images, text
@@ -82,6 +82,7 @@ def _parser() -> _Parser:
     existing.add_argument("--resume", action="store_true", help="go on with the folder's run where it stopped, "
                           "or begin it if nothing is saved yet")  # fmt: skip
     existing.add_argument("--overwrite", action="store_true", help="replace the folder's run")
+    train.add_argument("--report", action="store_true", help="write the run as one HTML page, report.html, as well")
     train.set_defaults(command=commands.train)
 
     evaluate = commands_of.add_parser("evaluate", help="test a saved network")
@@ -95,6 +96,14 @@ def _parser() -> _Parser:
     predict.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files (PNG, JPEG, ...)")
     predict.add_argument("--invert", action="store_true", help="the pictures are dark on light, as ink on paper is")
     predict.set_defaults(command=commands.predict_images)
+
+    draw = commands_of.add_parser("plot", help="draw a saved network: curves, mistakes, filters, ...")
+    _add_model(draw)
+    draw.add_argument("--data", type=_data, help="default: the built-in data that it was trained on")
+    _add_encoding(draw)
+    draw.add_argument("--report", action="store_true", help="write one HTML page, report.html, instead of pictures")
+    draw.add_argument("--out", type=Path, help="output folder; default: MODEL/plots, for the page MODEL")
+    draw.set_defaults(command=plot.run)
 
     sample = commands_of.add_parser("sample", help="let a saved charrnn make up text")
     _add_model(sample)

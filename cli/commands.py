@@ -22,10 +22,13 @@ from ..data.pictures import read_picture
 from ..data.text import BUILT_IN as TEXTS
 from ..layers import Softmax
 from ..models import CharRNN, Sequential
+from ..plots.canvas import new_figure
 from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, predict, save
 from ..training.files import locked
 from ..training.interrupt import Interruptible, terminable
+from .figures import Run
 from .recipe import MODEL_FILE, Recipe, load_finite, load_model, read_run
+from .report import REPORT, write_report
 from .streams import escaped, silent_libraries, tell
 
 _HISTORY, _CURVES = "history.csv", "curves.png"
@@ -37,7 +40,9 @@ _MAX_NORM = {"rnn": 1.0, "charrnn": 1.0}
 
 def train(args: argparse.Namespace) -> None:
     """Train a network and write parameters, history and curves to the output folder."""
-    recipe, data = _load_data(args.model, args.data, args.encoding)
+    recipe, data = load_data(args.model, args.data, args.encoding)
+    if args.report:
+        new_figure(1, 1)  # an ImportError now, and not after the training
     out: Path = args.out or _default_folder(recipe)
     out.mkdir(parents=True, exist_ok=True)
     with terminable(), locked(out):
@@ -79,10 +84,13 @@ def _train(args: argparse.Namespace, recipe: Recipe, data: ImageData | TextData,
     finally:
         if history.interrupted:  # also where the terminal has gone, so that fit could not say it
             _stop(history, keep, out)
-    print("\n" + _score(recipe, model, data))
+    result = score(recipe, model, data)
+    print("\n" + result)
     if isinstance(model, CharRNN):
         print(f"\na sample:\n{''.join(model.sample(300, temperature=0.7, rng=args.seed))}\n")
     print(f"saved in {out}: {MODEL_FILE}, {_HISTORY}{_plot(history, out)}")
+    if args.report:
+        print(f"report: {write_report(Run(recipe, model, history, data), out, result)}")
 
 
 def _stop(history: History, keep: Callable[[History], None], out: Path) -> NoReturn:
@@ -103,7 +111,7 @@ def evaluate_model(args: argparse.Namespace) -> None:
     recipe, model = load_model(args.path)
     if not args.data and recipe.data not in (TEXTS if isinstance(model, CharRNN) else IMAGES):
         raise ValueError(f"{args.path} says that it was trained on {recipe.data!r}: if so, evaluate it with --data")
-    print(_score(recipe, model, _load_data(recipe.model, args.data or recipe.data, args.encoding, recipe)[1]))
+    print(score(recipe, model, load_data(recipe.model, args.data or recipe.data, args.encoding, recipe)[1]))
 
 
 def predict_images(args: argparse.Namespace) -> int:
@@ -149,7 +157,7 @@ def info(args: argparse.Namespace) -> None:
         print(f"\n{escaped(trained)}\n{model.summary()}")
 
 
-def _load_data(
+def load_data(
     model: str, name: str | None, encoding: str, recipe: Recipe | None = None
 ) -> tuple[Recipe, ImageData | TextData]:
     """The recipe and the data set; of that for a saved network only the test part, which must fit its recipe."""
@@ -181,7 +189,7 @@ def _begin(
     args: argparse.Namespace, out: Path, recipe: Recipe, model: Sequential, optimizer: Optimizer, steps: int
 ) -> History:
     """The history of the run to go on with, whose state model and optimizer take, or of a new one."""
-    for name in (MODEL_FILE, _HISTORY, _CURVES):
+    for name in (MODEL_FILE, _HISTORY, _CURVES, REPORT):
         for left in out.glob(f".{name}.*.part"):  # by a process that was killed while it wrote
             left.unlink(missing_ok=True)
     if not args.resume:
@@ -245,16 +253,14 @@ def _finite_outputs() -> Iterator[None]:
 
 
 @_finite_outputs()
-def _score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str:
+def score(recipe: Recipe, model: Sequential, data: ImageData | TextData) -> str:
     """The held-out result as one line."""
     if isinstance(data, TextData):
-        score = evaluate(model, *_held_out_text(data), batch_size=16)
-        return (
-            f"held-out text: {score.loss / np.log(2):.3f} bits per character, {score.accuracy:.2%} of characters right"
-        )
-    score = evaluate(model, recipe.inputs(data.x_test), data.y_test)
+        test = evaluate(model, *_held_out_text(data), batch_size=16)
+        return f"held-out text: {test.loss / np.log(2):.3f} bits per character, {test.accuracy:.2%} of characters right"
+    test = evaluate(model, recipe.inputs(data.x_test), data.y_test)
     images = f"{len(data.y_test):,} images of {escaped(data.name)}"
-    return f"test accuracy {score.accuracy:.2%}, loss {score.loss:.4f}, on {images}"
+    return f"test accuracy {test.accuracy:.2%}, loss {test.loss:.4f}, on {images}"
 
 
 def _plot(history: History, out: Path) -> str:
