@@ -59,7 +59,10 @@ def page(run: Run, result: str) -> str:
     ]
     return (
         f"<!DOCTYPE html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n<title>{title}</title>\n"
-        f'<meta name=viewport content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n'
+        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        'img-src data:">\n'
+        '<meta name=viewport content="width=device-width, initial-scale=1">\n'
+        f"<style>{_STYLE}</style>\n</head>\n"
         "<body>\n<main>\n" + "\n".join(sections) + "\n</main>\n</body>\n</html>\n"
     )
 

@@ -30,7 +30,7 @@ def weights(model: Layer) -> "Figure":
     figure, panels = grid(len(parameters), 4, 2.6, 2.0)
     for axes, (name, value) in zip(panels, parameters.items(), strict=True):
         finite = value[np.isfinite(value)]
-        axes.hist(finite, bins=min(50, max(5, finite.size // 5)), color=BLUE)
+        axes.stairs(*np.histogram(finite, min(50, max(5, finite.size // 5))), fill=True, color=BLUE)
         spoilt = f"\n{value.size - finite.size:,} not finite" if finite.size < value.size else ""
         axes.set_title(f"{label(name, 20)} {value.shape}{spoilt}", fontsize=8)
         axes.tick_params(labelsize=7)
