@@ -22,7 +22,7 @@ from ..data.pictures import read_picture
 from ..data.text import BUILT_IN as TEXTS
 from ..layers import Softmax
 from ..models import CharRNN, Sequential
-from ..plots.canvas import new_figure
+from ..plots.canvas import needs_matplotlib
 from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, evaluate, fit, predict, save
 from ..training.files import locked
 from ..training.interrupt import Interruptible, terminable
@@ -42,7 +42,7 @@ def train(args: argparse.Namespace) -> None:
     """Train a network and write parameters, history and curves to the output folder."""
     recipe, data = load_data(args.model, args.data, args.encoding)
     if args.report:
-        new_figure(1, 1)  # an ImportError now, and not after the training
+        needs_matplotlib()  # now, and not after the training
     out: Path = args.out or _default_folder(recipe)
     out.mkdir(parents=True, exist_ok=True)
     with terminable(), locked(out):

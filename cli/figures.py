@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,12 +12,17 @@ from .. import plots
 from ..data import ImageData, TextData
 from ..layers.recurrent import Recurrent
 from ..models import Sequential
+from ..plots.canvas import needs_matplotlib
 from ..plots.outputs import probabilities
 from ..training import History
 from ..training.files import write_file
 from .recipe import Recipe
 
 _SAMPLES = 9  # that saliency is shown of
+_FONTS = (  # of scripts that matplotlib's own font lacks
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Microsoft YaHei",
+    "PingFang SC", "Hiragino Sans", "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Thai",
+)  # fmt: skip
 _CHARACTERS = 64  # whose states are shown
 
 
@@ -70,6 +76,19 @@ class Run(NamedTuple):
         yield Shown("saliency", "How much each pixel moves the largest logit", figure)
 
 
+@contextmanager
+def readable() -> Iterator[None]:
+    """A block whose figures have the installed fonts for names in other scripts."""
+    needs_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    with rc_context({"font.family": ["DejaVu Sans", *(name for name in _FONTS if name in installed)]}):
+        yield
+
+
+@readable()
 def write_pictures(run: Run, folder: Path) -> list[str]:
     """Write each figure into the folder; the files' names."""
     folder.mkdir(parents=True, exist_ok=True)

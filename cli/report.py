@@ -17,7 +17,7 @@ from ..plots.canvas import as_pictures
 from ..plots.classes import mistakes
 from ..plots.outputs import probabilities
 from ..training.files import write_file
-from .figures import Run, Shown
+from .figures import Run, Shown, readable
 
 REPORT = "report.html"
 _MISTAKES = 48  # pictures at most
@@ -45,6 +45,7 @@ def write_report(run: Run, folder: Path, result: str) -> Path:
     return folder / REPORT
 
 
+@readable()
 def page(run: Run, result: str) -> str:
     """The page. Whatever a file has said, names of classes say, is escaped."""
     title = escape(f"{run.recipe.model} on {Path(run.recipe.data).name}")
@@ -109,9 +110,9 @@ def _wrong(run: Run) -> Iterator[str]:
     shown = found[:_MISTAKES]
     title = f"Wrong: {len(found):,} of {len(data.y_test):,} pictures"
     title += f", the {len(shown)} surest" if len(found) > len(shown) else ""
-    pictures = as_pictures(data.x_test[[mistake.index for mistake in shown]]) if shown else ()
+    pictures = as_pictures(data.x_test[[mistake.sample for mistake in shown]]) if shown else ()
     items = [
-        (f"{classes[m.predicted]} ({m.probability:.0%}), but it is {classes[m.true]}; picture {m.index}", picture)
+        (f"{classes[m.predicted]} ({m.probability:.0%}), but it is {classes[m.true]}; picture {m.sample}", picture)
         for m, picture in zip(shown, pictures, strict=True)
     ]
     yield _section(title, _pictures(items))

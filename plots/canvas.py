@@ -16,16 +16,23 @@ SMALL = 7.0  # points; of tile titles
 _TILE, _LINE, _GAP = 1.3, 0.13, 0.12  # inches: the side of a tile, a line of its title, the distance of tiles
 
 
+def needs_matplotlib() -> None:
+    """Raise an ImportError that names the extra if matplotlib is missing."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise ImportError("drawing curves needs matplotlib: install xpnn's extra [plots]") from error
+
+
 def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of this size, in inches.
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("drawing curves needs matplotlib: install xpnn's extra [plots]") from error
+    needs_matplotlib()
+    from matplotlib.figure import Figure
+
     return Figure((width, height), layout="constrained")
 
 

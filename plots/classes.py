@@ -29,7 +29,6 @@ def confusion_matrix(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str
         ValueError: y and predicted differ in shape, are empty, or have a label that is none of the classes.
 
     >>> figure = plots.confusion_matrix([0, 0, 1, 2], [0, 1, 1, 2], ["cat", "dog", "fox"])
-    >>> figure.savefig("confusion.png")
     """
     counts, names = count_pairs(y, predicted, classes)
     K = len(names)
@@ -80,7 +79,7 @@ def count_pairs(
 class Mistake(NamedTuple):
     """A sample that a classifier gets wrong, and the probability of the class that it predicts."""
 
-    index: int
+    sample: int
     true: int
     predicted: int
     probability: float
@@ -107,7 +106,7 @@ def wrong(
     count: int = 24,
 ) -> "Figure":
     """The pictures that a classifier gets wrong, the surest mistakes first: the predicted class with its probability,
-    the true class, the sample's index.
+    the true class, the sample's number, from 0.
 
     Args:
         model: a classifier; its outputs are logits or probabilities.
@@ -123,7 +122,6 @@ def wrong(
 
     >>> x, y = np.random.default_rng(0).random((6, 1, 8, 8)), np.arange(6) % 3
     >>> figure = plots.wrong(Sequential(Flatten(), Dense(64, 3, rng=0)), x, y, ["cat", "dog", "fox"])
-    >>> figure.savefig("wrong.png")
     """
     p, y = probabilities(model, x), np.asarray(y)
     names = [str(k) for k in range(p.shape[1])] if classes is None else list(classes)
@@ -132,7 +130,7 @@ def wrong(
     found = mistakes(p, y)
     shown = found[:count]
     return tiles(
-        as_pictures(x, shape)[[m.index for m in shown]] if shown else [],
-        [(f"{m.probability:.0%} {names[m.predicted]}", f"true: {names[m.true]}", f"index {m.index}") for m in shown],
+        list(as_pictures(x, shape)[[m.sample for m in shown]]) if shown else [],
+        [(f"{m.probability:.0%} {names[m.predicted]}", f"true: {names[m.true]}", f"sample {m.sample}") for m in shown],
         f"{len(found):,} of {len(p):,} wrong" + (f", the {count} surest" if len(found) > count else ""),
     )

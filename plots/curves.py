@@ -27,9 +27,9 @@ def curves(history: Sequence[Mapping[str, float]]) -> "Figure":
     scores = list(dict.fromkeys(key.removeprefix("val_") for row in history for key in row if key not in _NO_SCORE))
     if not scores:
         raise ValueError("curves: expected a history with at least one epoch's loss, got none")
+    figure, panels = grid(len(scores), 3, 4.2, 3.2)
     from matplotlib.ticker import MaxNLocator
 
-    figure, panels = grid(len(scores), 3, 4.2, 3.2)
     lines = {}
     for axes, score in zip(panels, scores, strict=True):
         for column, name, colour, style in (

@@ -22,7 +22,6 @@ def weights(model: Layer) -> "Figure":
         ValueError: the model has no parameters.
 
     >>> figure = plots.weights(MLP((8, 4, 2), rng=0))
-    >>> figure.savefig("weights.png")
     """
     parameters = {name: to_numpy(value) for name, value in model.params.items()}
     if not parameters:
@@ -56,7 +55,6 @@ def filters(model: Layer, *, shape: tuple[int, ...] | None = None, count: int = 
         ValueError: the first layer with parameters is another one, or its pictures are of another shape.
 
     >>> figure = plots.filters(LeNet5(rng=0))
-    >>> figure.savefig("filters.png")
     """
     name, first = next(((name, leaf) for name, leaf in model.leaves() if leaf.params), ("", model))
     if "W" not in first.params or first.params["W"].ndim < 2:
@@ -88,7 +86,6 @@ def feature_maps(model: Layer, x: np.ndarray, *, count: int = 16) -> "Figure":
         ValueError: x is not one sample or does not fit the model, or no layer's output is a picture.
 
     >>> figure = plots.feature_maps(LeNet5(rng=0), np.zeros((1, 28, 28)))
-    >>> figure.savefig("feature_maps.png")
     """
     x = np.asarray(x)[None] if np.ndim(x) == 3 else np.asarray(x)
     if x.ndim != 4 or len(x) != 1:
@@ -151,7 +148,6 @@ def saliency(
     and saliency maps", 2013.
 
     >>> figure = plots.saliency(LeNet5(rng=0), np.random.default_rng(0).random((2, 1, 28, 28)), label=[3, 7])
-    >>> figure.savefig("saliency.png")
     """
     with inference():
         y, backward = with_own_gradients(model).forward(inputs(model, x))

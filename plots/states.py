@@ -35,7 +35,6 @@ def states(model: Layer, sequence: np.ndarray, label: int | None = None) -> "Fig
         ValueError: the model has no recurrent layer, or the sequence does not fit it.
 
     >>> figure = plots.states(RNNClassifier(8, 16, rng=0), np.random.default_rng(0).random((5, 8)))
-    >>> figure.savefig("states.png")
     """
     seen = _through(with_own_gradients(model), inputs(model, np.asarray(sequence)[None]), label)
     if not seen:

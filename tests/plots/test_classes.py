@@ -86,7 +86,7 @@ class TestWrong:
     def test_pictures_and_texts(self):
         axes = plots.wrong(identity(4), self.x, self.y, ["ant", "bee", "cow", "dog"]).axes[0]
         assert [text.get_text() for text in axes.texts] == [
-            "100% bee\ntrue: dog\nindex 2", "48% cow\ntrue: bee\nindex 1", "2 of 4 wrong",
+            "100% bee\ntrue: dog\nsample 2", "48% cow\ntrue: bee\nsample 1", "2 of 4 wrong",
         ]  # fmt: skip
         np.testing.assert_allclose(axes.images[0].get_array()[..., 0], [[0, 1], [0, 0]])
         np.testing.assert_allclose(axes.images[1].get_array()[..., 0], [[0, 0], [1 / 9, 0]])
