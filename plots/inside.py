@@ -8,7 +8,7 @@ import numpy as np
 from ..backend import Array, to_numpy
 from ..layers import Layer, inference
 from .canvas import BLUE, SIGNED, UNSIGNED, as_pictures, grid, label, new_figure, shaped, tiles
-from .outputs import gradient_of_logits, in_a_row, inputs, with_own_gradients
+from .outputs import gradient_of_logits, inputs, one_by_one, with_own_gradients
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ def feature_maps(model: Layer, x: np.ndarray, *, count: int = 16) -> "Figure":
 
 def _maps(model: Layer, x: Array) -> Iterator[tuple[str, np.ndarray]]:
     """(name, (C, H, W)) of each output that is a picture of more than one pixel."""
-    for name, layer in in_a_row(model):
+    for name, layer in one_by_one(model):
         x = layer(x)
         if x.ndim == 4 and x.shape[2] * x.shape[3] > 1:
             yield name, to_numpy(x)[0].astype(np.float64)

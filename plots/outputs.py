@@ -37,11 +37,11 @@ def probabilities(model: Layer, x: np.ndarray) -> np.ndarray:
     return p / p.sum(1, keepdims=True)
 
 
-def in_a_row(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+def one_by_one(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
     """(place and class, layer) of the layers that run one after the other, also inside of a Sequential's Sequential."""
     for index, layer in enumerate(model.layers if isinstance(model, Sequential) else [model]):
         if isinstance(layer, Sequential):
-            yield from in_a_row(layer, f"{prefix}{index}.")
+            yield from one_by_one(layer, f"{prefix}{index}.")
         else:
             yield f"{prefix}{index} {type(layer).__name__}", layer
 

@@ -9,7 +9,7 @@ from ..backend import Array, to_numpy, xp
 from ..layers import Backward, Layer, inference
 from ..layers.recurrent import Recurrent
 from .canvas import BLUE, SIGNED, VERMILLION, new_figure
-from .outputs import gradient_of_logits, in_a_row, inputs, with_own_gradients
+from .outputs import gradient_of_logits, inputs, one_by_one, with_own_gradients
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ def _through(model: Layer, x: Array, label: int | None) -> list[tuple[str, np.nd
     seen: list[tuple[str, np.ndarray, Norms]] = []
     backwards: list[Backward] = []  # from the first recurrent layer on
     with inference():
-        for name, layer in in_a_row(model):
+        for name, layer in one_by_one(model):
             if isinstance(layer, Recurrent):
                 norms = Norms()
                 x, h, backward = _step_by_step(layer, x, norms)

@@ -16,7 +16,7 @@ def linear(rng, *shape):
 class TestWeights:
     def test_every_element_is_counted(self):
         model = nn.MLP((12, 5, 3), rng=0)
-        model.params["0.W"][1, :3] = [np.nan, np.inf, -np.inf]
+        model.params["0.W"][1, :3] = dev([np.nan, np.inf, -np.inf], "float32")
         axes = plots.weights(model).axes
         assert [ax.get_title() for ax in axes] == [
             "0.W (5, 12)\n3 not finite", "0.b (5,)", "2.W (3, 5)", "2.b (3,)",
