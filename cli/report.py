@@ -28,7 +28,7 @@ body { color: var(--ink); background: var(--paper); font: 1rem/1.5 system-ui, sa
   max-width: 70rem; padding: 1rem; overflow-wrap: anywhere }
 h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem }
 .wide { overflow-x: auto }
-.wide svg { max-width: max(100%, 34rem); height: auto; fill: currentColor }
+.wide svg { max-width: max(100%, 60rem); height: auto; fill: currentColor }
 table { border-collapse: collapse; overflow-wrap: normal } th, td { padding: .2rem .8rem .2rem 0; text-align: right;
   border-bottom: 1px solid var(--rule); font-variant-numeric: tabular-nums }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem } dd { margin: 0 }

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..layers import Layer
 from .canvas import ON_DARK, ON_LIGHT, UNSIGNED, as_pictures, label, new_figure, tiles
-from .outputs import probabilities
+from .outputs import on_host, probabilities
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def count_pairs(
     y: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None = None
 ) -> tuple[np.ndarray, list[str]]:
     """The confusion matrix, and the classes' names. Arguments and errors as for :func:`confusion_matrix`."""
-    pair = [np.asarray(y), np.asarray(predicted)]
+    pair = [on_host(y), on_host(predicted)]
     if pair[0].shape != pair[1].shape or pair[0].ndim != 1 or not len(pair[0]):
         raise ValueError(f"expected true and predicted labels (N,), got {pair[0].shape} and {pair[1].shape}")
     both = np.stack(pair)
@@ -123,7 +123,8 @@ def wrong(
     >>> x, y = np.random.default_rng(0).random((6, 1, 8, 8)), np.arange(6) % 3
     >>> figure = plots.wrong(Sequential(Flatten(), Dense(64, 3, rng=0)), x, y, ["cat", "dog", "fox"])
     """
-    p, y = probabilities(model, x), np.asarray(y)
+    x, y = on_host(x), on_host(y)
+    p = probabilities(model, x)
     names = [str(k) for k in range(p.shape[1])] if classes is None else list(classes)
     if y.shape != (len(p),) or y.dtype.kind not in "iub" or y.min() < 0 or max(y.max() + 1, p.shape[1]) > len(names):
         raise ValueError(f"wrong: expected {len(p)} labels of {p.shape[1]} classes, got {y.shape} and {len(names)}")

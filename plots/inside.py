@@ -8,7 +8,7 @@ import numpy as np
 from ..backend import Array, to_numpy
 from ..layers import Layer, inference
 from .canvas import BLUE, SIGNED, UNSIGNED, as_pictures, grid, label, new_figure, shaped, tiles
-from .outputs import gradient_of_logits, inputs, one_by_one, with_own_gradients
+from .outputs import gradient_of_logits, inputs, on_host, one_by_one, with_own_gradients
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,7 +87,8 @@ def feature_maps(model: Layer, x: np.ndarray, *, count: int = 16) -> "Figure":
 
     >>> figure = plots.feature_maps(LeNet5(rng=0), np.zeros((1, 28, 28)))
     """
-    x = np.asarray(x)[None] if np.ndim(x) == 3 else np.asarray(x)
+    x = on_host(x)
+    x = x[None] if x.ndim == 3 else x
     if x.ndim != 4 or len(x) != 1:
         raise ValueError(f"feature_maps: expected one sample (C, H, W), got {x.shape}")
     rows = [("input", x[0]), *_maps(model, inputs(model, x))]
@@ -149,6 +150,7 @@ def saliency(
 
     >>> figure = plots.saliency(LeNet5(rng=0), np.random.default_rng(0).random((2, 1, 28, 28)), label=[3, 7])
     """
+    x = on_host(x)
     with inference():
         y, backward = with_own_gradients(model).forward(inputs(model, x))
     dy, labels = gradient_of_logits(y, None if label is None else np.broadcast_to(label, len(x)))

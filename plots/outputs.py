@@ -1,6 +1,7 @@
 """What a network makes of host data, and its gradient, without a trace in the network."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,14 @@ from ..models import Sequential
 _BATCH = 256  # samples at a time
 
 
+def on_host(data: Any) -> np.ndarray:
+    """Data of either side, or a list, as a NumPy array."""
+    return to_numpy(data) if isinstance(data, xp.ndarray) else np.asarray(data)
+
+
 def inputs(model: Layer, x: np.ndarray) -> Array:
     """Host data on the backend; floating-point and boolean data in the model's dtype."""
-    return asarray(x, model.dtype if np.asarray(x).dtype.kind in "bf" else None)
+    return asarray(x, model.dtype if x.dtype.kind in "bf" else None)
 
 
 def probabilities(model: Layer, x: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from ..backend import Array, to_numpy, xp
 from ..layers import Backward, Layer, inference
 from ..layers.recurrent import Recurrent
 from .canvas import BLUE, SIGNED, VERMILLION, new_figure
-from .outputs import gradient_of_logits, inputs, one_by_one, with_own_gradients
+from .outputs import gradient_of_logits, inputs, on_host, one_by_one, with_own_gradients
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ def states(model: Layer, sequence: np.ndarray, label: int | None = None) -> "Fig
 
     >>> figure = plots.states(RNNClassifier(8, 16, rng=0), np.random.default_rng(0).random((5, 8)))
     """
-    seen = _through(with_own_gradients(model), inputs(model, np.asarray(sequence)[None]), label)
+    seen = _through(with_own_gradients(model), inputs(model, on_host(sequence)[None]), label)
     if not seen:
         raise ValueError(f"states: {type(model).__name__} has no recurrent layer")
     figure, lines = new_figure(8, 0.4 + 3.8 * len(seen)), {}

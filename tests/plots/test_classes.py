@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from border import host
+from border import dev, host
 
 import xpnn as nn
 from xpnn import plots
@@ -92,7 +92,7 @@ class TestWrong:
         np.testing.assert_allclose(axes.images[1].get_array()[..., 0], [[0, 0], [1 / 9, 0]])
 
     def test_no_more_than_are_asked_for(self):
-        axes = plots.wrong(identity(4), self.x, self.y, count=1, shape=(1, 4)).axes[0]
+        axes = plots.wrong(identity(4), dev(self.x), dev(self.y), count=1, shape=(1, 4)).axes[0]
         assert axes.texts[-1].get_text() == "2 of 4 wrong, the 1 surest"
         assert len(axes.images) == 1
         axes = plots.wrong(identity(4), self.x[:1], self.y[:1]).axes[0]
@@ -110,5 +110,5 @@ def test_the_network_stays_as_it_is():
     model = identity(4)
     model.grads["0.W"] += 7
     plots.wrong(model, TestWrong.x, TestWrong.y)
-    plots.saliency(model, TestWrong.x)
+    plots.saliency(model, dev(TestWrong.x))
     assert (host(model.grads["0.W"]) == 7).all()
