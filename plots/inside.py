@@ -154,7 +154,9 @@ def saliency(
     with inference():
         y, backward = with_own_gradients(model).forward(inputs(model, x))
     dy, labels = gradient_of_logits(y, None if label is None else np.broadcast_to(label, len(x)))
-    size = np.abs(shaped(to_numpy(backward(dy)).astype(np.float64), shape)).max(1)
+    if (dx := backward(dy)) is None:
+        raise ValueError(f"saliency: {type(model).__name__} reads symbols, of which there is no gradient")
+    size = np.abs(shaped(to_numpy(dx).astype(np.float64), shape)).max(1)
     size /= np.maximum(size.max((1, 2), keepdims=True), np.finfo(np.float64).tiny)
     names = [str(k) if classes is None else classes[k] for k in labels]
     both = [picture for pair in zip(as_pictures(x, shape), size, strict=True) for picture in pair]

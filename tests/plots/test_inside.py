@@ -103,3 +103,7 @@ class TestSaliency:
     def test_labels_that_are_none(self, rng, label):
         with pytest.raises(ValueError, match="expected 3 labels from 0 to 2|broadcast"):
             plots.saliency(linear(rng, 1, 2, 2), np.zeros((3, 4)), label)
+
+    def test_of_symbols(self):
+        with pytest.raises(ValueError, match="CharRNN reads symbols"):
+            plots.saliency(nn.CharRNN("ab", 3, rng=0), np.zeros((1, 4), "int64"))
