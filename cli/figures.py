@@ -72,7 +72,7 @@ class Run(NamedTuple):
         if x.ndim == 4:
             text = "One picture on its way through the network"
             yield Shown("feature_maps", text, plots.feature_maps(model, x[0]))
-        figure = plots.saliency(model, x[:_SAMPLES], classes=recipe.classes, shape=shape)
+        figure = plots.saliency(model, x[:: -(-len(x) // _SAMPLES)], classes=recipe.classes, shape=shape)
         yield Shown("saliency", "How much each pixel moves the largest logit", figure)
 
 
