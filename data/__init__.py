@@ -1,8 +1,22 @@
 """Real data sets as host arrays, and batches of them; independent of the backend."""
 
 from .batches import batches
-from .idx import read_idx
+from .encoder import TableEncoder
+from .idx import read_idx, write_idx
 from .images import ImageData, load_images
+from .table import TableData, load_table
 from .text import TextData, load_text, windows
 
-__all__ = ["ImageData", "TextData", "batches", "load_images", "load_text", "read_idx", "windows"]
+__all__ = [
+    "ImageData",
+    "TableData",
+    "TableEncoder",
+    "TextData",
+    "batches",
+    "load_images",
+    "load_table",
+    "load_text",
+    "read_idx",
+    "windows",
+    "write_idx",
+]

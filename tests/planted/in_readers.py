@@ -21,11 +21,11 @@ READERS = [
     Mutation("data.idx._read", "expected + 1", "expected", "no look at what follows", f"{IDX}::corrupt or memory"),
     Mutation("data.idx._read", "min(_CHUNK, expected + 1 - len(data))", "", "read whole", f"{IDX}::memory"),
     Mutation("data.idx._read", "data = bytearray()", "data = b''", "an array that is read-only", f"{IDX}::in_place"),
-    Mutation("data.images._split", " or len(images) == 0", "", "no images", f"{IMAGES}::no_images"),
-    Mutation("data.images._split", "images.size == 0", "False", "images without pixels", f"{IMAGES}::no_pixels"),
-    Mutation("data.images._find", '"-idx", ".idx"', '"", ""', "no names with a dot", f"{IMAGES}::with_a_dot"),
+    Mutation("data.images._pair", " or len(images) == 0", "", "no images", f"{IMAGES}::no_images"),
+    Mutation("data.images._pair", "images.size == 0", "False", "images without pixels", f"{IMAGES}::no_pixels"),
+    Mutation("data.images._find", '"-idx", "[-.]idx"', '"", ""', "no names with a dot", f"{IMAGES}::with_a_dot"),
     Mutation("data.images.load_folder", "if test_only", "if False", "all four files", f"{IMAGES}::test_part_alone"),
-    Mutation("data.images._download", ", downloader=download", "", "a download without end", f"{IMAGES}::bound"),
+    Mutation("data.download.download", ", downloader=fetch", "", "a download without end", f"{IMAGES}::bound"),
     Mutation("data.text.load_text", "if not 0 < held_out < 1", "if False", "any share", f"{TEXT}::share"),
     Mutation(
         "data.text.load_text", '.removeprefix("\\ufeff")', "", "the mark is a character", f"{TEXT}::the_same_text"
