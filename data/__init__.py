@@ -1,5 +1,6 @@
 """Real data sets as host arrays, and batches of them; independent of the backend."""
 
+from .augment import Augmented
 from .batches import batches
 from .encoder import TableEncoder
 from .idx import read_idx, write_idx
@@ -8,6 +9,7 @@ from .table import TableData, load_table
 from .text import TextData, load_text, windows
 
 __all__ = [
+    "Augmented",
     "ImageData",
     "TableData",
     "TableEncoder",

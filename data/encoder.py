@@ -127,6 +127,11 @@ class TableEncoder:
         return self.target.categories
 
     @property
+    def width(self) -> int:
+        """The number of features."""
+        return sum(column.width for column in self.columns)
+
+    @property
     def features(self) -> tuple[str, ...]:
         """The names of the features, for a category ``column=category``."""
         return tuple(
@@ -145,7 +150,7 @@ class TableEncoder:
         missing = [column.name for column in self.columns if column.name not in rows.columns]
         if missing:
             raise ValueError(f"the columns {_listed(missing)} are missing")
-        x = np.zeros((len(rows), sum(column.width for column in self.columns)), np.float32)
+        x = np.zeros((len(rows), self.width), np.float32)
         start = 0
         for column in self.columns:
             part, values = x[:, start : start + column.width], rows[column.name]

@@ -13,8 +13,8 @@ _TEST = ("test", "val", "valid", "validation")  # the first that is there is tak
 
 def load_pictures(
     folder: Path, test_only: bool, size: int | tuple[int, int] | None, colour: bool | None, share: float, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
-    """x_train, y_train, x_test, y_test and classes, as :func:`xpnn.load_images` describes them."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...], bool]:
+    """What :class:`xpnn.ImageData` has after its name; arguments and errors as for :func:`xpnn.load_images`."""
     train, test = _parts(folder)
     classes = tuple(path.name for path in class_folders(train or test or folder))
     if not classes:
@@ -29,7 +29,7 @@ def load_pictures(
     elif train is None:
         raise FileNotFoundError(f"{folder} has {', '.join(path.name for path in (test,) if path)}, but no folder train")
     pixels = _read(files + held_out, size, colour)
-    return pixels[: len(files)], y_train, pixels[len(files) :], y_test, classes
+    return pixels[: len(files)], y_train, pixels[len(files) :], y_test, classes, test is None
 
 
 def class_folders(folder: Path) -> list[Path]:

@@ -42,6 +42,7 @@ class ImageData:
         x_train, x_test: uint8 (samples, C, H, W), 0 is black.
         y_train, y_test: int64 (samples,), each an index into ``classes``.
         classes: the names of the classes.
+        split: whether the test part is a share that was held out, for want of one.
 
     >>> data = load_images("digits")
     >>> data.x_test.shape, data.y_test.shape
@@ -54,6 +55,7 @@ class ImageData:
     x_test: np.ndarray
     y_test: np.ndarray
     classes: tuple[str, ...]
+    split: bool = False
 
 
 def load_images(
@@ -117,7 +119,7 @@ def load_images(
     if path.is_dir():
         return load_folder(path, str(path.resolve()), test_only=test_only)
     if path.suffix == ".npz" and path.is_file():
-        return _labelled(path, str(path.resolve()), _arrays_of(path, test_only, test_share, seed))
+        return _load_npz(path, test_only, test_share, seed)
     raise ValueError(
         f"no data set {str(name)!r}: expected {', '.join(BUILT_IN)}, or a folder of IDX files or of pictures, or a "
         ".npz file"
@@ -184,8 +186,7 @@ def _find(folder: Path, stem: str) -> Path:
     return found[0][1]
 
 
-def _arrays_of(path: Path, test_only: bool, share: float, seed: int) -> tuple[np.ndarray, ...]:
-    """x_train, y_train, x_test, y_test of a .npz file."""
+def _load_npz(path: Path, test_only: bool, share: float, seed: int) -> ImageData:
     try:
         with np.load(path, allow_pickle=False) as file:
             keys = next((keys for keys in _KEYS if set(keys) <= set(file.files)), ())
@@ -196,10 +197,13 @@ def _arrays_of(path: Path, test_only: bool, share: float, seed: int) -> tuple[np
     except Exception as error:  # zipfile, zlib and NumPy have many
         raise ValueError(f"{path} cannot be read ({str(error) or type(error).__name__})") from error
     pairs = [_pixels(path, *arrays[i : i + 2]) for i in range(0, len(arrays), 2)]
-    if len(pairs) == 1:
+    whole = len(pairs) == 1
+    if whole:
         pairs = [(pairs[0][0][part], pairs[0][1][part]) for part in split(pairs[0][1], share, seed)]
     (x, y), test = pairs
-    return (x[:0], y[:0], *test) if test_only else (x, y, *test)
+    if test_only:
+        x, y = x[:0], y[:0]
+    return replace(_labelled(path, str(path.resolve()), (x, y, *test)), split=whole)
 
 
 def _pixels(path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -90,13 +90,19 @@ def load_table(
             raise ValueError(f"there is no column {min(unknown)!r} to drop")
         rows = rows.drop(columns=list(drop))
         whole = TableEncoder.fit(rows, target, task)
-        labels = whole.targets(rows) if whole.classes else np.zeros(len(rows))
-        train, test = split(labels, test_share, seed)
-        encoder = TableEncoder.fit(rows.iloc[train], target, "classification" if whole.classes else "regression")
-        parts = [(encoder.transform(part), encoder.targets(part)) for part in (rows.iloc[train], rows.iloc[test])]
+        train, test = split_rows(rows, whole, test_share, seed)
+        encoder = TableEncoder.fit(train, target, "classification" if whole.classes else "regression")
+        parts = [(encoder.transform(part), encoder.targets(part)) for part in (train, test)]
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
     return TableData(name, *parts[0], *parts[1], encoder)
+
+
+def split_rows(rows: Any, encoder: TableEncoder, test_share: float = 0.2, seed: int = 0) -> tuple[Any, Any]:
+    """The training and the test part of a DataFrame, as :func:`load_table` splits it."""
+    labels = encoder.targets(rows) if encoder.classes else np.zeros(len(rows))
+    train, test = split(labels, test_share, seed)
+    return rows.iloc[train], rows.iloc[test]
 
 
 def is_table(path: str | Path) -> bool:
