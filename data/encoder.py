@@ -102,7 +102,7 @@ class TableEncoder:
         if task is None:
             values = rows[target]
             whole = values.dtype.kind in "iu" and values.nunique() <= _MOST_CLASSES
-            task = "classification" if whole or not _is_numeric(values) else "regression"
+            task = "classification" if whole or values.dtype.kind == "b" or not _is_numeric(values) else "regression"
         _check_complete(rows[target])
         columns = tuple(_column(rows[name], not _is_numeric(rows[name])) for name in names if name != target)
         return cls(columns, _column(rows[target], task == "classification", most=None))

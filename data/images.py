@@ -188,7 +188,7 @@ def _find(folder: Path, stem: str) -> Path:
 
 def _load_npz(path: Path, test_only: bool, share: float, seed: int) -> ImageData:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             keys = next((keys for keys in _KEYS if set(keys) <= set(file.files)), ())
             if not keys:
                 expected = ", or ".join(" ".join(names) for names in _KEYS)

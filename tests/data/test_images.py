@@ -79,6 +79,18 @@ def test_names_with_a_dot(folder, ending):
     np.testing.assert_array_equal(nn.load_images(folder).x_train, before.x_train)
 
 
+def test_emnist_s_names_and_memory_order(folder):
+    before = nn.load_images(folder)
+    for path in list(folder.iterdir()):
+        path.rename(folder / f"emnist-letters-{path.name.replace('t10k', 'test')}")
+    data = nn.load_images(folder)
+    np.testing.assert_array_equal(data.x_train, before.x_train.swapaxes(2, 3))
+    np.testing.assert_array_equal(data.y_test, before.y_test)
+    nn.write_idx(folder / "emnist-digits-test-labels-idx1-ubyte", np.zeros(3, np.uint8))
+    with pytest.raises(ValueError, match="has several data sets"):
+        nn.load_images(folder)
+
+
 def test_the_test_part_alone(folder):
     whole = nn.load_images(folder)
     for path in folder.glob("train*"):
