@@ -5,6 +5,7 @@ from .batches import batches
 from .encoder import TableEncoder
 from .idx import read_idx, write_idx
 from .images import ImageData, load_images
+from .sequences import bucketed, pad
 from .table import TableData, load_table
 from .text import TextData, load_text, windows
 
@@ -15,9 +16,11 @@ __all__ = [
     "TableEncoder",
     "TextData",
     "batches",
+    "bucketed",
     "load_images",
     "load_table",
     "load_text",
+    "pad",
     "read_idx",
     "windows",
     "write_idx",
