@@ -78,7 +78,7 @@ class Augmented:
             raise ValueError(f"Augmented: expected pictures (N, C, H, W), got shape {x.shape}")
         values = x if x.dtype.kind == "f" else x.astype(np.float32)
         if self._shift or self._flip or self._rotate or self._crop:
-            values = bilinear(values, *self._positions(len(x), *x.shape[2:], rng))
+            values = bilinear(values, *self._positions(x.shape, rng))
         if self._noise:
             values = values + rng.normal(0, self._noise, x.shape).astype(values.dtype)
         if x.dtype.kind == "f":
@@ -86,8 +86,9 @@ class Augmented:
         limits = np.iinfo(x.dtype)
         return np.rint(values).clip(limits.min, limits.max).astype(x.dtype)
 
-    def _positions(self, N: int, H: int, W: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _positions(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of the input, (N, H, W), for each pixel of the output."""
+        N, _, H, W = shape
 
         def drawn(low: float, high: float) -> np.ndarray:
             return rng.uniform(low, high, (N, 1, 1))

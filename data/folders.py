@@ -41,11 +41,11 @@ def first_picture(folder: Path) -> Path:
     """A picture of the folder, to tell their size by.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none in the folder of the first class.
     """
     train, test = _parts(folder)
-    part = train or test or folder
-    return _files(part, tuple(path.name for path in class_folders(part))[:1])[0][0]
+    classes = class_folders(train or test or folder)
+    return _pictures(classes[0] if classes else folder)[0]
 
 
 def _parts(folder: Path) -> tuple[Path | None, Path | None]:
@@ -62,16 +62,19 @@ def _files(part: Path | None, classes: tuple[str, ...]) -> tuple[list[Path], np.
     for own in class_folders(part) if part else ():
         if own.name not in classes:
             raise ValueError(f"{own}: there is no class {own.name!r} in the training part")
-        found = sorted(path for path in own.rglob("*") if _is_picture(path))
-        if not found:
-            raise ValueError(f"{own} has no pictures: remove the folder, or fill it ({' '.join(_SUFFIXES)})")
+        found = _pictures(own)
         files += found
         labels += [classes.index(own.name)] * len(found)
     return files, np.array(labels, dtype=np.int64)
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _pictures(folder: Path) -> list[Path]:
+    """The paths of a class's pictures."""
+    candidates = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    found = sorted(path for path in candidates if not path.name.startswith(".") and path.is_file())
+    if not found:
+        raise ValueError(f"{folder} has no pictures: remove the folder, or fill it ({' '.join(_SUFFIXES)})")
+    return found
 
 
 def _read(files: list[Path], size: int | tuple[int, int] | None, colour: bool | None) -> np.ndarray:
