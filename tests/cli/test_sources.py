@@ -134,12 +134,14 @@ def test_pictures_in_colour(trained, capsys):
 
 def test_large_pictures_are_brought_to_lenet5_s_size(tmp_path, capsys, rng):
     for label in "ab":
-        (tmp_path / label).mkdir()
+        (tmp_path / "set" / label).mkdir(parents=True)
         for k in range(3):
-            Image.fromarray(rng.integers(0, 256, (40 + k, 50), dtype=np.uint8)).save(tmp_path / label / f"{k}.png")
-    assert run(capsys, "train", "lenet5", "--data", tmp_path, "--epochs", 1, "--out", tmp_path / "run")[0] == 0
+            Image.fromarray(rng.integers(0, 256, (40 + k, 50), dtype=np.uint8)).save(
+                tmp_path / "set" / label / f"{k}.png"
+            )
+    assert run(capsys, "train", "lenet5", "--data", tmp_path / "set", "--epochs", 1, "--out", tmp_path / "run")[0] == 0
     assert load_model(tmp_path / "run")[0].image_shape == (32, 32)
-    status, _, err = run(capsys, "train", "mlp", "--data", tmp_path, "--out", tmp_path / "other")
+    status, _, err = run(capsys, "train", "mlp", "--data", tmp_path / "set", "--out", tmp_path / "other")
     assert status == 1
     assert "a/0.png has 40 x 50 pixels" in err
 
