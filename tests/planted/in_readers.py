@@ -64,12 +64,8 @@ READERS = [
     Mutation("cli.recipe.Recipe", "self.model not in MODELS or", "", "any model name", f"{RECIPE}::wrong_types"),
     Mutation("cli.recipe.Recipe", "0 <= side <= longest", "True", "any size", f"{RECIPE}::wrong_types"),
     Mutation("cli.recipe.Recipe", " or self.std < 1e-9", "", "no deviation", f"{RECIPE}::wrong_types"),
-    Mutation(
-        "cli.sources._test_table", "if file_digest", "if not file_digest", "learnt rows", f"{SOURCES}::held_out_r"
-    ),
-    Mutation(
-        "cli.sources._renumbered", "place[images.y_test]", "images.y_test", "labels", f"{SOURCES}::by_their_names"
-    ),
+    Mutation("cli.sources._test_table", "if file_digest", "if not file_digest", "learnt", f"{SOURCES}::held_out_r"),
+    Mutation("cli.sources._renumbered", "place[images.y_test]", "images.y_test", "labels", f"{SOURCES}::by_their_n"),
     Mutation(
         "cli.recipe.load_model",
         "if key not in arrays or arrays[key][1] != shape",
