@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import plots
-from ..data import ImageData, TextData
-from ..layers.recurrent import Recurrent
 from ..models import Sequential
 from ..plots.canvas import needs_matplotlib
 from ..plots.outputs import probabilities
 from ..training import History
 from ..training.files import write_file
 from .recipe import Recipe
+from .sources import Data, held_out
 
 _SAMPLES = 9  # that saliency is shown of
 _FONTS = (  # of scripts that matplotlib's own font lacks
@@ -40,39 +39,40 @@ class Run(NamedTuple):
     recipe: Recipe
     model: Sequential
     history: History
-    data: ImageData | TextData | None
+    data: Data | None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the labels; none of a text, or of a table's quantity."""
+        return self.recipe.table.classes if self.recipe.table else self.recipe.classes
 
     def figures(self) -> Iterator[Shown]:
         """All that apply, one after the other, since each takes memory."""
-        recipe, model, data = self.recipe, self.model, self.data
-        leaves = [leaf for _, leaf in model.leaves() if leaf.params]
-        if self.history:
-            yield Shown("curves", "Loss and accuracy over the epochs", plots.curves(self.history))
-        if isinstance(data, ImageData):
-            yield from self._of_pictures(recipe.inputs(data.x_test), data.y_test)
-        if recipe.model in ("mlp", "lenet5"):
-            yield Shown("filters", "The weights by which the first layer sees its input", self._filters())
-        if any(isinstance(leaf, Recurrent) for leaf in leaves) and data is not None:
-            sample = recipe.inputs(data.x_test[:1])[0] if isinstance(data, ImageData) else data.test[:_CHARACTERS]
+        recipe, model, history, data = self
+        x, y = (None, None) if data is None else held_out(recipe, data)
+        shape = (recipe.channels, *recipe.image_shape) if recipe.model == "mlp" else None  # of what it sees as a row
+        if history:
+            yield Shown("curves", "Loss and accuracy over the epochs", plots.curves(history))
+        if x is not None and y is not None and self.classes:
+            figure = plots.confusion_matrix(y, probabilities(model, x).argmax(1), self.classes)
+            yield Shown("confusion_matrix", "How many of each class were taken for which", figure)
+            if recipe.classes:
+                yield from self._of_pictures(x, y, shape)
+        if recipe.classes and recipe.model != "rnn":
+            figure = plots.filters(model, shape=shape)
+            yield Shown("filters", "The weights by which the first layer sees its input", figure)
+        if x is not None and recipe.model in ("rnn", "charrnn"):
             text = "The recurrent state over time, and the gradient of the last step's largest logit for it"
-            yield Shown("states", text, plots.states(model, sample))
+            yield Shown("states", text, plots.states(model, x[0] if recipe.classes else x[0][:_CHARACTERS]))
         yield Shown("weights", "Histograms of the parameters", plots.weights(model))
 
-    def _filters(self) -> Any:
-        return plots.filters(self.model, shape=self.recipe.image_shape if self.recipe.model == "mlp" else None)
-
-    def _of_pictures(self, x: np.ndarray, y: np.ndarray) -> Iterator[Shown]:
-        recipe, model = self.recipe, self.model
-        shape = recipe.image_shape if x.ndim == 2 else None
-        p = probabilities(model, x)
-        text = "How many pictures of each class were taken for which"
-        yield Shown("confusion_matrix", text, plots.confusion_matrix(y, p.argmax(1), recipe.classes))
+    def _of_pictures(self, x: np.ndarray, y: np.ndarray, shape: tuple[int, ...] | None) -> Iterator[Shown]:
+        model, classes = self.model, self.classes
         text = "The pictures that were taken for another class, the surest first"
-        yield Shown("wrong", text, plots.wrong(model, x, y, recipe.classes, shape=shape))
+        yield Shown("wrong", text, plots.wrong(model, x, y, classes, shape=shape))
         if x.ndim == 4:
-            text = "One picture on its way through the network"
-            yield Shown("feature_maps", text, plots.feature_maps(model, x[0]))
-        figure = plots.saliency(model, x[:: -(-len(x) // _SAMPLES)], classes=recipe.classes, shape=shape)
+            yield Shown("feature_maps", "One picture on its way through the network", plots.feature_maps(model, x[0]))
+        figure = plots.saliency(model, x[:: -(-len(x) // _SAMPLES)], classes=classes, shape=shape)
         yield Shown("saliency", "How much each pixel moves the largest logit", figure)
 
 

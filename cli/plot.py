@@ -4,13 +4,12 @@ import argparse
 from contextlib import suppress
 from pathlib import Path
 
-from ..data.images import BUILT_IN as IMAGES
-from ..data.text import BUILT_IN as TEXTS
 from ..training import History
-from .commands import load_data, score
 from .figures import Run, write_pictures
 from .recipe import MODEL_FILE, load_model, read_run
 from .report import write_report
+from .scores import score
+from .sources import for_testing
 
 
 def run(args: argparse.Namespace) -> None:
@@ -20,8 +19,8 @@ def run(args: argparse.Namespace) -> None:
     _, history, _ = read_run(folder / MODEL_FILE if args.path.is_dir() else args.path)
     with suppress(OSError, ValueError):  # the table has the seconds, too
         history = max(History.from_csv(folder / "history.csv"), history, key=len)
-    known = args.data or recipe.data in (*IMAGES, *TEXTS)
-    data = load_data(recipe.model, args.data or recipe.data, args.encoding, recipe)[1] if known else None
+    known = args.data or recipe.data in recipe.built_in()
+    data = for_testing(recipe, args.data or recipe.data, args.encoding) if known else None
     seen = Run(recipe, model, history, data)
     if args.report:
         print(f"wrote {write_report(seen, args.out or folder, score(recipe, model, data) if data else '')}")

@@ -61,6 +61,18 @@ def test_without_its_data(tmp_path, capsys):
     assert "without its data (pictures), which --data names, there is more to see" in out
 
 
+def test_a_table(tmp_path, capsys):
+    rows = "".join(f"{k},{k % 3},{'no' if k % 2 else 'yes'}\n" for k in range(20))
+    (tmp_path / "table.csv").write_text("a,b,kind\n" + rows)
+    for target, names in (("kind", "confusion_matrix.png, curves.png, weights.png"), ("a", "curves.png, weights.png")):
+        run_of = ["--data", tmp_path / "table.csv", "--out", tmp_path / target]
+        options = ["--target", target, "--task", "regression" if target == "a" else "classification", "--epochs", 1]
+        assert run(capsys, "train", "mlp", *run_of, *options)[0] == 0
+        status, out, err = run(capsys, "plot", tmp_path / target, *run_of[:2])
+        assert (status, err) == (0, "")
+        assert sorted(out.split(": ")[1].strip().split(", ")) == names.split(", ")
+
+
 def test_states_of_a_character_model(tmp_path, capsys):
     (tmp_path / "text").write_text("ab\n" * 400)
     save(tmp_path / "m", Recipe("charrnn", "text", vocabulary="\nab"))
