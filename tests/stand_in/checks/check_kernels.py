@@ -889,8 +889,6 @@ ERRORS = [
     ("if (kept && !inside) *fault = true;", "", "label not checked"),
     ("labels[i] != ignore ?", "true ?", "ignored labels counted"),
     ("(weights ? weights[n] : 1) / sum", "1 / sum", "weight of a label forgotten"),
-    ("if (threadIdx.x == 0) sum = own;\n    __syncthreads();", "if (threadIdx.x == 0) sum = own;",
-     "nobody waits for the sum of weights"),
 ]  # fmt: skip
 
 
