@@ -1,11 +1,11 @@
 """Real data sets as host arrays, and batches of them; independent of the backend."""
 
 from .batches import batches
-from .class_weights import class_weights
 from .idx import read_idx
 from .images import ImageData, load_images
 from .sequences import bucketed, pad
 from .text import TextData, load_text, windows
+from .weights import class_weights
 
 __all__ = [
     "ImageData",
