@@ -24,6 +24,15 @@ def groups(batches: Iterator[Batch], size: int) -> Iterator[Group]:
         yield group
 
 
+def fit_inputs(source: Source, model: Layer) -> None:
+    """Let the source convert integers, such as pixels, if the model does not take them as they are."""
+    if source.has_integers:
+        try:
+            next(source.trial(2)).infer(model)
+        except TypeError:
+            source.converts = True
+
+
 def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: Any = None) -> tuple[Loss, Any]:
     """Infer a sample or two: from now on the source's targets have the outputs' shape, and its weights are all in one.
 
@@ -40,6 +49,7 @@ def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: A
         ValueError, TypeError: as the model raises them for such data.
     """
     with _named(source.caller), inference():
+        fit_inputs(source, model)
         batch = next(source.trial(2))
         outputs = batch.infer(model).shape
         loss = loss_for(source.caller, loss, batch.targets[0] if source.labels is None else source.labels)
