@@ -14,7 +14,7 @@ def in_a_row(layers: Sequence[Layer], x: Array, needs_dx: bool) -> tuple[Array, 
     steps: list[Backward] = []
     for layer in layers:
         x, step = layer.forward(x, needs_dx)
-        if needs_dx or layer.dtype is not None:  # before the first parameters no gradient is needed
+        if needs_dx or layer.learns:  # before the first parameters that are trained no gradient is needed
             steps.append(step)
             needs_dx = True
 

@@ -344,7 +344,7 @@ LAYERS = [
     ),
     Mutation(
         "layers.residual.Residual",
-        " or (part is not None and part.dtype is not None)",
+        " or (part is not None and part.learns)",
         "",
         "no gradients as the first layer in training",
         "body.0.W body.0.b body.W body.b shortcut.W shortcut.b",
