@@ -56,7 +56,7 @@ class Composite(Layer):
         return next((leaf.dtype for _, leaf in self.leaves() if leaf.params), None)
 
     @property
-    def trainable(self) -> bool:  # type: ignore[override]
+    def trainable(self) -> bool:
         """Whether any layer in it is; setting it sets that of every layer."""
         return any(leaf.trainable for _, leaf in self.leaves())
 

@@ -3,6 +3,7 @@
 from .adam import Adam, AdamW
 from .checkpoint import load, read_metadata, save
 from .ema import EMA
+from .find_lr import LRSearch, find_lr
 from .history import History
 from .loop import evaluate, fit, predict
 from .optimizer import Optimizer, clip_grad_norm
@@ -18,6 +19,7 @@ __all__ = [
     "AdamW",
     "CosineDecay",
     "History",
+    "LRSearch",
     "OneCycle",
     "Optimizer",
     "RMSprop",
@@ -27,6 +29,7 @@ __all__ = [
     "Warmup",
     "clip_grad_norm",
     "evaluate",
+    "find_lr",
     "fit",
     "load",
     "predict",

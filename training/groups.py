@@ -43,7 +43,9 @@ def check_groups(caller: str, groups: Groups) -> dict[str, dict[str, float]]:
 
 def combinations(groups: Groups) -> list[dict[str, float]]:
     """Whatever settings one parameter may have, each of which is a group's or not given."""
-    given = [[{}] + [{key: s[key]} for s in groups.values() if key in s] for key in _SETTINGS]
+    given: list[list[dict[str, float]]] = [
+        [{}] + [{key: s[key]} for s in groups.values() if key in s] for key in _SETTINGS
+    ]
     every = [first | second for first, second in product(*given)]
     return [settings for i, settings in enumerate(every) if settings not in every[:i]]
 

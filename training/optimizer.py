@@ -47,6 +47,7 @@ class Optimizer:
     """
 
     _slots: tuple[str, ...] = ()  # the names of the state's vectors
+    lr: float | Schedule
     lr_factor = 1.0  # another one in a group
 
     def __init__(self, lr: float | Schedule, weight_decay: float = 0.0, groups: Groups | None = None) -> None:

@@ -625,7 +625,7 @@ UPDATES = [
     Mutation("training.adam.adam", "g.fill(0)", "pass", "gradient kept", "g"),
     Mutation("training.adam.adam", "p *= shrink", "pass", "decay of AdamW forgotten", "p"),
     Mutation("training.adam.adam", "p *= shrink", "p *= 2 - shrink", "growth for decay", "p"),
-    Mutation("training.rmsprop.rmsprop", "m * m", "m", "square forgotten", "p v m b"),
+    Mutation("training.rmsprop.rmsprop", "v - m * m", "v", "mean not subtracted", "p v m b"),
     Mutation("training.rmsprop.rmsprop", "b *= momentum", "b *= alpha", "the other rate", "p v m b"),
     Mutation(
         "training.rmsprop.rmsprop", "xp.sqrt(spread) + eps", "xp.sqrt(spread + eps)", "eps under the root", "p v m b"

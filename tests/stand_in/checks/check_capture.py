@@ -403,6 +403,8 @@ OPTIMIZERS: dict[str, Callable[[], nn.Optimizer]] = {
     "momentum": lambda: nn.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
     "Adam": lambda: nn.Adam(nn.CosineDecay(0.1, 30, warmup=4), weight_decay=0.01),
     "AdamW": lambda: nn.AdamW(nn.CosineDecay(0.1, 30)),
+    "RMSprop": lambda: nn.RMSprop(nn.OneCycle(0.1, 30), momentum=0.9, centered=True),
+    "groups": lambda: nn.AdamW(nn.CosineDecay(0.1, 30), groups={"0.*": {"lr_factor": 0.1}, "*.b": {"weight_decay": 0}}),
 }
 
 
