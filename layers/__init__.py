@@ -11,7 +11,16 @@ from .embedding import Embedding
 from .flatten import Flatten
 from .gru import GRU
 from .inference import inference, inferring
-from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
+from .losses import (
+    BinaryCrossEntropy,
+    HalfSquaredError,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    PoissonNLL,
+    SoftmaxCrossEntropy,
+)
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D
 from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
@@ -29,6 +38,7 @@ __all__ = [
     "Backward",
     "BatchNorm1D",
     "BatchNorm2D",
+    "BinaryCrossEntropy",
     "Composite",
     "Conv2D",
     "Dense",
@@ -37,11 +47,15 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2D",
     "HalfSquaredError",
+    "Huber",
     "Layer",
     "LeakyReLU",
     "Loss",
     "MappedConv2D",
     "MaxPool2D",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "PoissonNLL",
     "RBFLoss",
     "ReLU",
     "Residual",

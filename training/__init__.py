@@ -1,11 +1,13 @@
 """Optimisers, the training loop, checkpoints."""
 
 from .adam import Adam, AdamW
+from .callbacks import Callback, EarlyStopping, ModelCheckpoint, ProgressBar, ReduceLROnPlateau, Run, TensorBoard
 from .checkpoint import load, read_metadata, save
 from .ema import EMA
 from .find_lr import LRSearch, find_lr
 from .history import History
 from .loop import evaluate, fit, predict
+from .metrics import Metric, confusion_matrix, f1, top_k
 from .optimizer import Optimizer, clip_grad_norm
 from .rmsprop import RMSprop
 from .schedules import CosineDecay, OneCycle, Schedule, StepDecay, Warmup
@@ -17,22 +19,33 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Callback",
     "CosineDecay",
+    "EarlyStopping",
     "History",
     "LRSearch",
+    "Metric",
+    "ModelCheckpoint",
     "OneCycle",
     "Optimizer",
+    "ProgressBar",
     "RMSprop",
+    "ReduceLROnPlateau",
+    "Run",
     "Schedule",
     "Score",
     "StepDecay",
+    "TensorBoard",
     "Warmup",
     "clip_grad_norm",
+    "confusion_matrix",
     "evaluate",
+    "f1",
     "find_lr",
     "fit",
     "load",
     "predict",
     "read_metadata",
     "save",
+    "top_k",
 ]

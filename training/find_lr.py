@@ -2,19 +2,20 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, Rng, asarray, explained, to_numpy
-from ..backend.shared.data import as_array
-from ..data.batches import batches
+from ..backend import Rng, explained, to_numpy
 from ..layers import Layer, Loss
+from ..layers.inference import rehearsal
 from ..layers.settings import positive
 from .adam import Adam
-from .inputs import check_model, loss_for
+from .inputs import check_model
 from .optimizer import Optimizer
+from .sources import source_of
+from .steps import rehearse
 
 _KEPT = 0.9  # of the running mean of the losses in a step
 _DIVERGED = 4.0  # a loss so many times the lowest ends the test
@@ -43,6 +44,9 @@ def find_lr(
     x: Any,
     y: Any = None,
     *,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    lengths: Any = None,
     loss: Loss | None = None,
     optimizer: Optimizer | None = None,
     batch_size: int = 64,
@@ -60,7 +64,7 @@ def find_lr(
     It ends early when a loss is more than 4 times the lowest, or not finite. Model and optimiser stay as they are.
 
     Args:
-        model, x, y, loss, batch_size, rng: as for :func:`fit`.
+        model, x, y, sample_weight, class_weight, lengths, loss, batch_size, rng: as for :func:`fit`.
         optimizer: what is to be used in training; its own rate is not used. By default Adam().
         low, high: the first and the last rate.
         steps: how many rates there are; the data are gone through as often as that takes.
@@ -80,14 +84,16 @@ def find_lr(
     if not 0 < low < high < math.inf:
         raise ValueError(f"find_lr: expected 0 < low < high, got {low} and {high}")
     trial, optimizer = copy.deepcopy((model, optimizer or Adam()))
-    losses: list[float] = []
+    source = source_of("find_lr", trial, x, y, sample_weight, lengths)
+    loss, _ = rehearse(source, trial, loss, batch_size, rehearsal(), class_weight)
+    rng, losses = np.random.default_rng(rng), list[float]()
+    batches = chain.from_iterable(source.pass_over(batch_size, rng) for _ in repeat(None))
     mean, rates = 0.0, np.geomspace(low, high, steps)
-    passes = _without_end(trial, x, y, batch_size, rng)
     with np.errstate(over="ignore", invalid="ignore"):  # to diverge is no news here
-        for rate, (inputs, *targets) in zip(rates, passes, strict=False):
-            optimizer.lr, loss = float(rate), loss_for("find_lr", loss, targets[0])
-            outputs, backward = trial.forward(inputs, needs_dx=False)
-            value, loss_backward = loss.forward(outputs, *targets)
+        for rate, batch in zip(rates, batches, strict=False):
+            optimizer.lr = float(rate)
+            outputs, backward = batch.forward(trial)
+            value, loss_backward = loss.forward(outputs, *batch.targets)
             mean = _KEPT * mean + (1 - _KEPT) * float(to_numpy(value))
             losses.append(mean / (1 - _KEPT ** (len(losses) + 1)))
             if not losses[-1] <= _DIVERGED * min(losses):  # also if it is NaN
@@ -97,18 +103,3 @@ def find_lr(
     if not np.isfinite(losses[0]):
         raise FloatingPointError(f"find_lr: the first loss is {losses[0]}, before any step")
     return LRSearch(rates[: len(losses)], np.array(losses), float(rates[np.nanargmin(losses)] / 10))
-
-
-def _without_end(model: Layer, x: Any, y: Any, batch_size: int, rng: Rng) -> Iterator[tuple[Array, ...]]:
-    """Batches of the data, shuffled anew in each pass."""
-    rng = np.random.default_rng(rng)
-    if y is not None:
-        x, y = as_array(x), as_array(y)
-    while True:
-        number = 0
-        given = (x() if callable(x) else x) if y is None else batches(x, y, batch_size, rng)
-        for number, batch in enumerate(given, 1):  # noqa: B007 - the last one's is asked for below
-            parts = (as_array(part) for part in batch)
-            yield tuple(asarray(part, (model.dtype or "float32") if part.dtype.kind == "f" else None) for part in parts)
-        if not number:
-            raise ValueError("find_lr: the data are empty")
