@@ -414,6 +414,16 @@ def test_every_optimiser_over_20_steps_and_more(monkeypatch, name):
     assert step.graph is not None
 
 
+def test_a_layer_that_is_trained_from_the_third_epoch_on(monkeypatch):
+    step, _ = compare(monkeypatch, "MLP", lambda: nn.SGD(0.1, 0.9), epochs=6, callbacks=[Thaw()])
+    assert step.graph is not None
+
+
+class Thaw(nn.Callback):
+    def on_epoch_begin(self, epoch):
+        self.model[0].trainable = epoch > 2
+
+
 def test_dropout_falls_back_and_draws_the_same_masks(monkeypatch):
     step, validation = compare(monkeypatch, "dropout", lambda: nn.Adam(), epochs=4)
     assert step.graph is None
