@@ -116,6 +116,7 @@ def test_a_branch_is_frozen_by_its_composite(blobs):
     assert same == [i < frozen for i in range(len(before))]
     assert history[-1]["loss"] < history[0]["loss"]
     assert [layer.trainable for layer in (model, body, body[0])] == [True, False, False]
+    assert model.summary().splitlines()[-1].split() == ["frozen", "32"]
 
 
 def test_backward_ends_at_the_first_layer_that_is_trained(monkeypatch):
