@@ -1,5 +1,6 @@
 """Differentiable functions, one kind per file, forward and backward written by hand."""
 
+from . import modern
 from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
 from .base import Backward, Layer
 from .batchnorm import BatchNorm1D, BatchNorm2D
@@ -23,6 +24,7 @@ from .losses import (
 )
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D
+from .modern import *
 from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from .rbf import RBF, RBFLoss
 from .residual import Residual
@@ -68,3 +70,5 @@ __all__ = [
     "inference",
     "inferring",
 ]
+
+__all__ += modern.__all__

@@ -1,5 +1,6 @@
 """The errors that are planted in equations: in ``layers``, ``models`` and ``training``."""
 
+from planted.in_modern import MODERN
 from planted.planting import Mutation
 
 RNN = "W_x W_h b input"
@@ -629,7 +630,7 @@ RECURRENT = [
     ),
 ]
 
-EQUATIONS = [*LAYERS, *RECURRENT]
+EQUATIONS = [*LAYERS, *MODERN, *RECURRENT]
 """Found by gradcheck."""
 
 SLICES = [
