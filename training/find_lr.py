@@ -15,7 +15,7 @@ from .adam import Adam
 from .inputs import check_model
 from .optimizer import Optimizer
 from .sources import source_of
-from .steps import rehearse
+from .steps import fit_targets, rehearse
 
 _KEPT = 0.9  # of the running mean of the losses in a step
 _DIVERGED = 4.0  # a loss so many times the lowest ends the test
@@ -85,7 +85,8 @@ def find_lr(
         raise ValueError(f"find_lr: expected 0 < low < high, got {low} and {high}")
     trial, optimizer = copy.deepcopy((model, optimizer or Adam()))
     source = source_of("find_lr", trial, x, y, sample_weight, lengths)
-    loss, _ = rehearse(source, trial, loss, batch_size, rehearsal(), class_weight)
+    loss, _ = fit_targets(source, trial, loss, class_weight)
+    rehearse(source, trial, loss, batch_size, rehearsal())
     rng, losses = np.random.default_rng(rng), list[float]()
     batches = chain.from_iterable(source.pass_over(batch_size, rng) for _ in repeat(None))
     mean, rates = 0.0, np.geomspace(low, high, steps)
