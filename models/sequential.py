@@ -18,7 +18,7 @@ def in_a_row(
     for layer in layers:
         options, lengths = layer.with_lengths(x, lengths)
         x, step = layer.forward(x, needs_dx, **options)
-        if needs_dx or layer.dtype is not None:  # before the first parameters no gradient is needed
+        if needs_dx or layer.learns:  # before the first parameters that are trained no gradient is needed
             steps.append(step)
             needs_dx = True
 
@@ -124,6 +124,9 @@ class Sequential(Composite):
             name = f"{index} {layer}"
             rows.append((name if len(name) <= 60 else name[:59] + "…", shown, f"{size:,}"))
         rows.append(("total", "", f"{self.flat_params.size:,}"))
+        frozen = [leaf for _, leaf in self.leaves() if not leaf.trainable]
+        if size := sum(value.size for leaf in frozen for value in leaf.params.values()):
+            rows.append(("frozen", "", f"{size:,}"))
         first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
         return "\n".join(f"{a:<{first}}  {b:<{second}}  {c:>{third}}" for a, b, c in rows)
 
