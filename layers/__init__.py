@@ -14,6 +14,7 @@ from .inference import inference, inferring
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D
+from .modern.bidirectional import Bidirectional
 from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from .rbf import RBF, RBFLoss
 from .residual import Residual
@@ -29,6 +30,7 @@ __all__ = [
     "Backward",
     "BatchNorm1D",
     "BatchNorm2D",
+    "Bidirectional",
     "Composite",
     "Conv2D",
     "Dense",
