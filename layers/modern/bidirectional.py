@@ -23,7 +23,7 @@ class Bidirectional(Composite):
 
     Args:
         layer: f, an RNN, LSTM or GRU.
-        reverse: g, of f's sizes; by default a layer of f's class and settings, whose first weights rng draws.
+        reverse: g, of f's class and settings; by default such a layer, whose first weights rng draws.
         merge: "concat", or "sum" to add the outputs.
         rng: seed or generator of the reverse layer's initial weights.
 
@@ -32,7 +32,7 @@ class Bidirectional(Composite):
 
     Raises:
         TypeError: a layer is not a recurrent one.
-        ValueError: the two layers differ in their sizes, in return_sequences or in dtype; another merge.
+        ValueError: the two layers differ in class, settings or dtype; another merge.
 
     Source: Schuster, Paliwal, "Bidirectional recurrent neural networks", 1997; the last states as in PyTorch's h_n.
 
@@ -53,21 +53,17 @@ class Bidirectional(Composite):
                 raise TypeError(f"Bidirectional: expected a recurrent layer such as LSTM, got {part!r}")
         if merge not in ("concat", "sum"):
             raise ValueError(f"Bidirectional: expected merge 'concat' or 'sum', got {merge!r}")
-        sizes = layer.input_size, layer.hidden_size, layer.return_sequences
         if reverse is None:
+            sizes = layer.input_size, layer.hidden_size, layer.return_sequences
             reverse = type(layer)(*sizes, bias=layer.bias, rng=rng, dtype=str(layer.dtype))
-        elif (
-            reverse.input_size,
-            reverse.hidden_size,
-            reverse.return_sequences,
-        ) != sizes or reverse.dtype != layer.dtype:
-            raise ValueError(f"Bidirectional: expected layers of the same sizes and dtype, got {layer} and {reverse}")
+        elif (repr(reverse), reverse.dtype) != (repr(layer), layer.dtype):
+            raise ValueError(f"Bidirectional: expected two layers of one kind and dtype, got {layer} and {reverse}")
         self.layer, self.reverse, self.merge = layer, reverse, merge
 
     def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
         f, g, H, sequences = self.layer, self.reverse, self.layer.hidden_size, self.layer.return_sequences
         f._check(x, "N", "T", f.input_size)
-        R = _reversal(None if lengths is None else check_lengths(self, lengths, len(x), x.shape[1]), x.shape[1])
+        R = reversal(None if lengths is None else check_lengths(self, lengths, *x.shape[:2]), x.shape[1])
         y_f, f_backward = f.forward(x, needs_dx, lengths)
         y_g, g_backward = g.forward(R(x), needs_dx, lengths)
         y_g = R(y_g) if sequences else y_g
@@ -87,10 +83,10 @@ class Bidirectional(Composite):
         return f"{self.layer}" + ("" if self.merge == "concat" else f", merge={self.merge!r}")
 
 
-def _reversal(lengths: np.ndarray | None, T: int) -> Callable[[Array], Array]:
+def reversal(lengths: Lengths | None, T: int) -> Callable[[Array], Array]:
     """R, which reverses the steps of each sequence in (N, T, ...) up to its end."""
     if lengths is None:
         return lambda sequences: sequences[:, ::-1]
-    t, ends = np.arange(T), lengths[:, None]
-    sample, step = xp.arange(len(lengths))[:, None], asarray(np.where(t < ends, ends - 1 - t, t))
+    t, ends = np.arange(T), np.asarray(lengths)[:, None]
+    sample, step = xp.arange(len(ends))[:, None], asarray(np.where(t < ends, ends - 1 - t, t))
     return lambda sequences: sequences[sample, step]

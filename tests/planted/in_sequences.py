@@ -12,7 +12,7 @@ SEQUENCES = [
     ),
     Mutation("models.sequential.inferred_in_a_row", ", **options)", ")", "infers without lengths", ALONE),
     Mutation(
-        "layers.modern.bidirectional._reversal", "np.where(t < ends, ends - 1 - t, t)", "T - 1 - t + 0 * ends",
+        "layers.modern.bidirectional.reversal", "np.where(t < ends, ends - 1 - t, t)", "T - 1 - t + 0 * ends",
         "begins with the padding", ALONE,
     ),
     Mutation("data.sequences.bucketed", "lengths * rng", "0 * lengths + rng", "batches of any lengths", DATA),

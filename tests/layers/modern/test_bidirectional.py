@@ -65,7 +65,7 @@ def test_the_reverse_layer_is_like_the_first_one_with_weights_of_its_own():
     assert list(model.params) == ["forward.W_x", "forward.W_h", "reverse.W_x", "reverse.W_h"]
     assert not (host(model.params["forward.W_x"]) == host(model.params["reverse.W_x"])).any()
     assert repr(nn.Bidirectional(first, merge="sum")) == f"Bidirectional({first}, merge='sum')"
-    given = nn.LSTM(I, H, True, rng=2, dtype="float64")
+    given = nn.LSTM(I, H, True, bias=False, rng=2, dtype="float64")
     assert nn.Bidirectional(first, given).reverse is given
 
 
@@ -74,9 +74,10 @@ def test_the_reverse_layer_is_like_the_first_one_with_weights_of_its_own():
     [
         ((nn.Dense(3, 3),), TypeError, r"expected a recurrent layer such as LSTM, got Dense\(3, 3\)"),
         ((nn.RNN(3, 3), nn.Tanh()), TypeError, "got Tanh"),
-        ((nn.RNN(3, 3), nn.RNN(3, 4)), ValueError, r"same sizes and dtype, got RNN\(3, 3\) and RNN\(3, 4\)"),
-        ((nn.RNN(3, 3), nn.RNN(3, 3, dtype="float64")), ValueError, "same sizes and dtype"),
-        ((nn.RNN(3, 3), nn.RNN(3, 3, True)), ValueError, "same sizes and dtype"),
+        ((nn.RNN(3, 3), nn.RNN(3, 4)), ValueError, r"one kind and dtype, got RNN\(3, 3\) and RNN\(3, 4\)"),
+        ((nn.RNN(3, 3), nn.RNN(3, 3, dtype="float64")), ValueError, "one kind and dtype"),
+        ((nn.RNN(3, 3), nn.GRU(3, 3)), ValueError, "one kind and dtype"),
+        ((nn.RNN(3, 3), nn.RNN(3, 3, True)), ValueError, "one kind and dtype"),
     ],
 )
 def test_wrong_layers(arguments, error, message):
