@@ -68,6 +68,8 @@ def layer_cases(seed: int) -> Iterator[Case]:
         yield _case(rng, recurrent(3, 3, bias=False), (2, 4, 3))
         yield _case(rng, recurrent(3, 3), (3, 4, 3), lengths=[1, 4, 2])
         yield _case(rng, recurrent(3, 3, return_sequences=True), (3, 4, 3), lengths=[1, 4, 2])
+    yield _case(rng, L.Bidirectional(L.RNN(2, 2, return_sequences=True)), (3, 3, 2), lengths=[1, 3, 2])
+    yield _case(rng, L.Bidirectional(L.RNN(2, 2), merge="sum"), (2, 3, 2))
     yield _randomised(rng, Case(L.Embedding(5, 3), rng.integers(0, 5, (3, 4)), {}))
     yield _case(rng, L.Flatten(), (2, 3, 2, 2))
     yield _case(rng, L.Dropout(0.4, rng=seed), (4, 5))
@@ -86,6 +88,8 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, L.Residual(L.Conv2D(2, 3, 3, padding=1), L.Conv2D(2, 3, 1)), (2, 2, 3, 3))
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Softmax()), (3, 4))
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Tanh(), L.Dense(4, 4), L.Sigmoid()), (3, 4))
+    tagger = models.Sequential(L.RNN(3, 3, return_sequences=True), L.Dense(3, 3))
+    yield _case(rng, tagger, (2, 3, 3), lengths=[1, 3])
     yield from _loss_cases(rng)
     yield from _modern_cases(rng)
 

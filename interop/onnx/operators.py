@@ -8,6 +8,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ...backend import Array, to_numpy, xp
 from ...layers import Dropout, GlobalAvgPool2D, LogSoftmax, MaxPool2D, Softmax
+from ...layers.modern.bidirectional import reversal
 from . import layers as make
 from .elementwise import ELEMENTWISE, apply, at_least_one
 from .node import Node
@@ -179,8 +180,6 @@ def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) 
     o = make.recurrent_options(node)
     if P is not None:
         node.refuse("P", "xpnn's LSTM has no peepholes")
-    if lengths is not None and o.direction != "forward":
-        node.refuse("sequence_lens", "xpnn reads sequences of different lengths forwards only")
 
     def swap(a: Array) -> Array:
         """Swap ONNX's order of axes and batch first, in either direction."""
@@ -196,9 +195,9 @@ def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) 
     N, x, states = len(x), at_least_one(x), [at_least_one(state) for state in states]
     outputs, lasts = [], []
     for d, layer in enumerate(recurrents):
-        turn = slice(None, None, -1) if d or o.direction == "reverse" else slice(None)
-        y, last, _ = layer.forward_from(x[:, turn], tuple(state[:, d] for state in states), False, steps or None)
-        outputs.append(y[:N, turn])
+        turned = reversal(steps or None, x.shape[1]) if d or o.direction == "reverse" else lambda sequences: sequences
+        y, last, _ = layer.forward_from(turned(x), tuple(state[:, d] for state in states), False, steps or None)
+        outputs.append(turned(y)[:N])
         lasts.append([component[:N] for component in (last if isinstance(last, tuple) else (last,))])
     y = xp.stack(outputs, axis=2)  # (N, T, directions, H)
     y = y if o.layout else y.transpose(1, 2, 0, 3)

@@ -4,18 +4,10 @@ from ... import layers
 from ...backend import Array, to_numpy
 from ...layers import Layer
 from . import layers as make
+from . import recurrent_readers as cells
 from .modern_readers import MODERN, product
 from .node import Node, shortest
 from .walk import LayerReader, Reader
-
-CELL = "RNN|LSTM|GRU"
-
-
-def _axes(reader: Reader, node: Node) -> list[int] | None:
-    """The axes of a Squeeze, Unsqueeze or ReduceSum: an input, or before opset 13 an attribute."""
-    value = reader.constant(node, 1)
-    node.options("axes", "keepdims", "noop_with_empty_axes")
-    return node.attributes.get("axes") if value is None else value.tolist()
 
 
 def _gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -113,14 +105,6 @@ def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
     return layers.Flatten(), node.inputs[0]
 
 
-def _reshape(reader: Reader, node: Node) -> tuple[Layer, str]:
-    o, shape = node.options("allowzero"), reader.constant(node, 1)
-    sizes = None if shape is None else shape.tolist()
-    if sizes != [0, -1] or o.allowzero:
-        node.refuse("shape", "xpnn's only change of shape is (N, ...) to (N, features), [0, -1]", sizes)
-    return layers.Flatten(), node.inputs[0]
-
-
 def _softmax(reader: Reader, node: Node) -> tuple[Layer, str]:
     axis, rank = node.options("axis").axis, reader.ranks.get(node.inputs[0])
     if rank is None and axis >= 0:
@@ -167,7 +151,7 @@ def _scaled_tanh(reader: Reader, node: Node) -> tuple[Layer, str]:
 def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
     found = reader.behind(node.inputs[0], "ReduceSum", "Mul", "Sub", "Unsqueeze")
     fits = found and found[1].inputs[0] == found[1].inputs[1]
-    if not fits or (_axes(reader, found[0]), _axes(reader, found[3])) != ([2], [1]):
+    if not fits or (reader.axes(found[0]), reader.axes(found[3])) != ([2], [1]):
         node.refuse("operator", "xpnn has it only as the end of a squared distance")
     total, _, difference, rows = found
     for each in found[1:3]:
@@ -176,43 +160,6 @@ def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
         total.refuse("keepdims", "xpnn's RBF gives (N, K) from (N, F)", total.attributes.get("keepdims", 1))
     centers = reader.weight(difference, reader.operand(difference), 2)
     return layers.RBF(to_numpy(centers), dtype=centers.dtype.name), rows.inputs[0]
-
-
-def _last_state(reader: Reader, node: Node) -> tuple[Layer, str]:
-    found = reader.behind(node.inputs[0], CELL)
-    if not found or found[0].outputs[1:2] != node.inputs[:1] or _axes(reader, node) != [0]:
-        node.refuse("operator", "xpnn has it only after a recurrent layer")
-    return _recurrent(reader, found[0], return_sequences=False)
-
-
-def _states(reader: Reader, node: Node) -> tuple[Layer, str]:
-    found = reader.behind(node.inputs[0], "Squeeze", CELL)
-    fits = found and found[1].outputs[:1] == found[0].inputs[:1] and _axes(reader, found[0]) == [1]
-    if not fits or node.options("perm").perm != [1, 0, 2]:
-        node.refuse("operator", "xpnn has it only around a recurrent layer")
-    return _recurrent(reader, found[1], return_sequences=True)
-
-
-def _recurrent(reader: Reader, node: Node, return_sequences: bool) -> tuple[Layer, str]:
-    o = make.recurrent_options(node)
-    if o.direction != "forward":
-        node.refuse("direction", "xpnn's layers read forwards", o.direction)
-    if o.layout:
-        node.refuse("layout", "xpnn reads layout 0, the one that onnxruntime runs", o.layout)
-    names = ("sequence_lens", "initial_h", "initial_c", "P")
-    for name, value in zip(names, node.inputs[4:], strict=False):
-        if value:
-            node.refuse(name, "a layer has one input")
-    turned = reader.behind(node.inputs[0], "Transpose")
-    if not turned or turned[0].options("perm").perm != [1, 0, 2]:
-        node.refuse("input 0", "the batch comes first in xpnn, so a Transpose must stand before")
-    weights = reader.weight(node, 1, 3), reader.weight(node, 2, 3), reader.optional_weight(node, 3, 2)
-    (layer,) = make.recurrent(node, *weights, return_sequences=return_sequences)
-    return layer, turned[0].inputs[0]
-
-
-def _refuse_cell(reader: Reader, node: Node) -> tuple[Layer, str]:
-    node.refuse("output", "the batch comes first in xpnn, so a Squeeze and, for all states, a Transpose must follow")
 
 
 def _mul(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -227,19 +174,20 @@ READERS: dict[str, LayerReader] = {
     "Conv": _conv,
     "Dropout": _dropout,
     "Flatten": _flatten,
-    "GRU": _refuse_cell,
+    "GRU": cells.refuse_cell,
     "Gather": _gather,
     "Gemm": _gemm,
-    "LSTM": _refuse_cell,
+    "LSTM": cells.refuse_cell,
     "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "MaxPool": _pool,
     "Mul": _mul,
     "Neg": _rbf,
-    "RNN": _refuse_cell,
-    "Reshape": _reshape,
+    "RNN": cells.refuse_cell,
+    "ReduceSum": cells.reduce_sum,
+    "Reshape": cells.reshape,
     "Softmax": _softmax,
-    "Squeeze": _last_state,
-    "Transpose": _states,
+    "Squeeze": cells.last_state,
+    "Transpose": cells.states,
 }
 """For the last operator of a layer's nodes, the function that makes the layer and names the value it reads."""

@@ -220,6 +220,12 @@ class Reader:
     def optional_weight(self, node: Node, index: int, *axes: int) -> Array | None:
         return self.weight(node, index, *axes) if len(node.inputs) > index and node.inputs[index] else None
 
+    def axes(self, node: Node) -> list[int] | None:
+        """Of a Squeeze, Unsqueeze or ReduceSum: an input, or before opset 13 an attribute."""
+        value = self.constant(node, 1)
+        node.options("axes", "keepdims", "noop_with_empty_axes")
+        return node.attributes.get("axes") if value is None else value.tolist()
+
     def number(self, node: Node, index: int, usual: float) -> float | None:
         """A scalar constant, or ``usual`` if both are equal in float32; None if it is not a scalar constant."""
         value = self.constant(node, index)

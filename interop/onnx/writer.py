@@ -78,10 +78,14 @@ class Writer:
 
     def weight(self, layer: Layer, key: str, value: Any = None) -> str:
         """Add an initialiser named after the layer's parameter or buffer ``key``, by default with its value."""
-        owner = self._owners[id(layer)]
+        owner = self.owner(layer)
         if value is None:
             value = to_numpy(layer.params[key] if key in layer.params else layer.buffers[key])
         return self.constant(f"{owner}.{key}" if owner else key, value)
+
+    def owner(self, layer: Layer) -> str:
+        """The path under which the layer has its parameters."""
+        return self._owners[id(layer)]
 
     def bias(self, layer: Layer) -> list[str]:
         """The initialiser of the layer's bias, if it has one."""

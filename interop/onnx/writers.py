@@ -95,26 +95,56 @@ def _rbf(w: Writer, layer: layers.RBF, x: str) -> str:
 
 
 def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
-    """ONNX's RNN, LSTM and GRU read (T, N, I) and return (T, 1, N, H), and (1, N, H) for the last state."""
-    op = type(layer).__name__
-    order = np.argsort(CELLS[op][1])  # back from xpnn's order to ONNX's
-    options = {"linear_before_reset": 1} if op == "GRU" else {}
-    H = layer.hidden_size
-    p = {key: to_numpy(value).reshape(len(value) // H, H, -1) for key, value in layer.params.items()}
-    W, R, *b = (p[key][order].reshape(1, len(order) * H, -1) for key in ("W_x", "W_h", "b") if key in p)
-    weights = [w.weight(layer, "W_x", W), w.weight(layer, "W_h", R)]
-    if b:
-        # x + -0.0 is x for every x, so ONNX's sum of two biases is xpnn's one bias, bit for bit
-        b_h = np.full(b[0].shape, -0.0, W.dtype)
-        if "b_h" in p:
-            b_h[0, 2 * H :] = p["b_h"][0]
-        weights.append(w.weight(layer, "b", np.concatenate([*b, b_h], axis=1)[..., 0]))
+    """ONNX's RNN, LSTM and GRU read (T, N, I) and return (T, D, N, H), and (D, N, H) for the last state; here D = 1."""
+    y = _cell(w, [layer], x)
+    y = w.node("Squeeze", y, w.axis(1 if layer.return_sequences else 0))
+    return w.node("Transpose", y, perm=[1, 0, 2]) if layer.return_sequences else y
+
+
+def _bidirectional(w: Writer, layer: layers.Bidirectional, x: str) -> str:
+    """The same for D = 2: the directions' features are joined or added."""
+    y, sequences = _cell(w, [layer.layer, layer.reverse], x), layer.layer.return_sequences
+    if layer.merge == "sum":
+        y = w.node("ReduceSum", y, w.axis(1 if sequences else 0), keepdims=0)
+    elif sequences:
+        y = w.node("Transpose", y, perm=[0, 2, 1, 3])
+        y = w.node("Reshape", y, w.constant("joined_sequences", [0, 0, -1], "int64"))
+    else:
+        y = w.node("Transpose", y, perm=[1, 0, 2])
+        y = w.node("Reshape", y, w.constant("joined", [0, -1], "int64"))
+    return w.node("Transpose", y, perm=[1, 0, 2]) if sequences else y
+
+
+def _cell(w: Writer, directions: list[Recurrent], x: str) -> str:
+    """The node for one layer, or for two in both directions; returns all states or the last one, as the layers do."""
+    first = directions[0]
+    op, H = type(first).__name__, first.hidden_size
+    if any(type(layer) is not CELLS.get(op, (None,))[0] for layer in directions):
+        raise TypeError(f"export: ONNX has RNN, LSTM or GRU, in both directions the same one, got {directions}")
+    options: dict[str, Any] = {"hidden_size": H, **({"linear_before_reset": 1} if op == "GRU" else {})}
+    options |= {"direction": "bidirectional"} if len(directions) == 2 else {}
+    names = list(zip(*(_gates(layer).items() for layer in directions), strict=True))
+    others = "".join(f"+{w.owner(layer)}" for layer in directions[1:])
+    weights = [w.weight(first, both[0][0] + others, np.stack([value for _, value in both])) for both in names]
     x = w.node("Transpose", x, perm=[1, 0, 2])
-    if not layer.return_sequences:
-        w.rank = 2
-        return w.node("Squeeze", w.node(op, x, *weights, output=1, hidden_size=H, **options), w.axis(0))
-    y = w.node("Squeeze", w.node(op, x, *weights, hidden_size=H, **options), w.axis(1))
-    return w.node("Transpose", y, perm=[1, 0, 2])
+    w.rank = 3 if first.return_sequences else 2
+    return w.node(op, x, *weights, output=0 if first.return_sequences else 1, **options)
+
+
+def _gates(layer: Recurrent) -> dict[str, np.ndarray]:
+    """W, R and, with a bias, B in ONNX's order of gates."""
+    H, order = layer.hidden_size, np.argsort(CELLS[type(layer).__name__][1])  # back from xpnn's order to ONNX's
+    p = {key: to_numpy(value).reshape(len(value) // H, H, -1) for key, value in layer.params.items()}
+    gates: dict[str, np.ndarray] = {
+        key: p[key][order].reshape(len(order) * H, -1) for key in ("W_x", "W_h", "b") if key in p
+    }
+    if "b" in gates:
+        # x + -0.0 is x for every x, so ONNX's sum of two biases is xpnn's one bias, bit for bit
+        b_h = np.full(gates["b"].shape, -0.0, gates["b"].dtype)
+        if "b_h" in p:
+            b_h[2 * H :] = p["b_h"][0]
+        gates["b"] = np.concatenate([gates["b"], b_h])[:, 0]
+    return gates
 
 
 def _plain(op: str) -> LayerWriter:
@@ -127,6 +157,7 @@ WRITERS: Writers = {
     layers.AvgPool2D: (_pool, lambda layer: (None, *_image)),
     layers.BatchNorm1D: (_batch_norm, lambda layer: (layer.num_features,)),
     layers.BatchNorm2D: (_batch_norm, lambda layer: (layer.num_features, *_image)),
+    layers.Bidirectional: (_bidirectional, lambda layer: (None, layer.layer.input_size)),
     layers.Conv2D: (_conv, lambda layer: (layer.in_channels, *_image)),
     layers.Dense: (_dense, lambda layer: (layer.in_features,)),
     layers.Dropout: (_dropout, None),

@@ -1,5 +1,6 @@
 """Layers that today's networks are made of, beyond those of the source document."""
 
+from .bidirectional import Bidirectional
 from .layernorm import LayerNorm
 from .log_softmax import LogSoftmax
 from .piecewise import Clip, HardSigmoid, HardSwish, PReLU, ReLU6
@@ -8,6 +9,7 @@ from .smooth import ELU, GELU, SiLU, Softplus
 __all__ = [
     "ELU",
     "GELU",
+    "Bidirectional",
     "Clip",
     "HardSigmoid",
     "HardSwish",

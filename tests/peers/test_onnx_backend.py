@@ -200,15 +200,18 @@ def test_gru():
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("op", ["RNN", "LSTM", "GRU"])
-def test_lengths(op):
-    """Sequences that end early: the outputs past the end are 0, the last state is the one at the end."""
+@pytest.mark.parametrize(
+    ("op", "direction"),
+    [("RNN", "forward"), ("LSTM", "forward"), ("GRU", "forward"), ("RNN", "reverse"), ("LSTM", "bidirectional")],
+)
+def test_lengths(op, direction):
+    """Sequences that end early: the outputs past the end are 0, the last state is the one at either end."""
     rng = np.random.default_rng(1)
-    rows = {"RNN": 4, "LSTM": 16, "GRU": 12}[op]
-    shapes = {"X": (5, 3, 2), "W": (1, rows, 2), "R": (1, rows, 4), "B": (1, 2 * rows)}
+    rows, D = {"RNN": 4, "LSTM": 16, "GRU": 12}[op], 2 if direction == "bidirectional" else 1
+    shapes = {"X": (5, 3, 2), "W": (D, rows, 2), "R": (D, rows, 4), "B": (D, 2 * rows)}
     values = {name: rng.standard_normal(shape).astype("float32") for name, shape in shapes.items()}
     values["lengths"] = np.array([5, 2, 4], "int32")
-    attributes = {"hidden_size": 4} | ({"linear_before_reset": 1} if op == "GRU" else {})
+    attributes = {"hidden_size": 4, "direction": direction} | ({"linear_before_reset": 1} if op == "GRU" else {})
     node = helper.make_node(op, [*shapes, "lengths"], ["Y", "Y_h"], **attributes)
     outputs = Backend.run_node(node, list(values.values()), opset_version=17)
     info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]

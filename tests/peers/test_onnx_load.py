@@ -239,6 +239,7 @@ def lstm(attributes="", inputs="", before=TURN, after="y = Squeeze(h, zero)", x=
     return parsed("; ".join([before, node, after]), x, **constants, **weights)
 
 
+JOINED = "p = Transpose<perm = [0, 2, 1, 3]>(s); q = Reshape(p, shape); y = Transpose<perm = [1, 0, 2]>(q)"
 SCATTER = "K = ScatterND(zeros, table, W); y = Conv(x, K, b)"
 ZEROS = np.zeros((2, 3, 2, 2), "float32")
 TABLE = {"table": np.array([[0, 0], [0, 2], [1, 1]]), "W": normal(3, 2, 2), "b": normal(2)}
@@ -325,6 +326,7 @@ REFUSED = [
     ("LSTM", "activations", lstm(', activations = ["Sigmoid", "Relu", "Tanh"]')),
     ("LSTM", "clip", lstm(", clip = 1.0")),
     ("LSTM", "direction", lstm(', direction = "reverse"')),
+    ("LSTM", "direction", lstm(after="y = ReduceSum<keepdims = 0>(h, zero)")),
     ("LSTM", "initial_c", lstm(inputs=", , , , c", c=normal(1, 2, 4))),
     ("LSTM", "initial_h", lstm(inputs=", , , h0", h0=normal(1, 2, 4))),
     ("LSTM", "input 0", lstm(before="z = Identity(x)")),
@@ -351,6 +353,9 @@ REFUSED = [
     ("Neg", "operator", parsed(RBF, **{**CENTERS, "one": np.array([0])})),
     ("ReduceSum", "keepdims", parsed(RBF.replace("= 0", "= 1"), **CENTERS)),
     ("Relu", "input 0", parsed("i = Cast<to = 6>(x); y = Relu(i)", out="int32")),
+    ("ReduceSum", "operator", parsed("y = ReduceSum<keepdims = 0>(x, one)", one=np.array([1]))),
+    ("ReduceSum", "operator", lstm(after="y = ReduceSum(h, zero)")),
+    ("ReduceSum", "operator", lstm(after="y = ReduceSum<keepdims = 0>(s, zero)")),
     ("Reshape", "shape", parsed("y = Reshape(x, shape)", IMAGE, shape=np.array([-1, 15]))),
     ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS + 1, **TABLE)),
     ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS, **{**TABLE, "table": TABLE["table"][::-1]})),
@@ -361,6 +366,9 @@ REFUSED = [
     ("Squeeze", "operator", lstm(after="y = Squeeze(s, one)", one=np.array([1]))),
     ("Squeeze", "operator", lstm(after="y = Squeeze(h, one)", one=np.array([1]))),
     ("Transpose", "operator", parsed("y = Transpose<perm = [1, 0]>(x)")),
+    ("Transpose", "operator", lstm(after="q = ReduceSum<keepdims = 0>(s, zero); y = Transpose<perm = [1, 0, 2]>(q)")),
+    ("Transpose", "operator", lstm(after=JOINED, shape=np.array([0, 0, 4]))),
+    ("Transpose", "operator", lstm(after=JOINED.replace("0, 2, 1", "0, 1, 2"), shape=np.array([0, 0, -1]))),
 ]
 
 
@@ -382,7 +390,7 @@ def test_every_refusal_in_the_code_is_tried_above(tmp_path):
             load(saved(model, tmp_path))
         tried.add(caught.value.reason)
     code = set()
-    for name in ("layers.py", "walk.py", "readers.py", "modern_readers.py"):
+    for name in ("layers.py", "walk.py", "readers.py", "modern_readers.py", "recurrent_readers.py"):
         tree = ast.parse((Path(interop.__file__).parent / "onnx" / name).read_text(encoding="utf-8"))
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         reasons = [call.args[1] for call in calls if getattr(call.func, "attr", "") == "refuse"]

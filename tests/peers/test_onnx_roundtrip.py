@@ -89,6 +89,12 @@ CASES = {
     "BatchNorm1D": (lambda d, r: layers.BatchNorm1D(5, eps=0.0625, momentum=0.25, dtype=d), (5,)),
     "BatchNorm1D-signals": (lambda d, r: layers.BatchNorm1D(5, eps=0.25, dtype=d), (5, 4)),
     "BatchNorm2D": (lambda d, r: layers.BatchNorm2D(3, eps=0.0625, dtype=d), (3, 4, 5)),
+    "Bidirectional": (lambda d, r: nn.Bidirectional(nn.LSTM(4, 3, rng=r, dtype=d), rng=r), (6, 4)),
+    "Bidirectional-sum": (lambda d, r: nn.Bidirectional(nn.RNN(4, 3, rng=r, dtype=d), merge="sum", rng=r), (6, 4)),
+    "Bidirectional-sum-sequences": (
+        lambda d, r: nn.Bidirectional(nn.GRU(4, 3, True, rng=r, dtype=d), merge="sum", rng=r),
+        (6, 4),
+    ),
     "Clip": (lambda d, r: nn.Clip(-1, 0.5), (4, 3)),
     "Clip-above": (lambda d, r: nn.Clip(-math.inf, 0.5), (4, 3)),
     "Conv2D": (lambda d, r: nn.Conv2D(3, 4, (2, 3), rng=r, dtype=d), (3, 7, 6)),
@@ -150,6 +156,10 @@ CASES = {
     "LeNet5-1998": (lambda d, r: nn.LeNet5(variant="1998", rng=r, dtype=d), (1, 28, 28)),
     "MLP": (lambda d, r: nn.MLP((6, 5, 4, 3), nn.LeakyReLU(0.125), nn.Sigmoid(), rng=r, dtype=d), (6,)),
     "RNNClassifier": (lambda d, r: nn.RNNClassifier(5, 6, 3, rng=r, dtype=d), (5, 5)),
+    "RNNClassifier-deep": (
+        lambda d, r: nn.RNNClassifier(5, 4, 3, cell=nn.GRU, num_layers=2, bidirectional=True, rng=r, dtype=d),
+        (5, 5),
+    ),
     "ResNet": (resnet, (3, 9, 8)),
     "modern": (modern, (2, 6, 6)),
     "recurrent": (
@@ -458,7 +468,8 @@ def test_a_layer_of_ones_own_has_no_operator(tmp_path):
         def forward(self, x, needs_dx=True):
             raise NotImplementedError
 
-    for layer, kind in ((Dense2(4, 3), "Dense2"), (Reversed(nn.ReLU()), "Reversed")):
+    both = nn.Bidirectional(type("Cell", (nn.RNN,), {})(4, 3))
+    for layer, kind in ((Dense2(4, 3), "Dense2"), (Reversed(nn.ReLU()), "Reversed"), (both, "Cell")):
         with pytest.raises(TypeError, match=kind):
             export(nn.Sequential(layer), tmp_path / "model.onnx", input_shape=(4,))
     with pytest.raises(TypeError, match="SoftmaxCrossEntropy"):

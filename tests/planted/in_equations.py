@@ -400,7 +400,7 @@ LAYERS = [
         "reversed(steps)",
         "reversed(steps[1:])",
         "first layer left out",
-        "0.W 0.b input",
+        "0.W 0.W_x 0.W_h 0.b input",
         "Sequential",
     ),
     Mutation(
@@ -424,7 +424,15 @@ LAYERS = [
         "self._checked(y, backward)",
         "self._checked(y, lambda dy: backward(dy[::-1]))",
         "another sample's",
-        "0.W 0.b 2.W 2.b input",
+        "0.W 0.W_x 0.W_h 0.b 1.W 1.b 2.W 2.b input",
+    ),
+    Mutation(
+        "models.sequential.in_a_row",
+        'dy = without_padding("Sequential", dy, lengths)',
+        "pass",
+        "gradient of the padding",
+        "1.b",
+        "Sequential",
     ),
 ]
 
@@ -515,6 +523,21 @@ RECURRENT = [
         "the cell's gradient for the output's",
         "input",
         "LSTM from a state",
+    ),
+    Mutation(
+        "layers.modern.bidirectional.Bidirectional",
+        "R(dy_g) if sequences else dy_g",
+        "dy_g",
+        "steps in their first order",
+        "reverse.W_x reverse.W_h reverse.b input",
+    ),
+    Mutation("layers.modern.bidirectional.Bidirectional", "R(dx_g)", "dx_g", "steps in reverse", "input"),
+    Mutation(
+        "layers.modern.bidirectional.Bidirectional",
+        "dy[..., :H], dy[..., H:]",
+        "dy[..., H:], dy[..., :H]",
+        "the other direction's",
+        "forward.W_x forward.W_h forward.b reverse.W_x reverse.W_h reverse.b input",
     ),
     # Elman's step
     Mutation("layers.rnn.elman_step", " * (1 - h_t * h_t)", "", "1 - h^2 forgotten", RNN, "RNN in three steps"),

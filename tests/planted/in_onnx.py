@@ -41,6 +41,9 @@ ONNX = [
         WRONG_SHAPE,
     ),
     Mutation(
+        "interop.onnx.recurrent_readers._joins", "given == shape", "True", "joins directions in any shape", REFUSED,
+    ),
+    Mutation(
         "interop.onnx.walk.Reader", "value.ndim not in axes or", "", "takes weights of any rank", WRONG_SHAPE,
     ),
     Mutation(
