@@ -3,13 +3,14 @@
     import xpnn as nn
 
 Packages: ``backend`` chooses the array library, ``layers`` has the differentiable functions, ``models`` networks of
-layers, ``training`` optimisers and the training loop, ``checks`` the gradient check, ``data`` real data sets.
+layers, ``plots`` figures, ``training`` optimisers and the training loop, ``checks`` the gradient check, ``data`` real
+data sets.
 """
 
 from .cli import start as _start  # noqa: F401 - Ctrl-C during all the other imports
 
 # isort: split
-from . import checks, data, layers, models, training
+from . import checks, data, layers, models, plots, training
 from .backend import BackendError, asarray, describe, synchronize, to_numpy, xp
 from .checks import *
 from .data import *
@@ -19,7 +20,7 @@ from .training import *
 
 __version__ = "0.1.0"
 
-__all__ = ["BackendError", "asarray", "describe", "synchronize", "to_numpy", "xp"]
+__all__ = ["BackendError", "asarray", "describe", "plots", "synchronize", "to_numpy", "xp"]
 __all__ += checks.__all__
 __all__ += data.__all__
 __all__ += layers.__all__

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .backend import DeviceLostError
-from .cli import commands, gradcheck, start
+from .cli import commands, gradcheck, plot, scores, start
 from .cli.recipe import MODELS
 from .cli.streams import escaped, standard_streams, tell
 from .data import images, text
@@ -66,8 +66,15 @@ def _parser() -> _Parser:
 
     train = commands_of.add_parser("train", help="train a network on real data")
     train.add_argument("model", choices=MODELS)
-    train.add_argument("--data", type=_data, help="digits (default), mnist, fashion-mnist, or a folder of IDX files; "
+    train.add_argument("--data", type=_data, help="digits (default), mnist, fashion-mnist, a folder of pictures in one "
+                       "folder a class or of IDX files, or a .npz file; for mlp also a table (CSV, TSV, Parquet); "
                        "for charrnn a text file (default: the English of Python's help topics)")  # fmt: skip
+    train.add_argument("--target", help="the column of a table to be predicted")
+    train.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave out a table's column")
+    train.add_argument("--task", choices=("classification", "regression"), help="default: regression if the target "
+                       "holds fractions, or over 100 different numbers")  # fmt: skip
+    train.add_argument("--size", type=_size, metavar="H[xW]", help="to which pictures are brought; default: their own, "
+                       "for lenet5 at most 32")  # fmt: skip
     _add_encoding(train)
     train.add_argument("--epochs", type=_positive_int, help="default: 12, with under 2,000 samples 40")
     train.add_argument(
@@ -82,19 +89,31 @@ def _parser() -> _Parser:
     existing.add_argument("--resume", action="store_true", help="go on with the folder's run where it stopped, "
                           "or begin it if nothing is saved yet")  # fmt: skip
     existing.add_argument("--overwrite", action="store_true", help="replace the folder's run")
+    train.add_argument("--report", action="store_true", help="write the run as one HTML page, report.html, as well")
     train.set_defaults(command=commands.train)
 
     evaluate = commands_of.add_parser("evaluate", help="test a saved network")
     _add_model(evaluate)
     evaluate.add_argument("--data", type=_data, help="default: the built-in data that it was trained on")
     _add_encoding(evaluate)
-    evaluate.set_defaults(command=commands.evaluate_model)
+    evaluate.set_defaults(command=scores.evaluate_model)
 
-    predict = commands_of.add_parser("predict", help="classify pictures with a saved network")
+    predict = commands_of.add_parser("predict", help="what a saved network says of pictures, or of a table's rows")
     _add_model(predict)
-    predict.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files (PNG, JPEG, ...)")
+    predict.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="picture files (PNG, JPEG, ...), or tables"
+    )
+    _add_encoding(predict)
     predict.add_argument("--invert", action="store_true", help="the pictures are dark on light, as ink on paper is")
-    predict.set_defaults(command=commands.predict_images)
+    predict.set_defaults(command=scores.predict_files)
+
+    draw = commands_of.add_parser("plot", help="draw a saved network: curves, mistakes, filters, ...")
+    _add_model(draw)
+    draw.add_argument("--data", type=_data, help="default: the built-in data that it was trained on")
+    _add_encoding(draw)
+    draw.add_argument("--report", action="store_true", help="write one HTML page, report.html, instead of pictures")
+    draw.add_argument("--out", type=Path, help="output folder; default: MODEL/plots, for the page MODEL")
+    draw.set_defaults(command=plot.run)
 
     sample = commands_of.add_parser("sample", help="let a saved charrnn make up text")
     _add_model(sample)
@@ -131,7 +150,9 @@ def _add_model(parser: argparse.ArgumentParser, nargs: str | None = None) -> Non
 
 
 def _add_encoding(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--encoding", default="utf-8", help="of a text file, such as utf-16 or cp1252; default: utf-8")
+    parser.add_argument(
+        "--encoding", default="utf-8", help="of a text file or a table, such as utf-16 or cp1252; default: utf-8"
+    )
 
 
 def _existing(text: str) -> Path:
@@ -144,7 +165,7 @@ def _data(name: str) -> str:
     if name not in (*images.BUILT_IN, *text.BUILT_IN):
         if not os.path.exists(name):
             raise argparse.ArgumentTypeError(f"{name!r} is neither {', '.join(images.BUILT_IN)} nor an existing path")
-    elif os.path.isfile(name) or any(Path(name).glob("*ubyte*")):
+    elif os.path.isfile(name) or any(Path(name).glob("*ubyte*")) or any(Path(name).glob("*/")):
         raise argparse.ArgumentTypeError(
             f"{name!r} is a built-in data set, but data of your own have this name here: for them write ./{name}, for "
             "the built-in ones work in another folder"
@@ -162,6 +183,13 @@ def _positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    sides = text.split("x")
+    if not all(side.isdecimal() and int(side) for side in sides) or len(sides) > 2:
+        raise argparse.ArgumentTypeError(f"expected pixels, as 32 or 28x20 (height x width), got {text!r}")
+    return int(sides[0]), int(sides[-1])
 
 
 def _natural(text: str) -> int:

@@ -1,1 +1,1 @@
-"""The command line: the recipe that is saved with a network, and the commands."""
+"""The command line: the recipe that is saved with a network, the data, and the commands."""

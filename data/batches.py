@@ -5,15 +5,30 @@ from collections.abc import Iterator
 import numpy as np
 
 
-def batches(
-    x: np.ndarray, y: np.ndarray, batch_size: int, rng: "np.random.Generator | int | None" = None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Every sample once, ``batch_size`` at a time; the last batch may be smaller.
+class Batches:
+    """What :func:`batches` gives."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, batch_size: int, rng: "np.random.Generator | int | None") -> None:
+        if len(x) != len(y):
+            raise ValueError(f"batches: x has {len(x)} samples, y has {len(y)}")
+        batch_indices(len(x), batch_size)
+        self._x, self._y, self._size = x, y, batch_size
+        self._rng = None if rng is None else np.random.default_rng(rng)
+
+    def __len__(self) -> int:
+        return -(-len(self._x) // self._size)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return ((self._x[batch], self._y[batch]) for batch in batch_indices(len(self._x), self._size, self._rng))
+
+
+def batches(x: np.ndarray, y: np.ndarray, batch_size: int, rng: "np.random.Generator | int | None" = None) -> Batches:
+    """Every sample once in each iteration, ``batch_size`` at a time; the last batch may be smaller.
 
     Args:
         x, y: of equal length.
         batch_size: at least 1.
-        rng: seed or generator that shuffles the samples; without it they keep their order.
+        rng: seed or generator that shuffles the samples anew for each iteration; without it they keep their order.
 
     Raises:
         ValueError: batch_size is below 1, or x and y differ in length.
@@ -21,9 +36,7 @@ def batches(
     >>> [len(labels) for images, labels in batches(np.ones((5, 3)), np.arange(5), batch_size=2, rng=0)]
     [2, 2, 1]
     """
-    if len(x) != len(y):
-        raise ValueError(f"batches: x has {len(x)} samples, y has {len(y)}")
-    return ((x[batch], y[batch]) for batch in batch_indices(len(x), batch_size, rng))
+    return Batches(x, y, batch_size, rng)
 
 
 def batch_indices(

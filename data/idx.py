@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import secrets
 import zlib
 from contextlib import nullcontext
 from pathlib import Path
@@ -65,3 +66,40 @@ def _read(content: BinaryIO | gzip.GzipFile, path: str | Path, ndim: int) -> np.
         return np.frombuffer(data, np.uint8).reshape(shape)
     except ValueError as error:  # no elements, but an axis beyond what NumPy can index
         raise ValueError(f"{path}: {error}") from error
+
+
+def write_idx(path: str | Path, array: np.ndarray) -> None:
+    """Write an array of unsigned bytes as an IDX file, which :func:`read_idx` reads; its format is stated there.
+
+    The file appears, or is replaced, when all has been written; after an error it is as it was.
+
+    Args:
+        path: of the file; with the suffix ``.gz`` it is gzipped.
+        array: of dtype uint8, with one axis for labels, three (samples, H, W) for grey images.
+
+    Raises:
+        OSError: the file cannot be written.
+        TypeError: the array is not of unsigned bytes.
+        ValueError: it has no axis, more than 255, or one of more than 2^32 - 1 elements.
+
+    >>> write_idx("labels-idx1-ubyte.gz", np.array([7, 2, 1], np.uint8))
+    >>> read_idx("labels-idx1-ubyte.gz", ndim=1)
+    array([7, 2, 1], dtype=uint8)
+    """
+    path, array = Path(path), np.asarray(array)
+    if array.dtype != np.uint8:
+        raise TypeError(f"write_idx: expected unsigned bytes (uint8), got dtype {array.dtype}")
+    if not 0 < array.ndim < 256 or max(array.shape) >= 2**32:
+        raise ValueError(f"write_idx: expected 1 to 255 axes of under 2^32 elements, got shape {array.shape}")
+    header = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
+    try:
+        with open(temporary, "xb") as file:  # a gzip file without its name and time has the same bytes each time
+            packed = path.suffix == ".gz"
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) if packed else nullcontext(file) as content:
+                content.write(header)
+                content.write(np.ascontiguousarray(array).data)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

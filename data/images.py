@@ -1,13 +1,16 @@
-"""Images with labels: scikit-learn's digits, MNIST, Fashion-MNIST, or a folder of IDX files."""
+"""Images with labels: scikit-learn's digits, MNIST, Fashion-MNIST, IDX files, a .npz file, or folders of pictures."""
 
-import io
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .download import SOURCES, download
+from .folders import class_folders, load_pictures
 from .idx import read_idx
+from .split import split
 
 _DIGITS = tuple("0123456789")
 _CLOTHES = (
@@ -19,41 +22,27 @@ _FILES = {  # "-idx" may also be ".idx", as some unpackers name them, and ".gz" 
     ("test", "x"): "t10k-images-idx3-ubyte",
     ("test", "y"): "t10k-labels-idx1-ubyte",
 }
+_KEYS = (  # of a .npz file, without the two of the test part if that is to be split off
+    ("x_train", "y_train", "x_test", "y_test"),  # Keras
+    ("train_images", "train_labels", "test_images", "test_labels"),  # MedMNIST
+    ("x", "y"),
+)
+_MOST_CLASSES = 10_000
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # the package dataset-fashion-mnist
-_SOURCES = {
-    "mnist": (
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        {
-            "train-images-idx3-ubyte.gz": "sha256:440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            "train-labels-idx1-ubyte.gz": "sha256:3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            "t10k-images-idx3-ubyte.gz": "sha256:8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            "t10k-labels-idx1-ubyte.gz": "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        },
-    ),
-    "fashion-mnist": (
-        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
-        {
-            "train-images-idx3-ubyte.gz": "sha256:3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            "train-labels-idx1-ubyte.gz": "sha256:a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            "t10k-images-idx3-ubyte.gz": "sha256:346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            "t10k-labels-idx1-ubyte.gz": "sha256:67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        },
-    ),
-}
-_LARGEST = 32 << 20  # bytes of a download; the largest of these files has 26,421,880
-BUILT_IN = ("digits", *_SOURCES)
+BUILT_IN = ("digits", *SOURCES)
 """The names of data sets, which come before folders of the same names."""
 
 
 @dataclass(frozen=True)
 class ImageData:
-    """A data set of grey images.
+    """A data set of images, grey (C = 1) or in colour (C = 3: red, green, blue).
 
     Attributes:
         name: the argument with which :func:`load_images` finds it again.
-        x_train, x_test: uint8 (samples, 1, H, W), 0 is black.
+        x_train, x_test: uint8 (samples, C, H, W), 0 is black.
         y_train, y_test: int64 (samples,), each an index into ``classes``.
         classes: the names of the classes.
+        split: whether the test part is a share that was held out, for want of one.
 
     >>> data = load_images("digits")
     >>> data.x_test.shape, data.y_test.shape
@@ -66,69 +55,168 @@ class ImageData:
     x_test: np.ndarray
     y_test: np.ndarray
     classes: tuple[str, ...]
+    split: bool = False
 
 
-def load_images(name: str | Path = "digits", *, test_only: bool = False) -> ImageData:
-    """Load a data set by name or folder.
+def load_images(
+    name: str | Path = "digits",
+    *,
+    test_only: bool = False,
+    size: int | tuple[int, int] | None = None,
+    colour: bool | None = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+) -> ImageData:
+    """Load a data set by name, file or folder.
+
+    ==============================  ==================================================================================
+    ``"digits"``                    scikit-learn's 1,797 digits of 8x8, a fifth held out as the test set
+    ``"mnist"``, ``fashion-mnist``  70,000 images of 28x28; Debian's package ``dataset-fashion-mnist`` is used if it is
+                                    installed, else the files are downloaded once, verified and cached
+    a folder of IDX files           with MNIST's names, with ``-`` or ``.`` before ``idx``, gzipped or not; or EMNIST's,
+                                    whose images are stored transposed and are turned upright
+    a folder of pictures            ``train/CLASS/*.png`` and ``test/CLASS/*.png`` (``val`` for want of ``test``), or
+                                    ``CLASS/*.png``, of which a share of each class is held out
+    a ``.npz`` file                 of uint8 images and integer labels: ``x_train``, ``y_train``, ``x_test``,
+                                    ``y_test`` (Keras), ``train_images``, ... (MedMNIST), or ``x`` and ``y``, which are
+                                    split; images are (samples, H, W), (samples, C, H, W) or (samples, H, W, C)
+    ==============================  ==================================================================================
+
+    A ``Path``, and a text like ``"./digits"``, is always a file or folder. Pictures are PNG, JPEG, GIF, BMP, TIFF, WebP
+    and PPM files by their suffixes, at any depth below the folder of their class; other files, and names that begin
+    with ``.`` or ``__``, are left out. They are turned upright, and transparent pixels become black.
 
     Args:
-        name: ``"digits"`` (scikit-learn's 1,797 digits of 8x8, a fifth held out as the test set), ``"mnist"`` or
-            ``"fashion-mnist"`` (70,000 images of 28x28; Debian's package ``dataset-fashion-mnist`` is used if it is
-            installed, else the files are downloaded once, verified and cached), or a folder of IDX files with MNIST's
-            names, gzipped or not. A ``Path``, and a text like ``"./digits"``, is always a folder.
-        test_only: leave out the training part, whose arrays are then empty; a folder needs only its two test files.
+        test_only: leave out the training part, whose arrays are then empty; a folder needs only its test files.
+        size: (H, W) of pictures, or one length for both, to which they are brought by averaging, without regard to
+            their proportions; by default their own, which must then be the same for all.
+        colour: whether pictures have three channels; by default if one of them is not grey.
+        test_share: of each class, to be held out where the data have no test part.
+        seed: of the choice of these samples.
 
     Raises:
         ImportError: a package is missing; the message names the extra.
         OSError: a file is missing or the download failed.
-        ValueError: the name is unknown, or a file is corrupt, or images and labels do not match.
+        ValueError: the name is unknown; a file is corrupt, or a class has no pictures; images and labels do not match;
+            pictures differ in size, and ``size`` is not given; or an argument is out of its range.
 
     >>> load_images("digits").x_train.shape
     (1438, 1, 8, 8)
     """
+    path = Path(name)
+    if name not in BUILT_IN and path.is_dir() and holds_pictures(path):
+        return ImageData(str(path.resolve()), *load_pictures(path, test_only, size, colour, test_share, seed))
+    if size is not None or colour is not None:
+        raise ValueError(f"{name}: size and colour are for folders of pictures")
     if name == "digits":
         digits = _load_digits()
         return replace(digits, x_train=digits.x_train[:0], y_train=digits.y_train[:0]) if test_only else digits
     if name == "fashion-mnist" and _DEBIAN.is_dir():
         return load_folder(_DEBIAN, str(name), _CLOTHES, test_only)
-    if name in _SOURCES:
+    if name in SOURCES:
         classes = _CLOTHES if name == "fashion-mnist" else _DIGITS
-        return load_folder(_download(str(name)), str(name), classes, test_only)
-    if not Path(name).is_dir():
-        raise ValueError(f"no data set {str(name)!r}: expected {', '.join(BUILT_IN)}, or a folder of IDX files")
-    return load_folder(Path(name), str(Path(name).resolve()), test_only=test_only)
+        return load_folder(download(str(name)), str(name), classes, test_only)
+    if path.is_dir():
+        return load_folder(path, str(path.resolve()), test_only=test_only)
+    if path.suffix == ".npz" and path.is_file():
+        return _load_npz(path, test_only, test_share, seed)
+    raise ValueError(
+        f"no data set {str(name)!r}: expected {', '.join(BUILT_IN)}, or a folder of IDX files or of pictures, or a "
+        ".npz file"
+    )
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Whether a folder has folders of pictures, not IDX files."""
+    return not any(folder.glob("*ubyte*")) and bool(class_folders(folder))
 
 
 def load_folder(folder: Path, name: str, classes: tuple[str, ...] | None = None, test_only: bool = False) -> ImageData:
     """Read MNIST's IDX files from a folder; without ``classes``, a class is named by its index."""
-    test = _split(folder, "test")
-    x_train, y_train = (test[0][:0], test[1][:0]) if test_only else _split(folder, "train")
-    if x_train.shape[1:] != test[0].shape[1:]:
-        raise ValueError(f"{folder}: the training and the test images differ in size")
-    highest = max(int(labels.max(initial=0)) for labels in (y_train, test[1]))
+    test = _part(folder, "test")
+    train = (test[0][:0], test[1][:0]) if test_only else _part(folder, "train")
+    return _labelled(folder, name, (*train, *test), classes)
+
+
+def _labelled(
+    source: Path, name: str, arrays: tuple[np.ndarray, ...], classes: tuple[str, ...] | None = None
+) -> ImageData:
+    """The data set of these four arrays, if they fit each other."""
+    x_train, y_train, x_test, y_test = arrays
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise ValueError(f"{source}: the training and the test images differ in size")
+    highest = max(int(labels.max(initial=0)) for labels in (y_train, y_test))
+    if highest >= _MOST_CLASSES:
+        raise ValueError(f"{source}: label {highest}, where labels are below {_MOST_CLASSES:,}")
     if classes is None:
         classes = tuple(str(k) for k in range(highest + 1))
     if highest >= len(classes):
-        raise ValueError(f"{folder}: label {highest}, where the data set has {len(classes)} classes")
-    return ImageData(name, x_train, y_train, *test, classes)
+        raise ValueError(f"{source}: label {highest}, where the data set has {len(classes)} classes")
+    return ImageData(name, x_train, y_train, x_test, y_test, classes)
 
 
-def _split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+def _part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """The images and labels of the training or the test part."""
-    images, labels = (read_idx(_find(folder, _FILES[split, part]), 3 if part == "x" else 1) for part in "xy")
+    paths = [_find(folder, _FILES[part, which]) for which in "xy"]
+    images, labels = read_idx(paths[0], 3), read_idx(paths[1], 1)
+    if paths[0].name.startswith("emnist"):  # column after column
+        images = np.ascontiguousarray(images.swapaxes(1, 2))
+    return _pair(folder, f"{part} ", images, labels)
+
+
+def _pair(source: Path, part: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if len(images) != len(labels) or len(images) == 0:
-        raise ValueError(f"{folder}: {len(images)} {split} images, but {len(labels)} {split} labels")
+        raise ValueError(f"{source}: {len(images)} {part}images, but {len(labels)} {part}labels")
     if images.size == 0:
-        raise ValueError(f"{folder}: the {split} images have no pixels: their shape is {images.shape[1:]}")
-    return images[:, None], labels.astype(np.int64)
+        raise ValueError(f"{source}: the {part}images have no pixels: their shape is {images.shape[1:]}")
+    return images[:, None] if images.ndim == 3 else images, labels.astype(np.int64)
 
 
 def _find(folder: Path, stem: str) -> Path:
-    for name in (stem, stem.replace("-idx", ".idx")):
-        for path in (folder / name, folder / f"{name}.gz"):
-            if path.is_file():
-                return path
-    raise FileNotFoundError(f"{folder} has neither {stem} nor {stem}.gz (nor {name}, {name}.gz)")
+    """The file of this name or of one that is in use for it; if it is there both gzipped and not, the latter."""
+    named = stem.replace("t10k", "(?:t10k|test)").replace("-idx", "[-.]idx")
+    names = {path: re.fullmatch(rf"(emnist-\w+-)?{named}(\.gz)?", path.name) for path in sorted(folder.iterdir())}
+    found = sorted((bool(match[2]), path, match[1]) for path, match in names.items() if match and path.is_file())
+    if not found:
+        dotted = stem.replace("-idx", ".idx")
+        raise FileNotFoundError(f"{folder} has neither {stem} nor {stem}.gz (nor {dotted}, {dotted}.gz)")
+    if len({prefix for _, _, prefix in found}) > 1:
+        several = ", ".join(path.name for _, path, _ in found)
+        raise ValueError(f"{folder} has several data sets ({several}): put the four files of one into a folder")
+    return found[0][1]
+
+
+def _load_npz(path: Path, test_only: bool, share: float, seed: int) -> ImageData:
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            keys = next((keys for keys in _KEYS if set(keys) <= set(file.files)), ())
+            if not keys:
+                expected = ", or ".join(" ".join(names) for names in _KEYS)
+                raise ValueError(f"its arrays are {', '.join(file.files[:20]) or 'none'}; expected {expected}")
+            arrays = [file[key] for key in keys]
+    except Exception as error:  # zipfile, zlib and NumPy have many
+        raise ValueError(f"{path} cannot be read ({str(error) or type(error).__name__})") from error
+    pairs = [_pixels(path, *arrays[i : i + 2]) for i in range(0, len(arrays), 2)]
+    whole = len(pairs) == 1
+    if whole:
+        pairs = [(pairs[0][0][part], pairs[0][1][part]) for part in split(pairs[0][1], share, seed)]
+    (x, y), test = pairs
+    if test_only:
+        x, y = x[:0], y[:0]
+    return replace(_labelled(path, str(path.resolve()), (x, y, *test)), split=whole)
+
+
+def _pixels(path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of a .npz file as they stand in a data set."""
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise ValueError(f"{path}: expected images of uint8 and 3 or 4 axes, got {images.dtype} of {images.shape}")
+    if images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
+        images = np.ascontiguousarray(np.moveaxis(images, 3, 1))
+    if images.ndim == 4 and images.shape[1] not in (1, 3):
+        raise ValueError(f"{path}: expected images of 1 or 3 channels, got shape {images.shape}")
+    if labels.dtype.kind not in "iu" or labels.size != len(labels) or labels.min(initial=0) < 0:
+        raise ValueError(f"{path}: expected a label from 0 for each image, got {labels.dtype} of {labels.shape}")
+    return _pair(path, "", images, labels.reshape(-1))
 
 
 def _load_digits() -> ImageData:
@@ -142,37 +230,3 @@ def _load_digits() -> ImageData:
     order = np.random.default_rng(0).permutation(len(labels))  # the same fifth in every run, whatever its seed
     test, train = np.split(order, [len(order) // 5])
     return ImageData("digits", images[train], labels[train], images[test], labels[test], _DIGITS)
-
-
-class _Bounded(io.FileIO):
-    """A file that takes no more than a data set's file may have, whatever a server sends."""
-
-    def write(self, data: Any) -> int:
-        if self.tell() + len(data) > _LARGEST:
-            raise OSError(f"it is larger than {_LARGEST:,} bytes")
-        return super().write(data)
-
-
-def _download(name: str) -> Path:
-    """The cache folder with the data set's files, which are downloaded if missing."""
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(f"downloading {name} needs pooch: install xpnn's extra [data]") from error
-
-    def download(url: str, path: str, store: Any) -> None:
-        with _Bounded(path, "w") as file:
-            pooch.HTTPDownloader()(url, file, store)
-
-    base_url, registry = _SOURCES[name]
-    store = pooch.create(path=pooch.os_cache("xpnn") / name, base_url=base_url, registry=registry)
-    for file in registry:
-        try:
-            store.fetch(file, downloader=download)
-        except Exception as error:  # whatever the error, the remedies are the same
-            debian = f", or install Debian's package dataset-{name}" if name == "fashion-mnist" else ""
-            raise OSError(
-                f"{name}: {base_url}{file} cannot be had ({error}); with a network try again, or put the four IDX "
-                f"files into a folder and give its path{debian}"
-            ) from error
-    return Path(store.path)

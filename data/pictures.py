@@ -11,8 +11,10 @@ _ORIENTATION = 0x0112  # the EXIF tag
 _AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")  # the modes whose values can be averaged as they are
 
 
-def read_picture(path: str | Path, shape: tuple[int, int], invert: bool = False) -> np.ndarray:
-    """Read a picture as grey uint8 values, turned upright and brought to a size by averaging.
+def read_picture(
+    path: str | Path, shape: tuple[int, int] | None, invert: bool = False, colour: bool | None = False
+) -> np.ndarray:
+    """Read a picture as uint8 values, turned upright and brought to a size by averaging.
 
     Colours become grey by their luminance, and transparent pixels become background: black, or white with ``invert``.
     16 bits are scaled to 8. Pixels of 32 bits, integer or floating-point, are scaled by the picture's own range, whose
@@ -20,10 +22,11 @@ def read_picture(path: str | Path, shape: tuple[int, int], invert: bool = False)
 
     Args:
         path: of a PNG, JPEG, GIF (its first picture), BMP, TIFF, WebP or PPM file, whatever its suffix.
-        shape: (H, W) of the result.
+        shape: (H, W) of the result; by default the picture's own.
         invert: whether the picture is dark on light, as ink on paper is; the result is light on dark.
+        colour: whether the result has three channels, red, green and blue; None: if the picture is not grey.
 
-    Shapes: result (1, H, W).
+    Shapes: result (1, H, W) or (3, H, W).
 
     Raises:
         ImportError: Pillow is missing; the message names the extra.
@@ -34,10 +37,10 @@ def read_picture(path: str | Path, shape: tuple[int, int], invert: bool = False)
     except ImportError as error:
         raise ImportError("reading pictures needs Pillow: install xpnn's extra [images]") from error
     try:
-        grey = _averaged(*_decoded(path), shape, "white" if invert else "black")
+        pixels = _averaged(*_decoded(path), shape, "white" if invert else "black", colour)
     except Exception as error:  # Pillow passes on whatever a decoder raises, SyntaxError and struct.error among others
         raise ValueError(f"{path} is not a readable picture ({str(error) or type(error).__name__})") from error
-    return (255 - grey if invert else grey)[None]
+    return 255 - pixels if invert else pixels
 
 
 def _decoded(path: str | Path) -> tuple[Any, int, bool]:
@@ -56,19 +59,32 @@ def _decoded(path: str | Path) -> tuple[Any, int, bool]:
         return file, orientation, file.mode == "I" and file.format in ("PNG", "PPM")
 
 
-def _averaged(image: Any, orientation: int, sixteen_bits: bool, shape: tuple[int, int], background: str) -> np.ndarray:
-    """The picture as uint8 (H, W); all but the averaging is done on the small result."""
+def _averaged(
+    image: Any,
+    orientation: int,
+    sixteen_bits: bool,
+    shape: tuple[int, int] | None,
+    background: str,
+    colour: bool | None,
+) -> np.ndarray:
+    """The picture as uint8 (C, H, W); all but the averaging is done on the small result."""
     from PIL import Image, ImageOps
 
-    H, W = shape[::-1] if orientation in (5, 6, 7, 8) else shape  # of the picture before it is turned
+    H, W = image.size[::-1] if shape is None else shape
+    if shape and orientation in (5, 6, 7, 8):
+        H, W = W, H  # of the picture before it is turned
     small = image.resize((W, H), Image.Resampling.BOX)
     small.getexif()[_ORIENTATION] = orientation
     small = ImageOps.exif_transpose(small)
     if small.mode in ("I", "F"):
-        return _scaled(np.asarray(small, dtype=np.float64), sixteen_bits)
+        grey = _scaled(np.asarray(small, dtype=np.float64), sixteen_bits)[None]
+        return grey.repeat(3, axis=0) if colour else grey
     paper = Image.new("RGBA", small.size, background)
     paper.alpha_composite(small.convert("RGBA"))
-    return np.asarray(paper.convert("L"))
+    rgb = np.asarray(paper.convert("RGB")).transpose(2, 0, 1)
+    if colour or (colour is None and (rgb != rgb[0]).any()):
+        return rgb
+    return np.asarray(paper.convert("L"))[None]
 
 
 def _scaled(values: np.ndarray, sixteen_bits: bool) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 import xpnn as nn
 
 PUBLIC = {name: getattr(nn, name) for name in nn.__all__}
+PUBLIC |= {f"plots.{name}": getattr(nn.plots, name) for name in nn.plots.__all__}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 EXAMPLES = [
     example

@@ -35,7 +35,7 @@ def test_every_session_that_is_named_exists(document):
     assert [name for name in sorted(named) if f"def {name}(" not in sessions and f'name="{name}"' not in sessions] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS[:2], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [*DOCUMENTS[:2], ROOT / "docs" / "data.md"], ids=lambda path: path.name)
 def test_its_examples_run(document, tmp_path, monkeypatch):
     examples = [code for kind, code in CODE.findall(document.read_text("utf-8")) if kind == "python"]
     whole = [code for code in examples if "import xpnn as nn" in code]  # an excerpt of a layer has no imports

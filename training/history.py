@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+from ..plots import curves
 from .files import write_file
 
 
@@ -63,25 +64,10 @@ class History(list[dict[str, float]]):
 
         Raises:
             ImportError: matplotlib is missing; the message names the extra.
+            ValueError: no row has a loss or another score.
         """
-        try:
-            from matplotlib.figure import Figure
-            from matplotlib.ticker import MaxNLocator
-        except ImportError as error:
-            raise ImportError("drawing curves needs matplotlib: install xpnn's extra [plots]") from error
-        kinds = [kind for kind in ("loss", "accuracy") if self.column(kind)]
-        figure = Figure(figsize=(5 * max(1, len(kinds)), 3.5), layout="constrained")
-        for index, kind in enumerate(kinds):
-            axes = figure.add_subplot(1, len(kinds), index + 1)
-            for column, label in ((kind, "training"), (f"val_{kind}", "held out")):
-                if points := [(row.get("epoch", i), row[column]) for i, row in enumerate(self, 1) if column in row]:
-                    axes.plot(*zip(*points, strict=True), marker=".", label=label)
-            axes.set(xlabel="epoch", ylabel=kind)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.grid(alpha=0.3)
-            axes.legend()
         picture = io.BytesIO()
-        figure.savefig(picture, dpi=150, format=Path(path).suffix[1:] or "png")
+        curves(self).savefig(picture, dpi=150, format=Path(path).suffix[1:] or "png")
         write_file(path, picture.getvalue())
 
     def __str__(self) -> str:

@@ -2,5 +2,5 @@
 
 from border import ONCE
 
-collect_ignore = [] if ONCE else ["test_runs.py", "test_streams.py"]
-"""Files, locks, signals and streams: once is enough."""
+collect_ignore = [] if ONCE else ["test_plot.py", "test_runs.py", "test_sources.py", "test_streams.py"]
+"""Data, figures, files, locks, signals and streams: once is enough."""

@@ -12,7 +12,7 @@ from border import idx
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli import commands
+from xpnn.cli import commands, sources
 from xpnn.cli.recipe import Recipe, load_model
 from xpnn.data.pictures import read_picture
 
@@ -245,7 +245,7 @@ def test_evaluate_text_in_another_encoding(charrnn, tmp_path, capsys, encoding):
 
 def test_evaluate_opens_nothing_that_only_the_file_names(charrnn, capsys, monkeypatch):
     opened = []
-    monkeypatch.setattr(commands, "load_text", lambda *arguments, **options: opened.append(arguments))
+    monkeypatch.setattr(sources, "load_text", lambda *arguments, **options: opened.append(arguments))
     status, _, err = run(capsys, "evaluate", charrnn)
     assert status == 1
     assert "says that it was trained on" in err

@@ -42,7 +42,7 @@ def test_the_shapes_that_a_recipe_decides(model):
     built = {key: value.shape for key, value in recipe.build().params.items()}
     assert recipe.shapes().items() <= built.items()
     larger = recipes.Recipe(
-        model, "x", *((0, 0),) * (model == "charrnn") or ((9, 10),), classes=tuple("abcd"), vocabulary="abcd"
+        model, "x", (0, 0) if model == "charrnn" else (9, 10), classes=tuple("abcd"), vocabulary="abcd", channels=3
     )
     differing = {key for key, value in larger.build().params.items() if value.shape != built[key]}
     weights = {key for key in differing if not key.endswith("b")}  # whose bias has as many rows

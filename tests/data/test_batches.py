@@ -24,3 +24,10 @@ class TestBatches:
             nn.batches(np.arange(3), np.arange(3), 0)
         with pytest.raises(ValueError, match="x has 5 samples, y has 3"):
             nn.batches(np.arange(5), np.arange(3), 2)
+
+    def test_each_iteration_begins_anew(self):
+        data = nn.batches(np.arange(5), np.arange(5), 2, rng=0)
+        assert len(data) == 3
+        first, second = (np.concatenate([x for x, _ in data]).tolist() for _ in range(2))
+        assert first != second
+        assert sorted(first) == sorted(second) == list(range(5))

@@ -61,3 +61,33 @@ def test_a_shape_beyond_what_numpy_can_hold_is_a_fault_of_the_file(tmp_path):
     (tmp_path / "images").write_bytes(bytes((0, 0, 8, 3)) + b"\xff" * 8 + bytes(4))
     with pytest.raises(ValueError, match="images"):
         nn.read_idx(tmp_path / "images", 3)
+
+
+@pytest.mark.parametrize("name", ["a-idx3-ubyte", "a-idx3-ubyte.gz"])
+@pytest.mark.parametrize("shape", [(3,), (0,), (5, 4, 3)])
+def test_what_is_written_is_read(tmp_path, rng, name, shape):
+    array = rng.integers(0, 256, shape, dtype=np.uint8).T  # not contiguous
+    nn.write_idx(tmp_path / name, array)
+    content = (tmp_path / name).read_bytes()
+    assert (gzip.decompress(content) if name.endswith("gz") else content) == idx(array)
+    np.testing.assert_array_equal(nn.read_idx(tmp_path / name, len(shape)), array)
+    nn.write_idx(str(tmp_path / name), array)
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_what_cannot_be_written_leaves_the_file(tmp_path, monkeypatch):
+    nn.write_idx(tmp_path / "a", np.arange(3, dtype=np.uint8))
+    with pytest.raises(TypeError, match="uint8.*got dtype float64"):
+        nn.write_idx(tmp_path / "a", np.ones(3))
+    with pytest.raises(ValueError, match="1 to 255 axes"):
+        nn.write_idx(tmp_path / "a", np.uint8(3))
+
+    def fails(array):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(np, "ascontiguousarray", fails)
+    with pytest.raises(OSError, match="the disk is full"):
+        nn.write_idx(tmp_path / "a", np.zeros(9, np.uint8))
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    np.testing.assert_array_equal(nn.read_idx(tmp_path / "a", 1), [0, 1, 2])

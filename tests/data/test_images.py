@@ -12,7 +12,7 @@ import pytest
 from border import idx
 
 import xpnn as nn
-from xpnn.data import images
+from xpnn.data import download, images
 
 
 def test_digits():
@@ -79,6 +79,18 @@ def test_names_with_a_dot(folder, ending):
     np.testing.assert_array_equal(nn.load_images(folder).x_train, before.x_train)
 
 
+def test_emnist_s_names_and_memory_order(folder):
+    before = nn.load_images(folder)
+    for path in list(folder.iterdir()):
+        path.rename(folder / f"emnist-letters-{path.name.replace('t10k', 'test')}")
+    data = nn.load_images(folder)
+    np.testing.assert_array_equal(data.x_train, before.x_train.swapaxes(2, 3))
+    np.testing.assert_array_equal(data.y_test, before.y_test)
+    nn.write_idx(folder / "emnist-digits-test-labels-idx1-ubyte", np.zeros(3, np.uint8))
+    with pytest.raises(ValueError, match="has several data sets"):
+        nn.load_images(folder)
+
+
 def test_the_test_part_alone(folder):
     whole = nn.load_images(folder)
     for path in folder.glob("train*"):
@@ -133,7 +145,7 @@ def server(folder, monkeypatch, tmp_path_factory):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        monkeypatch.setitem(images._SOURCES, "mnist", (f"http://127.0.0.1:{httpd.server_port}/", registry))
+        monkeypatch.setitem(download.SOURCES, "mnist", (f"http://127.0.0.1:{httpd.server_port}/", registry))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         yield httpd
@@ -156,20 +168,20 @@ def test_download_with_a_wrong_checksum(server, folder):
 
 def test_a_download_is_no_larger_than_its_bound(server, folder, monkeypatch):
     path = folder / "train-images-idx3-ubyte.gz"
-    monkeypatch.setattr(images, "_LARGEST", len(path.read_bytes()) - 1)
+    monkeypatch.setattr(download, "_LARGEST", len(path.read_bytes()) - 1)
     with pytest.raises(OSError, match="cannot be had .*larger than"):
         nn.load_images("mnist")
 
 
 def test_downloads_are_encrypted_and_verified():
-    for url, registry in images._SOURCES.values():
+    for url, registry in download.SOURCES.values():
         assert url.startswith("https://")
         assert all(re.fullmatch("sha256:[0-9a-f]{64}", digest) for digest in registry.values())
         assert len(set(registry.values())) == 4
 
 
 def test_download_without_a_network(server, monkeypatch):
-    monkeypatch.setitem(images._SOURCES, "mnist", ("http://127.0.0.1:1/", images._SOURCES["mnist"][1]))
+    monkeypatch.setitem(download.SOURCES, "mnist", ("http://127.0.0.1:1/", download.SOURCES["mnist"][1]))
     with pytest.raises(OSError, match="put the four IDX files into a folder"):
         nn.load_images("mnist")
 

@@ -5,6 +5,7 @@ A file whose peer is missing is not collected, and the terminal summary says so.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,19 +13,20 @@ from pathlib import Path
 import pytest
 
 PEERS = {
+    "test_browser_": ("chromium",),
     "test_cupy_": ("cupy",),
     "test_onnx_": ("onnx", "onnxruntime"),
     "test_sklearn_": ("sklearn", "pandas"),
     "test_torch_": ("torch", "hypothesis"),
 }
-"""The modules that a file needs, by the beginning of its name."""
+"""The modules and programs that a file needs, by the beginning of its name."""
 
 _left_out: dict[str, str] = {}
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     needed = [module for prefix, peers in PEERS.items() if collection_path.name.startswith(prefix) for module in peers]
-    missing = ", ".join(module for module in needed if find_spec(module) is None)
+    missing = ", ".join(module for module in needed if find_spec(module) is None and shutil.which(module) is None)
     if not missing:
         return None
     if os.environ.get("XPNN_REQUIRE_PEERS", "0") not in ("", "0"):

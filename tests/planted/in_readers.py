@@ -7,10 +7,14 @@ from planted.planting import Mutation
 
 IDX = "data/test_idx.py"
 IMAGES = "data/test_images.py"
+FOLDERS = "data/test_folders.py"
+TABLE = "data/test_table.py"
+AUGMENT = "data/test_augment.py"
 TEXT = "data/test_text.py"
 PICTURES = "data/test_pictures.py"
 CHECKPOINT = "training/test_checkpoint.py"
 RECIPE = "cli/test_recipe.py"
+SOURCES = "cli/test_sources.py"
 STREAMS = "cli/test_streams.py"
 PROGRESS = "training/test_progress.py"
 
@@ -21,11 +25,19 @@ READERS = [
     Mutation("data.idx._read", "expected + 1", "expected", "no look at what follows", f"{IDX}::corrupt or memory"),
     Mutation("data.idx._read", "min(_CHUNK, expected + 1 - len(data))", "", "read whole", f"{IDX}::memory"),
     Mutation("data.idx._read", "data = bytearray()", "data = b''", "an array that is read-only", f"{IDX}::in_place"),
-    Mutation("data.images._split", " or len(images) == 0", "", "no images", f"{IMAGES}::no_images"),
-    Mutation("data.images._split", "images.size == 0", "False", "images without pixels", f"{IMAGES}::no_pixels"),
-    Mutation("data.images._find", '"-idx", ".idx"', '"", ""', "no names with a dot", f"{IMAGES}::with_a_dot"),
+    Mutation("data.images._pair", " or len(images) == 0", "", "no images", f"{IMAGES}::no_images"),
+    Mutation("data.images._pair", "images.size == 0", "False", "images without pixels", f"{IMAGES}::no_pixels"),
+    Mutation("data.images._find", '"-idx", "[-.]idx"', '"", ""', "no names with a dot", f"{IMAGES}::with_a_dot"),
     Mutation("data.images.load_folder", "if test_only", "if False", "all four files", f"{IMAGES}::test_part_alone"),
-    Mutation("data.images._download", ", downloader=download", "", "a download without end", f"{IMAGES}::bound"),
+    Mutation("data.download.download", ", downloader=fetch", "", "a download without end", f"{IMAGES}::bound"),
+    Mutation(
+        "data.split.split", ", len(own) - 1)", ", len(own))", "a class without training", f"{FOLDERS}::test_split"
+    ),
+    Mutation("data.encoder.TableEncoder", "np.nan_to_num(", "(", "missing values are NaN", f"{TABLE}::becomes_of_each"),
+    Mutation("data.table.load_table", "fit(train,", "fit(rows,", "the test part tells", f"{TABLE}::tells_nothing"),
+    Mutation("data.augment.bilinear", "v * at(below, right)", "u * at(below, right)", "weights", f"{AUGMENT}::border"),
+    Mutation("data.augment.Augmented", "(1 - scale) * half", "half", "windows beyond the picture", f"{AUGMENT}::plane"),
+    Mutation("data.augment.Augmented", "mirror * (", "(", "none is mirrored", f"{AUGMENT}::mirrored"),
     Mutation("data.text.load_text", "if not 0 < held_out < 1", "if False", "any share", f"{TEXT}::share"),
     Mutation(
         "data.text.load_text", '.removeprefix("\\ufeff")', "", "the mark is a character", f"{TEXT}::the_same_text"
@@ -52,6 +64,8 @@ READERS = [
     Mutation("cli.recipe.Recipe", "self.model not in MODELS or", "", "any model name", f"{RECIPE}::wrong_types"),
     Mutation("cli.recipe.Recipe", "0 <= side <= longest", "True", "any size", f"{RECIPE}::wrong_types"),
     Mutation("cli.recipe.Recipe", " or self.std < 1e-9", "", "no deviation", f"{RECIPE}::wrong_types"),
+    Mutation("cli.sources._test_table", "if file_digest", "if not file_digest", "learnt", f"{SOURCES}::held_out_r"),
+    Mutation("cli.sources._renumbered", "place[images.y_test]", "images.y_test", "labels", f"{SOURCES}::by_their_n"),
     Mutation(
         "cli.recipe.load_model",
         "if key not in arrays or arrays[key][1] != shape",

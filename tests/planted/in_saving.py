@@ -240,7 +240,7 @@ SAVING = [
         "writes other bytes in each run", LEARNT,
     ),
     Mutation(
-        "cli.recipe.Recipe", "_digest(data.x_train, data.y_train, data.x_test, data.y_test)",
+        "cli.recipe.images_digest", "_digest(data.x_train, data.y_train, data.x_test, data.y_test)",
         "_digest(data.x_train, data.x_test)",
         "does not notice changed labels", f"{RUNS}::TestResume::test_changed_data_are_refused[train-labels]",
     ),

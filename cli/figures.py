@@ -1,0 +1,101 @@
+"""The figures that apply to a run, as pictures and as one page."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import plots
+from ..models import Sequential
+from ..plots.canvas import needs_matplotlib
+from ..plots.outputs import probabilities
+from ..training import History
+from ..training.files import write_file
+from .recipe import Recipe
+from .sources import Data, held_out
+
+_SAMPLES = 9  # that saliency is shown of
+_FONTS = (  # of scripts that matplotlib's own font lacks
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Microsoft YaHei",
+    "PingFang SC", "Hiragino Sans", "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Thai",
+)  # fmt: skip
+_CHARACTERS = 64  # whose states are shown
+
+
+class Shown(NamedTuple):
+    """A figure, the name of its file, and what it shows."""
+
+    name: str
+    text: str
+    figure: Any
+
+
+class Run(NamedTuple):
+    """A trained network, how it came about, and, where they are at hand, data to look at it with."""
+
+    recipe: Recipe
+    model: Sequential
+    history: History
+    data: Data | None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the labels; none of a text, or of a table's quantity."""
+        return self.recipe.table.classes if self.recipe.table else self.recipe.classes
+
+    def figures(self) -> Iterator[Shown]:
+        """All that apply, one after the other, since each takes memory."""
+        recipe, model, history, data = self
+        x, y = (None, None) if data is None else held_out(recipe, data)
+        shape = (recipe.channels, *recipe.image_shape) if recipe.model == "mlp" else None  # of what it sees as a row
+        if history:
+            yield Shown("curves", "Loss and accuracy over the epochs", plots.curves(history))
+        if x is not None and y is not None and self.classes:
+            figure = plots.confusion_matrix(y, probabilities(model, x).argmax(1), self.classes)
+            yield Shown("confusion_matrix", "How many of each class were taken for which", figure)
+            if recipe.classes:
+                yield from self._of_pictures(x, y, shape)
+        if recipe.classes and recipe.model != "rnn":
+            figure = plots.filters(model, shape=shape)
+            yield Shown("filters", "The weights by which the first layer sees its input", figure)
+        if x is not None and recipe.model in ("rnn", "charrnn"):
+            text = "The recurrent state over time, and the gradient of the last step's largest logit for it"
+            yield Shown("states", text, plots.states(model, x[0] if recipe.classes else x[0][:_CHARACTERS]))
+        yield Shown("weights", "Histograms of the parameters", plots.weights(model))
+
+    def _of_pictures(self, x: np.ndarray, y: np.ndarray, shape: tuple[int, ...] | None) -> Iterator[Shown]:
+        model, classes = self.model, self.classes
+        text = "The pictures that were taken for another class, the surest first"
+        yield Shown("wrong", text, plots.wrong(model, x, y, classes, shape=shape))
+        if x.ndim == 4:
+            yield Shown("feature_maps", "One picture on its way through the network", plots.feature_maps(model, x[0]))
+        figure = plots.saliency(model, x[:: -(-len(x) // _SAMPLES)], classes=classes, shape=shape)
+        yield Shown("saliency", "How much each pixel moves the largest logit", figure)
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """A block whose figures have the installed fonts for names in other scripts."""
+    needs_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    with rc_context({"font.family": ["DejaVu Sans", *(name for name in _FONTS if name in installed)]}):
+        yield
+
+
+@readable()
+def write_pictures(run: Run, folder: Path) -> list[str]:
+    """Write each figure into the folder; the files' names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for name, _, figure in run.figures():
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=120)
+        write_file(folder / f"{name}.png", picture.getvalue())
+        names.append(f"{name}.png")
+    return names

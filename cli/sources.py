@@ -1,0 +1,118 @@
+"""The data of a command: what is trained on, and what a network is tested on."""
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..data import ImageData, TableData, TextData, load_images, load_table, load_text, windows
+from ..data.folders import first_picture
+from ..data.images import holds_pictures
+from ..data.pictures import read_picture
+from ..data.table import is_table, read_table, split_rows
+from .recipe import Recipe, file_digest, images_digest
+
+Data: TypeAlias = ImageData | TableData | TextData
+
+_WINDOW = 64  # characters of truncated back-propagation through time
+_LENET5 = 32  # the side to which larger pictures are brought for it
+
+
+def for_training(args: argparse.Namespace) -> tuple[Recipe, Data]:
+    """The data that the arguments of ``xpnn train`` name, and the recipe for a network of them."""
+    name: str = args.data or ("topics" if args.model == "charrnn" else "digits")
+    if args.model == "charrnn":
+        text = load_text(name, encoding=args.encoding)
+        return Recipe.for_text(text), text
+    if os.path.isfile(name) and is_table(name):
+        table = _table(args, name)
+        return Recipe.for_table(table), table
+    if args.target is not None:
+        raise ValueError(f"{name}: --target is for a table (CSV, TSV, Parquet)")
+    images = load_images(name, size=args.size or _size(args.model, Path(name)))
+    return Recipe.for_images(args.model, images), images
+
+
+def _table(args: argparse.Namespace, name: str) -> TableData:
+    if args.model != "mlp":
+        raise ValueError(f"{name}: a table is for mlp, not for {args.model}")
+    if args.target is None:
+        columns = ", ".join(read_table(name, args.encoding).columns[:20])
+        raise ValueError(f"{name}: name the column to be predicted by --target; the columns are {columns}")
+    return load_table(name, args.target, drop=args.drop, task=args.task, encoding=args.encoding)
+
+
+def _size(model: str, path: Path) -> int | None:
+    """To which pictures are brought for a model that has a size of its own."""
+    if model != "lenet5" or not (path.is_dir() and holds_pictures(path)):
+        return None
+    return _LENET5 if max(read_picture(first_picture(path), None).shape[1:]) > _LENET5 else None
+
+
+def for_testing(recipe: Recipe, name: str, encoding: str) -> Data:
+    """Data to test a network on, which must fit its recipe: the test part, and if they have none, all of them.
+
+    Of the very data that it was trained on, it is the part that was held out.
+    """
+    if recipe.model == "charrnn":
+        return load_text(name, recipe.vocabulary, encoding=encoding)
+    return _test_table(recipe.table, recipe, name, encoding) if recipe.table else _test_images(recipe, name)
+
+
+def _test_table(encoder: Any, recipe: Recipe, name: str, encoding: str) -> TableData:
+    rows = read_table(name, encoding)
+    try:
+        if file_digest(name) == recipe.digest:
+            rows = split_rows(rows, encoder)[1]
+        x, y = encoder.transform(rows), encoder.targets(rows)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return TableData(str(Path(name).resolve()), x[:0], y[:0], x, y, encoder)
+
+
+def _test_images(recipe: Recipe, name: str) -> ImageData:
+    path = Path(name)
+    options: dict[str, Any] = {}
+    if path.is_dir() and holds_pictures(path):
+        options = {"size": recipe.image_shape, "colour": recipe.channels == 3}
+    images = load_images(name, test_only=True, **options)
+    if images.split:
+        whole = load_images(name, **options)
+        if images_digest(whole) != recipe.digest:
+            x, y = np.concatenate([whole.x_train, whole.x_test]), np.concatenate([whole.y_train, whole.y_test])
+            images = replace(images, x_test=x, y_test=y)
+    shape, own = images.x_test.shape[1:], (recipe.channels, *recipe.image_shape)
+    numbered = images.classes == tuple(map(str, range(len(images.classes))))  # as IDX files and .npz files have them
+    if shape != own or (numbered and len(images.classes) > len(recipe.classes)):
+        raise ValueError(
+            f"{name}: {len(images.classes)} classes of {shape} images, but the network was trained on "
+            f"{len(recipe.classes)} classes of {own}"
+        )
+    return images if numbered and not set(images.classes) <= set(recipe.classes) else _renumbered(images, recipe, name)
+
+
+def _renumbered(images: ImageData, recipe: Recipe, name: str) -> ImageData:
+    """The same images with the labels that the network knows their classes by."""
+    if unknown := [one for one in images.classes if one not in recipe.classes]:
+        raise ValueError(f"{name}: the network knows no class {unknown[0]!r}, only {', '.join(recipe.classes[:20])}")
+    place = np.array([recipe.classes.index(one) for one in images.classes])
+    return replace(images, y_test=place[images.y_test], classes=recipe.classes)
+
+
+def arrays(recipe: Recipe, data: Data) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Inputs and targets for training, and the held-out pair."""
+    if isinstance(data, TextData):
+        return *windows(data.train, _WINDOW), held_out(recipe, data)
+    x = data.x_train if isinstance(data, TableData) else recipe.inputs(data.x_train)
+    return x, data.y_train, held_out(recipe, data)
+
+
+def held_out(recipe: Recipe, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of the test part; of a text in a few long chunks, so that nearly every character has its full
+    past."""
+    if isinstance(data, TextData):
+        return windows(data.test, min(4096, len(data.test) - 1))
+    return (data.x_test if isinstance(data, TableData) else recipe.inputs(data.x_test)), data.y_test

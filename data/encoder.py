@@ -1,0 +1,269 @@
+"""From a table's rows to a network's input, and from its outputs to what they mean."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_MOST_CATEGORIES = 100  # of a column, each of which becomes a feature
+_MOST_CLASSES = 100  # of a target of whole numbers; with more it is a quantity
+_SHOWN = 20  # names in an error message
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: of numbers, or of categories.
+
+    Attributes:
+        name: in the header.
+        mean, scale: of its numbers, which become (value - mean) / scale.
+        categories: the texts that it may hold; of numbers none.
+
+    >>> Column("colour", categories=("red", "white")).width
+    2
+    """
+
+    name: str
+    mean: float = 0.0
+    scale: float = 1.0
+    categories: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no table makes, since it may come from a stranger's file."""
+        if not isinstance(self.name, str) or not isinstance(self.categories, tuple):
+            raise ValueError(
+                f"column: expected a name and a tuple of categories, got {self.name!r}, {self.categories!r}"
+            )
+        if not all(isinstance(text, str) for text in self.categories):
+            raise ValueError(f"column {self.name!r}: expected texts as categories")
+        numbers = self.mean, self.scale
+        if not all(isinstance(number, float) and math.isfinite(number) for number in numbers) or self.scale <= 0:
+            raise ValueError(f"column {self.name!r}: expected a finite mean and a scale above 0, got {numbers}")
+
+    @property
+    def width(self) -> int:
+        """How many features it becomes."""
+        return len(self.categories) or 1
+
+
+@dataclass(frozen=True)
+class TableEncoder:
+    """What a network was told of a table: how each column becomes features, and what its outputs are.
+
+    A column of numbers (and of booleans, as 0 and 1) becomes (value - mean) / scale, by the mean and the standard
+    deviation of the training rows, and a missing value 0, which is the mean. A column of texts becomes a feature for
+    each category, 1 for its own and 0 for the others; for a missing or unknown category all are 0. A target of classes
+    becomes their indices, a target of numbers is standardised, too.
+
+    Attributes:
+        columns: those that are read, in the order of their features.
+        target: whose categories are the classes; without any, it is a quantity.
+
+    ``asdict(encoder)`` is for JSON, and :meth:`from_dict` reads it.
+
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"age": [20, 40], "pet": ["cat", None], "risk": [0.5, 1.5]})
+    >>> encoder = TableEncoder.fit(rows, "risk")
+    >>> encoder.features
+    ('age', 'pet=cat')
+    >>> encoder.transform({"age": [50], "pet": ["dog"]})
+    array([[2., 0.]], dtype=float32)
+    >>> encoder.decode(np.array([[-1.0], [0.0]]))
+    array([0.5, 1. ])
+    """
+
+    columns: tuple[Column, ...]
+    target: Column
+
+    @classmethod
+    def fit(cls, rows: Any, target: str, task: str | None = None) -> "TableEncoder":
+        """The encoder for these training rows.
+
+        Args:
+            rows: a pandas DataFrame, or what it is made of.
+            target: the name of the column to be predicted.
+            task: ``"classification"`` or ``"regression"``; by default classification if the target holds texts,
+                booleans, or at most 100 different whole numbers.
+
+        Raises:
+            ValueError: the target is missing, as a column or in some rows; there is no other column; a column holds
+                infinity, or has more than 100 categories; or the task is another.
+        """
+        if task not in (None, "classification", "regression"):
+            raise ValueError(f"task: expected 'classification' or 'regression', got {task!r}")
+        rows = as_frame(rows)
+        names = list(rows.columns)
+        if target not in names:
+            raise ValueError(f"there is no column {target!r} for the target: the columns are {_listed(names)}")
+        if len(names) < 2 or not len(rows):
+            raise ValueError(f"expected rows with the target and another column, got {len(rows)} of {_listed(names)}")
+        if task is None:
+            values = rows[target]
+            whole = values.dtype.kind in "iu" and values.nunique() <= _MOST_CLASSES
+            task = "classification" if whole or values.dtype.kind == "b" or not _is_numeric(values) else "regression"
+        _check_complete(rows[target])
+        columns = tuple(_column(rows[name], not _is_numeric(rows[name])) for name in names if name != target)
+        return cls(columns, _column(rows[target], task == "classification", most=None))
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> "TableEncoder":
+        """The encoder of which ``asdict`` made these fields, also by way of JSON.
+
+        Raises:
+            ValueError, TypeError, KeyError: they are none.
+        """
+        read = [
+            Column(**{**one, "categories": tuple(one["categories"])}) for one in (*fields["columns"], fields["target"])
+        ]
+        if not read[:-1] or set(fields) != {"columns", "target"}:
+            raise ValueError("encoder: expected columns and a target")
+        return cls(tuple(read[:-1]), read[-1])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; of a quantity none."""
+        return self.target.categories
+
+    @property
+    def width(self) -> int:
+        """The number of features."""
+        return sum(column.width for column in self.columns)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features, for a category ``column=category``."""
+        return tuple(
+            f"{column.name}={text}" if text is not None else column.name
+            for column in self.columns
+            for text in (column.categories or (None,))
+        )
+
+    def transform(self, rows: Any) -> np.ndarray:
+        """Rows as a network's input, float32 (rows, features). Other columns are ignored.
+
+        Raises:
+            ValueError: a column is missing, or holds a text or infinity where numbers are expected.
+        """
+        rows = as_frame(rows)
+        missing = [column.name for column in self.columns if column.name not in rows.columns]
+        if missing:
+            raise ValueError(f"the columns {_listed(missing)} are missing")
+        x = np.zeros((len(rows), self.width), np.float32)
+        start = 0
+        for column in self.columns:
+            part, values = x[:, start : start + column.width], rows[column.name]
+            if column.categories:
+                codes = _codes(values, column)
+                part[codes >= 0, codes[codes >= 0]] = 1
+            else:
+                part[:, 0] = np.nan_to_num((_numbers(values) - column.mean) / column.scale)
+            start += column.width
+        return x
+
+    def targets(self, rows: Any) -> np.ndarray:
+        """The rows' targets: int64 (rows,), the indices of their classes, or float32 (rows, 1), standardised.
+
+        Raises:
+            ValueError: the target is missing, as a column or in some rows; or holds an unknown class or no number.
+        """
+        rows, target = as_frame(rows), self.target
+        if target.name not in rows.columns:
+            raise ValueError(f"the target {target.name!r} is missing: the columns are {_listed(rows.columns)}")
+        values = rows[target.name]
+        _check_complete(values)
+        if not target.categories:
+            return ((_numbers(values) - target.mean) / target.scale).astype(np.float32)[:, None]
+        codes = _codes(values, target)
+        if (codes < 0).any():
+            unknown = str(values.iloc[int(codes.argmin())])
+            raise ValueError(f"{target.name!r} holds {unknown!r}: the classes are {_listed(target.categories)}")
+        return codes
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """What a network's outputs (rows, K) mean: the names of the classes, or the quantity in its own units."""
+        if self.target.categories:
+            return np.array(self.target.categories)[outputs.argmax(1)]
+        return np.asarray(outputs, np.float64)[:, 0] * self.target.scale + self.target.mean
+
+
+def as_frame(rows: Any) -> Any:
+    """A DataFrame of the rows, whose columns have texts as names."""
+    rows = pandas().DataFrame(rows)
+    rows = rows.set_axis([str(name) for name in rows.columns], axis=1)
+    if not rows.columns.is_unique:
+        raise ValueError(f"several columns are called {rows.columns[rows.columns.duplicated()][0]!r}")
+    return rows
+
+
+def pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("tables need pandas: install xpnn's extra [tables]") from error
+    return pandas
+
+
+def _is_numeric(values: Any) -> bool:
+    types = pandas().api.types
+    return bool(types.is_numeric_dtype(values)) and not types.is_complex_dtype(values)
+
+
+def _column(values: Any, categorical: bool, most: int | None = _MOST_CATEGORIES) -> Column:
+    """What training rows tell of a column."""
+    name = str(values.name)
+    if categorical:
+        different = values.dropna().unique()
+        if most is not None and len(different) > most:
+            raise ValueError(
+                f"column {name!r} holds {len(different):,} different texts, such as {str(different[0])!r}, where each "
+                f"category would be a feature, and at most {most} may be: drop the column, or make it numbers"
+            )
+        return Column(name, categories=tuple(map(_text, sorted(different, key=_order))))
+    numbers = _numbers(values)
+    present = numbers[~np.isnan(numbers)]
+    mean, scale = (float(present.mean()), float(present.std())) if present.size else (0.0, 1.0)
+    return Column(name, mean, scale if scale > 1e-12 * abs(mean) else 1.0)
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Numbers by their size, then texts."""
+    return (False, value) if isinstance(value, int | float | np.number | np.bool) else (True, str(value))
+
+
+def _text(value: Any) -> str:
+    """A category's name: of 2.0 as of 2, since a column with a missing value holds the former."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _codes(values: Any, column: Column) -> np.ndarray:
+    """The index of each row's category, -1 where it is missing or unknown."""
+    place = {text: index for index, text in enumerate(column.categories)}
+    which, different = pandas().factorize(values)  # -1 for what is missing
+    return np.array([*(place.get(_text(value), -1) for value in different), -1])[which]
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """A column as float64, NaN where it is missing."""
+    numbers = pandas().to_numeric(values, errors="coerce")
+    array = numbers.to_numpy(np.float64, na_value=np.nan)
+    for wrong, what in ((np.isnan(array) & values.notna().to_numpy(), "no number"), (np.isinf(array), "infinite")):
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(f"column {values.name!r}: {str(values.iloc[row])!r}, in row {row + 1}, is {what}")
+    return array
+
+
+def _check_complete(values: Any) -> None:
+    missing = values.isna().to_numpy()
+    if missing.any():
+        raise ValueError(
+            f"the target {str(values.name)!r} is missing in {missing.sum()} rows, the first of which is row "
+            f"{int(missing.argmax()) + 1}: remove these rows"
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(map(repr, names[:_SHOWN])) + f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN)

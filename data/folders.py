@@ -1,0 +1,96 @@
+"""Pictures in one folder a class."""
+
+from pathlib import Path
+
+import numpy as np
+
+from .pictures import read_picture
+from .split import split
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
+_TEST = ("test", "val", "valid", "validation")  # the first that is there is taken
+
+
+def load_pictures(
+    folder: Path, test_only: bool, size: int | tuple[int, int] | None, colour: bool | None, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...], bool]:
+    """What :class:`xpnn.ImageData` has after its name; arguments and errors as for :func:`xpnn.load_images`."""
+    train, test = _parts(folder)
+    classes = tuple(path.name for path in class_folders(train or test or folder))
+    if not classes:
+        raise ValueError(f"{train or test}: expected a folder of pictures for each class, found none")
+    (files, y_train), (held_out, y_test) = _files(train, classes), _files(test, classes)
+    if test is None:
+        for_training, for_test = split(y_train, share, seed)
+        held_out, y_test = [files[i] for i in for_test], y_train[for_test]
+        files, y_train = [files[i] for i in for_training], y_train[for_training]
+    if test_only:
+        files, y_train = [], y_train[:0]
+    elif train is None:
+        raise FileNotFoundError(f"{folder} has {', '.join(path.name for path in (test,) if path)}, but no folder train")
+    pixels = _read(files + held_out, size, colour)
+    return pixels[: len(files)], y_train, pixels[len(files) :], y_test, classes, test is None
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """The folders in it, by their names, but for those that systems and tools put there."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+
+
+def first_picture(folder: Path) -> Path:
+    """A picture of the folder, to tell their size by.
+
+    Raises:
+        ValueError: there is none in the folder of the first class.
+    """
+    train, test = _parts(folder)
+    classes = class_folders(train or test or folder)
+    return _pictures(classes[0] if classes else folder)[0]
+
+
+def _parts(folder: Path) -> tuple[Path | None, Path | None]:
+    """The folders of the training and the test part; of data without parts, their own folder and None."""
+    train = folder / "train" if (folder / "train").is_dir() else None
+    test = next((folder / name for name in _TEST if (folder / name).is_dir()), None)
+    return (train, test) if train or test else (folder, None)
+
+
+def _files(part: Path | None, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
+    """The paths of a part's pictures, class by class, and their labels."""
+    files: list[Path] = []
+    labels: list[int] = []
+    for own in class_folders(part) if part else ():
+        if own.name not in classes:
+            raise ValueError(f"{own}: there is no class {own.name!r} in the training part")
+        found = _pictures(own)
+        files += found
+        labels += [classes.index(own.name)] * len(found)
+    return files, np.array(labels, dtype=np.int64)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The paths of a class's pictures."""
+    candidates = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    found = sorted(path for path in candidates if not path.name.startswith(".") and path.is_file())
+    if not found:
+        raise ValueError(f"{folder} has no pictures: remove the folder, or fill it ({' '.join(_SUFFIXES)})")
+    return found
+
+
+def _read(files: list[Path], size: int | tuple[int, int] | None, colour: bool | None) -> np.ndarray:
+    """All pictures, uint8 (samples, C, H, W); of grey ones and coloured ones together, all have three channels."""
+    shape = (size, size) if isinstance(size, int) else size
+    if shape is not None and (len(shape) != 2 or min(shape) < 1):
+        raise ValueError(f"size: expected one length or (H, W), of at least 1 pixel, got {size}")
+    pixels = np.empty((0, 1, 0, 0), np.uint8)
+    for index, path in enumerate(files):
+        picture = read_picture(path, shape, colour=colour)
+        if index == 0:
+            pixels = np.empty((len(files), *picture.shape), np.uint8)
+        elif picture.shape[1:] != pixels.shape[2:]:
+            (H, W), (h, w) = pixels.shape[2:], picture.shape[1:]
+            raise ValueError(f"{files[0]} has {H} x {W} pixels, {path} {h} x {w}: bring all to one size, as by size=32")
+        elif len(picture) > pixels.shape[1]:
+            pixels = pixels.repeat(3, axis=1)
+        pixels[index] = picture
+    return pixels

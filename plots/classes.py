@@ -1,0 +1,137 @@
+"""What a classifier confuses."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..layers import Layer
+from .canvas import ON_DARK, ON_LIGHT, UNSIGNED, as_pictures, label, new_figure, tiles
+from .outputs import on_host, probabilities
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_NUMBERED = 40  # with more classes no cell has its number, and not every class its name
+
+
+def confusion_matrix(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None = None) -> "Figure":
+    """How many samples of each class (rows) were taken for which (columns); the colour is the share of the row.
+
+    Args:
+        y: the true labels, (N,): integers, or the names of classes.
+        predicted: the predicted ones, likewise.
+        classes: names, of which a label is an index; by default the values that occur.
+
+    Raises:
+        ImportError: matplotlib is missing; the message names the extra.
+        ValueError: y and predicted differ in shape, are empty, or have a label that is none of the classes.
+
+    >>> figure = plots.confusion_matrix([0, 0, 1, 2], [0, 1, 1, 2], ["cat", "dog", "fox"])
+    """
+    counts, names = count_pairs(y, predicted, classes)
+    K = len(names)
+    side = 2.2 + min(0.33 * K, 14)
+    figure = new_figure(side + 1, side)
+    axes = figure.add_subplot()
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    image = axes.imshow(share, cmap=UNSIGNED, vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.04)
+    shown = range(0, K, -(-K // _NUMBERED))
+    texts = [label(names[k]) for k in shown]
+    axes.set_xticks(shown, texts, rotation=90 if max(map(len, texts)) > 2 else 0)
+    axes.set_yticks(shown, texts)
+    axes.set(xlabel="predicted", ylabel="true")
+    if K <= _NUMBERED:
+        _number(axes, counts, share)
+    return figure
+
+
+def _number(axes: "Axes", counts: np.ndarray, share: np.ndarray) -> None:
+    """Each cell's count, in a size that fits the largest, dark on light or light on dark."""
+    size = min(9.0, 30.0 / len(str(counts.max())))
+    for i, j in np.argwhere(counts):
+        colour = ON_LIGHT if share[i, j] > 0.5 else ON_DARK
+        axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=size, in_layout=False)
+
+
+def count_pairs(
+    y: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None = None
+) -> tuple[np.ndarray, list[str]]:
+    """The confusion matrix, and the classes' names. Arguments and errors as for :func:`confusion_matrix`."""
+    pair = [on_host(y), on_host(predicted)]
+    if pair[0].shape != pair[1].shape or pair[0].ndim != 1 or not len(pair[0]):
+        raise ValueError(f"expected true and predicted labels (N,), got {pair[0].shape} and {pair[1].shape}")
+    both = np.stack(pair)
+    if classes is None:
+        values, both = np.unique(both, return_inverse=True)
+        classes, both = [str(value) for value in values], both.reshape(2, -1)
+    elif both.dtype.kind not in "iub":
+        index = {name: k for k, name in enumerate(classes)}
+        both = np.array([[index.get(name, -1) for name in row] for row in both.tolist()])
+    K = len(classes)
+    if both.min() < 0 or both.max() >= K:
+        raise ValueError(f"a label is none of the {K} classes, or of the indices 0 to {K - 1}")
+    return np.bincount(both[0].astype(np.int64) * K + both[1], minlength=K * K).reshape(K, K), list(map(str, classes))
+
+
+class Mistake(NamedTuple):
+    """A sample that a classifier gets wrong, and the probability of the class that it predicts."""
+
+    sample: int
+    true: int
+    predicted: int
+    probability: float
+
+
+def mistakes(p: np.ndarray, y: np.ndarray) -> list[Mistake]:
+    """The samples that probabilities (N, K) get wrong, the surest first."""
+    predicted = p.argmax(1)
+    surest = p[np.arange(len(p)), predicted]
+    found = np.flatnonzero(predicted != y)
+    return [
+        Mistake(int(i), int(y[i]), int(predicted[i]), float(surest[i]))
+        for i in found[np.argsort(-surest[found], kind="stable")]
+    ]
+
+
+def wrong(
+    model: Layer,
+    x: np.ndarray,
+    y: np.ndarray,
+    classes: Sequence[str] | None = None,
+    *,
+    shape: tuple[int, ...] | None = None,
+    count: int = 24,
+) -> "Figure":
+    """The pictures that a classifier gets wrong, the surest mistakes first: the predicted class with its probability,
+    the true class, the sample's number, from 0.
+
+    Args:
+        model: a classifier; its outputs are logits or probabilities.
+        x: its inputs, (N, H, W), (N, C, H, W) or (N, features).
+        y: the labels, (N,) integers.
+        classes: their names; by default the labels.
+        shape: of one picture, for (N, features) that make no square.
+        count: of the pictures at most.
+
+    Raises:
+        ImportError: matplotlib is missing; the message names the extra.
+        ValueError: x is not of these shapes or does not fit the model, or y does not fit x or the classes.
+
+    >>> x, y = np.random.default_rng(0).random((6, 1, 8, 8)), np.arange(6) % 3
+    >>> figure = plots.wrong(Sequential(Flatten(), Dense(64, 3, rng=0)), x, y, ["cat", "dog", "fox"])
+    """
+    x, y = on_host(x), on_host(y)
+    p = probabilities(model, x)
+    names = [str(k) for k in range(p.shape[1])] if classes is None else list(classes)
+    if y.shape != (len(p),) or y.dtype.kind not in "iub" or y.min() < 0 or max(y.max() + 1, p.shape[1]) > len(names):
+        raise ValueError(f"wrong: expected {len(p)} labels of {p.shape[1]} classes, got {y.shape} and {len(names)}")
+    found = mistakes(p, y)
+    shown = found[:count]
+    return tiles(
+        list(as_pictures(x, shape)[[m.sample for m in shown]]) if shown else [],
+        [(f"{m.probability:.0%} {names[m.predicted]}", f"true: {names[m.true]}", f"sample {m.sample}") for m in shown],
+        f"{len(found):,} of {len(p):,} wrong" + (f", the {count} surest" if len(found) > count else ""),
+    )
