@@ -206,7 +206,7 @@ class Layer:
         return checked
 
     def _check_images(self, x: Array, channels: int | str, window: Window, axes: str = "HW") -> None:
-        """Raise unless x is a batch of images (N, channels, H, W), or of signals (N, channels, L), that hold the window."""
+        """Raise unless x is a batch (N, channels, H, W), or for one axis (N, channels, L), that holds the window."""
         self._check(x, "N", channels, *axes)
         if min(window.positions((1, *x.shape[2:])[-2:])) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")

@@ -33,7 +33,7 @@ def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]
 
 
 def window_of(*settings: tuple[int, ...]) -> Window:
-    """The window of these lengths: size, stride and, if given, padding and dilation; of one axis, on images of one row."""
+    """The window of a size, stride, padding and dilation; with those of one axis it moves over images of one row."""
     pairs: Any = [(usual, *values)[-2:] for usual, values in zip((1, 1, 0, 1), settings, strict=False)]
     return Window(*pairs)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...backend import Array, Pair, Params, Rng, Window, accelerated
+from ...backend import Array, Pair, Params, Rng, Window
 from ..base import Backward
 from ..conv import Convolution
 from ..im2col import col2im, im2col
@@ -13,7 +13,6 @@ from ..parameters import with_biases
 from ..settings import Size, brief, lengths
 
 
-@accelerated
 def conv_transpose2d(
     x: Array, params: Params, window: Window, groups: int, size: Pair, needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
@@ -78,7 +77,6 @@ class ConvTranspose2D(Convolution):
     """
 
     separable = True
-    equation = "conv_transpose2d"
 
     def __init__(
         self,
