@@ -1,5 +1,6 @@
 """Differentiable functions, one kind per file, forward and backward written by hand."""
 
+from . import modern
 from .activations import LeakyReLU, ReLU, ScaledTanh, Sigmoid, Softmax, Tanh
 from .base import Backward, Layer
 from .batchnorm import BatchNorm1D, BatchNorm2D
@@ -14,10 +15,7 @@ from .inference import inference, inferring
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D
-from .modern.conv_transpose import ConvTranspose2D
-from .modern.global_pool import GlobalAvgPool1D, GlobalMaxPool1D, GlobalMaxPool2D
-from .modern.signals import AvgPool1D, Conv1D, MaxPool1D
-from .modern.upsample import Upsample2D
+from .modern import *
 from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from .rbf import RBF, RBFLoss
 from .residual import Residual
@@ -29,29 +27,22 @@ __all__ = [
     "LSTM",
     "RBF",
     "RNN",
-    "AvgPool1D",
     "AvgPool2D",
     "Backward",
     "BatchNorm1D",
     "BatchNorm2D",
     "Composite",
-    "Conv1D",
     "Conv2D",
-    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
-    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
-    "GlobalMaxPool1D",
-    "GlobalMaxPool2D",
     "HalfSquaredError",
     "Layer",
     "LeakyReLU",
     "Loss",
     "MappedConv2D",
-    "MaxPool1D",
     "MaxPool2D",
     "RBFLoss",
     "ReLU",
@@ -62,7 +53,8 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "Subsample2D",
     "Tanh",
-    "Upsample2D",
     "inference",
     "inferring",
 ]
+
+__all__ += modern.__all__

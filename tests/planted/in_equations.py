@@ -1,5 +1,6 @@
 """The errors that are planted in equations: in ``layers``, ``models`` and ``training``."""
 
+from planted.in_resizing import RESIZING
 from planted.planting import Mutation
 
 RNN = "W_x W_h b input"
@@ -584,7 +585,7 @@ RECURRENT = [
     ),
 ]
 
-EQUATIONS = [*LAYERS, *RECURRENT]
+EQUATIONS = [*LAYERS, *RESIZING, *RECURRENT]
 """Found by gradcheck."""
 
 SLICES = [
