@@ -41,7 +41,7 @@ FLAGS = {
 CHOICES |= dict.fromkeys(FLAGS, (0, 1))
 """The values that an attribute may have."""
 
-LEAST = {"dilations": 1, "group": 1, "hidden_size": 1, "kernel_shape": 1, "pads": 0, "strides": 1}
+LEAST = {"dilations": 1, "group": 1, "hidden_size": 1, "kernel_shape": 1, "output_padding": 0, "pads": 0, "strides": 1}
 """The least value of an attribute, and of each element of one that is a list."""
 
 

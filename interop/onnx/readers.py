@@ -1,8 +1,11 @@
 """From the ONNX nodes that make up a layer to the layer, starting at the last node."""
 
+from math import prod
+
 from ... import layers
 from ...backend import Array, to_numpy
 from ...layers import Layer
+from ...layers.pool import Pool
 from . import layers as make
 from .node import Node, shortest
 from .walk import LayerReader, Reader
@@ -63,7 +66,7 @@ def _subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
     if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
         mul.refuse("input 1", "xpnn's subsampling has one coefficient and one bias a map", W.shape)
     area = reader.number(mean, _operand(reader, mean), 0.0)
-    if layer.stride != layer.size or layer.padding != (0, 0) or area != layer.size[0] * layer.size[1]:
+    if layer.stride != layer.size or any(layer.padding) or area != prod(layer.size):
         pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum", layer.stride)
     subsample = layers.Subsample2D(W.size, layer.size, rng=0, dtype=W.dtype.name)
     return make.with_params(subsample, W=W.reshape(-1), b=bias.reshape(-1)), x
@@ -73,7 +76,7 @@ def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
     scatter = reader.producers.get(node.inputs[1])
     if scatter is not None and scatter.op == "ScatterND":
         return _mapped_conv(reader, node, scatter)
-    conv, _ = make.conv2d(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
+    conv, _ = make.conv(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
     return conv, node.inputs[0]
 
 
@@ -83,7 +86,7 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
     reduction = scatter.options("reduction").reduction
     if reduction not in (None, "none"):
         scatter.refuse("reduction", "xpnn writes each place once", reduction)
-    conv, _ = make.conv2d(node, zeros, b)
+    conv, _ = make.conv(node, zeros, b)
     connections: list[list[int]] = [[] for _ in range(len(zeros))]
     pairs = [] if table is None or table.ndim != 2 or table.shape[1] != 2 else table.tolist()
     for d, c in pairs:
@@ -96,8 +99,18 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
     return make.with_params(mapped, W=kernels, b=b), node.inputs[0]
 
 
-def _pool(reader: Reader, node: Node) -> tuple[make.Pool2D, str]:
-    return make.pool2d(node)[0], node.inputs[0]
+def _conv_transpose(reader: Reader, node: Node) -> tuple[Layer, str]:
+    weights = reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1)
+    return make.conv_transpose(node, *weights), node.inputs[0]
+
+
+def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
+    scales = reader.constant(node, 2 if node.op == "Resize" and node.opset > 10 else 1)
+    return make.upsample(node, None if scales is None else scales.tolist()), node.inputs[0]
+
+
+def _pool(reader: Reader, node: Node) -> tuple[Pool, str]:
+    return make.pool(node)[0], node.inputs[0]
 
 
 def _batch_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -111,9 +124,12 @@ def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
     axis, rank = node.options("axis").axis, reader.ranks.get(node.inputs[0], 0)
     if axis not in (1, 1 - rank):
         node.refuse("axis", "xpnn's Flatten keeps the batch and nothing else", axis)
-    if pool := reader.behind(node.inputs[0], "GlobalAveragePool"):
+    if pool := reader.behind(node.inputs[0], "GlobalAveragePool|GlobalMaxPool"):
         pool[0].options()
-        return layers.GlobalAvgPool2D(), pool[0].inputs[0]
+        signals = layers.GlobalAvgPool1D, layers.GlobalMaxPool1D
+        images = layers.GlobalAvgPool2D, layers.GlobalMaxPool2D
+        kinds = signals if reader.ranks.get(pool[0].inputs[0]) == 3 else images
+        return kinds[pool[0].op == "GlobalMaxPool"](), pool[0].inputs[0]
     return layers.Flatten(), node.inputs[0]
 
 
@@ -228,6 +244,7 @@ READERS: dict[str, LayerReader] = {
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
     "Flatten": _flatten,
     "GRU": _refuse_cell,
@@ -242,10 +259,12 @@ READERS: dict[str, LayerReader] = {
     "RNN": _refuse_cell,
     "Relu": _activation,
     "Reshape": _reshape,
+    "Resize": _upsample,
     "Sigmoid": _activation,
     "Softmax": _softmax,
     "Squeeze": _last_state,
     "Tanh": _activation,
     "Transpose": _states,
+    "Upsample": _upsample,
 }
 """For the last operator of a layer's nodes, the function that makes the layer and names the value it reads."""
