@@ -34,8 +34,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 # fmt: off
 FLAGS = {
-    "allowzero", "broadcast", "ceil_mode", "count_include_pad", "input_forget", "is_test", "keepdims", "layout",
-    "linear_before_reset", "noop_with_empty_axes", "spatial", "storage_order", "training_mode", "transA", "transB",
+    "allowzero", "antialias", "broadcast", "ceil_mode", "count_include_pad", "exclude_outside", "input_forget",
+    "is_test", "keepdims", "layout", "linear_before_reset", "noop_with_empty_axes", "spatial", "storage_order",
+    "training_mode", "transA", "transB",
 }
 # fmt: on
 CHOICES |= dict.fromkeys(FLAGS, (0, 1))

@@ -181,6 +181,7 @@ def test_the_document_lists_the_operators():
         "Identity",
         "Constant",
         "GlobalAveragePool",
+        "GlobalMaxPool",
         "ReduceSum",
         "ScatterND",
         "Sub",

@@ -296,7 +296,10 @@ def test_onnxruntime_still_lacks_the_float64_kernel(op):
         "g",
         [helper.make_tensor_value_info("x", TensorProto.DOUBLE, shapes[0])],
         [helper.make_tensor_value_info("y", TensorProto.DOUBLE, None)],
-        [numpy_helper.from_array(np.ones(shape, weights), name) for name, shape in zip(names[1:], shapes[1:], strict=True)],
+        [
+            numpy_helper.from_array(np.ones(shape, weights), name)
+            for name, shape in zip(names[1:], shapes[1:], strict=True)
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     options = onnxruntime.SessionOptions()
