@@ -157,8 +157,8 @@ def pool(node: Node, size: Sequence[int] | None = None) -> tuple[Pool, Window]:
         node.refuse("dilations", "xpnn's pooling has no dilated windows", o.dilations)
     if any(p >= k for p, k in zip(w.before + w.after, w.kernel * 2, strict=True)):
         node.refuse("pads", "xpnn's pooling pads by less than the window", o.pads)
-    padding = 0 if size else _padding(node, w)
-    if padding and any(padding) and node.op == "AveragePool" and not o.count_include_pad:
+    padding = (0,) * len(w.kernel) if size else _padding(node, w)
+    if any(padding) and node.op == "AveragePool" and not o.count_include_pad:
         node.refuse("count_include_pad", "xpnn's average pooling counts the padding", 0)
     return POOLS[node.op, len(w.kernel)](w.kernel, w.stride, padding), w
 

@@ -1,6 +1,7 @@
 """From the ONNX nodes that make up a layer to the layer, starting at the last node."""
 
 from math import prod
+from typing import Any
 
 from ... import layers
 from ...backend import Array, to_numpy
@@ -66,9 +67,10 @@ def _subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
     if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
         mul.refuse("input 1", "xpnn's subsampling has one coefficient and one bias a map", W.shape)
     area = reader.number(mean, _operand(reader, mean), 0.0)
-    if layer.stride != layer.size or any(layer.padding) or area != prod(layer.size):
+    size: Any = layer.size
+    if layer.stride != size or any(layer.padding) or area != prod(size):
         pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum", layer.stride)
-    subsample = layers.Subsample2D(W.size, layer.size, rng=0, dtype=W.dtype.name)
+    subsample = layers.Subsample2D(W.size, size, rng=0, dtype=W.dtype.name)
     return make.with_params(subsample, W=W.reshape(-1), b=bias.reshape(-1)), x
 
 
@@ -92,9 +94,10 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
     for d, c in pairs:
         connections[d].append(c)
     sorted_pairs = [[d, c] for d, maps in enumerate(connections) for c in maps]
-    if zeros.any() or not pairs or pairs != sorted_pairs or conv.groups != 1 or conv.dilation != (1, 1):
+    plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.pads[0] == conv.pads[1]
+    if zeros.any() or not pairs or pairs != sorted_pairs or not plain:
         scatter.refuse("indices", "xpnn's connection table goes by output map, one kernel a pair, zeros elsewhere")
-    settings = conv.kernel_size, conv.stride, conv.padding
+    settings: Any = conv.kernel_size, conv.stride, conv.pads[0]
     mapped = layers.MappedConv2D(zeros.shape[1], connections, *settings, rng=0, dtype=kernels.dtype.name)
     return make.with_params(mapped, W=kernels, b=b), node.inputs[0]
 

@@ -115,7 +115,7 @@ def _window(size: tuple[int, ...], layer: Any) -> dict[str, Any]:
 
 
 def _conv(w: Writer, layer: Convolution, x: str) -> str:
-    options = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "dilations": layer.dilation}
+    options: dict[str, Any] = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "dilations": layer.dilation}
     dilated = max(layer.dilation) > 1  # onnxruntime has no auto_pad for it
     options |= {"auto_pad": "SAME_UPPER"} if layer.padding == "same" and not dilated else {"pads": sum(layer.pads, ())}
     op = "Conv"
@@ -162,8 +162,8 @@ def _global_pool(op: str) -> "LayerWriter":
 
 def _upsample(w: Writer, layer: layers.Upsample2D, x: str) -> str:
     scales = w.constant(f"{w._path}/scales", [1, 1, *layer.scale], "float32")
-    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    return w.node("Resize", x, "", scales, **how)
+    places = "asymmetric"  # of pixel i at scale * i
+    return w.node("Resize", x, "", scales, mode="nearest", coordinate_transformation_mode=places, nearest_mode="floor")
 
 
 def _dropout(w: Writer, layer: layers.Dropout, x: str) -> str:
