@@ -44,7 +44,7 @@ def brief(usual: dict[str, object], **options: object) -> str:
     for key, value in options.items():
         if value != usual.get(key):
             value = value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
-            texts.append(f"{key}={value!r}")
+            texts.append(f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}")
     return ", ".join(texts)
 
 
