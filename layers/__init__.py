@@ -12,7 +12,16 @@ from .embedding import Embedding
 from .flatten import Flatten
 from .gru import GRU
 from .inference import inference, inferring
-from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
+from .losses import (
+    BinaryCrossEntropy,
+    HalfSquaredError,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    PoissonNLL,
+    SoftmaxCrossEntropy,
+)
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D
 from .modern import *
@@ -31,6 +40,7 @@ __all__ = [
     "Backward",
     "BatchNorm1D",
     "BatchNorm2D",
+    "BinaryCrossEntropy",
     "Composite",
     "Conv2D",
     "Dense",
@@ -39,11 +49,15 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2D",
     "HalfSquaredError",
+    "Huber",
     "Layer",
     "LeakyReLU",
     "Loss",
     "MappedConv2D",
     "MaxPool2D",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "PoissonNLL",
     "RBFLoss",
     "ReLU",
     "Residual",
