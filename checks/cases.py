@@ -89,6 +89,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Tanh(), L.Dense(4, 4), L.Sigmoid()), (3, 4))
     yield from _loss_cases(rng)
     yield from _resizing_cases(rng)
+    yield from _modern_cases(rng)
 
 
 def _loss_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -127,6 +128,21 @@ def _resizing_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield _case(rng, L.ConvTranspose2D(2, 3, (3, 2), (2, 3), (1, 0), (1, 2)), (2, 2, 2, 3))
     yield _case(rng, L.ConvTranspose2D(4, 6, 2, output_padding=1, groups=2, dilation=2), (2, 4, 2, 3))
     yield _case(rng, L.Upsample2D((2, 3)), (2, 2, 3, 2))
+
+
+def _modern_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Those of ``layers/modern``; inputs of a few units, so that there are some on each side of every kink."""
+    yield _case(rng, L.LayerNorm(4), (3, 2, 4))
+    yield _case(rng, L.LayerNorm((3, 3), bias=False), (2, 2, 3, 3))
+    yield _case(rng, L.LayerNorm(4, affine=False), (3, 4))
+    yield _case(rng, L.LogSoftmax(), (3, 4))
+    yield _case(rng, L.PReLU(), (3, 4))
+    yield _case(rng, L.PReLU(3), (3, 3, 2, 2))
+    for activation in (
+        *(L.ELU(), L.ELU(0.5), L.SiLU(), L.GELU(), L.GELU("tanh"), L.Softplus(), L.Softplus(2, threshold=1)),
+        *(L.ReLU6(), L.Clip(-2, 1), L.HardSigmoid(), L.HardSigmoid(0.4, 0.2), L.HardSwish()),
+    ):
+        yield Case(activation, 3 * rng.standard_normal((4, 5)), {})
 
 
 def _case(rng: np.random.Generator, layer: L.Layer | L.Loss, shape: tuple[int, ...], **options: Any) -> Case:

@@ -22,7 +22,7 @@ from .optimizer import Optimizer
 from .progress import say
 from .score import Score, Sums, names_not_finite
 from .sources import Source, source_of
-from .steps import groups, rehearse, run_pass, scoring_step, training_step
+from .steps import fit_targets, groups, rehearse, run_pass, scoring_step, training_step
 
 _BATCH = 256  # samples per batch in inference, which keeps nothing for backward
 
@@ -126,9 +126,11 @@ def fit(
     told = Callbacks([*callbacks, *([ProgressBar()] if verbose else [])], sums)
     with model.locks.fitting(type(model).__name__), Interruptible() as stop:
         model.zero_grad()  # an interrupted step may have left gradients
-        loss, class_weight = rehearse(source, model, loss, batch_size, rehearsal(), class_weight)
+        loss, class_weight = fit_targets(source, model, loss, class_weight)
+        rehearse(source, model, loss, batch_size, rehearsal())
         if held_out is not None:
-            rehearse(held_out, model, loss, _BATCH, inference(), class_weight)
+            fit_targets(held_out, model, loss, class_weight)
+            rehearse(held_out, model, loss, _BATCH, inference())
         step = training_step(model, loss, optimizer, max_norm, sums, accumulate)
         scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss)
         run = told.begin(Run(model, optimizer, loss, history, epochs))
@@ -238,7 +240,7 @@ def evaluate(
     """
     check_model("evaluate", model)
     source, sums = source_of("evaluate", model, x, y, sample_weight, lengths), Sums()
-    loss, _ = rehearse(source, model, loss, batch_size, inference())
+    loss, _ = fit_targets(source, model, loss)
     batches = groups(source.pass_over(batch_size), 1)
     score = run_pass(batches, scoring_step(model, loss, sums), sums, Metrics(metrics, loss))
     if not np.isfinite(score.loss):

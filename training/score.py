@@ -82,14 +82,14 @@ class Sums:
         """
         for array in arrays:
             self._faults += ~xp.isfinite(array).all()
-        loss, _, _, _, faults = to_numpy(self._sums)
-        if self.where and not (np.isfinite(loss) and faults == 0):
+        sums = to_numpy(self._sums)
+        if self.where and not (np.isfinite(sums[0]) and sums[-1] == 0):
             raise self._diverged()
-        return self.means()
+        return self.means(sums)
 
-    def means(self) -> Score:
-        """The means so far; 0 if nothing has a weight."""
-        loss, accuracy, weight, _, _ = to_numpy(self._sums)
+    def means(self, sums: np.ndarray | None = None) -> Score:
+        """The means so far, by the sums if they are on the host already; 0 if nothing has a weight."""
+        loss, accuracy, weight, _, _ = to_numpy(self._sums) if sums is None else sums
         weight = weight or 1
         return Score(float(loss / weight), float(accuracy / weight) if self._scored else None)
 

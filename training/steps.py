@@ -1,13 +1,13 @@
 """What is done with each batch: a step of training, inference that is scored, and a trial before the first step."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import Any, TypeAlias
 
 from ..backend import Array, captured, synchronize, xp
 from ..data.weights import class_weights
-from ..layers import Layer, Loss
+from ..layers import Layer, Loss, inference
 from .inputs import fitting, loss_for, on_host
 from .metrics import Metrics
 from .optimizer import Optimizer, clip_grad_norm
@@ -24,47 +24,59 @@ def groups(batches: Iterator[Batch], size: int) -> Iterator[Group]:
         yield group
 
 
-def rehearse(
-    source: Source,
-    model: Layer,
-    loss: Loss | None,
-    batch_size: int,
-    within: AbstractContextManager[None],
-    class_weight: Any = None,
-) -> tuple[Loss, Any]:
-    """Infer a batch, so that what does not fit is met before the first step; the targets take the outputs' shape.
+def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: Any = None) -> tuple[Loss, Any]:
+    """Infer a sample or two: from now on the source's targets have the outputs' shape, and its weights are all in one.
 
     Args:
-        source: of the batches, which from now on give the loss what it takes.
+        source: of the batches.
         model: which does not change.
         loss: None for the default one.
-        batch_size: of the batches that there will be.
-        within: of inference or, for data to be trained on, a rehearsal.
         class_weight: as for :func:`fit`.
 
     Returns:
         The loss, and the weight of each class or None.
 
     Raises:
+        ValueError, TypeError: as the model raises them for such data.
+    """
+    with _named(source.caller), inference():
+        batch = next(source.trial(2))
+        outputs = batch.infer(model).shape
+        loss = loss_for(source.caller, loss, batch.targets[0] if source.labels is None else source.labels)
+        if class_weight is not None:
+            labels = None if source.labels is None else on_host(source.labels)
+            class_weight = class_weights(labels, class_weight, outputs[-1]).astype(model.dtype)
+        source.change(fitting(source.caller, loss, outputs, batch.inputs, class_weight, model.dtype))
+    return loss, class_weight
+
+
+def rehearse(source: Source, model: Layer, loss: Loss, batch_size: int, within: AbstractContextManager[None]) -> None:
+    """Infer a batch and its loss, so that what does not fit is met before the first step.
+
+    Args:
+        source, model, loss: which do not change.
+        batch_size: of the batches that there will be.
+        within: of inference or, for data to be trained on, a rehearsal.
+
+    Raises:
         ValueError, TypeError: as the model and the loss raise them for such data.
     """
-    try:
+    with _named(source.caller):
         with within:
-            batch = next(source.trial(batch_size))
-            outputs = batch.forward(model)[0]
-            loss = loss_for(source.caller, loss, batch.targets[0] if source.labels is None else source.labels)
-            if class_weight is not None:
-                labels = None if source.labels is None else on_host(source.labels)
-                class_weight = class_weights(labels, class_weight, outputs.shape[-1]).astype(model.dtype)
-            source.change(fitting(source.caller, loss, outputs.shape, batch.inputs, class_weight, model.dtype))
-            for number, batch in enumerate(source.trial(batch_size)):
-                loss(batch.forward(model)[0] if number else outputs, *batch.targets)
+            for batch in source.trial(batch_size):
+                loss(batch.forward(model)[0], *batch.targets)
         synchronize()  # on a device a label out of range is met here
+
+
+@contextmanager
+def _named(caller: str) -> Iterator[None]:
+    """Let errors say which call they came in."""
+    try:
+        yield
     except (ValueError, TypeError) as error:
-        if type(error) not in (ValueError, TypeError) or str(error).startswith(source.caller):
+        if type(error) not in (ValueError, TypeError) or str(error).startswith(caller):
             raise
-        raise type(error)(f"{source.caller}: {error}") from error
-    return loss, class_weight
+        raise type(error)(f"{caller}: {error}") from error
 
 
 def training_step(

@@ -14,7 +14,8 @@ from ...backend import xp
 from ...layers import Embedding, Layer
 from ...layers.recurrent import Recurrent
 from ...training.files import write_file
-from .writers import WRITERS, Shape, Writer
+from .writer import Shape, Writer
+from .writers import WRITERS
 
 OPSET, IR_VERSION = 17, 8  # of 2022: all programs in use read them, and nothing newer is needed
 
@@ -44,7 +45,7 @@ def export(
     shape = _sample_shape(model, first) if input_shape is None else tuple(input_shape)
     if input_shape is None and not shape:
         raise ValueError(f"export: {type(model).__name__} does not tell the shape of its input: give input_shape")
-    writer = Writer(model, np.dtype(model.dtype or dtype), rank=len(shape) + 1)
+    writer = Writer(model, np.dtype(model.dtype or dtype), len(shape) + 1, WRITERS)
     writer.layer(model, "", "input")
     writer.nodes[-1].output[:] = ["output"]
     input_dtype = np.dtype("int64") if isinstance(first, Embedding) else writer.dtype

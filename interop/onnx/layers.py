@@ -1,6 +1,6 @@
 """From an ONNX node and its weights to the xpnn layer that computes it, for both ``load`` and ``Backend``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,6 +13,7 @@ from .node import Node, shortest
 L = TypeVar("L", bound=layers.Layer)
 Lengths = tuple[int, ...]
 
+LAYER_NORM = ("axis", "epsilon", "stash_type")
 WINDOW = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
 
 ACTIVATIONS = {"RNN": ["Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"]}
@@ -33,12 +34,24 @@ def with_params(layer: L, **values: Array | None) -> L:
     return layer
 
 
+ACTIVATION_LAYERS: dict[str, tuple[Callable[[SimpleNamespace], layers.Layer], *tuple[str, ...]]] = {
+    "Elu": (lambda o: layers.ELU(shortest(o.alpha)), "alpha"),
+    "Gelu": (lambda o: layers.GELU(o.approximate), "approximate"),
+    "HardSigmoid": (lambda o: layers.HardSigmoid(shortest(o.alpha, 1 / 6), shortest(o.beta)), "alpha", "beta"),
+    "HardSwish": (lambda o: layers.HardSwish(),),
+    "LeakyRelu": (lambda o: layers.LeakyReLU(shortest(o.alpha)), "alpha"),
+    "Relu": (lambda o: layers.ReLU(),),
+    "Sigmoid": (lambda o: layers.Sigmoid(),),
+    "Softplus": (lambda o: layers.Softplus(),),
+    "Tanh": (lambda o: layers.Tanh(),),
+}
+"""For each operator that is an activation, what makes the layer of its attributes, and their names."""
+
+
 def activation(node: Node) -> layers.Layer:
-    """The layer of a LeakyRelu, Relu, Sigmoid or Tanh node."""
-    if node.op == "LeakyRelu":
-        return layers.LeakyReLU(shortest(node.options("alpha").alpha))
-    node.options()
-    return {"Relu": layers.ReLU, "Sigmoid": layers.Sigmoid, "Tanh": layers.Tanh}[node.op]()
+    """The layer of one of these nodes."""
+    make, *names = ACTIVATION_LAYERS[node.op]
+    return make(node.options(*names))
 
 
 def check_elementwise(node: Node) -> None:
@@ -135,9 +148,8 @@ def conv_transpose(node: Node, W: Array, b: Array | None) -> layers.ConvTranspos
             node.refuse(key, "xpnn's transposed convolution is given its padding", getattr(o, key))
     w = window(node, o, W.shape[2:])
     settings = w.kernel, w.stride, _padding(node, w), tuple(o.output_padding or (0, 0)), o.group
-    layer = layers.ConvTranspose2D(
-        *(len(W), W.shape[1] * o.group, *settings), dilation=w.dilation, bias=b is not None, rng=0, dtype=W.dtype.name
-    )
+    options: dict[str, Any] = {"dilation": w.dilation, "bias": b is not None, "rng": 0, "dtype": W.dtype.name}
+    layer = layers.ConvTranspose2D(len(W), W.shape[1] * o.group, *settings, **options)
     return with_params(layer, W=W, b=b)
 
 
@@ -223,6 +235,13 @@ def batch_norm(node: Node, rank: int, weights: Sequence[Array]) -> layers.BatchN
     layer = with_params(kind(*arguments, dtype=gamma.dtype.name), gamma=gamma, beta=beta)
     layer.buffers.update(running_mean=mean, running_var=var)
     return layer
+
+
+def layer_norm(node: Node, gamma: Array, beta: Array | None, affine: bool = True) -> layers.LayerNorm:
+    """The layer of a LayerNormalization node; without ``affine``, gamma is 1 throughout."""
+    eps = shortest(node.options(*LAYER_NORM).epsilon)
+    layer = layers.LayerNorm(gamma.shape, eps, affine, bias=beta is not None or not affine, dtype=gamma.dtype.name)
+    return with_params(layer, gamma=gamma, beta=beta) if affine else layer
 
 
 def embedding(W: Array) -> layers.Embedding:

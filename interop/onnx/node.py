@@ -28,9 +28,11 @@ class UnsupportedNodeError(ValueError):
 
 
 CHOICES: dict[str, tuple[Any, ...]] = {
+    "approximate": ("none", "tanh"),
     "auto_pad": ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"),
     "direction": ("forward", "reverse", "bidirectional"),
     "reduction": ("none", "add", "mul", "max", "min"),
+    "stash_type": (onnx.TensorProto.FLOAT, onnx.TensorProto.BFLOAT16),
 }
 # fmt: off
 FLAGS = {
@@ -111,9 +113,11 @@ def _defaults(op: str, opset: int) -> dict[str, Any]:
     return {a.name: _plain_value(a.default_value) for a in attributes if a.default_value.name}
 
 
-def shortest(value: float) -> float:
-    """The shortest decimal number that float32 rounds to the same value, since attributes are float32.
+def shortest(value: float, usual: float = 0.0) -> float:
+    """``usual`` if float32 rounds it to the same value, else the shortest decimal number that it does.
 
-    A slope of 0.01 is thus restored as 0.01, not as 0.009999999776482582.
+    Attributes are float32. A slope of 0.01 is thus restored as 0.01, not as 0.009999999776482582.
     """
+    if np.float32(value) == np.float32(usual):
+        return usual
     return float(str(np.float32(value)))

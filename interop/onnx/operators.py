@@ -7,8 +7,9 @@ from typing import TypeAlias
 from numpy.lib.array_utils import normalize_axis_index
 
 from ...backend import Array, to_numpy, xp
-from ...layers import Dropout, GlobalAvgPool1D, GlobalMaxPool1D, Layer, Softmax
+from ...layers import Dropout, GlobalAvgPool1D, GlobalMaxPool1D, LogSoftmax, Softmax
 from . import layers as make
+from .elementwise import ELEMENTWISE, apply, at_least_one
 from .node import Node
 
 Result: TypeAlias = Array | tuple[Array, ...]
@@ -27,29 +28,19 @@ def _padded(x: Array, w: make.Window, border: float, beyond: float) -> Array:
     return xp.pad(x, ((0, 0), (0, 0), *((0, n) for n in w.beyond)), constant_values=beyond) if any(w.beyond) else x
 
 
-def _at_least_one(x: Array) -> Array:
-    """The batch x, or one sample of zeros in place of none, since layers refuse an empty batch."""
-    return x if len(x) else xp.zeros((1, *x.shape[1:]), dtype=x.dtype)
-
-
-def _apply(layer: Layer, x: Array) -> Array:
-    """The layer's output, of no samples for none."""
-    return layer(_at_least_one(x))[: len(x)]
-
-
 def _conv(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
     layer, window = make.conv(node, W, b, x.shape[2:])
-    return _apply(layer, _padded(x, window, 0, 0))
+    return apply(layer, _padded(x, window, 0, 0))
 
 
 def _conv_transpose(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
-    return _apply(make.conv_transpose(node, W, b), x)
+    return apply(make.conv_transpose(node, W, b), x)
 
 
 def _upsample(node: Node, x: Array, *others: Array | None) -> Array:
     """With scales behind the region of interest, which counts for another mode only; sizes may stand behind them."""
     scales = others[: 2 if node.op == "Resize" and node.opset > 10 else 1][-1] if others else None
-    return _apply(make.upsample(node, None if scales is None else to_numpy(scales).tolist()), x)
+    return apply(make.upsample(node, None if scales is None else to_numpy(scales).tolist()), x)
 
 
 def _max_pool(node: Node, x: Array) -> Array:
@@ -57,7 +48,7 @@ def _max_pool(node: Node, x: Array) -> Array:
     if len(node.outputs) > 1:
         node.refuse("Indices", "xpnn's max-pooling does not tell where the maxima lie")
     images = x if x.dtype.kind == "f" else x.astype("float32")  # exact, since the operator allows 8 bits
-    return _apply(layer, _padded(images, window, -xp.inf, -xp.inf)).astype(x.dtype)
+    return apply(layer, _padded(images, window, -xp.inf, -xp.inf)).astype(x.dtype)
 
 
 def _average_pool(node: Node, x: Array) -> Array:
@@ -65,7 +56,7 @@ def _average_pool(node: Node, x: Array) -> Array:
     layer, window = make.pool(node, x.shape[2:])
 
     def mean(images: Array, border: int) -> Array:
-        return _apply(layer, _padded(images, window, border, 0))
+        return apply(layer, _padded(images, window, border, 0))
 
     return mean(x, 0) / mean(xp.ones_like(x), node.attributes.get("count_include_pad", 0))
 
@@ -73,34 +64,30 @@ def _average_pool(node: Node, x: Array) -> Array:
 def _global_pool(node: Node, x: Array) -> Array:
     node.options()
     pool = GlobalAvgPool1D() if node.op == "GlobalAveragePool" else GlobalMaxPool1D()
-    return _apply(pool, x.reshape(*x.shape[:2], prod(x.shape[2:]))).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
+    return apply(pool, x.reshape(*x.shape[:2], prod(x.shape[2:]))).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
 
 
 def _gemm(node: Node, A: Array, B: Array, C: Array | None = None) -> Array:
-    y = _apply(make.gemm(node, B), A.T if node.attributes.get("transA") else A)
+    y = apply(make.gemm(node, B), A.T if node.attributes.get("transA") else A)
     return y if C is None else y + node.attributes.get("beta", 1.0) * xp.broadcast_to(C, y.shape)
 
 
 def _matmul(node: Node, A: Array, B: Array) -> Array:
     node.options()
     by_layer = B.ndim == 2 and A.ndim > 1 and A.dtype.name in ("float32", "float64")
-    return _apply(make.dense(B.T), A) if by_layer else A @ B
+    return apply(make.dense(B.T), A) if by_layer else A @ B
 
 
 def _batch_normalization(node: Node, x: Array, *weights: Array) -> Array:
     images = x if x.ndim in (2, 3, 4) else x.reshape(*x.shape[:2], 1, prod(x.shape[2:]))
-    return _apply(make.batch_norm(node, images.ndim, weights), images).reshape(x.shape)
+    return apply(make.batch_norm(node, images.ndim, weights), images).reshape(x.shape)
 
 
 def _softmax(node: Node, x: Array) -> Array:
     """Softmax or its logarithm along one axis; before opset 13, along that axis and all later ones, flattened."""
     axis = normalize_axis_index(node.options("axis").axis, x.ndim)
     z = x.swapaxes(axis, -1) if node.opset >= 13 else x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
-    if node.op == "Softmax":
-        y = _apply(Softmax(), z)
-    else:
-        z = z - z.max(-1, keepdims=True)
-        y = z - xp.log(xp.exp(z).sum(-1, keepdims=True))
+    y = apply(Softmax() if node.op == "Softmax" else LogSoftmax(), z)
     return y.swapaxes(axis, -1) if node.opset >= 13 else y.reshape(x.shape)
 
 
@@ -158,7 +145,7 @@ def _gather(node: Node, data: Array, indices: Array) -> Array:
     axis = normalize_axis_index(node.options("axis").axis, data.ndim)
     indices = _in_range(indices, data.shape[axis])
     by_layer = data.ndim == 2 and axis == 0 and data.dtype.name in ("float32", "float64") and indices.ndim
-    return _apply(make.embedding(data), indices) if by_layer else xp.take(data, indices, axis=axis)
+    return apply(make.embedding(data), indices) if by_layer else xp.take(data, indices, axis=axis)
 
 
 def _scatter_nd(node: Node, data: Array, indices: Array, updates: Array) -> Array:
@@ -180,7 +167,7 @@ def _dropout(node: Node, x: Array, ratio: Array | None = None, training: Array |
         node.refuse(
             "training_mode", "ONNX leaves the random numbers open (with a ratio above 0), and xpnn draws its own"
         )
-    return _apply(Dropout(p), x), xp.ones(x.shape, dtype=bool)
+    return apply(Dropout(p), x), xp.ones(x.shape, dtype=bool)
 
 
 def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) -> tuple[Array, ...]:
@@ -203,7 +190,7 @@ def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) 
     for state in states:
         if state.shape != first.shape:
             raise ValueError(f"expected a state of {first.shape}, batch first, got {state.shape}")
-    N, x, states = len(x), _at_least_one(x), [_at_least_one(state) for state in states]
+    N, x, states = len(x), at_least_one(x), [at_least_one(state) for state in states]
     outputs, lasts = [], []
     for d, layer in enumerate(recurrents):
         turn = slice(None, None, -1) if d or o.direction == "reverse" else slice(None)
@@ -215,57 +202,43 @@ def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) 
     return y, *(swap(xp.stack(components, axis=1)) for components in zip(*lasts, strict=True))
 
 
-def _activation(node: Node, x: Array) -> Array:
-    return _apply(make.activation(node), x)
-
-
-def _elementwise(function: Callable[..., Array]) -> Callable[..., Array]:
-    def operator(node: Node, *values: Array) -> Array:
-        make.check_elementwise(node)
-        return function(*values)
-
-    return operator
+def _layer_normalization(node: Node, x: Array, gamma: Array, beta: Array | None = None) -> tuple[Array, ...]:
+    """Also the mean and 1 / sqrt(var + epsilon) of each normalisation."""
+    o = node.options(*make.LAYER_NORM)
+    axis = normalize_axis_index(o.axis, x.ndim)
+    shape, axes = x.shape[axis:], tuple(range(axis, x.ndim))
+    layer = make.layer_norm(node, xp.broadcast_to(gamma, shape), None if beta is None else xp.broadcast_to(beta, shape))
+    y = apply(layer, x.reshape(prod(x.shape[:axis]), *shape)).reshape(x.shape)
+    return y, x.mean(axes, keepdims=True), 1 / xp.sqrt(x.var(axes, keepdims=True) + o.epsilon)
 
 
 OPERATORS: dict[str, Callable[..., Result]] = {
-    "Abs": _elementwise(lambda x: abs(x)),
-    "Add": _elementwise(lambda a, b: a + b),
+    **ELEMENTWISE,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
     "Concat": _concat,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
-    "Exp": _elementwise(lambda x: xp.exp(x)),
     "Flatten": _flatten,
     "GRU": _recurrent,
     "Gather": _gather,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool,
-    "Identity": _elementwise(lambda x: x),
     "LSTM": _recurrent,
-    "LeakyRelu": _activation,
-    "Log": _elementwise(lambda x: xp.log(x)),
+    "LayerNormalization": _layer_normalization,
     "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "MaxPool": _max_pool,
-    "Mul": _elementwise(lambda a, b: a * b),
-    "Neg": _elementwise(lambda x: -x),
     "RNN": _recurrent,
     "ReduceMean": _reduce,
     "ReduceSum": _reduce,
-    "Relu": _activation,
     "Reshape": _reshape,
     "Resize": _upsample,
     "ScatterND": _scatter_nd,
-    "Sigmoid": _activation,
     "Softmax": _softmax,
-    "Sqrt": _elementwise(lambda x: xp.sqrt(x)),
     "Squeeze": _squeeze,
-    "Sub": _elementwise(lambda a, b: a - b),
-    "Sum": _elementwise(lambda first, *others: sum(others, first)),
-    "Tanh": _activation,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
     "Upsample": _upsample,
@@ -274,8 +247,8 @@ OPERATORS: dict[str, Callable[..., Result]] = {
 
 # fmt: off
 ANY_DTYPE = {
-    "Abs", "Add", "Concat", "Flatten", "Gather", "Identity", "MatMul", "MaxPool", "Mul", "Neg", "ReduceSum", "Reshape",
-    "ScatterND", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+    "Abs", "Add", "Clip", "Concat", "Div", "Flatten", "Gather", "Identity", "MatMul", "MaxPool", "Mul", "Neg",
+    "ReduceSum", "Reshape", "ScatterND", "Squeeze", "Sub", "Transpose", "Unsqueeze",
 }
 # fmt: on
 """Operators that need no layer, and so compute in any dtype; MaxPool brings integers to its layer and back."""

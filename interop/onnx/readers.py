@@ -8,6 +8,7 @@ from ...backend import Array, to_numpy
 from ...layers import Layer
 from ...layers.pool import Pool
 from . import layers as make
+from .modern_readers import MODERN, product
 from .node import Node, shortest
 from .walk import LayerReader, Reader
 
@@ -19,11 +20,6 @@ def _axes(reader: Reader, node: Node) -> list[int] | None:
     value = reader.constant(node, 1)
     node.options("axes", "keepdims", "noop_with_empty_axes")
     return node.attributes.get("axes") if value is None else value.tolist()
-
-
-def _operand(reader: Reader, node: Node) -> int:
-    """The index of the input that is a constant, of a node with two inputs; the other one is a value."""
-    return 1 - node.inputs.index(reader.sources(node)[0])
 
 
 def _gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -49,7 +45,7 @@ def _add(reader: Reader, node: Node) -> tuple[Layer, str]:
     matmul = reader.behind(value, "MatMul")
     if not matmul:
         node.refuse("operator", "xpnn has no layer that adds a constant alone")
-    return _matmul(reader, matmul[0], reader.weight(node, _operand(reader, node), 0, 1))
+    return _matmul(reader, matmul[0], reader.weight(node, reader.operand(node), 0, 1))
 
 
 def _subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
@@ -63,10 +59,10 @@ def _subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
     for node in (mul, mean):
         make.check_elementwise(node)
     layer, x = _pool(reader, pool)
-    W, bias = reader.weight(mul, _operand(reader, mul), 3), reader.weight(add, _operand(reader, add), 3)
+    W, bias = reader.weight(mul, reader.operand(mul), 3), reader.weight(add, reader.operand(add), 3)
     if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
         mul.refuse("input 1", "xpnn's subsampling has one coefficient and one bias a map", W.shape)
-    area = reader.number(mean, _operand(reader, mean), 0.0)
+    area = reader.number(mean, reader.operand(mean), 0.0)
     size: Any = layer.size
     if layer.stride != size or any(layer.padding) or area != prod(size):
         pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum", layer.stride)
@@ -149,8 +145,8 @@ def _softmax(reader: Reader, node: Node) -> tuple[Layer, str]:
     if rank is None and axis >= 0:
         node.refuse("axis", "which axis is the last one is unknown, as the model gives no shape", axis)
     if axis not in (-1, (rank or 0) - 1):
-        node.refuse("axis", "xpnn's Softmax works along the last axis", axis)
-    return layers.Softmax(), node.inputs[0]
+        node.refuse("axis", "xpnn's softmax works along the last axis", axis)
+    return layers.Softmax() if node.op == "Softmax" else layers.LogSoftmax(), node.inputs[0]
 
 
 def _dropout(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -178,8 +174,8 @@ def _gather(reader: Reader, node: Node) -> tuple[Layer, str]:
 def _scaled_tanh(reader: Reader, node: Node) -> tuple[Layer, str]:
     usual = layers.ScaledTanh()
     found = reader.behind(reader.sources(node)[0], "Tanh", "Mul")
-    amplitude = reader.number(node, _operand(reader, node), usual.amplitude)
-    slope = reader.number(found[1], _operand(reader, found[1]), usual.slope) if found else None
+    amplitude = reader.number(node, reader.operand(node), usual.amplitude)
+    slope = reader.number(found[1], reader.operand(found[1]), usual.slope) if found else None
     if amplitude is None or slope is None:
         node.refuse("operator", "xpnn multiplies by a constant only before and after Tanh, and to subsample")
     for each in (node, *found):
@@ -197,7 +193,7 @@ def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
         make.check_elementwise(each)
     if total.attributes.get("keepdims", 1) or reader.ranks.get(rows.inputs[0]) != 2:
         total.refuse("keepdims", "xpnn's RBF gives (N, K) from (N, F)", total.attributes.get("keepdims", 1))
-    centers = reader.weight(difference, _operand(reader, difference), 2)
+    centers = reader.weight(difference, reader.operand(difference), 2)
     return layers.RBF(to_numpy(centers), dtype=centers.dtype.name), rows.inputs[0]
 
 
@@ -238,11 +234,12 @@ def _refuse_cell(reader: Reader, node: Node) -> tuple[Layer, str]:
     node.refuse("output", "the batch comes first in xpnn, so a Squeeze and, for all states, a Transpose must follow")
 
 
-def _activation(reader: Reader, node: Node) -> tuple[Layer, str]:
-    return make.activation(node), node.inputs[0]
+def _mul(reader: Reader, node: Node) -> tuple[Layer, str]:
+    return product(reader, node) or _scaled_tanh(reader, node)
 
 
 READERS: dict[str, LayerReader] = {
+    **MODERN,
     "Add": _add,
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
@@ -254,19 +251,16 @@ READERS: dict[str, LayerReader] = {
     "Gather": _gather,
     "Gemm": _gemm,
     "LSTM": _refuse_cell,
-    "LeakyRelu": _activation,
+    "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "MaxPool": _pool,
-    "Mul": _scaled_tanh,
+    "Mul": _mul,
     "Neg": _rbf,
     "RNN": _refuse_cell,
-    "Relu": _activation,
     "Reshape": _reshape,
     "Resize": _upsample,
-    "Sigmoid": _activation,
     "Softmax": _softmax,
     "Squeeze": _last_state,
-    "Tanh": _activation,
     "Transpose": _states,
     "Upsample": _upsample,
 }

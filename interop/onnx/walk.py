@@ -24,8 +24,9 @@ COPIES = 16
 
 # fmt: off
 SAME_RANK = {
-    "Add", "BatchNormalization", "Dropout", "Identity", "LeakyRelu", "MatMul", "Mul", "Relu", "Sigmoid", "Softmax",
-    "Tanh",
+    "Add", "BatchNormalization", "Clip", "Div", "Dropout", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish",
+    "Identity", "LayerNormalization", "LeakyRelu", "LogSoftmax", "MatMul", "Mul", "PRelu", "Relu", "Sigmoid",
+    "Softmax", "Softplus", "Tanh",
 }
 # fmt: on
 
@@ -183,6 +184,10 @@ class Reader:
             value = next(iter(self.sources(node)), "")
         return found
 
+    def operand(self, node: Node) -> int:
+        """The index of the input that is a constant, of a node with two inputs; the other one is a value."""
+        return 1 - node.inputs.index(self.sources(node)[0])
+
     def sources(self, node: Node) -> list[str]:
         """The node's inputs that depend on the model's input."""
         return [name for name in node.inputs if name in self._before]
@@ -223,7 +228,7 @@ class Reader:
         number = float(value.reshape(()))
         if value.dtype != np.float32:
             return number
-        return usual if np.float32(usual) == np.float32(number) else shortest(number)
+        return shortest(number, usual)
 
 
 LayerReader: TypeAlias = Callable[[Reader, Node], tuple[Layer, str]]

@@ -150,6 +150,31 @@ FOREIGN = {
         ),
         "GlobalAvgPool2D",
     ),
+    "Gelu": (one_node("Gelu", [ROWS], opset=20, approximate="tanh"), "GELU"),
+    "GELU, halved first": (
+        of_nodes(
+            [
+                helper.make_node("Mul", ["half", "x"], ["h"]),
+                helper.make_node("Div", ["x", "root"], ["d"]),
+                helper.make_node("Erf", ["d"], ["e"]),
+                helper.make_node("Add", ["one", "e"], ["t"]),
+                helper.make_node("Mul", ["t", "h"], ["y"]),
+            ],
+            {"x": ROWS},
+            {"half": np.float32(0.5), "root": np.float32(1.4142135), "one": np.float32(1)},
+        ),
+        "GELU",
+    ),
+    "Clip of old": (one_node("Clip", [ROWS], opset=10, min=-0.5, max=0.25), "Clip"),
+    "Clip of old, above": (one_node("Clip", [ROWS], opset=10, max=0.25), "Clip"),
+    "Clip, below": (one_node("Clip", [ROWS], [np.float32(-0.5)]), "Clip"),
+    "HardSigmoid": (one_node("HardSigmoid", [ROWS]), "HardSigmoid"),
+    "PRelu of one slope": (one_node("PRelu", [IMAGE], [normal(1, 1)]), "PReLU"),
+    "PRelu": (one_node("PRelu", [IMAGE], [normal(3, 1, 1)]), "PReLU"),
+    "LayerNormalization, axis counted from the left": (
+        one_node("LayerNormalization", [IMAGE], [normal(6, 5), normal(6, 5)], axis=2, epsilon=0.25),
+        "LayerNorm",
+    ),
     "Identity and Constant": (
         of_nodes(
             [
@@ -266,6 +291,8 @@ def scaled(count):
 
 
 TWICE = np.array([1, 1, 2, 1.5], "float32")
+GELU = {"one": np.float32(1), "half": np.float32(0.5)}
+HALVED = "h = Mul(x, half); d = Div(x, root); e = Erf(d); t = Add(e, one); y = Mul(h, t)"
 REFUSED = [
     # (operator, what of it, the model)
     ("Add", "axis", parsed("y = Add<axis = 0, broadcast = 1>(x, w)", opset=6, w=np.float32(1))),
@@ -294,6 +321,7 @@ REFUSED = [
         "training_mode",
         parsed("y, m, v = BatchNormalization<training_mode = 1>(x, gamma, beta, mean, var)", IMAGE, **NORM),
     ),
+    ("Clip", "input 2", parsed("z = ReduceMean<keepdims = 0>(x); y = Clip(x, low, z)", low=np.float32(0))),
     ("Conv", "auto_pad", parsed('y = Conv<auto_pad = "SAME_UPPER", strides = [2, 2]>(x, W);', IMAGE, W=K)),
     ("Conv", "input 1", parsed("y = Conv(x, x)", normal(3, 3, 6, 5))),
     ("Conv", "kernel_shape", parsed("y = Conv<kernel_shape = [3, 3]>(x, W)", IMAGE, W=K)),
@@ -306,6 +334,8 @@ REFUSED = [
         "output_shape",
         parsed("y = ConvTranspose<output_shape = [7, 6]>(x, W)", IMAGE, W=normal(3, 4, 2, 2)),
     ),
+    ("Div", "operator", parsed("y = Div(x, w)", w=np.float32(2))),
+    ("Div", "operator", parsed("a = Mul(x, w); s = Softplus(a); y = Div(s, v)", w=np.float32(2), v=np.float32(3))),
     ("Dropout", "output 1", parsed("z, y = Dropout(x)", out="bool")),
     ("Dropout", "ratio", parsed("z = ReduceMean<keepdims = 0>(x); y = Dropout(x, z)")),
     ("Dropout", "training_mode", parsed("y = Dropout(x, p, t)", p=np.float32(0.5), t=TRUE)),
@@ -329,6 +359,7 @@ REFUSED = [
     ("LSTM", "layout", lstm(", layout = 1", x=normal(2, 1, 6))),
     ("LSTM", "output", lstm(after="y = Identity(s)")),
     ("LSTM", "sequence_lens", lstm(inputs=", , lengths", lengths=np.array([2, 1], "int32"))),
+    ("LayerNormalization", "axis", parsed("y = LayerNormalization<axis = 1>(x, W)", SEQUENCES, W=normal(6))),
     ("MatMul", "input 1", parsed("y = MatMul(x, W)", SEQUENCES, W=normal(2, 6, 4))),
     ("MaxPool", "ceil_mode", parsed(f"y = MaxPool<{HALF}, ceil_mode = 1>(x)", IMAGE)),
     ("MaxPool", "dilations", parsed("y = MaxPool<kernel_shape = [2, 2], dilations = [2, 2]>(x)", IMAGE)),
@@ -339,7 +370,11 @@ REFUSED = [
     ("Mul", "operator", parsed("a = Mul(x, s); t = Tanh(a); y = Mul(t, s)", s=np.ones((1, 1, 1), "float32"))),
     ("Mul", "operator", parsed("y = Mul(x, w)", w=np.float32(2))),
     ("Mul", "operator", parsed("z = Mul(x, w); y = Add(z, b)", w=np.float32(2), b=normal(6))),
+    ("Mul", "operator", parsed("e = Erf(x); t = Add(e, one); m = Mul(x, t); y = Mul(m, half)", **GELU)),
+    ("Mul", "operator", parsed(HALVED, **GELU, root=np.float32(1.5))),
+    ("Mul", "operator", parsed("z = Neg(x); s = Sigmoid(z); y = Mul(x, s)")),
     ("Neg", "operator", parsed("y = Neg(x)")),
+    ("PRelu", "input 1", parsed("y = PRelu(x, w)", IMAGE, w=normal(6, 1))),
     ("Neg", "operator", parsed(RBF, **{**CENTERS, "one": np.array([0])})),
     ("ReduceSum", "keepdims", parsed(RBF.replace("= 0", "= 1"), **CENTERS)),
     ("Relu", "input 0", parsed("i = Cast<to = 6>(x); y = Relu(i)", out="int32")),
@@ -377,7 +412,7 @@ def test_every_refusal_in_the_code_is_tried_above(tmp_path):
             load(saved(model, tmp_path))
         tried.add(caught.value.reason)
     code = set()
-    for name in ("layers.py", "walk.py", "readers.py"):
+    for name in ("layers.py", "walk.py", "readers.py", "modern_readers.py"):
         tree = ast.parse((Path(interop.__file__).parent / "onnx" / name).read_text(encoding="utf-8"))
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         reasons = [call.args[1] for call in calls if getattr(call.func, "attr", "") == "refuse"]

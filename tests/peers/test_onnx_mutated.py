@@ -105,6 +105,40 @@ LOADED = {
         {"zeros": np.zeros((2, 3, 2, 2), "f"), "table": np.array([[0, 0], [0, 2], [1, 1]]), "K": f(3, 2, 2), "b": f(2)},
         (3, 6, 5),
     ),
+    "GELU": (
+        [
+            node("LayerNormalization", ["x", "g", "b"], ["n"], axis=-1, epsilon=1e-5),
+            node("Div", ["n", "root"], ["d"]),
+            node("Erf", ["d"], ["e"]),
+            node("Add", ["e", "one"], ["t"]),
+            node("Mul", ["n", "t"], ["m"]),
+            node("Mul", ["m", "half"], ["y"]),
+        ],
+        {"g": f(4), "b": f(4), "root": np.float32(2**0.5), "one": np.float32(1), "half": np.float32(0.5)},
+        (4,),
+    ),
+    "SiLU": (
+        [
+            node("PRelu", ["x", "alpha"], ["p"]),
+            node("Sigmoid", ["p"], ["s"]),
+            node("Mul", ["p", "s"], ["m"]),
+            node("Elu", ["m"], ["e"], alpha=0.5),
+            node("HardSigmoid", ["e"], ["h"], alpha=0.25),
+            node("Clip", ["h", "low", "high"], ["y"]),
+        ],
+        {"alpha": f(3, 1, 1), "low": np.float32(0.25), "high": np.float32(0.75)},
+        (3, 2, 4),
+    ),
+    "Softplus": (
+        [
+            node("HardSwish", ["x"], ["h"]),
+            node("Mul", ["h", "beta"], ["b"]),
+            node("Softplus", ["b"], ["s"]),
+            node("Div", ["s", "beta"], ["y"]),
+        ],
+        {"beta": np.float32(2)},
+        (4,),
+    ),
     "Residual": (
         [
             node("Relu", ["x"], ["r"]),

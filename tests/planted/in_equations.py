@@ -1,5 +1,6 @@
 """The errors that are planted in equations: in ``layers``, ``models`` and ``training``."""
 
+from planted.in_modern import MODERN
 from planted.in_resizing import RESIZING
 from planted.planting import Mutation
 
@@ -630,7 +631,7 @@ RECURRENT = [
     ),
 ]
 
-EQUATIONS = [*LAYERS, *RESIZING, *RECURRENT]
+EQUATIONS = [*LAYERS, *MODERN, *RESIZING, *RECURRENT]
 """Found by gradcheck."""
 
 SLICES = [

@@ -99,8 +99,16 @@ ONNX = [
         "interop.onnx.layers.batch_norm", ', "spatial")', ")", "does not know spatial", FOREIGN,
     ),
     Mutation(
-        "interop.onnx.operators._at_least_one", "x if len(x) else", "x if True else", "refuses an empty batch",
+        "interop.onnx.elementwise.at_least_one", "x if len(x) else", "x if True else", "refuses an empty batch",
         f"{BACKEND}::test_a_batch_of_no_samples",
+    ),
+    Mutation(
+        "interop.onnx.modern_readers._match", "reader.number(node, index, each) == each", "True", "takes any constant",
+        REFUSED,
+    ),
+    Mutation(
+        "interop.onnx.modern_readers._match", "value if x in (None, value) else None", "value", "takes any value as x",
+        REFUSED,
     ),
     Mutation(
         "interop.onnx.operators._in_range", "if wrong.size", "if False", "lets indices wrap",

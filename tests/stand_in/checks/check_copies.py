@@ -58,11 +58,12 @@ def assert_copies_only_batches(
 ) -> None:
     """Train a little: each step uploads x and y (and so many arrays more), each epoch waits once, to fetch its sums.
 
-    Before the first epoch one batch more is uploaded, and the device is asked whether it fits and the model is finite.
+    Before the first epoch two samples and one batch are uploaded, and the device is asked whether they fit and the
+    model is finite.
     """
     with watch() as seen:
         nn.fit(model, x, y, epochs=EPOCHS, batch_size=BATCH, verbose=False, **options)
-    assert seen.uploads == (2 + more_a_step) * STEPS * EPOCHS + 2, str(seen)
+    assert seen.uploads == (2 + more_a_step) * STEPS * EPOCHS + 4, str(seen)
     assert seen.synchronisations == EPOCHS + FIRST, str(seen)
 
 
@@ -148,7 +149,7 @@ def test_validation_waits_once_more_an_epoch(task):
     model, x, y = task
     with watch() as seen:
         nn.fit(model, x, y, epochs=EPOCHS, batch_size=BATCH, validation=(x, y), verbose=False)
-    assert seen.uploads == 2 * STEPS * EPOCHS + 2 * EPOCHS + 4, str(seen)  # 20 samples are one batch of evaluate
+    assert seen.uploads == 2 * STEPS * EPOCHS + 2 * EPOCHS + 8, str(seen)  # 20 samples are one batch of evaluate
     assert seen.synchronisations == 2 * EPOCHS + FIRST + 1, str(seen)
 
 
@@ -165,7 +166,7 @@ def test_evaluate_waits_once(task):
     model, x, y = task
     with watch() as seen:
         nn.evaluate(model, x, y, batch_size=BATCH)
-    assert (seen.uploads, seen.synchronisations) == (2 * STEPS, 1), str(seen)
+    assert (seen.uploads, seen.synchronisations) == (2 * STEPS + 2, 1), str(seen)  # two samples show the outputs' shape
 
 
 def test_predict_fetches_each_batch(task):
@@ -216,7 +217,7 @@ class TestChecksThatWait:
         model = build()
         with watch() as seen, pytest.raises(ValueError, match="a label lies outside"):
             nn.fit(model, x, y + 4, epochs=1, batch_size=BATCH, verbose=False)
-        assert (seen.uploads, seen.synchronisations) == (2, FIRST), str(seen)
+        assert (seen.uploads, seen.synchronisations) == (4, FIRST), str(seen)
 
     def test_symbol_out_of_range(self):
         build, x, y = TASKS["CharRNN"]

@@ -1,0 +1,107 @@
+"""From ONNX nodes to the layers of ``layers/modern``, starting at the last node, as in ``readers.py``."""
+
+import math
+from itertools import permutations
+from typing import Any
+
+from ... import layers
+from ...layers import Layer
+from . import layers as make
+from .node import Node, shortest
+from .walk import LayerReader, Reader
+
+# Patterns: an operator and its inputs, where "x" is the value that the layer reads, and a number this very constant.
+_ERF = ("Erf", ("Div", "x", math.sqrt(2)))
+_CUBIC = ("Add", "x", ("Mul", ("Mul", "x", ("Mul", "x", "x")), 0.044715))
+_TANH = ("Tanh", ("Mul", _CUBIC, math.sqrt(2 / math.pi)))
+
+
+def product(reader: Reader, node: Node) -> tuple[Layer, str] | None:
+    """The SiLU or GELU whose last node this Mul is, if there is one."""
+    patterns: list[tuple[Layer, Any]] = [(layers.SiLU(), ("Mul", "x", ("Sigmoid", "x")))]
+    for how, t in (("none", _ERF), ("tanh", _TANH)):
+        twice = ("Add", t, 1.0)  # halved after the product, as PyTorch writes it, or before
+        patterns.append((layers.GELU(how), ("Mul", ("Mul", "x", twice), 0.5)))
+        patterns.append((layers.GELU(how), ("Mul", ("Mul", "x", 0.5), twice)))
+    for layer, pattern in patterns:
+        x = _match(reader, node.outputs[0], pattern)
+        if x is not None:
+            return layer, x
+    return None
+
+
+def _match(reader: Reader, value: str, pattern: Any, x: str | None = None) -> str | None:
+    """The value x of the pattern, which must be the one given if there is one; None if the pattern does not fit."""
+    if pattern == "x":
+        return value if x in (None, value) else None
+    node = reader.producers.get(value)
+    if node is None or node.op != pattern[0] or len(node.inputs) != len(pattern) - 1:
+        return None
+    make.check_elementwise(node)
+    for order in permutations(range(len(node.inputs))) if node.op in ("Add", "Mul") else [range(len(node.inputs))]:
+        found, fits = x, True
+        for index, each in zip(order, pattern[1:], strict=True):
+            if isinstance(each, float):
+                fits = fits and reader.number(node, index, each) == each
+            else:
+                found = _match(reader, node.inputs[index], each, found) if fits else None
+                fits = found is not None
+        if fits:
+            return found
+    return None
+
+
+def _softplus(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """Softplus(beta x) / beta."""
+    make.check_elementwise(node)
+    found = reader.behind(node.inputs[0], "Softplus", "Mul")
+    after = reader.number(node, 1, 1.0) if found else None
+    before = reader.number(found[1], reader.operand(found[1]), 1.0) if found else None
+    if after is None or after != before:
+        node.refuse("operator", "xpnn divides only at the end of a softplus, by its beta")
+    make.check_elementwise(found[1])
+    return layers.Softplus(after), reader.sources(found[1])[0]
+
+
+def _clip(reader: Reader, node: Node) -> tuple[Layer, str]:
+    o = node.options("min", "max")
+    bounds = []
+    for index, attribute, none in ((1, o.min, -math.inf), (2, o.max, math.inf)):
+        given = len(node.inputs) > index and node.inputs[index]
+        bound = reader.number(node, index, 0.0) if given else none if attribute is None else shortest(attribute)
+        if bound is None:
+            node.refuse(f"input {index}", "xpnn's hyperparameters are constants of the model")
+        bounds.append(bound)
+    return layers.ReLU6() if bounds == [0, 6] else layers.Clip(*bounds), node.inputs[0]
+
+
+def _prelu(reader: Reader, node: Node) -> tuple[Layer, str]:
+    node.options()
+    alpha, rank = reader.weight(node, 1, 1, 2, 3, 4), reader.ranks.get(node.inputs[0], 0)
+    channels = alpha.shape == (alpha.size, *[1] * ((1 if node.opset < 7 else rank - 1) - 1))
+    if alpha.size > 1 and not channels:
+        node.refuse("input 1", "xpnn's PReLU has one slope, or one for each channel", alpha.shape)
+    layer = layers.PReLU(alpha.size, dtype=alpha.dtype.name)
+    return make.with_params(layer, alpha=alpha.reshape(-1)), node.inputs[0]
+
+
+def _layer_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
+    gamma, beta = reader.weight(node, 1, 1, 2, 3), reader.optional_weight(node, 2, 1, 2, 3)
+    axis, rank = node.options(*make.LAYER_NORM).axis, reader.ranks.get(node.inputs[0], 0)
+    if gamma.ndim != (-axis if axis < 0 else rank - axis) or (beta is not None and beta.shape != gamma.shape):
+        node.refuse("axis", "xpnn's LayerNorm has a gamma, and a beta if any, for each value that it normalises", axis)
+    plain = reader.graph.from_xpnn and node.inputs[1].endswith("/ones")
+    return make.layer_norm(node, gamma, beta, affine=not plain), node.inputs[0]
+
+
+def _activation(reader: Reader, node: Node) -> tuple[Layer, str]:
+    return make.activation(node), node.inputs[0]
+
+
+MODERN: dict[str, LayerReader] = {
+    **dict.fromkeys(make.ACTIVATION_LAYERS, _activation),
+    "Clip": _clip,
+    "Div": _softplus,
+    "LayerNormalization": _layer_norm,
+    "PRelu": _prelu,
+}

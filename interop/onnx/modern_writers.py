@@ -1,0 +1,67 @@
+"""The ONNX nodes of ``layers/modern``: operators of opset 17 where there is one, else the nodes that PyTorch writes."""
+
+import math
+
+import numpy as np
+
+from ... import layers
+from ...backend import to_numpy
+from .writer import Writer, Writers
+
+
+def _silu(w: Writer, layer: layers.SiLU, x: str) -> str:
+    return w.node("Mul", x, w.node("Sigmoid", x))
+
+
+def _gelu(w: Writer, layer: layers.GELU, x: str) -> str:
+    if layer.approximate == "none":
+        t = w.node("Erf", w.node("Div", x, w.number(math.sqrt(2))))
+    else:
+        cube = w.node("Mul", x, w.node("Mul", x, x))
+        inner = w.node("Add", x, w.node("Mul", cube, w.number(0.044715)))
+        t = w.node("Tanh", w.node("Mul", inner, w.number(math.sqrt(2 / math.pi))))
+    return w.node("Mul", w.node("Mul", x, w.node("Add", t, w.number(1.0))), w.number(0.5))
+
+
+def _softplus(w: Writer, layer: layers.Softplus, x: str) -> str:
+    if layer.threshold < 20:
+        raise ValueError(f"export: {layer} is another function than ONNX's Softplus, which has no threshold")
+    if layer.beta == 1:
+        return w.node("Softplus", x)
+    return w.node("Div", w.node("Softplus", w.node("Mul", x, w.number(layer.beta))), w.number(layer.beta))
+
+
+def _clip(w: Writer, layer: layers.Clip, x: str) -> str:
+    return w.node("Clip", x, *(w.number(bound) if math.isfinite(bound) else "" for bound in (layer.low, layer.high)))
+
+
+def _hard_sigmoid(w: Writer, layer: layers.HardSigmoid, x: str) -> str:
+    return w.node("HardSigmoid", x, alpha=layer.slope, beta=layer.offset)
+
+
+def _prelu(w: Writer, layer: layers.PReLU, x: str) -> str:
+    alpha = to_numpy(layer.params["alpha"])
+    return w.node(
+        "PRelu", x, w.weight(layer, "alpha", alpha.reshape(-1, *[1] * (0 if len(alpha) == 1 else w.rank - 2)))
+    )
+
+
+def _layer_norm(w: Writer, layer: layers.LayerNorm, x: str) -> str:
+    weights = [w.weight(layer, key) for key in layer.params]
+    weights = weights or [w.constant(f"{w._path}/ones", np.ones(layer.normalized_shape))]
+    return w.node("LayerNormalization", x, *weights, axis=-len(layer.normalized_shape), epsilon=layer.eps)
+
+
+MODERN: Writers = {
+    layers.Clip: (_clip, None),
+    layers.ELU: (lambda w, layer, x: w.node("Elu", x, alpha=layer.alpha), None),
+    layers.GELU: (_gelu, None),
+    layers.HardSigmoid: (_hard_sigmoid, None),
+    layers.HardSwish: (lambda w, layer, x: w.node("HardSwish", x), None),
+    layers.LayerNorm: (_layer_norm, None),
+    layers.LogSoftmax: (lambda w, layer, x: w.node("LogSoftmax", x, axis=-1), None),
+    layers.PReLU: (_prelu, None),
+    layers.ReLU6: (_clip, None),
+    layers.SiLU: (_silu, None),
+    layers.Softplus: (_softplus, None),
+}
