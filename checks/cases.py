@@ -52,6 +52,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, L.Conv2D(2, 3, (3, 2), stride=(2, 3), padding=(1, 2)), (2, 2, 5, 4))
     yield _case(rng, L.Conv2D(4, 6, 2, padding=1, dilation=(2, 3), groups=2), (2, 4, 4, 4))
     yield _case(rng, L.Conv2D(4, 2, (2, 3), padding=(0, 1), dilation=(2, 1), groups=2), (2, 4, 4, 3))
+    yield _case(rng, L.Conv2D(1, 2, 2, padding="same"), (2, 1, 2, 3))
     yield _case(rng, L.MappedConv2D(3, ((0, 1), (2,), (1, 0, 2)), 2, padding=1), (2, 3, 3, 4))
     yield _case(rng, L.MaxPool2D(2), (2, 2, 4, 4))
     yield _case(rng, L.MaxPool2D(3, 2, 1), (2, 2, 5, 4))
@@ -91,6 +92,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     tagger = models.Sequential(L.RNN(3, 3, return_sequences=True), L.Dense(3, 3))
     yield _case(rng, tagger, (2, 3, 3), lengths=[1, 3])
     yield from _loss_cases(rng)
+    yield from _resizing_cases(rng)
     yield from _modern_cases(rng)
 
 
@@ -114,6 +116,22 @@ def _loss_cases(rng: np.random.Generator) -> Iterator[Case]:
     for binary in (L.BinaryCrossEntropy(), L.BinaryCrossEntropy(pos_weight=[0.5, 2.0, 3.0])):
         yield _case(rng, binary, (2, 3), targets=rng.random((2, 3)))
         yield _case(rng, binary, (2, 3), targets=rng.integers(0, 2, (2, 3)), weights=rng.random((2, 3)))
+
+
+def _resizing_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Of the layers in ``layers/modern`` that resize images and signals."""
+    yield _case(rng, L.Conv1D(2, 4, 2, bias=False), (2, 2, 4))
+    yield _case(rng, L.Conv1D(4, 6, 3, stride=2, padding=1, dilation=2, groups=2), (2, 4, 6))
+    yield _case(rng, L.Conv1D(2, 2, 2, padding="same"), (2, 2, 4))
+    yield _case(rng, L.MaxPool1D(3, 2, 1), (2, 2, 5))
+    yield _case(rng, L.AvgPool1D(3, 2, 1), (2, 2, 5))
+    yield _case(rng, L.GlobalMaxPool1D(), (2, 3, 4))
+    yield _case(rng, L.GlobalMaxPool2D(), (2, 3, 3, 4))
+    yield _case(rng, L.GlobalAvgPool1D(), (2, 3, 4))
+    yield _case(rng, L.ConvTranspose2D(2, 2, 2, bias=False), (2, 2, 2, 2))
+    yield _case(rng, L.ConvTranspose2D(2, 3, (3, 2), (2, 3), (1, 0), (1, 2)), (2, 2, 2, 3))
+    yield _case(rng, L.ConvTranspose2D(4, 6, 2, output_padding=1, groups=2, dilation=2), (2, 4, 2, 3))
+    yield _case(rng, L.Upsample2D((2, 3)), (2, 2, 3, 2))
 
 
 def _modern_cases(rng: np.random.Generator) -> Iterator[Case]:

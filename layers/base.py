@@ -235,10 +235,10 @@ class Layer:
 
         return checked
 
-    def _check_images(self, x: Array, channels: int | str, window: Window) -> None:
-        """Raise unless x is a batch of images (N, channels, H, W) into which the window fits."""
-        self._check(x, "N", channels, "H", "W")
-        if min(window.positions(x.shape[2:])) < 1:
+    def _check_images(self, x: Array, channels: int | str, window: Window, axes: str = "HW") -> None:
+        """Raise unless x is a batch (N, channels, H, W), or for one axis (N, channels, L), that holds the window."""
+        self._check(x, "N", channels, *axes)
+        if min(window.positions((1, *x.shape[2:])[-2:])) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
 
 

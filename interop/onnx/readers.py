@@ -1,8 +1,12 @@
 """From the ONNX nodes that make up a layer to the layer, starting at the last node."""
 
+from math import prod
+from typing import Any
+
 from ... import layers
 from ...backend import Array, to_numpy
 from ...layers import Layer
+from ...layers.pool import Pool
 from . import layers as make
 from . import recurrent_readers as cells
 from .modern_readers import MODERN, product
@@ -51,9 +55,10 @@ def _subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
     if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
         mul.refuse("input 1", "xpnn's subsampling has one coefficient and one bias a map", W.shape)
     area = reader.number(mean, reader.operand(mean), 0.0)
-    if layer.stride != layer.size or layer.padding != (0, 0) or area != layer.size[0] * layer.size[1]:
+    size: Any = layer.size
+    if layer.stride != size or any(layer.padding) or area != prod(size):
         pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum", layer.stride)
-    subsample = layers.Subsample2D(W.size, layer.size, rng=0, dtype=W.dtype.name)
+    subsample = layers.Subsample2D(W.size, size, rng=0, dtype=W.dtype.name)
     return make.with_params(subsample, W=W.reshape(-1), b=bias.reshape(-1)), x
 
 
@@ -61,7 +66,7 @@ def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
     scatter = reader.producers.get(node.inputs[1])
     if scatter is not None and scatter.op == "ScatterND":
         return _mapped_conv(reader, node, scatter)
-    conv, _ = make.conv2d(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
+    conv, _ = make.conv(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
     return conv, node.inputs[0]
 
 
@@ -71,21 +76,32 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
     reduction = scatter.options("reduction").reduction
     if reduction not in (None, "none"):
         scatter.refuse("reduction", "xpnn writes each place once", reduction)
-    conv, _ = make.conv2d(node, zeros, b)
+    conv, _ = make.conv(node, zeros, b)
     connections: list[list[int]] = [[] for _ in range(len(zeros))]
     pairs = [] if table is None or table.ndim != 2 or table.shape[1] != 2 else table.tolist()
     for d, c in pairs:
         connections[d].append(c)
     sorted_pairs = [[d, c] for d, maps in enumerate(connections) for c in maps]
-    if zeros.any() or not pairs or pairs != sorted_pairs or conv.groups != 1 or conv.dilation != (1, 1):
+    plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.pads[0] == conv.pads[1]
+    if zeros.any() or not pairs or pairs != sorted_pairs or not plain:
         scatter.refuse("indices", "xpnn's connection table goes by output map, one kernel a pair, zeros elsewhere")
-    settings = conv.kernel_size, conv.stride, conv.padding
+    settings: Any = conv.kernel_size, conv.stride, conv.pads[0]
     mapped = layers.MappedConv2D(zeros.shape[1], connections, *settings, rng=0, dtype=kernels.dtype.name)
     return make.with_params(mapped, W=kernels, b=b), node.inputs[0]
 
 
-def _pool(reader: Reader, node: Node) -> tuple[make.Pool2D, str]:
-    return make.pool2d(node)[0], node.inputs[0]
+def _conv_transpose(reader: Reader, node: Node) -> tuple[Layer, str]:
+    weights = reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1)
+    return make.conv_transpose(node, *weights), node.inputs[0]
+
+
+def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
+    scales = reader.constant(node, 2 if node.op == "Resize" and node.opset > 10 else 1)
+    return make.upsample(node, None if scales is None else scales.tolist()), node.inputs[0]
+
+
+def _pool(reader: Reader, node: Node) -> tuple[Pool, str]:
+    return make.pool(node)[0], node.inputs[0]
 
 
 def _batch_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -99,9 +115,12 @@ def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
     axis, rank = node.options("axis").axis, reader.ranks.get(node.inputs[0], 0)
     if axis not in (1, 1 - rank):
         node.refuse("axis", "xpnn's Flatten keeps the batch and nothing else", axis)
-    if pool := reader.behind(node.inputs[0], "GlobalAveragePool"):
+    if pool := reader.behind(node.inputs[0], "GlobalAveragePool|GlobalMaxPool"):
         pool[0].options()
-        return layers.GlobalAvgPool2D(), pool[0].inputs[0]
+        signals = layers.GlobalAvgPool1D, layers.GlobalMaxPool1D
+        images = layers.GlobalAvgPool2D, layers.GlobalMaxPool2D
+        kinds = signals if reader.ranks.get(pool[0].inputs[0]) == 3 else images
+        return kinds[pool[0].op == "GlobalMaxPool"](), pool[0].inputs[0]
     return layers.Flatten(), node.inputs[0]
 
 
@@ -172,6 +191,7 @@ READERS: dict[str, LayerReader] = {
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
     "Flatten": _flatten,
     "GRU": cells.refuse_cell,
@@ -186,8 +206,10 @@ READERS: dict[str, LayerReader] = {
     "RNN": cells.refuse_cell,
     "ReduceSum": cells.reduce_sum,
     "Reshape": cells.reshape,
+    "Resize": _upsample,
     "Softmax": _softmax,
     "Squeeze": cells.last_state,
     "Transpose": cells.states,
+    "Upsample": _upsample,
 }
 """For the last operator of a layer's nodes, the function that makes the layer and names the value it reads."""

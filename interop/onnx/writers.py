@@ -6,6 +6,8 @@ import numpy as np
 
 from ... import layers
 from ...backend import to_numpy
+from ...layers.conv import Convolution
+from ...layers.pool import Pool
 from ...layers.recurrent import Recurrent
 from ...models import Sequential
 from .layers import CELLS
@@ -34,13 +36,18 @@ def _dense(w: Writer, layer: layers.Dense, x: str) -> str:
     return w.node("Add", z, *b) if b else z
 
 
-def _window(size: tuple[int, int], layer: Any) -> dict[str, Any]:
+def _window(size: tuple[int, ...], layer: Any) -> dict[str, Any]:
     return {"kernel_shape": size, "strides": layer.stride, "pads": layer.padding * 2}
 
 
-def _conv(w: Writer, layer: layers.Conv2D, x: str) -> str:
-    options = {**_window(layer.kernel_size, layer), "dilations": layer.dilation, "group": layer.groups}
-    return w.node("Conv", x, w.weight(layer, "W"), *w.bias(layer), **options)
+def _conv(w: Writer, layer: Convolution, x: str) -> str:
+    options: dict[str, Any] = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "dilations": layer.dilation}
+    dilated = max(layer.dilation) > 1  # onnxruntime has no auto_pad for it
+    options |= {"auto_pad": "SAME_UPPER"} if layer.padding == "same" and not dilated else {"pads": sum(layer.pads, ())}
+    op = "Conv"
+    if isinstance(layer, layers.ConvTranspose2D):
+        op, options["output_padding"] = "ConvTranspose", layer.output_padding
+    return w.node(op, x, w.weight(layer, "W"), *w.bias(layer), group=layer.groups, **options)
 
 
 def _mapped_conv(w: Writer, layer: layers.MappedConv2D, x: str) -> str:
@@ -51,9 +58,9 @@ def _mapped_conv(w: Writer, layer: layers.MappedConv2D, x: str) -> str:
     return w.node("Conv", x, K, w.weight(layer, "b"), **_window(layer.kernel_size, layer))
 
 
-def _pool(w: Writer, layer: layers.MaxPool2D | layers.AvgPool2D, x: str) -> str:
+def _pool(w: Writer, layer: Pool, x: str) -> str:
     options = _window(layer.size, layer)
-    if isinstance(layer, layers.MaxPool2D):
+    if isinstance(layer, layers.MaxPool1D | layers.MaxPool2D):
         return w.node("MaxPool", x, **options)
     return w.node("AveragePool", x, **options, count_include_pad=1)
 
@@ -70,9 +77,19 @@ def _batch_norm(w: Writer, layer: layers.BatchNorm1D | layers.BatchNorm2D, x: st
     return w.node("BatchNormalization", x, *weights, epsilon=layer.eps, momentum=1 - layer.momentum)
 
 
-def _flatten(w: Writer, layer: layers.Flatten | layers.GlobalAvgPool2D, x: str) -> str:
+def _flatten(w: Writer, layer: layers.Flatten, x: str) -> str:
     w.rank = 2
-    return w.node("Flatten", x if isinstance(layer, layers.Flatten) else w.node("GlobalAveragePool", x))
+    return w.node("Flatten", x)
+
+
+def _global_pool(op: str) -> "LayerWriter":
+    return lambda w, layer, x: _flatten(w, layer, w.node(op, x))
+
+
+def _upsample(w: Writer, layer: layers.Upsample2D, x: str) -> str:
+    scales = w.constant(f"{w._path}/scales", [1, 1, *layer.scale], "float32")
+    places = "asymmetric"  # of pixel i at scale * i
+    return w.node("Resize", x, "", scales, mode="nearest", coordinate_transformation_mode=places, nearest_mode="floor")
 
 
 def _dropout(w: Writer, layer: layers.Dropout, x: str) -> str:
@@ -151,23 +168,30 @@ def _plain(op: str) -> LayerWriter:
     return lambda w, layer, x: w.node(op, x)
 
 
-_image = (None, None)
+_image, _signal = (None, None), (None,)
 WRITERS: Writers = {
     **MODERN,
+    layers.AvgPool1D: (_pool, lambda layer: (None, *_signal)),
     layers.AvgPool2D: (_pool, lambda layer: (None, *_image)),
     layers.BatchNorm1D: (_batch_norm, lambda layer: (layer.num_features,)),
     layers.BatchNorm2D: (_batch_norm, lambda layer: (layer.num_features, *_image)),
     layers.Bidirectional: (_bidirectional, lambda layer: (None, layer.layer.input_size)),
+    layers.Conv1D: (_conv, lambda layer: (layer.in_channels, *_signal)),
     layers.Conv2D: (_conv, lambda layer: (layer.in_channels, *_image)),
+    layers.ConvTranspose2D: (_conv, lambda layer: (layer.in_channels, *_image)),
     layers.Dense: (_dense, lambda layer: (layer.in_features,)),
     layers.Dropout: (_dropout, None),
     layers.Embedding: (_embedding, lambda layer: (None,)),
     layers.Flatten: (_flatten, lambda layer: ()),
     layers.GRU: (_recurrent, lambda layer: (None, layer.input_size)),
-    layers.GlobalAvgPool2D: (_flatten, lambda layer: (None, *_image)),
+    layers.GlobalAvgPool1D: (_global_pool("GlobalAveragePool"), lambda layer: (None, *_signal)),
+    layers.GlobalAvgPool2D: (_global_pool("GlobalAveragePool"), lambda layer: (None, *_image)),
+    layers.GlobalMaxPool1D: (_global_pool("GlobalMaxPool"), lambda layer: (None, *_signal)),
+    layers.GlobalMaxPool2D: (_global_pool("GlobalMaxPool"), lambda layer: (None, *_image)),
     layers.LSTM: (_recurrent, lambda layer: (None, layer.input_size)),
     layers.LeakyReLU: (lambda w, layer, x: w.node("LeakyRelu", x, alpha=layer.slope), None),
     layers.MappedConv2D: (_mapped_conv, lambda layer: (layer.kernels.shape[1], *_image)),
+    layers.MaxPool1D: (_pool, lambda layer: (None, *_signal)),
     layers.MaxPool2D: (_pool, lambda layer: (None, *_image)),
     layers.RBF: (_rbf, lambda layer: (layer.centers.shape[1],)),
     layers.RNN: (_recurrent, lambda layer: (None, layer.input_size)),
@@ -179,4 +203,5 @@ WRITERS: Writers = {
     layers.Softmax: (lambda w, layer, x: w.node("Softmax", x, axis=-1), None),
     layers.Subsample2D: (_subsample, lambda layer: (layer.channels, *_image)),
     layers.Tanh: (_plain("Tanh"), None),
+    layers.Upsample2D: (_upsample, lambda layer: (None, *_image)),
 }

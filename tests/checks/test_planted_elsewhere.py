@@ -1,7 +1,7 @@
 """An error that is planted outside of equations and forms is found by the test that is named beside it.
 
-``planted/in_saving.py``, ``in_readers.py``, ``in_sequences.py``, ``in_training.py`` and ``in_plots.py`` say what is planted.
-The named test, or all of the named file, runs in this process, without the error and with it.
+``planted/in_saving.py``, ``in_readers.py``, ``in_sequences.py``, ``in_training.py`` and ``in_plots.py`` say what is
+planted. The named test, or all of the named file, runs in this process, without the error and with it.
 """
 
 import pytest

@@ -35,8 +35,9 @@ def test_what_keeps_steps():
     mixing = {name for name, cls in layers.items() if cls.keeps_steps is False}
     # fmt: off
     assert mixing == {
-        "Layer", "AvgPool2D", "BatchNorm1D", "BatchNorm2D", "Conv2D", "Flatten", "GlobalAvgPool2D", "MappedConv2D",
-        "MaxPool2D", "RBF", "Subsample2D",
+        "Layer", "AvgPool1D", "AvgPool2D", "BatchNorm1D", "BatchNorm2D", "Conv1D", "Conv2D", "ConvTranspose2D",
+        "Flatten", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D", "MappedConv2D",
+        "MaxPool1D", "MaxPool2D", "RBF", "Subsample2D", "Upsample2D",
     }
     # fmt: on
 

@@ -76,6 +76,27 @@ FOREIGN = {
     "Reshape": (one_node("Reshape", [IMAGE], [np.array([0, -1])]), "Flatten"),
     "Softmax, axis counted from the left": (one_node("Softmax", [ROWS], axis=1), "Softmax"),
     "Conv, padded by its size": (one_node("Conv", [IMAGE], [normal(4, 3, 3, 3)], auto_pad="SAME_UPPER"), "Conv2D"),
+    "Conv of signals": (one_node("Conv", [SEQUENCES], [normal(4, 3, 2)], strides=[2], pads=[1, 1]), "Conv1D"),
+    "Conv, padded at the end": (one_node("Conv", [SEQUENCES], [normal(4, 3, 2)], pads=[0, 1]), "Conv1D"),
+    "ConvTranspose": (
+        one_node("ConvTranspose", [IMAGE], [normal(3, 4, 3, 2), normal(4)], strides=[2, 1], pads=[1, 0, 1, 0]),
+        "ConvTranspose2D",
+    ),
+    "MaxPool of signals": (one_node("MaxPool", [SEQUENCES], kernel_shape=[3], strides=[2]), "MaxPool1D"),
+    "Upsample": (one_node("Upsample", [IMAGE], [np.array([1, 1, 2, 3], "float32")], opset=9), "Upsample2D"),
+    "Resize of old": (one_node("Resize", [IMAGE], [np.array([1, 1, 3, 2], "float32")], opset=10), "Upsample2D"),
+    "Resize, as Keras places pixels": (
+        one_node("Resize", [IMAGE], [np.zeros(0, "float32"), np.array([1, 1, 3, 2], "float32")], mode="nearest"),
+        "Upsample2D",
+    ),
+    "GlobalMaxPool of signals": (
+        of_nodes(
+            [helper.make_node("GlobalMaxPool", ["x"], ["z"]), helper.make_node("Flatten", ["z"], ["y"])],
+            {"x": SEQUENCES},
+            {},
+        ),
+        "GlobalMaxPool1D",
+    ),
     "MaxPool, stride 1 rounded up": (
         one_node("MaxPool", [IMAGE], kernel_shape=[2, 2], strides=[1, 1], ceil_mode=1),
         "MaxPool2D",
@@ -270,6 +291,7 @@ def scaled(count):
     return "; ".join(f"{names[k + 1]} = Gemm<alpha = {1 + k}.0>({names[k]}, W)" for k in range(count))
 
 
+TWICE = np.array([1, 1, 2, 1.5], "float32")
 GELU = {"one": np.float32(1), "half": np.float32(0.5)}
 HALVED = "h = Mul(x, half); d = Div(x, root); e = Erf(d); t = Add(e, one); y = Mul(h, t)"
 REFUSED = [
@@ -304,10 +326,15 @@ REFUSED = [
     ("Conv", "auto_pad", parsed('y = Conv<auto_pad = "SAME_UPPER", strides = [2, 2]>(x, W);', IMAGE, W=K)),
     ("Conv", "input 1", parsed("y = Conv(x, x)", normal(3, 3, 6, 5))),
     ("Conv", "kernel_shape", parsed("y = Conv<kernel_shape = [3, 3]>(x, W)", IMAGE, W=K)),
-    ("Conv", "kernel_shape", parsed("y = Conv(x, W)", SEQUENCES, W=normal(4, 3, 2))),
     ("Conv", "kernel_shape", parsed("y = Conv(x, W)", normal(2, 3, 4, 4, 4), W=normal(4, 3, 2, 2, 2))),
     ("Conv", "pads", parsed("y = Conv<pads = [1, 0, 0, 0]>(x, W)", IMAGE, W=K)),
     ("Conv", "pads", parsed('y = Conv<auto_pad = "VALID", pads = [1, 1, 1, 1]>(x, W)', IMAGE, W=K)),
+    ("ConvTranspose", "kernel_shape", parsed("y = ConvTranspose(x, W)", SEQUENCES, W=normal(3, 4, 2))),
+    (
+        "ConvTranspose",
+        "output_shape",
+        parsed("y = ConvTranspose<output_shape = [7, 6]>(x, W)", IMAGE, W=normal(3, 4, 2, 2)),
+    ),
     ("Div", "operator", parsed("y = Div(x, w)", w=np.float32(2))),
     ("Div", "operator", parsed("a = Mul(x, w); s = Softplus(a); y = Div(s, v)", w=np.float32(2), v=np.float32(3))),
     ("Dropout", "output 1", parsed("z, y = Dropout(x)", out="bool")),
@@ -357,6 +384,9 @@ REFUSED = [
     ("ReduceSum", "operator", lstm(after="y = ReduceSum(h, zero)")),
     ("ReduceSum", "operator", lstm(after="y = ReduceSum<keepdims = 0>(s, zero)")),
     ("Reshape", "shape", parsed("y = Reshape(x, shape)", IMAGE, shape=np.array([-1, 15]))),
+    ("Resize", "mode", parsed('y = Resize<mode = "linear">(x, , s)', IMAGE, s=TWICE)),
+    ("Resize", "nearest_mode", parsed('y = Resize<nearest_mode = "ceil">(x, , s)', IMAGE, s=TWICE)),
+    ("Resize", "scales", parsed("y = Resize(x, , s)", IMAGE, s=TWICE[::-1])),
     ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS + 1, **TABLE)),
     ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS, **{**TABLE, "table": TABLE["table"][::-1]})),
     ("ScatterND", "reduction", parsed(SCATTER.replace("ND(", 'ND<reduction = "add">('), IMAGE, zeros=ZEROS, **TABLE)),

@@ -1,6 +1,7 @@
 """The errors that are planted in equations: in ``layers``, ``models`` and ``training``."""
 
 from planted.in_modern import MODERN
+from planted.in_resizing import RESIZING
 from planted.planting import Mutation
 
 RNN = "W_x W_h b input"
@@ -653,7 +654,7 @@ RECURRENT = [
     ),
 ]
 
-EQUATIONS = [*LAYERS, *MODERN, *RECURRENT]
+EQUATIONS = [*LAYERS, *MODERN, *RESIZING, *RECURRENT]
 """Found by gradcheck."""
 
 SLICES = [
