@@ -14,6 +14,7 @@ from .inference import inference, inferring
 from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D
+from .modern import Add, Concat, Multiply
 from .pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from .rbf import RBF, RBFLoss
 from .residual import Residual
@@ -25,11 +26,13 @@ __all__ = [
     "LSTM",
     "RBF",
     "RNN",
+    "Add",
     "AvgPool2D",
     "Backward",
     "BatchNorm1D",
     "BatchNorm2D",
     "Composite",
+    "Concat",
     "Conv2D",
     "Dense",
     "Dropout",
@@ -42,6 +45,7 @@ __all__ = [
     "Loss",
     "MappedConv2D",
     "MaxPool2D",
+    "Multiply",
     "RBFLoss",
     "ReLU",
     "Residual",

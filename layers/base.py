@@ -36,6 +36,7 @@ class Layer:
         separable: whether each sample's output depends on that sample alone, so that a batch may be processed in
             slices. A subclass that defines ``forward`` or ``__call__`` has False unless it sets it.
         equation: the name of the accelerated function that computes the layer, or "".
+        joins: whether x is a tuple of several arrays; backward then returns the tuple of their gradients.
     """
 
     params: Parameters
@@ -44,6 +45,7 @@ class Layer:
 
     separable: ClassVar[bool] = False
     equation: ClassVar[str] = ""
+    joins: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -192,14 +194,15 @@ class Layer:
             error, text = wrong
             raise error(f"{self}: {text}")
 
-    def _checked(self, y: Array, backward: Backward) -> Backward:
+    def _checked(self, y: Any, backward: Backward) -> Backward:
         """Backward behind a check that dE/dy has y's shape and dtype; of several threads, one at a time."""
-        shape, dtype, locks = y.shape, y.dtype, self.locks
+        expected, locks = [(a.shape, a.dtype) for a in several(y)], self.locks
 
-        def checked(dy: Array) -> Any:
-            if dy.shape != shape or dy.dtype != dtype:
-                got = f"{dy.shape} and {dy.dtype}"
-                raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {shape} and {dtype}, got {got}")
+        def checked(dy: Any) -> Any:
+            got = [(a.shape, a.dtype) for a in several(dy)]
+            if got != expected:
+                want, given = (", ".join(f"{shape} and {dtype}" for shape, dtype in each) for each in (expected, got))
+                raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {want}, got {given}")
             with locks.backward:
                 return backward(dy)
 
@@ -210,6 +213,11 @@ class Layer:
         self._check(x, "N", channels, "H", "W")
         if min(window.positions(x.shape[2:])) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
+
+
+def several(x: Any) -> tuple[Array, ...]:
+    """The arrays of a tuple, or the one array."""
+    return x if isinstance(x, tuple) else (x,)
 
 
 _KINDS = {"integer": "iu", "floating-point": "f"}

@@ -1,0 +1,5 @@
+"""Layers that the source document does not have, and exported networks ask for."""
+
+from .joins import Add, Concat, Multiply
+
+__all__ = ["Add", "Concat", "Multiply"]
