@@ -96,9 +96,9 @@ def gradcheck(
         for key, param in leaf.params.items()
     ]
     of = type(layer).__name__ if isinstance(layer, Composite) else str(layer)
-    for index, (part, d) in enumerate(zip(several(phi.x), dx, strict=True), 1):
+    for index, (part, d) in enumerate(zip(several(phi.x), dx, strict=True)):
         if part.dtype.kind == "f":
-            what = f"input {index}" if isinstance(phi.x, tuple) else "input"
+            what = f"input[{index}]" if isinstance(phi.x, tuple) else "input"
             rows.append(row("", of, what, part, [np.zeros(part.shape) if d is None else d]))
     shapes, dtypes = (", ".join(str(getattr(part, key)) for part in several(phi.x)) for key in ("shape", "dtype"))
     if not rows:

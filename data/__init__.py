@@ -3,6 +3,7 @@
 from .batches import batches
 from .idx import read_idx
 from .images import ImageData, load_images
+from .sequences import bucketed, pad
 from .text import TextData, load_text, windows
 
-__all__ = ["ImageData", "TextData", "batches", "load_images", "load_text", "read_idx", "windows"]
+__all__ = ["ImageData", "TextData", "batches", "bucketed", "load_images", "load_text", "pad", "read_idx", "windows"]

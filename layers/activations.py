@@ -57,6 +57,7 @@ class Activation(Layer):
     """a = f(z), element by element; a subclass gives f and its constants by :meth:`function`."""
 
     separable = True
+    keeps_steps = True
 
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
         """f, called as ``f(z, *constants) -> (a, backward)``, and its constants."""
@@ -164,6 +165,7 @@ class Softmax(Layer):
     """
 
     separable = True
+    keeps_steps = True
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "...")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..backend import Array, Params, Window, xp
 from .inference import inference_mode
+from .lengths import Lengths
 from .locks import Locks
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
 
@@ -34,9 +35,15 @@ class Layer:
         grads: dE/d(parameter) under the same names; backward adds to them, the optimiser clears them.
         buffers: arrays that are saved with the layer, but have no gradient.
         separable: whether each sample's output depends on that sample alone, so that a batch may be processed in
-            slices. A subclass that defines ``forward`` or ``__call__`` has False unless it sets it.
+            slices.
+        takes_lengths: whether ``forward`` and ``__call__`` have the argument ``lengths``, the number of steps of each
+            sequence in a padded batch (N, T, ...).
+        keeps_steps: whether the output has the input's steps, each without influence of the padding; without
+            ``takes_lengths``, each must depend on that step alone.
         equation: the name of the accelerated function that computes the layer, or "".
         joins: whether x is a tuple of several arrays; backward then returns the tuple of their gradients.
+
+    A subclass that defines ``forward`` or ``__call__`` has False for each of the three until it sets them.
     """
 
     params: Parameters
@@ -44,13 +51,16 @@ class Layer:
     buffers: Parameters
 
     separable: ClassVar[bool] = False
+    takes_lengths: ClassVar[bool] = False
+    keeps_steps: ClassVar[bool] = False
     equation: ClassVar[str] = ""
     joins: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if {"forward", "__call__"} & vars(cls).keys() and "separable" not in vars(cls):
-            cls.separable = False
+        if {"forward", "__call__"} & vars(cls).keys():
+            for name in {"separable", "takes_lengths", "keeps_steps"} - vars(cls).keys():
+                setattr(cls, name, False)
 
     def __init__(self, **params: np.ndarray) -> None:
         for value in params.values():
@@ -73,13 +83,34 @@ class Layer:
         """
         raise NotImplementedError
 
-    def __call__(self, x: Array) -> Array:
-        """The output alone, for inference."""
+    def __call__(self, x: Array, lengths: Lengths | None = None) -> Array:
+        """The output alone, for inference; ``lengths`` as for :meth:`with_lengths`."""
+        options, _ = self.with_lengths(x, lengths)
         token = inference_mode.set(True)  # as inference() does, in a third of the time
         try:
-            return self.forward(x, needs_dx=False)[0]
+            return self.forward(x, needs_dx=False, **options)[0]
         finally:
             inference_mode.reset(token)
+
+    def with_lengths(self, x: Any, lengths: Lengths | None) -> tuple[dict[str, Any], Lengths | None]:
+        """What else ``forward`` takes for sequences of these lengths, and the lengths of its output's sequences.
+
+        Args:
+            x: the padded batch (N, T, ...), 0 after each sequence's end.
+            lengths: N integers from 1 to T on the host; None for T each, or for samples that are no sequences.
+
+        Raises:
+            ValueError: the layer would mix the padding into what the sequences hold.
+        """
+        if lengths is None:
+            return {}, None
+        first = several(x)[0]
+        if not (self.takes_lengths or (self.keeps_steps and (first.ndim > 2 or first.dtype.kind != "f"))):
+            raise ValueError(
+                f"{self}: would mix the padding of an input {first.shape} into its sequences of different lengths: put it "
+                "behind a layer that returns the last state, or pass sequences of one length, without lengths"
+            )
+        return {"lengths": lengths} if self.takes_lengths else {}, lengths if self.keeps_steps else None
 
     def children(self) -> Iterable[tuple[str, "Layer"]]:
         """(name, layer) for each layer that this one is made of."""

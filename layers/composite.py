@@ -33,6 +33,16 @@ class Composite(Layer):
         """Whether all children are; valid if ``forward`` itself does not couple samples."""
         return all(child.separable for _, child in self.children())
 
+    @property
+    def takes_lengths(self) -> bool:  # type: ignore[override]
+        """Whether a child does; valid if ``forward`` takes lengths and asks each child's ``with_lengths``."""
+        return any(child.takes_lengths for _, child in self.children())
+
+    @property
+    def keeps_steps(self) -> bool:  # type: ignore[override]
+        """Whether all children do."""
+        return all(child.keeps_steps for _, child in self.children())
+
     def leaves(self) -> Iterator[tuple[str, Layer]]:
         seen: set[int] = set()
         for name, child in self.children():

@@ -63,6 +63,7 @@ class Dense(Layer):
     """
 
     separable = True
+    keeps_steps = True
     equation = "dense"
 
     def __init__(
@@ -105,6 +106,7 @@ class ActivatedDense(Layer):
     """A :class:`Dense` and the activation after it, joined for a form that computes both at once."""
 
     separable = True
+    keeps_steps = True
     equation = "dense_activated"
 
     def __init__(self, dense: Dense, activation: Activation) -> None:

@@ -22,6 +22,8 @@ class Dropout(Layer):
     array([1., 2.], dtype=float32)
     """
 
+    keeps_steps = True
+
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         if not 0 <= p < 1:
             raise ValueError(f"Dropout: expected 0 <= p < 1, got {p}")

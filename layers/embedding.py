@@ -44,6 +44,7 @@ class Embedding(Layer):
     """
 
     separable = True
+    keeps_steps = True
     equation = "embedding"
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None, dtype: str = "float32") -> None:

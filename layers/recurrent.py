@@ -1,6 +1,6 @@
 """What recurrent layers share: the loop over time, sequence lengths, the initial and the last state."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -8,14 +8,12 @@ import numpy as np
 from ..backend import Array, Params, Rng, accelerated, asarray, xp
 from .base import Backward, Layer
 from .init import initial
+from .lengths import Lengths, check_lengths
 from .parameters import with_biases
 from .settings import brief, positive
 
 State: TypeAlias = Array | tuple[Array, ...]
 """h (N, H), or a tuple of such arrays for a layer whose state has several components."""
-
-Lengths: TypeAlias = Sequence[int] | np.ndarray
-"""The number of steps of each sample: (N,) integers on the host."""
 
 Stepped: TypeAlias = tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]
 """What ``step(x_t, state, params)`` gives: the new state, and ``backward(dnew, grads) -> (dx_t, dstate)``."""
@@ -85,6 +83,7 @@ class Recurrent(Layer):
     """
 
     separable = True
+    takes_lengths = True
     equation = "through_time"
 
     biases: ClassVar[dict[str, int]] = {"b": 1}
@@ -115,13 +114,14 @@ class Recurrent(Layer):
         self.input_size, self.hidden_size, self.return_sequences = input_size, hidden_size, return_sequences
         self.bias = bias
 
+    @property
+    def keeps_steps(self) -> bool:  # type: ignore[override]
+        return self.return_sequences
+
     def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
         """As :meth:`forward_from` from a state of zeros, without the last state and its gradient."""
         y, _, backward = self.forward_from(x, None, needs_dx, lengths)
         return y, lambda dy: backward(dy)[0]
-
-    def __call__(self, x: Array, lengths: Lengths | None = None) -> Array:
-        return self.forward(x, needs_dx=False, lengths=lengths)[0]
 
     def forward_from(
         self, x: Array, state: State | None, needs_dx: bool = True, lengths: Lengths | None = None
@@ -148,7 +148,7 @@ class Recurrent(Layer):
         """
         self._check(x, "N", "T", self.input_size)
         N, T, _ = x.shape
-        steps = None if lengths is None else self._check_lengths(lengths, N, T)
+        steps = None if lengths is None else check_lengths(self, lengths, N, T)
         y, last, scan_backward = through_time(
             self.step, x, self._components(state, N), self._biased(self.params), steps, self.return_sequences, needs_dx
         )
@@ -186,14 +186,6 @@ class Recurrent(Layer):
 
     def _state(self, components: tuple[Array, ...]) -> State:
         return components if len(components) > 1 else components[0]
-
-    def _check_lengths(self, lengths: Lengths, N: int, T: int) -> np.ndarray:
-        if not isinstance(lengths, (Sequence, np.ndarray)) or np.asarray(lengths).dtype.kind not in "iu":
-            raise TypeError(f"{self}: expected lengths as whole numbers in a list or NumPy array, got {lengths!r}")
-        host = np.asarray(lengths, dtype="int64")
-        if host.shape != (N,) or host.min() < 1 or host.max() > T:
-            raise ValueError(f"{self}: expected {N} lengths from 1 to {T}, got {lengths!r}")
-        return host
 
     def _arguments(self) -> str:
         options = brief(

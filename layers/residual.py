@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ..backend import Array
 from .base import Backward, Layer
 from .composite import Composite
+from .lengths import Lengths, without_padding
 
 
 class Residual(Composite):
@@ -34,6 +35,8 @@ class Residual(Composite):
     """
 
     separable = Composite.separable
+    takes_lengths = Composite.takes_lengths
+    keeps_steps = Composite.keeps_steps
 
     def __init__(self, body: Layer, shortcut: Layer | None = None) -> None:
         for part in (body,) if shortcut is None else (body, shortcut):
@@ -41,25 +44,29 @@ class Residual(Composite):
                 raise TypeError(f"Residual: expected layers, got {type(part).__name__}")
         self.body, self.shortcut = body, shortcut
 
-    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
+    def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
         branches: list[Array] = []
         steps: list[Backward] = []
+        _, kept = self.with_lengths(x, lengths)
         for part in (self.body, self.shortcut):
-            y, step = (x, _identity) if part is None else part.forward(x, needs_dx)
+            y, step = (x, _identity) if part is None else part.forward(x, needs_dx, **part.with_lengths(x, lengths)[0])
             branches.append(y)
             if needs_dx or (part is not None and part.dtype is not None):  # else no parameter waits for a gradient
                 steps.append(step)
 
         def backward(dy: Array) -> Array | None:
+            dy = without_padding(self, dy, kept)
             gradients = [step(dy) for step in steps]
             if not needs_dx or gradients[0] is None or gradients[1] is None:
                 return None
             return gradients[0] + gradients[1]
 
-        return self._sum(*branches), backward
+        return without_padding(self, self._sum(*branches), kept), backward
 
-    def __call__(self, x: Array) -> Array:
-        return self._sum(self.body(x), x if self.shortcut is None else self.shortcut(x))
+    def __call__(self, x: Array, lengths: Lengths | None = None) -> Array:
+        parts = self.body, self.shortcut
+        branches = (x if part is None else part(x, **part.with_lengths(x, lengths)[0]) for part in parts)
+        return without_padding(self, self._sum(*branches), self.with_lengths(x, lengths)[1])
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         yield "body", self.body

@@ -4,9 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ..backend import Array, xp
 from ..layers import Backward, Composite, Embedding, Layer
 from ..layers.base import several
+from ..layers.lengths import Lengths, without_padding
 from ..layers.parameters import vector_of
 from .plan import Plan
 from .table import summarised
@@ -14,23 +17,27 @@ from .table import summarised
 Node: TypeAlias = tuple[Layer, *tuple[str, ...]]
 """A layer and the names of what it reads."""
 
+Spans: TypeAlias = dict[str, Lengths | None]
+"""The lengths of each value's sequences, None for one without them."""
 
-def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool) -> tuple[Any, Backward]:
+
+def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = None) -> tuple[Any, Backward]:
     """What a node gives, all nodes that read it read; on the way back, their gradients for it are summed."""
     (graph,) = graphs
     steps: list[tuple[str, Sequence[str], Backward]] = []
     needed = dict.fromkeys(graph.inputs, needs_dx)
 
-    def differentiated(name: str, layer: Layer, x: Any, reads: Sequence[str]) -> Array:
+    def differentiated(name: str, layer: Layer, x: Any, options: dict[str, Any]) -> Array:
+        reads = graph.nodes[name][1:]
         needs = any(needed[read] for read in reads)
-        y, step = layer.forward(x, needs)
+        y, step = layer.forward(x, needs, **options)
         needed[name] = needs or layer.dtype is not None  # before the first parameters no gradient is needed
         if needed[name]:
             steps.append((name, [read if needed[read] else "" for read in reads] if needs else [], step))
         return y
 
     def backward(dy: Any) -> Any:
-        gradients: dict[str, Any] = dict(zip(graph.outputs, several(dy), strict=True))
+        gradients: dict[str, Any] = dict(zip(graph.outputs, graph.padded(dy, spans), strict=True))
         for name, reads, step in reversed(steps):
             if name in gradients:  # else no gradient goes through the nodes that read it
                 dx = several(step(gradients.pop(name)))
@@ -40,13 +47,14 @@ def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool) -> tuple[Any, Ba
         of_inputs = tuple(gradients.get(name) for name in graph.inputs)
         return of_inputs if graph.joins else of_inputs[0]
 
-    return graph.run(x, differentiated), backward
+    y, spans = graph.run(x, lengths, differentiated)
+    return y, backward
 
 
-def inferred_in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool) -> tuple[Any, Backward]:
+def inferred_in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = None) -> tuple[Any, Backward]:
     """The same for inference, without backward."""
     (graph,) = graphs
-    return graph.run(x, lambda name, layer, x, reads: layer(x)), several
+    return graph.run(x, lengths, lambda name, layer, x, options: layer(x, **options))[0], several
 
 
 class Graph(Composite):
@@ -81,6 +89,8 @@ class Graph(Composite):
     (2, 8)
     """
 
+    takes_lengths = Composite.takes_lengths
+    keeps_steps = Composite.keeps_steps
     _plan: Plan | None = None
 
     def __init__(
@@ -115,25 +125,37 @@ class Graph(Composite):
     def joins(self) -> bool:  # type: ignore[override]
         return len(self.inputs) > 1
 
-    def forward(self, x: Any, needs_dx: bool = True) -> tuple[Any, Backward]:
-        y, backward = self._planned().run(in_order, x, needs_dx)
+    def forward(self, x: Any, needs_dx: bool = True, lengths: Any = None) -> tuple[Any, Backward]:
+        """As :meth:`Layer.forward`; of several inputs, ``lengths`` may be a tuple, with None for one without steps."""
+        y, backward = self._planned().run(in_order, x, needs_dx, lengths)
         return y, self._checked(y, backward)
 
-    def __call__(self, x: Any) -> Any:
-        return self._planned().run(inferred_in_order, x, False)[0]
+    def __call__(self, x: Any, lengths: Any = None) -> Any:
+        return self._planned().run(inferred_in_order, x, False, lengths)[0]
 
-    def run(self, x: Any, call: Callable[[str, Layer, Any, Sequence[str]], Array]) -> Any:
-        """The outputs, each node computed by ``call(name, layer, what it reads, their names)``."""
+    def run(self, x: Any, lengths: Any, call: Callable[[str, Layer, Any, dict[str, Any]], Array]) -> tuple[Any, Spans]:
+        """The output or outputs, each node's by ``call(name, layer, what it reads, options)``; the lengths of all."""
         values = self._named(x)
+        spans: Spans = (
+            dict(zip(self.inputs, lengths, strict=True))
+            if self.joins and isinstance(lengths, tuple)
+            else (dict.fromkeys(self.inputs, lengths))
+        )
         last = {read: name for name, (_, *reads) in self.nodes.items() for read in reads}
         for name, (layer, *reads) in self.nodes.items():
             arrays = tuple(values[read] for read in reads)
-            values[name] = call(name, layer, arrays if layer.joins else arrays[0], reads)
+            x = arrays if layer.joins else arrays[0]
+            options, spans[name] = layer.with_lengths(x, _common(name, [spans[read] for read in reads]))
+            values[name] = call(name, layer, x, options)
             for read in reads:
                 if last[read] == name and read not in self.outputs:
                     values.pop(read, None)  # nothing reads it any more
-        outputs = tuple(values[name] for name in self.outputs)
-        return outputs if len(outputs) > 1 else outputs[0]
+        outputs = self.padded(tuple(values[name] for name in self.outputs), spans)
+        return outputs if len(outputs) > 1 else outputs[0], spans
+
+    def padded(self, ys: Any, spans: Spans) -> tuple[Array, ...]:
+        """The outputs, or their gradients, with 0 after each sequence's end."""
+        return tuple(without_padding(self, y, spans[name]) for name, y in zip(self.outputs, several(ys), strict=True))
 
     def plan(self, batch_size: int = 64, input_shape: tuple[Any, ...] | None = None) -> str:
         """As :meth:`Sequential.plan`. Layers are fused within a Sequential, which may be a node."""
@@ -156,11 +178,11 @@ class Graph(Composite):
             pairs = zip(self.inputs, shape if self.joins else (shape,), strict=True)
             x = tuple(xp.zeros((1, *sample), dtype=self._input_dtype(name)) for name, sample in pairs)
 
-            def noted(name: str, layer: Layer, x: Any, reads: Sequence[str]) -> Any:
+            def noted(name: str, layer: Layer, x: Any, options: dict[str, Any]) -> Any:
                 ys[name] = layer(x)
                 return ys[name]
 
-            self.run(x, noted)
+            self.run(x, None, noted)
         reads = [", ".join(reads) for _, *reads in self.nodes.values()]
         return summarised(self, [(name, layer, ys[name]) for name, layer in self.children()], reads)
 
@@ -231,3 +253,11 @@ def _node(name: str, layer: Any, reads: Sequence[Any]) -> Node:
     if not fits:
         raise TypeError(f"Graph: {name!r} reads {len(reads)} ({', '.join(map(str, reads))}), but {layer} takes {takes}")
     return layer, *reads
+
+
+def _common(name: str, lengths: Sequence[Lengths | None]) -> Lengths | None:
+    """The lengths of all that a node reads; None if it reads no sequences."""
+    given = [one for one in lengths if one is not None]
+    if any(not np.array_equal(one, given[0]) for one in given):
+        raise ValueError(f"Graph: expected sequences of the same lengths in {name!r}, got {given}")
+    return given[0] if given else None

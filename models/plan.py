@@ -8,6 +8,7 @@ from ..backend import Array, accelerated, batch_slices, describe, runs_by, xp
 from ..layers import Backward, Composite, Dense, Layer, MaxPool2D, ReLU
 from ..layers.activations import Activation
 from ..layers.dense import ActivatedDense
+from ..layers.lengths import Lengths
 from .table import aligned
 
 
@@ -48,11 +49,13 @@ class Plan:
         self.named = _arranged([(str(index), layer) for index, layer in enumerate(layers)])
         self._steps = [layer for _, layer in self.named]
 
-    def run(self, run: Callable[..., tuple[Array, Backward]], x: Array, needs_dx: bool) -> tuple[Array, Backward]:
+    def run(
+        self, run: Callable[..., tuple[Array, Backward]], x: Array, needs_dx: bool, lengths: Lengths | None = None
+    ) -> tuple[Array, Backward]:
         """The output, and the function that differentiates it."""
-        slices = self.slices(x.shape) if isinstance(x, xp.ndarray) else []
+        slices = self.slices(x.shape) if isinstance(x, xp.ndarray) and lengths is None else []
         if len(slices) < 2:
-            return run(self._steps, x, needs_dx)
+            return run(self._steps, x, needs_dx, lengths)
         return in_slices(run, self._steps, x, slices, needs_dx)
 
     def slices(self, shape: tuple[int, ...]) -> list[slice]:

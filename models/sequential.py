@@ -5,33 +5,41 @@ from typing import overload
 
 from ..backend import Array, xp
 from ..layers import Backward, Composite, Layer
+from ..layers.lengths import Lengths, without_padding
 from ..layers.parameters import vector_of
 from .plan import Plan
 from .table import summarised
 
 
-def in_a_row(layers: Sequence[Layer], x: Array, needs_dx: bool) -> tuple[Array, Backward]:
+def in_a_row(
+    layers: Sequence[Layer], x: Array, needs_dx: bool, lengths: Lengths | None = None
+) -> tuple[Array, Backward]:
     """Each layer's output is the next one's input; the gradient goes back through them in reverse."""
     steps: list[Backward] = []
     for layer in layers:
-        x, step = layer.forward(x, needs_dx)
+        options, lengths = layer.with_lengths(x, lengths)
+        x, step = layer.forward(x, needs_dx, **options)
         if needs_dx or layer.dtype is not None:  # before the first parameters no gradient is needed
             steps.append(step)
             needs_dx = True
 
     def backward(dy: Array) -> Array | None:
+        dy = without_padding("Sequential", dy, lengths)
         for step in reversed(steps):
             dy = step(dy)
         return dy if steps else None
 
-    return x, backward
+    return without_padding("Sequential", x, lengths), backward
 
 
-def inferred_in_a_row(layers: Sequence[Layer], x: Array, needs_dx: bool) -> tuple[Array, Backward]:
+def inferred_in_a_row(
+    layers: Sequence[Layer], x: Array, needs_dx: bool, lengths: Lengths | None = None
+) -> tuple[Array, Backward]:
     """The same for inference, without backward."""
     for layer in layers:
-        x = layer(x)
-    return x, lambda dy: None
+        options, lengths = layer.with_lengths(x, lengths)
+        x = layer(x, **options)
+    return without_padding("Sequential", x, lengths), lambda dy: None
 
 
 class Sequential(Composite):
@@ -51,6 +59,8 @@ class Sequential(Composite):
     """
 
     separable = Composite.separable
+    takes_lengths = Composite.takes_lengths
+    keeps_steps = Composite.keeps_steps
     _plan: Plan | None = None
 
     def __init__(
@@ -70,12 +80,12 @@ class Sequential(Composite):
     def joins(self) -> bool:  # type: ignore[override]
         return self.layers[0].joins
 
-    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        y, backward = self.planned().run(in_a_row, x, needs_dx)
+    def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
+        y, backward = self.planned().run(in_a_row, x, needs_dx, lengths)
         return y, self._checked(y, backward)
 
-    def __call__(self, x: Array) -> Array:
-        return self.planned().run(inferred_in_a_row, x, False)[0]
+    def __call__(self, x: Array, lengths: Lengths | None = None) -> Array:
+        return self.planned().run(inferred_in_a_row, x, False, lengths)[0]
 
     def planned(self) -> Plan:
         """How the layers run; rebuilt if ``layers`` has changed."""

@@ -65,7 +65,7 @@ class Add(_Elementwise):
     2
     """
 
-    separable = True
+    separable = keeps_steps = True
 
     def forward(self, x: Any, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_all(x)
@@ -88,7 +88,7 @@ class Multiply(_Elementwise):
     array([[0.5, 1. ]], dtype=float32)
     """
 
-    separable = True
+    separable = keeps_steps = True
 
     def forward(self, x: Any, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_all(x)
@@ -125,6 +125,10 @@ class Concat(_Join):
     def __init__(self, axis: int = 1) -> None:
         super().__init__()
         self.axis = axis
+
+    @property
+    def keeps_steps(self) -> bool:  # type: ignore[override]
+        return self.axis > 1 or self.axis == -1
 
     def forward(self, x: Any, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_all(x)

@@ -1,0 +1,40 @@
+"""Sequences of different lengths in one batch: padded to T steps, with the number of steps of each."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from ..backend import Array, asarray, xp
+
+Lengths: TypeAlias = Sequence[int] | np.ndarray
+"""The number of steps of each sample: (N,) integers on the host."""
+
+
+def check_lengths(of: object, lengths: Lengths, N: int, T: int) -> np.ndarray:
+    """The lengths as an array.
+
+    Args:
+        of: the layer, for errors.
+        lengths: N integers from 1 to T.
+        N, T: the batch's first two axes.
+
+    Raises:
+        TypeError: they are not integers on the host.
+        ValueError: they are not N, or one of them is not in 1 to T.
+    """
+    if not isinstance(lengths, (Sequence, np.ndarray)) or np.asarray(lengths).dtype.kind not in "iu":
+        raise TypeError(f"{of}: expected lengths as whole numbers in a list or NumPy array, got {lengths!r}")
+    host = np.asarray(lengths, dtype="int64")
+    if host.shape != (N,) or host.min() < 1 or host.max() > T:
+        raise ValueError(f"{of}: expected {N} lengths from 1 to {T}, got {lengths!r}")
+    return host
+
+
+def without_padding(of: object, y: Array, lengths: Lengths | None) -> Array:
+    """y (N, T, ...) with 0 after each sequence's end; its transpose is itself. Errors as for :func:`check_lengths`."""
+    if lengths is None:
+        return y
+    N, T = y.shape[:2]
+    alive = np.arange(T) < check_lengths(of, lengths, N, T)[:, None]
+    return xp.where(asarray(alive.reshape(N, T, *(1,) * (y.ndim - 2))), y, 0)
