@@ -91,8 +91,8 @@ def layer_cases(seed: int) -> Iterator[Case]:
     dense = [L.Dense(4, 4) for _ in range(3)]
     fork = models.Graph({"a": dense[0], "b": L.Tanh(), "c": (dense[1], "a"), "d": (L.Add(), "c", "b", "x", "b")})
     yield _case(rng, fork, (3, 4))
-    steps = {"r": L.RNN(3, 3, return_sequences=True), "y": (L.Concat(-1), "r", "x")}
-    yield _case(rng, models.Graph(steps), (3, 4, 3), lengths=[1, 4, 2])
+    rnn = L.RNN(3, 3, return_sequences=True)
+    yield _case(rng, models.Graph({"r": rnn, "y": (L.Concat(-1), "r", "x")}), (3, 4, 3), lengths=[1, 4, 2])
     product = {"a": (dense[2], "x"), "b": (L.Multiply(), "a", "z"), "c": (L.Tanh(), "b")}
     yield _case(rng, models.Graph(product, inputs=("x", "z"), outputs=("c", "a")), ((3, 4), (3, 4)))
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Softmax()), (3, 4))

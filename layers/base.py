@@ -107,8 +107,8 @@ class Layer:
         first = several(x)[0]
         if not (self.takes_lengths or (self.keeps_steps and (first.ndim > 2 or first.dtype.kind != "f"))):
             raise ValueError(
-                f"{self}: would mix the padding of an input {first.shape} into its sequences of different lengths: put it "
-                "behind a layer that returns the last state, or pass sequences of one length, without lengths"
+                f"{self}: would mix the padding of an input {first.shape} into its sequences of different lengths: put "
+                "it behind a layer that returns the last state, or pass sequences of one length, without lengths"
             )
         return {"lengths": lengths} if self.takes_lengths else {}, lengths if self.keeps_steps else None
 

@@ -54,7 +54,11 @@ def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = N
 def inferred_in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = None) -> tuple[Any, Backward]:
     """The same for inference, without backward."""
     (graph,) = graphs
-    return graph.run(x, lengths, lambda name, layer, x, options: layer(x, **options))[0], several
+
+    def inferred(name: str, layer: Layer, x: Any, options: dict[str, Any]) -> Array:
+        return layer(x, **options)
+
+    return graph.run(x, lengths, inferred)[0], several
 
 
 class Graph(Composite):

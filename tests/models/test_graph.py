@@ -146,6 +146,46 @@ def test_a_graph_is_a_layer_with_one_input_or_several(rng):
     assert report.ok, report
 
 
+def test_lengths_go_along_every_branch(rng):
+    """Each sequence of a padded batch gives what it gives alone."""
+    rnn = nn.RNN(3, 3, return_sequences=True, rng=0, **F64)
+    model = nn.Graph(
+        {"r": rnn, "d": (dense(3, 3), "x"), "mix": (nn.Multiply(), "r", "d"), "both": (nn.Concat(-1), "mix", "x")},
+        outputs=("both", "d"),
+    )
+    x, lengths = rng.standard_normal((3, 4, 3)), [2, 4, 1]
+    for n, length in enumerate(lengths):
+        x[n, length:] = 0
+    y, backward = model.forward(dev(x), lengths=lengths)
+    dy = tuple(rng.standard_normal(output.shape) for output in y)
+    dx, grads = host(backward(tuple(map(dev, dy)))), host(model.flat_grads).copy()
+    model.zero_grad()
+    for n, length in enumerate(lengths):
+        alone, one_backward = model.forward(dev(x[n : n + 1, :length]))
+        np.testing.assert_allclose(dx[n, :length], host(one_backward(tuple(dev(d[n : n + 1, :length]) for d in dy)))[0])
+        for one, whole, inferred in zip(alone, y, model(dev(x), lengths), strict=True):
+            np.testing.assert_allclose(host(whole)[n, :length], host(one)[0], rtol=1e-12)
+            np.testing.assert_array_equal(host(inferred), host(whole))
+            assert not host(whole)[n, length:].any()
+    np.testing.assert_allclose(grads, host(model.flat_grads), rtol=1e-11, atol=1e-13)
+
+
+def test_lengths_of_several_inputs(rng):
+    model = nn.Graph(
+        {"r": (nn.RNN(3, 4, rng=0, **F64), "steps"), "t": (dense(2, 4), "table"), "y": (nn.Add(), "r", "t")},
+        inputs=("steps", "table"),
+    )
+    x = dev(rng.standard_normal((2, 5, 3))), dev(rng.standard_normal((2, 2)))
+    short = host(model((x[0][:1, :3], x[1][:1])))
+    np.testing.assert_allclose(host(model(x, ([3, 5], None)))[:1], short, rtol=1e-12)
+    with pytest.raises(ValueError, match="would mix the padding of an input"):
+        model(x, [3, 5])
+    with pytest.raises(ValueError, match="Graph: expected sequences of the same lengths in 's'"):
+        nn.Graph({"s": nn.Add()}, ("a", "b"))((x[0], x[0]), ([3, 5], [4, 5]))
+    with pytest.raises(ValueError, match=r"Concat\(\): would mix the padding"):
+        nn.Graph({"c": (nn.Concat(), "x", "x")})(x[0], [3, 5])
+
+
 def test_it_trains_saves_and_copies(tmp_path, rng):
     x = rng.standard_normal((60, 3)).astype("float32")
     y = (x[:, 0] * x[:, 1] > 0).astype(int)
