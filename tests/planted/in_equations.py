@@ -365,7 +365,7 @@ LAYERS = [
         "gradients[read] + d if read in gradients else d",
         "d",
         "the gradient of one reader for that of all",
-        "a.W a.b input",
+        "a.W a.b input input[0]",
         "Graph",
     ),
     Mutation(
@@ -377,7 +377,12 @@ LAYERS = [
         "Graph",
     ),
     Mutation(
-        "models.graph.in_order", " or layer.dtype is not None", "", "no gradients in training", "a.W a.b", "Graph"
+        "models.graph.in_order",
+        " or layer.dtype is not None",
+        "",
+        "no gradients in training",
+        "a.W a.b c.W c.b r.W_x r.W_h r.b",
+        "Graph",
     ),
     Mutation(
         "models.sequential.in_a_row",
