@@ -246,7 +246,7 @@ class Layer:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
 
 
-def several(x: Any) -> tuple[Array, ...]:
+def several(x: Any) -> tuple[Any, ...]:
     """The arrays of a tuple, or the one array."""
     return x if isinstance(x, tuple) else (x,)
 

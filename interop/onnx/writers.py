@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,8 +12,9 @@ from onnx import helper
 from ... import layers
 from ...backend import to_numpy
 from ...layers import Layer
+from ...layers.base import several
 from ...layers.recurrent import Recurrent
-from ...models import Sequential
+from ...models import Graph, Sequential
 from .layers import CELLS
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -27,26 +29,28 @@ class Writer:
 
     Attributes:
         dtype: of all values but the indices of an Embedding.
-        rank: the number of axes of the last layer's output.
+        rank: the number of axes of what the current layer reads; a layer that changes it sets that of its output.
     """
 
-    def __init__(self, model: Layer, dtype: np.dtype, rank: int) -> None:
+    def __init__(self, model: Layer, dtype: np.dtype, ranks: dict[str, int]) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
-        self.dtype, self.rank = dtype, rank
+        self.dtype, self.rank, self._ranks = dtype, 0, dict(ranks)
         self._owners = {id(leaf): path for path, leaf in model.leaves()}
         self._path = ""
         self._count: Counter[str] = Counter()
 
-    def layer(self, layer: Layer, path: str, x: str) -> str:
-        """Write the layer at this path, which reads x; returns the name of its output."""
-        write, _ = WRITERS.get(Sequential if _is_sequence(layer) else type(layer), (None, None))
+    def layer(self, layer: Layer, path: str, x: Any) -> Any:
+        """Write the layer at this path, which reads x; returns the name of its output, or the tuple of several."""
+        write, _ = WRITERS.get(_kind(layer), (None, None))
         if write is None:
             raise TypeError(f"export: {type(layer).__name__} is none of xpnn's layers, so it has no operator in ONNX")
-        self._path = path
-        return write(self, layer, x)
+        self._path, self.rank = path, self._ranks[several(x)[0]]
+        y = write(self, layer, x)
+        self._ranks |= dict.fromkeys(several(y), self.rank)
+        return y
 
-    def child(self, layer: Layer, name: str, x: str) -> str:
+    def child(self, layer: Layer, name: str, x: Any) -> Any:
         """Write a child of the layer that is being written."""
         path = self._path
         y = self.layer(layer, f"{path}.{name}" if path else name, x)
@@ -61,6 +65,12 @@ class Writer:
         value = f"{name}.out"
         self.nodes.append(helper.make_node(op, inputs, [""] * output + [value], name, **attributes))
         return value
+
+    def rename(self, names: dict[str, str]) -> None:
+        """Give values other names, wherever they are written or read."""
+        for node in self.nodes:
+            for values in (node.input, node.output):
+                values[:] = [names.get(value, value) for value in values]
 
     def constant(self, name: str, value: Any, dtype: Any = None) -> str:
         """Add an initialiser from host data; returns its name."""
@@ -79,24 +89,37 @@ class Writer:
         return [self.weight(layer, "b")] if "b" in layer.params else []
 
     def axis(self, axis: int) -> str:
-        return self.constant(f"axes_{axis}", [axis], "int64")
+        return self.constant(f"/axes_{axis}", [axis], "int64")
 
 
-def _is_sequence(layer: Layer) -> bool:
-    """Whether it is a Sequential, or a model that adds nothing to its layers."""
-    return isinstance(layer, Sequential) and type(layer).forward is Sequential.forward
+def _kind(layer: Layer) -> type[Layer]:
+    """Its class; of a model that adds nothing to a Sequential's or a Graph's layers, that one."""
+    kinds = (kind for kind in (Sequential, Graph) if isinstance(layer, kind) and type(layer).forward is kind.forward)
+    return next(kinds, type(layer))
 
 
-def _sequential(w: Writer, layer: Sequential, x: str) -> str:
+def _sequential(w: Writer, layer: Sequential, x: Any) -> Any:
     for index, child in enumerate(layer.layers):
         x = w.child(child, str(index), x)
     return x
 
 
+def _graph(w: Writer, layer: Graph, x: Any) -> Any:
+    values = dict(zip(layer.inputs, several(x), strict=True))
+    for name, (child, *reads) in layer.nodes.items():
+        arrays = tuple(values[read] for read in reads)
+        values[name] = w.child(child, name, arrays if child.joins else arrays[0])
+    outputs = tuple(values[name] for name in layer.outputs)
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+def _join(op: str) -> "LayerWriter":
+    """By nodes of an operator of two inputs, from left to right, as the layer does."""
+    return lambda w, layer, x: reduce(lambda a, b: w.node(op, a, b), x)
+
+
 def _residual(w: Writer, layer: layers.Residual, x: str) -> str:
-    rank = w.rank
     body = w.child(layer.body, "body", x)
-    w.rank = rank
     return w.node("Add", body, x if layer.shortcut is None else w.child(layer.shortcut, "shortcut", x))
 
 
@@ -195,24 +218,28 @@ def _plain(op: str) -> "LayerWriter":
     return lambda w, layer, x: w.node(op, x)
 
 
-LayerWriter = Callable[[Writer, Any, str], str]
+LayerWriter = Callable[[Writer, Any, Any], Any]
 
 _image = (None, None)
 WRITERS: dict[type[Layer], tuple[LayerWriter, Callable[[Any], Shape] | None]] = {
+    layers.Add: (_join("Add"), None),
     layers.AvgPool2D: (_pool, lambda layer: (None, *_image)),
     layers.BatchNorm1D: (_batch_norm, lambda layer: (layer.num_features,)),
     layers.BatchNorm2D: (_batch_norm, lambda layer: (layer.num_features, *_image)),
+    layers.Concat: (lambda w, layer, x: w.node("Concat", *x, axis=layer.axis), None),
     layers.Conv2D: (_conv, lambda layer: (layer.in_channels, *_image)),
     layers.Dense: (_dense, lambda layer: (layer.in_features,)),
     layers.Dropout: (_dropout, None),
     layers.Embedding: (_embedding, lambda layer: (None,)),
     layers.Flatten: (_flatten, lambda layer: ()),
+    Graph: (_graph, None),
     layers.GRU: (_recurrent, lambda layer: (None, layer.input_size)),
     layers.GlobalAvgPool2D: (_flatten, lambda layer: (None, *_image)),
     layers.LSTM: (_recurrent, lambda layer: (None, layer.input_size)),
     layers.LeakyReLU: (lambda w, layer, x: w.node("LeakyRelu", x, alpha=layer.slope), None),
     layers.MappedConv2D: (_mapped_conv, lambda layer: (layer.kernels.shape[1], *_image)),
     layers.MaxPool2D: (_pool, lambda layer: (None, *_image)),
+    layers.Multiply: (_join("Mul"), None),
     layers.RBF: (_rbf, lambda layer: (layer.centers.shape[1],)),
     layers.RNN: (_recurrent, lambda layer: (None, layer.input_size)),
     layers.ReLU: (_plain("Relu"), None),
