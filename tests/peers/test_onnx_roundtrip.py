@@ -54,6 +54,23 @@ def shared(dtype, rng):
     return nn.Sequential(dense, pair, layers.Residual(pair), nn.Sequential(nn.Sequential(dense)), nn.Softmax())
 
 
+def branched(dtype, rng):
+    """Forks and joins, a row of layers and a residual block as nodes, and a layer at two places."""
+    dense = [nn.Dense(4, 4, rng=rng, dtype=dtype) for _ in range(3)]
+    return nn.Graph(
+        {
+            "row": nn.Sequential(dense[0], nn.Tanh()),
+            "block": layers.Residual(dense[1]),
+            "again": (dense[0], "row"),
+            "sum": (nn.Add(), "again", "block", "row"),
+            "gate": (nn.Sequential(dense[2], nn.Sigmoid()), "block"),
+            "gated": (nn.Multiply(), "sum", "gate", "x"),
+            "two": (nn.Add(), "gated", "sum"),  # at the end of two branches, as a residual block is
+            "all": (nn.Concat(-1), "two", "gated", "x"),
+        }
+    )
+
+
 def shared_over_ranks(dtype, rng):
     """A layer that stands once behind sequences and once behind vectors: MatMul and Gemm, but one W."""
     dense = nn.Dense(6, 6, rng=rng, dtype=dtype)
@@ -69,11 +86,13 @@ def residual_over_ranks(dtype, rng):
 TABLE = ((0, 1), (1, 2), (0, 2), (2,))
 
 CASES = {
+    "Add": (lambda d, r: nn.Graph({"a": nn.Tanh(), "y": (nn.Add(), "x", "a", "x")}), (3,)),
     "AvgPool2D": (lambda d, r: nn.AvgPool2D((2, 3)), (3, 7, 8)),
     "AvgPool2D-padded": (lambda d, r: nn.AvgPool2D(3, (1, 2), (1, 2)), (2, 6, 7)),
     "BatchNorm1D": (lambda d, r: layers.BatchNorm1D(5, eps=0.0625, momentum=0.25, dtype=d), (5,)),
     "BatchNorm1D-signals": (lambda d, r: layers.BatchNorm1D(5, eps=0.25, dtype=d), (5, 4)),
     "BatchNorm2D": (lambda d, r: layers.BatchNorm2D(3, eps=0.0625, dtype=d), (3, 4, 5)),
+    "Concat": (lambda d, r: nn.Graph({"a": nn.AvgPool2D(1), "y": (nn.Concat(), "x", "a")}), (3, 2, 2)),
     "Conv2D": (lambda d, r: nn.Conv2D(3, 4, (2, 3), rng=r, dtype=d), (3, 7, 6)),
     "Conv2D-all": (
         lambda d, r: nn.Conv2D(4, 6, (3, 2), (2, 1), (2, 1), dilation=(1, 2), groups=2, rng=r, dtype=d),
@@ -90,6 +109,7 @@ CASES = {
     "GRU": (lambda d, r: layers.GRU(4, 5, rng=r, dtype=d), (6, 4)),
     "GRU-sequences": (lambda d, r: layers.GRU(4, 3, True, rng=r, dtype=d), (6, 4)),
     "GRU-without-bias": (lambda d, r: layers.GRU(4, 3, bias=False, rng=r, dtype=d), (6, 4)),
+    "Graph": (branched, (4,)),
     "GlobalAvgPool2D": (lambda d, r: layers.GlobalAvgPool2D(), (3, 4, 5)),
     "LSTM": (lambda d, r: layers.LSTM(4, 5, rng=r, dtype=d), (6, 4)),
     "LSTM-sequences": (lambda d, r: layers.LSTM(4, 3, True, rng=r, dtype=d), (6, 4)),
@@ -98,6 +118,7 @@ CASES = {
     "MappedConv2D": (lambda d, r: layers.MappedConv2D(3, TABLE, (3, 2), (1, 2), 1, rng=r, dtype=d), (3, 6, 5)),
     "MaxPool2D": (lambda d, r: nn.MaxPool2D(2), (3, 6, 7)),
     "MaxPool2D-overlapping": (lambda d, r: nn.MaxPool2D((3, 2), (2, 1), (1, 0)), (2, 6, 7)),
+    "Multiply": (lambda d, r: nn.Graph({"a": nn.Tanh(), "y": (nn.Multiply(), "a", "x", "a")}), (3,)),
     "RBF": (lambda d, r: layers.RBF(r.standard_normal((4, 6)), dtype=d), (6,)),
     "RNN": (lambda d, r: nn.RNN(4, 5, rng=r, dtype=d), (6, 4)),
     "RNN-sequences": (lambda d, r: nn.RNN(4, 3, True, rng=r, dtype=d), (6, 4)),
@@ -158,9 +179,9 @@ def run(model, x):
 def reference(path, x, dtype):
     """onnxruntime's output; for float64 that of ONNX's reference implementation where onnxruntime lacks a kernel."""
     if dtype == "float64" and not NO_FLOAT64.isdisjoint(node.op_type for node in onnx.load(path).graph.node):
-        return ReferenceEvaluator(str(path)).run(None, {"input": x})[0]
+        return ReferenceEvaluator(str(path)).run(None, {onnx.load(path).graph.input[0].name: x})[0]
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(None, {"input": x})[0]
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
 def bits(arrays):
@@ -173,6 +194,9 @@ def structure(layer):
         return "Sequential", [structure(child) for child in layer]
     if isinstance(layer, layers.Residual):
         return "Residual", [(name, structure(child)) for name, child in layer.children()]
+    if isinstance(layer, nn.Graph):
+        nodes = [(name, structure(child), reads) for name, (child, *reads) in layer.nodes.items()]
+        return "Graph", nodes, layer.inputs, layer.outputs
     extra = {layers.RBF: lambda: bits({"centers": layer.centers}), layers.MappedConv2D: lambda: layer.connections}.get(
         type(layer), lambda: None
     )
