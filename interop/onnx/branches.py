@@ -29,7 +29,7 @@ def as_graph(reader: Reader) -> models.Graph:
             count[node.op] += 1
             name = "_".join(path) or f"{node.op.lower()}_{count[node.op]}"
         while name in taken:
-            name += "_"
+            name += f"_{len(taken)}"
         taken.add(name)
         names[row[-1]] = name
         nodes[name] = (layer, *(names[value] for value in reads))
@@ -71,8 +71,12 @@ def _read(reader: Reader) -> dict[str, Read]:
 
 def _join(reader: Reader, node: Node, uses: Counter[str]) -> tuple[Layer, list[str]]:
     """The layer that joins the node's inputs, and what it reads: of several nodes that xpnn wrote for it, all."""
+    layer: Layer
     if node.op == "Concat":
-        layer: Layer = Concat(node.options("axis").axis)
+        axis = node.options("axis").axis
+        if axis == 0:
+            node.refuse("axis", "xpnn joins along another axis than the batch's", axis)
+        layer = Concat(axis)
     else:
         check_elementwise(node)
         layer = Multiply() if node.op == "Mul" else Add()

@@ -157,7 +157,7 @@ class Reader:
 
     def is_block(self, node: Node) -> bool:
         """Whether such a node ends a residual block; in files that xpnn wrote, that of the layers below its path."""
-        if node.op != "Add" or self._before[node.outputs[0]] is None or node.inputs[0] == node.inputs[1]:
+        if node.op != "Add" or self._before[node.outputs[0]] is None or len(set(map(self.origin, node.inputs))) == 1:
             return False
         path, inner = self.path(node), [self.producers[name] for name in node.inputs if name in self.producers]
         return not self.graph.from_xpnn or any(self.path(one)[: len(path) + 1][:-1] == path for one in inner)
@@ -170,8 +170,6 @@ class Reader:
         body, shortcut = (self.chain(value, start, depth) for value in node.inputs)
         if not body:
             body, shortcut = shortcut, body
-        if not body:
-            node.refuse("inputs", "xpnn has no layer that adds a value to itself")
         path = len(self.path(node)) + 1
         return Residual(self.compose(body, path), self.compose(shortcut, path) if shortcut else None), start
 

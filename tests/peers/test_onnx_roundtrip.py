@@ -366,6 +366,52 @@ def test_sequences_of_any_length_run_from_one_file(tmp_path):
         np.testing.assert_allclose(reference(tmp_path / "model.onnx", x, "float32"), y, rtol=0, atol=1e-5)
 
 
+def test_several_inputs_and_outputs(tmp_path):
+    """By the names that they have in the Graph, one of them of symbols, one of sequences of any length."""
+    rng = np.random.default_rng(0)
+    model = nn.Graph(
+        {
+            "words": (nn.Embedding(5, 3, rng=rng), "text"),
+            "last": nn.GRU(3, 4, rng=rng),
+            "both": (nn.Concat(), "last", "table"),
+            "hidden": nn.Dense(6, 4, rng=rng),
+            "y": nn.Sequential(nn.Tanh(), nn.Dense(4, 2, rng=rng)),
+        },
+        inputs=("text", "table"),
+        outputs=("y", "hidden"),
+    )
+    with pytest.raises(ValueError, match="input_shape"):
+        export(model, tmp_path / "model.onnx")
+    export(model, tmp_path / "model.onnx", input_shape=((None,), (2,)))
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert [dims(value) for value in graph.input] == [["N", "text_axis_1"], ["N", 2]]
+    loaded = load(tmp_path / "model.onnx")
+    assert_equal(loaded, model)
+    x = rng.integers(0, 5, (3, 7)), rng.standard_normal((3, 2)).astype("float32")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    given = tuple(map(nn.asarray, x))
+    wanted = session.run(["y", "hidden"], {"text": x[0], "table": x[1]})
+    for y, same, want in zip(model(given), loaded(given), wanted, strict=True):
+        np.testing.assert_allclose(nn.to_numpy(y), want, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(nn.to_numpy(y), nn.to_numpy(same))
+
+
+def test_a_graph_in_another_network_comes_back_as_one(tmp_path):
+    inner, shape, inputs = make("Graph")
+    model = nn.Sequential(inner, nn.Dense(12, 2, rng=0))
+    export(model, tmp_path / "model.onnx", input_shape=shape)
+    loaded = load(tmp_path / "model.onnx")
+    assert list(loaded.nodes)[-2:] == ["0_all", "1"]
+    assert sorted(bits(loaded.params).values()) == sorted(bits(model.params).values())
+    x = inputs(3)
+    np.testing.assert_array_equal(run(loaded, x), run(model, x))
+
+
+def test_what_joins_alone_has_no_names_for_what_it_reads(tmp_path):
+    with pytest.raises(TypeError, match="put it into a Graph"):
+        export(nn.Sequential(nn.Concat()), tmp_path / "model.onnx", input_shape=((2,), (3,)))
+
+
 def test_input_shape_and_dtype_come_back(tmp_path):
     export(make("LeNet5")[0], tmp_path / "lenet.onnx")
     assert load(tmp_path / "lenet.onnx").input_shape == (1, 28, 28)
