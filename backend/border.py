@@ -115,7 +115,7 @@ def synchronize() -> None:
             _xp.cuda.get_current_stream().synchronize()
 
 
-def check(ok: Array, message: str) -> None:
+def check(ok: Array | np.bool, message: str) -> None:
     """Raise ValueError(message) unless the 0-d boolean ``ok`` holds.
 
     On a device the check is asynchronous, as CUDA's own errors are: a failure is recorded there and raised by the next

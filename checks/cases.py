@@ -97,11 +97,29 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, models.Graph(product, inputs=("x", "z"), outputs=("c", "a")), ((3, 4), (3, 4)))
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Softmax()), (3, 4))
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Tanh(), L.Dense(4, 4), L.Sigmoid()), (3, 4))
-    yield _case(rng, L.SoftmaxCrossEntropy(), (3, 4), targets=np.array([2, 0, 3]))
-    yield _case(rng, L.SoftmaxCrossEntropy(), (2, 3, 4), targets=rng.integers(0, 4, (2, 3)))
-    yield _case(rng, L.SoftmaxCrossEntropy(), (2, 3, 4), targets=rng.random((2, 3, 4)))
-    yield _case(rng, L.HalfSquaredError(), (3, 4), targets=rng.standard_normal((3, 4)))
+    yield from _loss_cases(rng)
+
+
+def _loss_cases(rng: np.random.Generator) -> Iterator[Case]:
+    cross_entropy, labels, w = L.SoftmaxCrossEntropy(), rng.integers(0, 4, (2, 3)), {"weights": rng.random(2)}
+    yield _case(rng, cross_entropy, (3, 4), targets=np.array([2, 0, 3]))
+    yield _case(rng, cross_entropy, (2, 3, 4), targets=labels)
+    yield _case(rng, cross_entropy, (2, 3, 4), targets=rng.random((2, 3, 4)))
+    yield _case(rng, cross_entropy, (2, 3, 4), targets=rng.random((2, 3, 4)), **w)
+    labels = np.where(labels == labels[0, 0], -100, labels)
+    for loss in (cross_entropy, L.SoftmaxCrossEntropy(label_smoothing=0.2)):
+        yield _case(rng, loss, (2, 3, 4), targets=labels)
+        yield _case(rng, loss, (2, 3, 4), targets=labels, weights=rng.random((2, 3)))
     yield _case(rng, L.RBFLoss(1.0), (3, 4), targets=np.array([2, 0, 3]))
+    yield _case(rng, L.RBFLoss(1.0), (2, 3, 4), targets=labels, **w)
+    for error in (L.HalfSquaredError(), L.MeanSquaredError(), L.MeanAbsoluteError(), L.Huber(0.5), L.PoissonNLL()):
+        targets = rng.exponential(size=(2, 3)) if isinstance(error, L.PoissonNLL) else rng.standard_normal((2, 3))
+        yield _case(rng, error, (2, 3), targets=targets)
+        yield _case(rng, error, (2, 3), targets=targets, **w)
+    yield Case(L.PoissonNLL(log_input=False), rng.uniform(1, 2, (2, 3)), {"targets": rng.integers(0, 4, (2, 3))})
+    for binary in (L.BinaryCrossEntropy(), L.BinaryCrossEntropy(pos_weight=[0.5, 2.0, 3.0])):
+        yield _case(rng, binary, (2, 3), targets=rng.random((2, 3)))
+        yield _case(rng, binary, (2, 3), targets=rng.integers(0, 2, (2, 3)), weights=rng.random((2, 3)))
 
 
 def _case(rng: np.random.Generator, layer: L.Layer | L.Loss, shape: tuple[Any, ...], **options: Any) -> Case:

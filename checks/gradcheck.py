@@ -26,6 +26,7 @@ def gradcheck(
     *,
     loss: Loss | None = None,
     targets: Any = None,
+    weights: Any = None,
     rng: Rng = 0,
     tolerance: float = 1e-6,
     directions: int = 4,
@@ -58,7 +59,7 @@ def gradcheck(
         x: the input, host data or an array of the backend; floating-point data become float64, while integers (for an
             Embedding) keep their dtype and have no gradient to check. Of a layer that joins several, the tuple of them.
         loss: on top of the network; phi is then its value.
-        targets: of the loss.
+        targets, weights: of the loss.
         rng: seed or generator of the upstream gradient and the directions.
         tolerance: the largest accepted relative error; float64 differences reach about 1e-10.
         directions: the number of random directions for each large array.
@@ -80,7 +81,7 @@ def gradcheck(
             f"got {tolerance}, {directions} and {max_elements}"
         )
     rng = np.random.default_rng(rng)
-    phi = _Function(layer, x, loss, targets, rng, options)
+    phi = _Function(layer, x, loss, (targets, weights), rng, options)
     passes, dx = phi.gradients()
 
     def row(path: str, layer: str, parameter: str, array: Array, gradients: list[np.ndarray]) -> GradientRow:
@@ -124,18 +125,20 @@ class _Function:
     """
 
     def __init__(
-        self, layer: Any, x: Any, loss: Any, targets: Any, rng: "np.random.Generator", options: dict[str, Any]
+        self, layer: Any, x: Any, loss: Any, data: tuple[Any, Any], rng: "np.random.Generator", options: dict[str, Any]
     ) -> None:
         if isinstance(layer, Loss) and loss is None:
             layer, loss = _Identity(), layer
         if not isinstance(layer, Layer) or not (loss is None or isinstance(loss, Loss)):
             wrong = loss if isinstance(layer, Layer) else layer
             raise TypeError(f"gradcheck: expected a layer or a loss, got {type(wrong).__name__}")
-        if (loss is None) != (targets is None):
+        targets, weights = data
+        if (loss is None) != (targets is None) or (loss is None and weights is not None):
             raise ValueError("gradcheck: expected a loss and its targets, or neither")
         self.layer, self.loss, self.options = _in_float64(layer), loss, options
         self.x = _data("x", x, several=self.layer.joins)
-        self.targets: Any = None if targets is None else _data("targets", targets)
+        named = ("targets", targets), ("weights", weights)
+        self.data: list[Any] = [None if given is None else _data(what, given) for what, given in named]
         for path, leaf in self.layer.leaves():
             for key, value in leaf.params.items():
                 _check_finite(f"parameter {key!r} of {f'{path} {leaf}'.strip()}", value)
@@ -175,7 +178,7 @@ class _Function:
         if self.loss is None:
             total = sum((g * output).sum() for g, output in zip(self.upstream, several(y), strict=True))
             return total, self.upstream if isinstance(y, tuple) else self.upstream[0]
-        value, backward = self.loss.forward(y, self.targets)
+        value, backward = self.loss.forward(y, *self.data)
         return value, backward()
 
     def derivative(self, array: Array, direction: np.ndarray, h: float) -> tuple[float, float]:

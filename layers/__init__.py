@@ -11,7 +11,16 @@ from .embedding import Embedding
 from .flatten import Flatten
 from .gru import GRU
 from .inference import inference, inferring
-from .losses import HalfSquaredError, Loss, SoftmaxCrossEntropy
+from .losses import (
+    BinaryCrossEntropy,
+    HalfSquaredError,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    PoissonNLL,
+    SoftmaxCrossEntropy,
+)
 from .lstm import LSTM
 from .mapped_conv import MappedConv2D
 from .modern import Add, Concat, Multiply
@@ -31,6 +40,7 @@ __all__ = [
     "Backward",
     "BatchNorm1D",
     "BatchNorm2D",
+    "BinaryCrossEntropy",
     "Composite",
     "Concat",
     "Conv2D",
@@ -40,12 +50,16 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2D",
     "HalfSquaredError",
+    "Huber",
     "Layer",
     "LeakyReLU",
     "Loss",
     "MappedConv2D",
     "MaxPool2D",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
     "Multiply",
+    "PoissonNLL",
     "RBFLoss",
     "ReLU",
     "Residual",

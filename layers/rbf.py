@@ -1,12 +1,10 @@
 """Euclidean radial basis functions, the output layer of LeNet-5 as published, and the loss for them."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from ..backend import Array, check, xp
+from ..backend import Array, xp
 from .base import Backward, Layer
-from .losses import SoftmaxCrossEntropy, soft_cross_entropy, softmax_cross_entropy
+from .losses import Differentiated, SoftmaxCrossEntropy, counted
 from .parameters import Parameters
 
 
@@ -90,18 +88,17 @@ class RBFLoss(SoftmaxCrossEntropy):
     def __init__(self, j: float = 20.0) -> None:
         if not 0 < j < np.inf:
             raise ValueError(f"RBFLoss: expected a number above 0, got {j}")
+        super().__init__()
         self.j = float(j)
 
-    def forward(self, outputs: Array, targets: Array) -> tuple[Array, Callable[[], Array]]:
-        soft = self._soft(outputs, targets)
-        complaint = "" if soft else self._complaint(outputs, targets)
+    def forward(self, outputs: Array, targets: Array, weights: Array | None = None) -> Differentiated:
+        if not self._soft(outputs, targets):  # the rubbish class is never a label
+            counted(targets, outputs.shape[-1], self._complaint(outputs, targets), self.ignore_index)
         rubbish = xp.full((*outputs.shape[:-1], 1), -self.j, dtype=outputs.dtype)
         logits = xp.concatenate([outputs, rubbish], axis=-1)
-        if soft:
-            value, backward = soft_cross_entropy(logits, xp.concatenate([targets, xp.zeros_like(rubbish)], axis=-1))
-        else:
-            check(targets.max() < outputs.shape[-1], complaint)  # the rubbish class is never a label
-            value, backward = softmax_cross_entropy(logits, targets, complaint)
+        if targets.dtype.kind == "f":
+            targets = xp.concatenate([targets, xp.zeros_like(rubbish)], axis=-1)
+        value, backward = super().forward(logits, targets, weights)
         return value, lambda: backward()[..., :-1]
 
     def __repr__(self) -> str:

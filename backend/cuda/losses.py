@@ -8,8 +8,12 @@ from .kernels import launch, real, row_sums, strided
 
 
 @real
-def softmax_cross_entropy(logits: Array, labels: Array, complaint: str) -> tuple[Array, Callable[[], Array]]:
+def softmax_cross_entropy(
+    logits: Array, labels: Array, complaint: str, ignore: int = -100, weights: Array | None = None
+) -> tuple[Array, Callable[[], Array]]:
     """Every sample's loss, gradient and label check in one launch; the mean is another."""
+    if weights is not None:
+        return NotImplemented
     K = logits.shape[-1]
     z, t = logits.reshape(-1, K), xp.ascontiguousarray(labels.reshape(-1), dtype="int64")
     N = len(z)

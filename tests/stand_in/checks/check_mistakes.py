@@ -31,8 +31,8 @@ class PlantedLoss(nn.HalfSquaredError):
     def __init__(self, mistake: Callable[[Any], Any]) -> None:
         self.mistake = mistake
 
-    def forward(self, outputs, targets):
-        value, backward = super().forward(outputs, targets)
+    def forward(self, outputs, targets, weights=None):
+        value, backward = super().forward(outputs, targets, weights)
         return self.mistake(value), backward
 
 

@@ -1,0 +1,124 @@
+"""What every loss shares: the mean, its weights, and the checks of the input."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ...backend import Array, xp
+
+Differentiated = tuple[Array, Callable[[], Array]]
+"""E, a scalar of the backend (on a device a 0-d array), and ``backward() -> dE/d(outputs)``."""
+
+
+class Loss:
+    """A function E(outputs, targets) with a gradient dE/d(outputs), the mean of errors e[n].
+
+    With weights w[n] it is the weighted mean, as PyTorch's class weights and scikit-learn's ``sample_weight`` give it::
+
+        E = sum_n w[n] e[n] / sum_n w[n],    or 0 if the weights sum to 0
+
+    They are an array of the backend in the outputs' dtype: one for each sample, (N,), or for each label, (N, T).
+
+    >>> loss, outputs, targets = HalfSquaredError(), asarray([[3.0], [0.0]]), asarray([[1.0], [0.0]])
+    >>> value, backward = loss.forward(outputs, targets)
+    >>> doutputs = backward()
+    >>> float(value), float(loss(outputs, targets, asarray([3.0, 1.0])))
+    (1.0, 1.5)
+    """
+
+    _hint = ""  # appended to the error about the targets' shape
+
+    def forward(self, outputs: Array, targets: Array, weights: Array | None = None) -> Differentiated:
+        """The loss, a scalar of the backend (on a device a 0-d array), and the function that returns dE/d(outputs)."""
+        raise NotImplementedError
+
+    def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
+        """The loss alone."""
+        return self.forward(outputs, targets, weights)[0]
+
+    def accuracy(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array | None:
+        """The (weighted) fraction of correct outputs, a scalar of the backend; None if this is not a classifier's loss.
+
+        It is a mean over the same labels as the loss.
+        """
+        return None
+
+    def weight(self, targets: Array, weights: Array | None = None) -> Any:
+        """The divisor of the mean: the number of errors that it is of, or the sum of their weights.
+
+        The mean over several batches is that of the batches' means with these weights.
+        """
+        count = self._count(targets)
+        return count if weights is None else weights.sum() * (count / weights.size)  # each stands for as many errors
+
+    def _count(self, targets: Array) -> int:
+        """The number of errors of which the loss is the mean."""
+        return targets.size
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def _scale(self, outputs: Array, targets: Array, weights: Array | None) -> Any:
+        """The factor of each error in the mean: 1/N, or w[n] / sum_n w[n] with the outputs' number of axes."""
+        total = self.weight(targets, weights)
+        return 1 / total if weights is None else spread(weights, outputs.ndim) * reciprocal(total)
+
+    def _check(self, outputs: Array, targets: Array, kinds: str, what: str, axes: slice = slice(None)) -> None:
+        """Raise unless the targets have the outputs' shape along ``axes`` and a dtype of one of ``kinds``.
+
+        Floating-point targets have the outputs' dtype.
+        """
+        for array in (outputs, targets):
+            if not isinstance(array, xp.ndarray):
+                raise TypeError(
+                    f"{self}: expected arrays of the {xp.__name__} backend, got {type(array).__name__}: "
+                    "xpnn.asarray makes one"
+                )
+        if outputs.size == 0:
+            raise ValueError(f"{self}: got an empty batch, outputs of shape {outputs.shape}")
+        if outputs.dtype.kind != "f" or targets.dtype.kind not in kinds:
+            raise TypeError(
+                f"{self}: expected floating-point outputs and {what}, got {outputs.dtype} and {targets.dtype}"
+            )
+        if targets.shape != outputs.shape[axes]:
+            raise ValueError(f"{self}: expected {what} of shape {outputs.shape[axes]}, got {targets.shape}{self._hint}")
+        if targets.dtype.kind == "f" and targets.dtype != outputs.dtype:
+            raise TypeError(
+                f"{self}: expected targets of the outputs' dtype {outputs.dtype}, got {targets.dtype}: "
+                "xpnn.asarray(y, dtype) converts"
+            )
+
+    def _check_weights(self, outputs: Array, weights: Array | None, labels: tuple[int, ...]) -> None:
+        """Raise unless there is a weight for each sample, or for each entry of the labels' first axes."""
+        if weights is None:
+            return
+        if not isinstance(weights, xp.ndarray) or weights.dtype != outputs.dtype:
+            got = weights.dtype if isinstance(weights, xp.ndarray) else type(weights).__name__
+            raise TypeError(
+                f"{self}: expected weights of the {xp.__name__} backend in the outputs' dtype {outputs.dtype}, "
+                f"got {got}: xpnn.asarray(weights, dtype) converts"
+            )
+        if weights.ndim == 0 or weights.shape != labels[: weights.ndim]:
+            shapes = " or ".join(str(labels[:axes]) for axes in range(1, len(labels) + 1))
+            raise ValueError(f"{self}: expected weights of shape {shapes}, got {weights.shape}")
+
+
+def spread(weights: Array, axes: int) -> Array:
+    """The weights with axes of length 1 behind their own."""
+    return weights.reshape(weights.shape + (1,) * (axes - weights.ndim))
+
+
+def sum_of(kept: Array, weights: Array | None) -> Any:
+    """The number of those kept, or the sum of their weights."""
+    return xp.count_nonzero(kept) if weights is None else (kept * spread(weights, kept.ndim)).sum()
+
+
+def reciprocal(total: Array) -> Array:
+    """1 / total; 1 if it is 0, as where all weights are 0."""
+    return 1 / (total + (total == 0))
+
+
+def weighted_sum(errors: Array, weights: Any) -> Array:
+    """sum_n w[n] e[n], for one weight or many; an error of weight 0 does not count even if it is infinite."""
+    if isinstance(weights, float):
+        return errors.sum() * weights
+    return (xp.where(weights == 0, 0, errors) * weights).sum()

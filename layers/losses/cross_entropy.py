@@ -1,0 +1,160 @@
+"""Softmax and cross-entropy in one."""
+
+from typing import Any
+
+from ...backend import Array, accelerated, check, xp
+from ..settings import brief
+from .base import Differentiated, Loss, reciprocal, spread, sum_of, weighted_sum
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Softmax and cross-entropy in one, from logits and labels, as the mean over all labels::
+
+        E       = 1/N sum_n ( log sum_k exp(z[n,k]) - z[n,t_n] )
+        dE/dz   = (softmax(z) - onehot(t)) / N
+
+    A label is an integer t_n, or a probability p[n,k] for each class, of which a one-hot row is a special case::
+
+        E       = 1/N sum_n sum_k p[n,k] ( log sum_j exp(z[n,j]) - z[n,k] )
+        dE/dz   = (softmax(z) sum_k p[n,k] - p) / N
+
+    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`).
+
+    Args:
+        label_smoothing: s, the share of each label that is spread over all classes: (1 - s) p[n,k] + s/K stands for
+            p[n,k], and of a label that is an integer, p[n,k] is its one-hot row.
+        ignore_index: an integer label that counts neither in E nor in N, nor in the accuracy: a padded place of a
+            sequence, say.
+
+    Shapes: logits z (N, K) and labels t (N,) in [0, K) or p (N, K); or z (N, T, K) and t (N, T) or p (N, T, K) for
+    sequences, with N T for N in E. Weights (N,), or (N, T).
+
+    Raises:
+        ValueError: the shapes do not match, a label is out of range (on a device, at the next synchronisation), or
+            label_smoothing lies outside [0, 1].
+        TypeError: the logits are not floating-point, the labels are neither integers nor floating-point, or
+            probabilities or weights have another dtype than the logits.
+
+    Source: the smoothing is that of Szegedy et al., "Rethinking the Inception architecture", 2016, section 7.
+
+    >>> loss, z = SoftmaxCrossEntropy(), asarray([[0.0, 0.0], [9.0, 0.0]])
+    >>> round(float(loss(z, asarray([1, -100]))), 4)  # the second label is not counted
+    0.6931
+    """
+
+    _hint = " (labels are integers, or floating-point probabilities of the logits' shape, such as one-hot rows)"
+
+    def __init__(self, label_smoothing: float = 0.0, ignore_index: int = -100) -> None:
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"{type(self).__name__}: expected label_smoothing in [0, 1], got {label_smoothing!r}")
+        self.label_smoothing = float(label_smoothing)
+        self.ignore_index = int(ignore_index)
+        usual: dict[str, object] = {"label_smoothing": 0.0, "ignore_index": -100}
+        self._arguments = brief(usual, label_smoothing=self.label_smoothing, ignore_index=self.ignore_index)
+
+    def forward(self, outputs: Array, targets: Array, weights: Array | None = None) -> Differentiated:
+        if self._soft(outputs, targets):
+            self._check_weights(outputs, weights, outputs.shape[:-1])
+            return soft_cross_entropy(outputs, self._smoothed(targets), self._scale(outputs, targets, weights))
+        complaint = self._complaint(outputs, targets)
+        self._check_weights(outputs, weights, targets.shape)
+        if not self.label_smoothing:
+            return softmax_cross_entropy(outputs, targets, complaint, self.ignore_index, weights)
+        w = counted(targets, outputs.shape[-1], complaint, self.ignore_index).astype(outputs.dtype)
+        if weights is not None:
+            w *= spread(weights, w.ndim)
+        onehot = (targets[..., None] == xp.arange(outputs.shape[-1])).astype(outputs.dtype)
+        return soft_cross_entropy(outputs, self._smoothed(onehot), w[..., None] * reciprocal(w.sum()))
+
+    def accuracy(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
+        soft = targets.dtype.kind == "f"
+        right = outputs.argmax(-1) == (targets.argmax(-1) if soft else targets)
+        total = self.weight(targets, weights)
+        if not soft:
+            right &= kept(targets, self.ignore_index)
+        return sum_of(right, weights) / (total + (total == 0))
+
+    def weight(self, targets: Array, weights: Array | None = None) -> Any:
+        soft = targets.dtype.kind == "f"
+        return super().weight(targets, weights) if soft else sum_of(kept(targets, self.ignore_index), weights)
+
+    def _count(self, targets: Array) -> int:
+        return targets.size // (targets.shape[-1] if targets.dtype.kind == "f" else 1)
+
+    def _smoothed(self, p: Array) -> Array:
+        s = self.label_smoothing
+        return (1 - s) * p + s / p.shape[-1] if s else p
+
+    def _soft(self, outputs: Array, targets: Array) -> bool:
+        """Whether the labels are probabilities; raises if they do not fit."""
+        soft = isinstance(targets, xp.ndarray) and targets.dtype.kind == "f"
+        if soft:
+            self._check(outputs, targets, "f", "probabilities")
+        return soft
+
+    def _complaint(self, outputs: Array, targets: Array) -> str:
+        """The error message for labels out of range; raises if anything else is wrong."""
+        self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
+        classes = outputs.shape[-1]
+        hint = " (regression targets are floating-point, and their loss is HalfSquaredError)" if classes == 1 else ""
+        return f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow{hint}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._arguments})"
+
+
+@accelerated
+def softmax_cross_entropy(
+    logits: Array, labels: Array, complaint: str, ignore: int = -100, weights: Array | None = None
+) -> Differentiated:
+    """:class:`SoftmaxCrossEntropy`'s value and backward; ``complaint`` is the error message for labels out of range."""
+    classes = logits.shape[-1]
+    z = logits.reshape(-1, classes).T  # Dense leaves samples last in memory
+    t = labels.reshape(-1)
+    w = counted(t, classes, complaint, ignore)
+    t = t * w  # 0 for a label that is ignored, which may be no index
+    w = w.astype(z.dtype)
+    if weights is not None:
+        w *= xp.broadcast_to(spread(weights, labels.ndim), labels.shape).reshape(-1)
+    z = z - z.max(0)  # the largest exponent is 0: no overflow
+    e = xp.exp(z)
+    total = e.sum(0)
+    scale = reciprocal(w.sum())
+    value = weighted_sum(xp.log(total) - z[t, xp.arange(len(t))], w) * scale
+
+    def backward() -> Array:
+        dz = e / total
+        dz -= t == xp.arange(classes)[:, None]
+        dz *= w * scale
+        return dz.T.reshape(logits.shape)
+
+    return value, backward
+
+
+def kept(labels: Array, ignore: int) -> Array:
+    """Which labels are not to be ignored."""
+    return labels.astype("int64", copy=False) != ignore  # an unsigned dtype does not hold -100
+
+
+def counted(labels: Array, classes: int, complaint: str, ignore: int) -> Array:
+    """Which labels are not to be ignored; ValueError(complaint) if one of these lies outside [0, classes)."""
+    counts = kept(labels, ignore)
+    check((~counts | ((labels >= 0) & (labels < classes))).all(), complaint)
+    return counts
+
+
+def soft_cross_entropy(logits: Array, p: Array, scale: Any) -> Differentiated:
+    """:class:`SoftmaxCrossEntropy`'s value and backward for a probability of each class; ``scale`` is of each label."""
+    z = logits - logits.max(-1, keepdims=True)  # the largest exponent is 0: no overflow
+    e = xp.exp(z)
+    total = e.sum(-1, keepdims=True)
+    surprise = xp.where(p == 0, 0, xp.log(total) - z)  # 0 even where z is -infinity
+    value = weighted_sum(p * surprise, scale)
+
+    def backward() -> Array:
+        dz = e / total * p.sum(-1, keepdims=True)
+        dz -= p
+        dz *= scale
+        return dz
+
+    return value, backward

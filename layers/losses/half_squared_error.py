@@ -1,0 +1,41 @@
+"""The source document's error."""
+
+from ...backend import Array
+from .base import Differentiated, Loss, weighted_sum
+
+
+class HalfSquaredError(Loss):
+    """Half the squared error, as the mean over the samples::
+
+        E = 1/N sum_n 1/2 sum_k (y[n,k] - o[n,k])^2,    dE/do = (o - y) / N   (the document's delta without f')
+
+    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`).
+
+    Shapes: outputs o and targets y both (N, ...). Weights (N,).
+
+    Raises:
+        ValueError: the shapes differ (they are not broadcast).
+        TypeError: outputs or targets are not floating-point, or their dtypes, or that of the weights, differ.
+
+    Source: the source document, "误差反向传播".
+
+    >>> float(HalfSquaredError()(asarray([[3.0]]), asarray([[1.0]])))
+    2.0
+    """
+
+    _hint = " (targets[:, None] adds an axis; class labels are integers, and their loss is SoftmaxCrossEntropy)"
+
+    def forward(self, outputs: Array, targets: Array, weights: Array | None = None) -> Differentiated:
+        self._check(outputs, targets, "f", "floating-point targets")
+        self._check_weights(outputs, weights, targets.shape)
+        scale = self._scale(outputs, targets, weights)
+        difference = outputs - targets
+        value = 0.5 * weighted_sum(difference * difference, scale)
+
+        def backward() -> Array:
+            return difference * scale
+
+        return value, backward
+
+    def _count(self, targets: Array) -> int:
+        return len(targets)
