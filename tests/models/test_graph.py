@@ -208,6 +208,18 @@ def test_it_trains_saves_and_copies(tmp_path, rng):
         np.testing.assert_array_equal(nn.predict(same, x), expected)
 
 
+def test_several_inputs_are_trained_on_as_a_tuple(rng):
+    model = nn.Graph(
+        {"l": (dense(3, 8), "p"), "r": (dense(2, 8, 1), "q"), "mix": (nn.Multiply(), "l", "r"), "y": dense(8, 2, 2)},
+        inputs=("p", "q"),
+    )
+    x = rng.standard_normal((60, 3)), rng.standard_normal((60, 2))
+    y = (x[0][:, 0] * x[1][:, 1] > 0).astype(int)
+    nn.fit(model, x, y, optimizer=nn.Adam(0.05), epochs=30, verbose=False)
+    assert nn.evaluate(model, x, y).accuracy > 0.95
+    assert nn.predict(model, x).shape == (60, 2)
+
+
 def test_a_divided_batch_gives_what_the_whole_gives(rng, monkeypatch):
     conv = [nn.Conv2D(2, 2, 3, padding=1, rng=seed, **F64) for seed in range(2)]
     model = nn.Graph(
