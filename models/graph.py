@@ -140,11 +140,8 @@ class Graph(Composite):
     def run(self, x: Any, lengths: Any, call: Callable[[str, Layer, Any, dict[str, Any]], Array]) -> tuple[Any, Spans]:
         """The output or outputs, each node's by ``call(name, layer, what it reads, options)``; the lengths of all."""
         values = self._named(x)
-        spans: Spans = (
-            dict(zip(self.inputs, lengths, strict=True))
-            if self.joins and isinstance(lengths, tuple)
-            else (dict.fromkeys(self.inputs, lengths))
-        )
+        each = lengths if self.joins and isinstance(lengths, tuple) else (lengths,) * len(self.inputs)
+        spans: Spans = dict(zip(self.inputs, each, strict=True))
         last = {read: name for name, (_, *reads) in self.nodes.items() for read in reads}
         for name, (layer, *reads) in self.nodes.items():
             arrays = tuple(values[read] for read in reads)
