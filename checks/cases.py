@@ -14,7 +14,7 @@ class Case(NamedTuple):
     """The arguments of one check: a layer or a loss, an input, and gradcheck's options."""
 
     layer: L.Layer | L.Loss
-    x: np.ndarray
+    x: np.ndarray | tuple[np.ndarray, ...]
     options: dict[str, Any]
 
 
@@ -87,6 +87,17 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, L.RBF(rng.standard_normal((3, 4))), (2, 4))
     yield _case(rng, L.Residual(models.Sequential(L.Dense(4, 4), L.Tanh())), (3, 4))
     yield _case(rng, L.Residual(L.Conv2D(2, 3, 3, padding=1), L.Conv2D(2, 3, 1)), (2, 2, 3, 3))
+    for join in (L.Add(), L.Multiply()):
+        yield _case(rng, join, ((2, 3, 4), (2, 1, 4), (2, 3, 4)))
+    yield _case(rng, L.Concat(), ((2, 3, 4), (2, 2, 4)))
+    yield _case(rng, L.Concat(-1), ((2, 3, 2), (2, 3, 1), (2, 3, 3)))
+    dense = [L.Dense(4, 4) for _ in range(3)]
+    fork = models.Graph({"a": dense[0], "b": L.Tanh(), "c": (dense[1], "a"), "d": (L.Add(), "c", "b", "x", "b")})
+    yield _case(rng, fork, (3, 4))
+    rnn = L.RNN(3, 3, return_sequences=True)
+    yield _case(rng, models.Graph({"r": rnn, "y": (L.Concat(-1), "r", "x")}), (3, 4, 3), lengths=[1, 4, 2])
+    product = {"a": (dense[2], "x"), "b": (L.Multiply(), "a", "z"), "c": (L.Tanh(), "b")}
+    yield _case(rng, models.Graph(product, inputs=("x", "z"), outputs=("c", "a")), ((3, 4), (3, 4)))
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Softmax()), (3, 4))
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Tanh(), L.Dense(4, 4), L.Sigmoid()), (3, 4))
     tagger = models.Sequential(L.RNN(3, 3, return_sequences=True), L.Dense(3, 3))
@@ -149,8 +160,11 @@ def _modern_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(activation, 3 * rng.standard_normal((4, 5)), {})
 
 
-def _case(rng: np.random.Generator, layer: L.Layer | L.Loss, shape: tuple[int, ...], **options: Any) -> Case:
-    return _randomised(rng, Case(layer, rng.standard_normal(shape), options))
+def _case(rng: np.random.Generator, layer: L.Layer | L.Loss, shape: tuple[Any, ...], **options: Any) -> Case:
+    """The case of an input of this shape; of several, if these are several shapes."""
+    several = isinstance(shape[0], tuple)
+    x: Any = tuple(rng.standard_normal(one) for one in shape) if several else rng.standard_normal(shape)
+    return _randomised(rng, Case(layer, x, options))
 
 
 def _randomised(rng: np.random.Generator, case: Case) -> Case:

@@ -11,7 +11,7 @@ from . import layers as make
 from . import recurrent_readers as cells
 from .modern_readers import MODERN, product
 from .node import Node, shortest
-from .walk import LayerReader, Reader
+from .walk import LayerFinder, LayerReader, Reader
 
 
 def _gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -213,3 +213,6 @@ READERS: dict[str, LayerReader] = {
     "Upsample": _upsample,
 }
 """For the last operator of a layer's nodes, the function that makes the layer and names the value it reads."""
+
+JOINED: dict[str, LayerFinder] = {"Mul": product}
+"""The same for operators that also join values, where no layer may end."""

@@ -1,30 +1,44 @@
 """For each layer, the ONNX nodes that it becomes, and the shape of its input."""
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from ... import layers
 from ...backend import to_numpy
+from ...layers.base import several
 from ...layers.conv import Convolution
 from ...layers.pool import Pool
 from ...layers.recurrent import Recurrent
-from ...models import Sequential
+from ...models import Graph, Sequential
 from .layers import CELLS
 from .modern_writers import MODERN
 from .writer import LayerWriter, Writer, Writers
 
 
-def _sequential(w: Writer, layer: Sequential, x: str) -> str:
+def _sequential(w: Writer, layer: Sequential, x: Any) -> Any:
     for index, child in enumerate(layer.layers):
         x = w.child(child, str(index), x)
     return x
 
 
+def _graph(w: Writer, layer: Graph, x: Any) -> Any:
+    values = dict(zip(layer.inputs, several(x), strict=True))
+    for name, (child, *reads) in layer.nodes.items():
+        arrays = tuple(values[read] for read in reads)
+        values[name] = w.child(child, name, arrays if child.joins else arrays[0])
+    outputs = tuple(values[name] for name in layer.outputs)
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+def _join(op: str) -> "LayerWriter":
+    """By nodes of an operator of two inputs, from left to right, as the layer does."""
+    return lambda w, layer, x: reduce(lambda a, b: w.node(op, a, b), x)
+
+
 def _residual(w: Writer, layer: layers.Residual, x: str) -> str:
-    rank = w.rank
     body = w.child(layer.body, "body", x)
-    w.rank = rank
     return w.node("Add", body, x if layer.shortcut is None else w.child(layer.shortcut, "shortcut", x))
 
 
@@ -125,10 +139,10 @@ def _bidirectional(w: Writer, layer: layers.Bidirectional, x: str) -> str:
         y = w.node("ReduceSum", y, w.axis(1 if sequences else 0), keepdims=0)
     elif sequences:
         y = w.node("Transpose", y, perm=[0, 2, 1, 3])
-        y = w.node("Reshape", y, w.constant("joined_sequences", [0, 0, -1], "int64"))
+        y = w.node("Reshape", y, w.constant("/joined_sequences", [0, 0, -1], "int64"))
     else:
         y = w.node("Transpose", y, perm=[1, 0, 2])
-        y = w.node("Reshape", y, w.constant("joined", [0, -1], "int64"))
+        y = w.node("Reshape", y, w.constant("/joined", [0, -1], "int64"))
     return w.node("Transpose", y, perm=[1, 0, 2]) if sequences else y
 
 
@@ -171,11 +185,13 @@ def _plain(op: str) -> LayerWriter:
 _image, _signal = (None, None), (None,)
 WRITERS: Writers = {
     **MODERN,
+    layers.Add: (_join("Add"), None),
     layers.AvgPool1D: (_pool, lambda layer: (None, *_signal)),
     layers.AvgPool2D: (_pool, lambda layer: (None, *_image)),
     layers.BatchNorm1D: (_batch_norm, lambda layer: (layer.num_features,)),
     layers.BatchNorm2D: (_batch_norm, lambda layer: (layer.num_features, *_image)),
     layers.Bidirectional: (_bidirectional, lambda layer: (None, layer.layer.input_size)),
+    layers.Concat: (lambda w, layer, x: w.node("Concat", *x, axis=layer.axis), None),
     layers.Conv1D: (_conv, lambda layer: (layer.in_channels, *_signal)),
     layers.Conv2D: (_conv, lambda layer: (layer.in_channels, *_image)),
     layers.ConvTranspose2D: (_conv, lambda layer: (layer.in_channels, *_image)),
@@ -183,6 +199,7 @@ WRITERS: Writers = {
     layers.Dropout: (_dropout, None),
     layers.Embedding: (_embedding, lambda layer: (None,)),
     layers.Flatten: (_flatten, lambda layer: ()),
+    Graph: (_graph, None),
     layers.GRU: (_recurrent, lambda layer: (None, layer.input_size)),
     layers.GlobalAvgPool1D: (_global_pool("GlobalAveragePool"), lambda layer: (None, *_signal)),
     layers.GlobalAvgPool2D: (_global_pool("GlobalAveragePool"), lambda layer: (None, *_image)),
@@ -193,6 +210,7 @@ WRITERS: Writers = {
     layers.MappedConv2D: (_mapped_conv, lambda layer: (layer.kernels.shape[1], *_image)),
     layers.MaxPool1D: (_pool, lambda layer: (None, *_signal)),
     layers.MaxPool2D: (_pool, lambda layer: (None, *_image)),
+    layers.Multiply: (_join("Mul"), None),
     layers.RBF: (_rbf, lambda layer: (layer.centers.shape[1],)),
     layers.RNN: (_recurrent, lambda layer: (None, layer.input_size)),
     layers.ReLU: (_plain("Relu"), None),

@@ -3,6 +3,7 @@
 from .bidirectional import Bidirectional
 from .conv_transpose import ConvTranspose2D
 from .global_pool import GlobalAvgPool1D, GlobalMaxPool1D, GlobalMaxPool2D
+from .joins import Add, Concat, Multiply
 from .layernorm import LayerNorm
 from .log_softmax import LogSoftmax
 from .piecewise import Clip, HardSigmoid, HardSwish, PReLU, ReLU6
@@ -13,9 +14,11 @@ from .upsample import Upsample2D
 __all__ = [
     "ELU",
     "GELU",
+    "Add",
     "AvgPool1D",
     "Bidirectional",
     "Clip",
+    "Concat",
     "Conv1D",
     "ConvTranspose2D",
     "GlobalAvgPool1D",
@@ -26,6 +29,7 @@ __all__ = [
     "LayerNorm",
     "LogSoftmax",
     "MaxPool1D",
+    "Multiply",
     "PReLU",
     "ReLU6",
     "SiLU",

@@ -298,10 +298,9 @@ REFUSED = [
     # (operator, what of it, the model)
     ("Add", "axis", parsed("y = Add<axis = 0, broadcast = 1>(x, w)", opset=6, w=np.float32(1))),
     ("Add", "input 1", parsed("z = MatMul(x, W); y = Add(z, b)", W=A, b=normal(1, 6))),
-    ("Add", "inputs", parsed("y = Add(x, x)")),
-    ("Add", "inputs", parsed("a = Relu(x); b = Add(a, x); y = Add(b, a)")),
     ("Add", "inputs", parsed(nested(51))),
     ("Add", "operator", parsed("y = Add(x, w)", w=normal(6))),
+    ("Add", "operator", parsed(HALVED, **GELU, root=np.float32(1.5))),
     ("AveragePool", "ceil_mode", parsed(f"y = AveragePool<{HALF}, ceil_mode = 1>(x)", IMAGE)),
     ("AveragePool", "count_include_pad", parsed("y = AveragePool<kernel_shape=[2, 2], pads=[1, 1, 1, 1]>(x)", IMAGE)),
     ("AveragePool", "dilations", parsed("y = AveragePool<kernel_shape=[2, 2], dilations=[2, 1]>(x)", IMAGE, opset=19)),
@@ -323,6 +322,8 @@ REFUSED = [
         parsed("y, m, v = BatchNormalization<training_mode = 1>(x, gamma, beta, mean, var)", IMAGE, **NORM),
     ),
     ("Clip", "input 2", parsed("z = ReduceMean<keepdims = 0>(x); y = Clip(x, low, z)", low=np.float32(0))),
+    ("Concat", "axis", parsed("y = Concat<axis = 0>(x, x)")),
+    ("Concat", "input 1", parsed("y = Concat<axis = 1>(x, w, x)", A, w=A)),
     ("Conv", "auto_pad", parsed('y = Conv<auto_pad = "SAME_UPPER", strides = [2, 2]>(x, W);', IMAGE, W=K)),
     ("Conv", "input 1", parsed("y = Conv(x, x)", normal(3, 3, 6, 5))),
     ("Conv", "kernel_shape", parsed("y = Conv<kernel_shape = [3, 3]>(x, W)", IMAGE, W=K)),
@@ -369,12 +370,11 @@ REFUSED = [
     ("Mul", "input 1", parsed(SUBSAMPLE, IMAGE, area=np.float32(4), W=normal(2), b=normal(2))),
     ("Mul", "inputs", parsed("a = Mul(x, s); t = Tanh(a); b = Mul(t, s); y = Add(b, a)", s=np.float32(0.5))),
     ("Mul", "input 1", parsed(SUBSAMPLE, IMAGE, area=np.float32(4), W=normal(3, 1, 1), b=normal(1, 3, 1))),
+    ("Mul", "inputs", parsed("a = Flatten(x); y = Mul(x, a)", normal(4, 1, 6))),
     ("Mul", "operator", parsed("a = Mul(x, s); t = Tanh(a); y = Mul(t, s)", s=np.ones((1, 1, 1), "float32"))),
     ("Mul", "operator", parsed("y = Mul(x, w)", w=np.float32(2))),
     ("Mul", "operator", parsed("z = Mul(x, w); y = Add(z, b)", w=np.float32(2), b=normal(6))),
     ("Mul", "operator", parsed("e = Erf(x); t = Add(e, one); m = Mul(x, t); y = Mul(m, half)", **GELU)),
-    ("Mul", "operator", parsed(HALVED, **GELU, root=np.float32(1.5))),
-    ("Mul", "operator", parsed("z = Neg(x); s = Sigmoid(z); y = Mul(x, s)")),
     ("Neg", "operator", parsed("y = Neg(x)")),
     ("PRelu", "input 1", parsed("y = PRelu(x, w)", IMAGE, w=normal(6, 1))),
     ("Neg", "operator", parsed(RBF, **{**CENTERS, "one": np.array([0])})),
@@ -420,7 +420,7 @@ def test_every_refusal_in_the_code_is_tried_above(tmp_path):
             load(saved(model, tmp_path))
         tried.add(caught.value.reason)
     code = set()
-    for name in ("layers.py", "walk.py", "readers.py", "modern_readers.py", "recurrent_readers.py"):
+    for name in ("layers.py", "walk.py", "branches.py", "readers.py", "modern_readers.py", "recurrent_readers.py"):
         tree = ast.parse((Path(interop.__file__).parent / "onnx" / name).read_text(encoding="utf-8"))
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         reasons = [call.args[1] for call in calls if getattr(call.func, "attr", "") == "refuse"]
@@ -480,9 +480,49 @@ def test_a_connection_table_needs_its_biases(tmp_path):
         load(saved(parsed(SCATTER.replace(", b)", ")"), IMAGE, zeros=ZEROS, **TABLE), tmp_path))
 
 
-def test_a_network_has_one_input_and_one_output(tmp_path):
-    with pytest.raises(ValueError, match="one input and one output"):
-        load(saved(one_node("Add", [ROWS, ROWS]), tmp_path))
+BRANCHED = {
+    "a value by itself": ("y = Mul(x, x)", ROWS, ["mul_1"]),
+    "sums of sums": ("a = Relu(x); b = Add(a, x); y = Add(b, a)", ROWS, ["relu_1", "add_1", "add_2"]),
+    "a SiLU": ("s = Sigmoid(x); a = Mul(x, s); t = Tanh(x); y = Sum(a, t)", ROWS, ["mul_1", "tanh_1", "sum_1"]),
+    "a block in a graph": ("a = Tanh(x); b = Add(a, x); c = Relu(b); y = Concat<axis = 1>(c, b, x)", IMAGE, None),
+    "several": ("a = Identity(x); b = Sigmoid(a); c = Sum(a, b, x); d = Flatten(c); y = Gemm(d, W)", IMAGE, None),
+}
+
+
+@pytest.mark.parametrize("case", BRANCHED)
+def test_branches_become_a_graph(case, tmp_path):
+    body, x, names = BRANCHED[case]
+    model = parsed(body, x, **({"W": normal(90, 5)} if "W" in body else {}))
+    for node in model.graph.node:
+        node.name = node.output[0]
+    path = saved(model, tmp_path)
+    loaded = load(path)
+    assert isinstance(loaded, nn.Graph)
+    assert loaded.input_shape == x.shape[1:]
+    assert names in (None, list(loaded.nodes))
+    (expected,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    np.testing.assert_allclose(run(loaded, x), expected, rtol=0, atol=1e-5)
+
+
+def test_several_inputs_and_outputs_of_others(tmp_path):
+    text = """<ir_version: 8, opset_import: ["": 17]>
+        g (float[N, 6] table, float[N, 3, 6, 5] relu_1) => (float[N, 4] y, float[N, 6] z) {
+        z = Relu(table)
+        f = Flatten(relu_1)
+        j = Concat<axis = 1>(z, f)
+        y = Gemm(j, W)
+    }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.append(numpy_helper.from_array(normal(96, 4), "W"))
+    model.graph.input[0].name = model.graph.node[0].input[0] = "table.1"
+    path = saved(model, tmp_path)
+    loaded = load(path)
+    assert (loaded.inputs, loaded.input_shape) == (("table_1", "relu_1"), ((6,), (3, 6, 5)))
+    assert loaded.outputs == ("gemm_1", "relu_1_2")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    expected = session.run(None, {"table.1": ROWS[:2], "relu_1": IMAGE[:2]})
+    for got, want in zip(loaded((nn.asarray(ROWS[:2]), nn.asarray(IMAGE[:2]))), expected, strict=True):
+        np.testing.assert_allclose(nn.to_numpy(got), want, rtol=0, atol=1e-5)
 
 
 # files that are none

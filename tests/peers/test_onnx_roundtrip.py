@@ -68,6 +68,37 @@ def shared(dtype, rng):
     return nn.Sequential(dense, pair, layers.Residual(pair), nn.Sequential(nn.Sequential(dense)), nn.Softmax())
 
 
+def branched(dtype, rng):
+    """Forks and joins, a row of layers and a residual block as nodes, and a layer at two places."""
+    dense = [nn.Dense(4, 4, rng=rng, dtype=dtype) for _ in range(3)]
+    return nn.Graph(
+        {
+            "row": nn.Sequential(dense[0], nn.Tanh()),
+            "block": layers.Residual(dense[1]),
+            "again": (dense[0], "row"),
+            "sum": (nn.Add(), "again", "block", "row"),
+            "gate": (nn.Sequential(dense[2], nn.Sigmoid()), "block"),
+            "gated": (nn.Multiply(), "sum", "gate", "x"),
+            "two": (nn.Add(), "gated", "sum"),  # at the end of two branches, as a residual block is
+            "all": (nn.Concat(-1), "two", "gated", "x"),
+        }
+    )
+
+
+def gates(dtype, rng):
+    """Layers that ONNX has as products of several nodes, and the same products of a Graph's own nodes."""
+    return nn.Graph(
+        {
+            "silu": nn.SiLU(),
+            "s": (nn.Sigmoid(), "x"),
+            "product": (nn.Multiply(), "x", "s"),
+            "row": (nn.Sequential(nn.GELU(), nn.SiLU()), "product"),
+            "tanh": (nn.GELU("tanh"), "silu"),
+            "all": (nn.Concat(), "row", "tanh", "s"),
+        }
+    )
+
+
 def shared_over_ranks(dtype, rng):
     """A layer that stands once behind sequences and once behind vectors: MatMul and Gemm, but one W."""
     dense = nn.Dense(6, 6, rng=rng, dtype=dtype)
@@ -93,6 +124,7 @@ def modern(dtype, rng):
 TABLE = ((0, 1), (1, 2), (0, 2), (2,))
 
 CASES = {
+    "Add": (lambda d, r: nn.Graph({"a": nn.Tanh(), "y": (nn.Add(), "x", "a", "x")}), (3,)),
     "AvgPool1D": (lambda d, r: nn.AvgPool1D(3, 2, 1), (2, 8)),
     "AvgPool2D": (lambda d, r: nn.AvgPool2D((2, 3)), (3, 7, 8)),
     "AvgPool2D-padded": (lambda d, r: nn.AvgPool2D(3, (1, 2), (1, 2)), (2, 6, 7)),
@@ -109,6 +141,7 @@ CASES = {
     "Conv1D-same": (lambda d, r: nn.Conv1D(3, 4, 4, padding="same", rng=r, dtype=d), (3, 9)),
     "Clip": (lambda d, r: nn.Clip(-1, 0.5), (4, 3)),
     "Clip-above": (lambda d, r: nn.Clip(-math.inf, 0.5), (4, 3)),
+    "Concat": (lambda d, r: nn.Graph({"a": nn.AvgPool2D(1), "y": (nn.Concat(), "x", "a")}), (3, 2, 2)),
     "Conv2D": (lambda d, r: nn.Conv2D(3, 4, (2, 3), rng=r, dtype=d), (3, 7, 6)),
     "Conv2D-all": (
         lambda d, r: nn.Conv2D(4, 6, (3, 2), (2, 1), (2, 1), dilation=(1, 2), groups=2, rng=r, dtype=d),
@@ -138,6 +171,8 @@ CASES = {
     "GlobalAvgPool1D": (lambda d, r: nn.GlobalAvgPool1D(), (3, 5)),
     "GlobalMaxPool1D": (lambda d, r: nn.GlobalMaxPool1D(), (3, 5)),
     "GlobalMaxPool2D": (lambda d, r: nn.GlobalMaxPool2D(), (3, 4, 5)),
+    "Graph": (branched, (4,)),
+    "Graph-gates": (gates, (3,)),
     "GlobalAvgPool2D": (lambda d, r: layers.GlobalAvgPool2D(), (3, 4, 5)),
     "HardSigmoid": (lambda d, r: nn.HardSigmoid(0.25, 0.5), (4, 3)),
     "HardSwish": (lambda d, r: nn.HardSwish(), (4, 3)),
@@ -153,6 +188,7 @@ CASES = {
     "MaxPool1D": (lambda d, r: nn.MaxPool1D(3, 2, 1), (2, 8)),
     "MaxPool2D": (lambda d, r: nn.MaxPool2D(2), (3, 6, 7)),
     "MaxPool2D-overlapping": (lambda d, r: nn.MaxPool2D((3, 2), (2, 1), (1, 0)), (2, 6, 7)),
+    "Multiply": (lambda d, r: nn.Graph({"a": nn.Tanh(), "y": (nn.Multiply(), "a", "x", "a")}), (3,)),
     "PReLU": (lambda d, r: nn.PReLU(dtype=d), (3, 2, 2)),
     "PReLU-channels": (lambda d, r: nn.PReLU(3, dtype=d), (3, 2, 2)),
     "RBF": (lambda d, r: layers.RBF(r.standard_normal((4, 6)), dtype=d), (6,)),
@@ -225,9 +261,9 @@ def run(model, x):
 def reference(path, x, dtype):
     """onnxruntime's output; for float64 that of ONNX's reference implementation where onnxruntime lacks a kernel."""
     if dtype == "float64" and not NO_FLOAT64.isdisjoint(node.op_type for node in onnx.load(path).graph.node):
-        return ReferenceEvaluator(str(path)).run(None, {"input": x})[0]
+        return ReferenceEvaluator(str(path)).run(None, {onnx.load(path).graph.input[0].name: x})[0]
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(None, {"input": x})[0]
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
 def bits(arrays):
@@ -240,6 +276,9 @@ def structure(layer):
         return "Sequential", [structure(child) for child in layer]
     if isinstance(layer, layers.Residual):
         return "Residual", [(name, structure(child)) for name, child in layer.children()]
+    if isinstance(layer, nn.Graph):
+        nodes = [(name, structure(child), reads) for name, (child, *reads) in layer.nodes.items()]
+        return "Graph", nodes, layer.inputs, layer.outputs
     extra = {layers.RBF: lambda: bits({"centers": layer.centers}), layers.MappedConv2D: lambda: layer.connections}.get(
         type(layer), lambda: None
     )
@@ -418,6 +457,52 @@ def test_sequences_of_any_length_run_from_one_file(tmp_path):
         x = np.arange(2 * length).reshape(2, length) % 7
         y = run(model, x)
         np.testing.assert_allclose(reference(tmp_path / "model.onnx", x, "float32"), y, rtol=0, atol=1e-5)
+
+
+def test_several_inputs_and_outputs(tmp_path):
+    """By the names that they have in the Graph, one of them of symbols, one of sequences of any length."""
+    rng = np.random.default_rng(0)
+    model = nn.Graph(
+        {
+            "words": (nn.Embedding(5, 3, rng=rng), "text"),
+            "last": nn.GRU(3, 4, rng=rng),
+            "both": (nn.Concat(), "last", "table"),
+            "hidden": nn.Dense(6, 4, rng=rng),
+            "y": nn.Sequential(nn.Tanh(), nn.Dense(4, 2, rng=rng)),
+        },
+        inputs=("text", "table"),
+        outputs=("y", "hidden"),
+    )
+    with pytest.raises(ValueError, match="input_shape"):
+        export(model, tmp_path / "model.onnx")
+    export(model, tmp_path / "model.onnx", input_shape=((None,), (2,)))
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert [dims(value) for value in graph.input] == [["N", "text_axis_1"], ["N", 2]]
+    loaded = load(tmp_path / "model.onnx")
+    assert_equal(loaded, model)
+    x = rng.integers(0, 5, (3, 7)), rng.standard_normal((3, 2)).astype("float32")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    given = tuple(map(nn.asarray, x))
+    wanted = session.run(["y", "hidden"], {"text": x[0], "table": x[1]})
+    for y, same, want in zip(model(given), loaded(given), wanted, strict=True):
+        np.testing.assert_allclose(nn.to_numpy(y), want, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(nn.to_numpy(y), nn.to_numpy(same))
+
+
+def test_a_graph_in_another_network_comes_back_as_one(tmp_path):
+    inner, shape, inputs = make("Graph")
+    model = nn.Sequential(inner, nn.Dense(12, 2, rng=0))
+    export(model, tmp_path / "model.onnx", input_shape=shape)
+    loaded = load(tmp_path / "model.onnx")
+    assert list(loaded.nodes)[-2:] == ["0_all", "1"]
+    assert sorted(bits(loaded.params).values()) == sorted(bits(model.params).values())
+    x = inputs(3)
+    np.testing.assert_array_equal(run(loaded, x), run(model, x))
+
+
+def test_what_joins_alone_has_no_names_for_what_it_reads(tmp_path):
+    with pytest.raises(TypeError, match="put it into a Graph"):
+        export(nn.Sequential(nn.Concat()), tmp_path / "model.onnx", input_shape=((2,), (3,)))
 
 
 def test_input_shape_and_dtype_come_back(tmp_path):

@@ -381,6 +381,17 @@ LAYERS = [
         "input",
     ),
     Mutation("layers.losses.elementwise.BinaryCrossEntropy", "yes = o > 0", "yes = o < 0", "the other answer", "input"),
+    # several arrays
+    Mutation("layers.modern.joins._summed", "dy.sum(axes", "dy.mean(axes", "mean for a sum", "input[1]", "Add"),
+    Mutation("layers.modern.joins.Add", "for x_k in x)", "for x_k in x[:1] * len(x))", "the first's shape", "input[1]"),
+    Mutation("layers.modern.joins.Multiply", "x[k + 1 :]", "x[k + 2 :]", "a factor left out", "input[0] input[1]"),
+    Mutation(
+        "layers.modern.joins.Concat",
+        "xp.split(dy, ends",
+        "xp.split(dy[::-1], ends",
+        "another sample's",
+        "input[0] input[1] input[2]",
+    ),
     # layers made of layers
     Mutation(
         "layers.residual.Residual",
@@ -395,6 +406,30 @@ LAYERS = [
         "",
         "no gradients as the first layer in training",
         "body.0.W body.0.b body.W body.b shortcut.W shortcut.b",
+    ),
+    Mutation(
+        "models.graph.in_order",
+        "gradients[read] + d if read in gradients else d",
+        "d",
+        "the gradient of one reader for that of all",
+        "a.W a.b input input[0]",
+        "Graph",
+    ),
+    Mutation(
+        "models.graph.in_order",
+        "reversed(steps)",
+        "steps",
+        "not in reverse",
+        "a.W a.b c.W c.b r.W_x r.W_h r.b input input[0] input[1]",
+        "Graph",
+    ),
+    Mutation(
+        "models.graph.in_order",
+        " or layer.dtype is not None",
+        "",
+        "no gradients in training",
+        "a.W a.b c.W c.b r.W_x r.W_h r.b",
+        "Graph",
     ),
     Mutation(
         "models.sequential.in_a_row",
