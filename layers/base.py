@@ -34,6 +34,9 @@ class Layer:
             network.
         grads: dE/d(parameter) under the same names; backward adds to them, the optimiser clears them.
         buffers: arrays that are saved with the layer, but have no gradient.
+        trainable: whether training changes the parameters. False freezes them: no step, weight decay or momentum moves
+            them, and batch normalisation normalises as in inference. It is not saved; of a :class:`Composite` it sets
+            that of each layer.
         separable: whether each sample's output depends on that sample alone, so that a batch may be processed in
             slices.
         takes_lengths: whether ``forward`` and ``__call__`` have the argument ``lengths``, the number of steps of each
@@ -50,6 +53,7 @@ class Layer:
     grads: Gradients
     buffers: Parameters
 
+    trainable: bool = True
     separable: ClassVar[bool] = False
     takes_lengths: ClassVar[bool] = False
     keeps_steps: ClassVar[bool] = False
@@ -126,6 +130,11 @@ class Layer:
         for value in self.params.values():
             return value.dtype
         return None
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has parameters that are trainable, so that backward has to reach it."""
+        return self.trainable and self.dtype is not None
 
     @property
     def flat_params(self) -> Array:

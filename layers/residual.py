@@ -51,7 +51,7 @@ class Residual(Composite):
         for part in (self.body, self.shortcut):
             y, step = (x, _identity) if part is None else part.forward(x, needs_dx, **part.with_lengths(x, lengths)[0])
             branches.append(y)
-            if needs_dx or (part is not None and part.dtype is not None):  # else no parameter waits for a gradient
+            if needs_dx or (part is not None and part.learns):  # else no parameter waits for a gradient
                 steps.append(step)
 
         def backward(dy: Array) -> Array | None:

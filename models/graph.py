@@ -31,7 +31,7 @@ def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = N
         reads = graph.nodes[name][1:]
         needs = any(needed[read] for read in reads)
         y, step = layer.forward(x, needs, **options)
-        needed[name] = needs or layer.dtype is not None  # before the first parameters no gradient is needed
+        needed[name] = needs or layer.learns  # before the first parameters that are trained no gradient is needed
         if needed[name]:
             steps.append((name, [read if needed[read] else "" for read in reads] if needs else [], step))
         return y

@@ -19,7 +19,7 @@ def in_a_row(
     for layer in layers:
         options, lengths = layer.with_lengths(x, lengths)
         x, step = layer.forward(x, needs_dx, **options)
-        if needs_dx or layer.dtype is not None:  # before the first parameters no gradient is needed
+        if needs_dx or layer.learns:  # before the first parameters that are trained no gradient is needed
             steps.append(step)
             needs_dx = True
 

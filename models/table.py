@@ -32,5 +32,9 @@ def summarised(model: Layer, layers: Iterable[tuple[str, Layer, Any]], reads: Se
         size = sum(value.size for leaf in new.values() for value in leaf.params.values())
         source = [reads[len(rows) - 1]] if reads else []
         rows.append([title if len(title) <= 60 else title[:59] + "…", *source, shape, f"{size:,}"])
-    rows.append(["total", *([""] if reads else []), "", f"{model.flat_params.size:,}"])
+    sums = {"total": model.flat_params.size}
+    frozen = [leaf for _, leaf in model.leaves() if not leaf.trainable]
+    if size := sum(value.size for leaf in frozen for value in leaf.params.values()):
+        sums["frozen"] = size
+    rows += [[name, *([""] if reads else []), "", f"{size:,}"] for name, size in sums.items()]
     return aligned(rows, numbers=True)

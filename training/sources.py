@@ -63,7 +63,10 @@ class Source:
         caller: for errors.
         samples: their number; None if it is not known.
         labels: all targets, if they are in memory; else None.
+        converts: whether inputs that are integers become floating-point numbers; set it for a model without symbols.
     """
+
+    converts = False
 
     samples: int | None = None
     labels: Array | None = None
@@ -109,6 +112,11 @@ class Source:
         """Batches that show what does not fit: here the first one."""
         yield from self.batches([next(iter(self.order(batch_size)))])
 
+    @property
+    def has_integers(self) -> bool:
+        """Whether an input consists of integers, as the first batch shows."""
+        return any(x.dtype.kind in "iu" for x in next(self.trial(2)).arrays[: self._inputs])
+
     def change(self, change: Change) -> None:
         """Let each batch's arrays pass through a function."""
         self._change = change
@@ -118,6 +126,9 @@ class Source:
         raise ValueError(f"{self.caller}: validation_split is for arrays in memory: give validation=, data of its own")
 
     def _batch(self, arrays: Arrays, lengths: np.ndarray | None = None) -> Batch:
+        if self.converts:  # where they are computed with, since integers travel faster
+            inputs = (x.astype(self._dtype) if x.dtype.kind in "iu" else x for x in arrays[: self._inputs])
+            arrays = (*inputs, *arrays[self._inputs :])
         return Batch(tuple(arrays), self._inputs, lengths)
 
 
@@ -141,6 +152,10 @@ class InMemory(Source):
         if y is not None and y.dtype.kind in "iu":
             rows[[0, -1]] = [int(end) // (y.size // len(y)) for end in (y.argmin(), y.argmax())]
         return self.batches([rows, *last])
+
+    @property
+    def has_integers(self) -> bool:
+        return any(x.dtype.kind in "iu" for x in self.arrays[: self._inputs])
 
     def change(self, change: Change) -> None:
         self.arrays = tuple(change(self.arrays, None))

@@ -402,7 +402,7 @@ LAYERS = [
     ),
     Mutation(
         "layers.residual.Residual",
-        " or (part is not None and part.dtype is not None)",
+        " or (part is not None and part.learns)",
         "",
         "no gradients as the first layer in training",
         "body.0.W body.0.b body.W body.b shortcut.W shortcut.b",
@@ -425,7 +425,7 @@ LAYERS = [
     ),
     Mutation(
         "models.graph.in_order",
-        " or layer.dtype is not None",
+        " or layer.learns",
         "",
         "no gradients in training",
         "a.W a.b c.W c.b r.W_x r.W_h r.b",
@@ -730,5 +730,10 @@ UPDATES = [
     Mutation("training.adam.adam", "g.fill(0)", "pass", "gradient kept", "g"),
     Mutation("training.adam.adam", "p *= shrink", "pass", "decay of AdamW forgotten", "p"),
     Mutation("training.adam.adam", "p *= shrink", "p *= 2 - shrink", "growth for decay", "p"),
+    Mutation("training.rmsprop.rmsprop", "v - m * m", "v", "mean not subtracted", "p v m b"),
+    Mutation("training.rmsprop.rmsprop", "b *= momentum", "b *= alpha", "the other rate", "p v m b"),
+    Mutation(
+        "training.rmsprop.rmsprop", "xp.sqrt(spread) + eps", "xp.sqrt(spread + eps)", "eps under the root", "p v m b"
+    ),
 ]
 """Found by a comparison with loops over single elements."""
