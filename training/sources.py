@@ -125,6 +125,17 @@ class Source:
         """Two sources, of which the second has this share of the samples."""
         raise ValueError(f"{self.caller}: validation_split is for arrays in memory: give validation=, data of its own")
 
+    def _checked(
+        self, caller: str, columns: Sequence[Any], lengths: np.ndarray | None = None
+    ) -> tuple[Arrays, np.ndarray | None]:
+        """A batch's arrays as the model and the loss take them, and the lengths of its sequences."""
+        if lengths is None and isinstance(columns[0], Sequences):
+            lengths = columns[0].lengths
+        arrays = [one[:] for one in columns]
+        if lengths is not None:
+            arrays[: self._inputs] = [x[:, : lengths.max()] for x in arrays[: self._inputs]]
+        return self._change(check_arrays(caller, arrays, self._inputs, self._dtype), lengths), lengths
+
     def _batch(self, arrays: Arrays, lengths: np.ndarray | None = None) -> Batch:
         if self.converts:  # where they are computed with, since integers travel faster
             inputs = (x.astype(self._dtype) if x.dtype.kind in "iu" else x for x in arrays[: self._inputs])
@@ -199,11 +210,7 @@ class Rows(Source):
         return bucketed(self._lengths, batch_size, np.random.default_rng(rng))
 
     def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
-        columns, lengths = self._take(key), None
-        if self._lengths is not None:
-            lengths = self._lengths[key]
-            columns = [one[:, : lengths.max()] if i < self._inputs else one for i, one in enumerate(columns)]
-        return self._change(check_arrays(self.caller, columns, self._inputs, self._dtype), lengths), lengths
+        return self._checked(self.caller, self._take(key), None if self._lengths is None else self._lengths[key])
 
 
 class Stream(Source):
@@ -226,9 +233,8 @@ class Stream(Source):
 
     def _pass(self) -> Iterator[tuple[int, Any]]:
         given, number = self._given() if callable(self._given) else self._given, 0
-        if not hasattr(given, "__iter__"):
-            given = (given[index] for index in range(len(given)))
-        for number, batch in enumerate(given, 1):
+        batches = given if hasattr(given, "__iter__") else (given[index] for index in range(len(given)))
+        for number, batch in enumerate(batches, 1):
             yield number, batch
         if number == 0:
             raise ValueError(
@@ -240,11 +246,7 @@ class Stream(Source):
         number, batch = key
         caller = f"{self.caller}: batch {number}"
         x, *rest = of_batch(caller, batch, self._targets)
-        columns, lengths = [column(data) for data in (*_inputs(caller, x, self._names), *rest)], None
-        if isinstance(columns[0], Sequences):
-            lengths = columns[0].lengths
-        arrays = check_arrays(caller, [one[:] for one in columns], self._inputs, self._dtype)
-        return self._change(arrays, lengths), lengths
+        return self._checked(caller, [column(data) for data in (*_inputs(caller, x, self._names), *rest)])
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
         """The first batch, which the next pass begins with."""
@@ -290,7 +292,7 @@ def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
 
         def take(rows: Any) -> Sequence[Any]:
             chosen = range(*rows.indices(len(given))) if isinstance(rows, slice) else rows.tolist()
-            return of_batch(caller, given[list(chosen)], targets)
+            return [column(data) for data in of_batch(caller, given[list(chosen)], targets)]
 
         return Rows(caller, model, len(given), take)
     if isinstance(given, Layer) or not (callable(given) or hasattr(given, "__iter__") or hasattr(given, "__getitem__")):

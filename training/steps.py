@@ -136,7 +136,7 @@ def training_step(
         if accumulate == 1:
             outputs = [run_all(group[0], *scalars)]
         else:
-            outputs = [run(batch) for batch in group]
+            outputs = [run(batch).copy() for batch in group]  # a captured step has one array for all
             update(*scalars)
         if whole:
             optimizer.steps += 1
