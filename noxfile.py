@@ -78,17 +78,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["tools"])
 def plain(session: nox.Session) -> None:
-    """The equations without the forms: the suite, and PyTorch to the bounds that hold with forms."""
-    stand_in = "--ignore=tests/stand_in"  # these checks are of the device's forms, and run in other sessions
-    peers = "--ignore-glob=tests/peers/test_[!t]*"  # but PyTorch
-    pytest(session, "tests", stand_in, peers, NN_PLAIN="1")
+    """What the suite asks of equations, and PyTorch to the bounds that hold with forms."""
+    pytest(session, "tests", NN_PLAIN="1")
 
 
 @nox.session(name="stand-in", venv_backend="none", requires=["tools"])
 def stand_in(session: nox.Session) -> None:
-    """The suite with the stand-in for CuPy, which needs no GPU."""
-    real = "--ignore=tests/peers/test_cupy_interface.py"  # it reads the real CuPy
-    pytest(session, "tests", real, PYTHONPATH="tests/stand_in", NN_BACKEND="cupy")
+    """What the suite asks of a device, with the stand-in for CuPy, which needs no GPU."""
+    pytest(session, "tests", PYTHONPATH="tests/stand_in", NN_BACKEND="cupy")
 
 
 @nox.session(venv_backend="none", requires=["tools"])
