@@ -2,13 +2,13 @@
 
 from .augment import Augmented
 from .batches import batches
-from .class_weights import class_weights
 from .encoder import TableEncoder
 from .idx import read_idx, write_idx
 from .images import ImageData, load_images
 from .sequences import bucketed, pad
 from .table import TableData, load_table
 from .text import TextData, load_text, windows
+from .weights import class_weights
 
 __all__ = [
     "Augmented",

@@ -13,7 +13,7 @@ def class_weights(
 
     Args:
         labels: integers in [0, K), of any shape; only "balanced" needs them. Others, such as -100, do not count.
-        weights: "balanced" for N / (C N_k), where N_k of the N labels are of class k and C classes occur, and 0 for a
+        weights: "balanced" for N / (C N_k), where N_k of the N labels are of class k and C classes occur, and 1 for a
             class that does not; a mapping from class to weight, 1 where it has none; or a weight for each class.
         classes: K.
 
@@ -32,7 +32,7 @@ def class_weights(
             raise ValueError("class_weight: 'balanced' needs all labels in memory: give a mapping from class to weight")
         counts = np.bincount(labels[(labels >= 0) & (labels < classes)], minlength=classes)
         present = np.count_nonzero(counts)
-        return np.divide(counts.sum(), present * counts, out=np.zeros(classes), where=counts > 0)
+        return np.divide(counts.sum(), present * counts, out=np.ones(classes), where=counts > 0)
     if isinstance(weights, Mapping):
         if unknown := [key for key in weights if key not in range(classes)]:
             raise ValueError(f"class_weight: expected classes from 0 to {classes - 1}, got {unknown[0]!r}")

@@ -15,6 +15,9 @@ from .progress import bar_of, say
 from .score import Sums
 
 
+_SHOWN = 0.2  # seconds for which a bar shows the same loss, since a device is waited for to read it
+
+
 class Run:
     """What a callback sees of the run that it takes part in.
 
@@ -152,7 +155,7 @@ class ProgressBar(Callback):
     def on_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
         if self._bar is None:
             return
-        if time.perf_counter() - self._shown > 0.2:
+        if time.perf_counter() - self._shown > _SHOWN:
             self._bar.set_postfix(loss=f"{logs['loss']:.4f}", refresh=False)
             self._shown = time.perf_counter()
         self._bar.update()
@@ -328,10 +331,16 @@ class TensorBoard(Callback):
             from tensorboardX import SummaryWriter
         except ImportError as error:
             raise ImportError("TensorBoard needs tensorboardX: install xpnn's extra [tensorboard]") from error
-        self._writer = SummaryWriter(str(folder))
+        self._open = lambda: SummaryWriter(str(folder))
+
+    def on_train_begin(self) -> None:
+        self._writer = self._open()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         for name, value in logs.items():
             if name != "epoch":
                 self._writer.add_scalar(name, value, epoch)
         self._writer.flush()
+
+    def on_train_end(self) -> None:
+        self._writer.close()

@@ -22,7 +22,7 @@ from .optimizer import Optimizer
 from .progress import say
 from .score import Score, Sums, names_not_finite
 from .sources import Source, source_of
-from .steps import fit_targets, groups, rehearse, run_pass, scoring_step, training_step
+from .steps import fit_inputs, fit_targets, groups, rehearse, run_pass, scoring_step, training_step
 
 _BATCH = 256  # samples per batch in inference, which keeps nothing for backward
 
@@ -62,7 +62,7 @@ def fit(
     The data are one of these:
 
     - arrays x and y, or what can be made arrays: NumPy's or the backend's, tensors, tables, lists. Floating-point and
-      boolean data are converted to the model's dtype;
+      boolean data are converted to the model's dtype, and so are integers, such as pixels, unless they are symbols;
     - arrays that are read, and checked, batch by batch: memory maps, HDF5 and zarr arrays, sparse matrices, and
       whatever else has a length and takes indices;
     - a list x of sequences of different lengths, or a padded array x with ``lengths``: sequences of similar lengths
@@ -261,6 +261,7 @@ def predict(model: Layer, x: Any, *, batch_size: int = _BATCH, lengths: Any = No
     if getattr(x, "shape", ())[:1] == (0,):  # one sample in their place tells the shape of an output
         return predict(model, np.zeros((1, *x.shape[1:]), x.dtype))[:0]
     source = source_of("predict", model, x, lengths=lengths, targets=False)
+    fit_inputs(source, model)
     outputs = _joined([to_numpy(batch.infer(model)) for batch in source.pass_over(batch_size)])
     if fault := not_finite(outputs, outputs.dtype):
         warnings.warn(f"predict: the outputs hold NaN or infinity in row {fault[0]}", RuntimeWarning, stacklevel=3)

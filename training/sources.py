@@ -63,7 +63,10 @@ class Source:
         caller: for errors.
         samples: their number; None if it is not known.
         labels: all targets, if they are in memory; else None.
+        converts: whether inputs that are integers become floating-point numbers; set it for a model without symbols.
     """
+
+    converts = False
 
     samples: int | None = None
     labels: Array | None = None
@@ -109,6 +112,11 @@ class Source:
         """Batches that show what does not fit: here the first one."""
         yield from self.batches([next(iter(self.order(batch_size)))])
 
+    @property
+    def has_integers(self) -> bool:
+        """Whether an input consists of integers, as the first batch shows."""
+        return any(x.dtype.kind in "iu" for x in next(self.trial(2)).arrays[: self._inputs])
+
     def change(self, change: Change) -> None:
         """Let each batch's arrays pass through a function."""
         self._change = change
@@ -117,7 +125,21 @@ class Source:
         """Two sources, of which the second has this share of the samples."""
         raise ValueError(f"{self.caller}: validation_split is for arrays in memory: give validation=, data of its own")
 
+    def _checked(
+        self, caller: str, columns: Sequence[Any], lengths: np.ndarray | None = None
+    ) -> tuple[Arrays, np.ndarray | None]:
+        """A batch's arrays as the model and the loss take them, and the lengths of its sequences."""
+        if lengths is None and isinstance(columns[0], Sequences):
+            lengths = columns[0].lengths
+        arrays = [one[:] for one in columns]
+        if lengths is not None:
+            arrays[: self._inputs] = [x[:, : lengths.max()] for x in arrays[: self._inputs]]
+        return self._change(check_arrays(caller, arrays, self._inputs, self._dtype), lengths), lengths
+
     def _batch(self, arrays: Arrays, lengths: np.ndarray | None = None) -> Batch:
+        if self.converts:  # where they are computed with, since integers travel faster
+            inputs = (x.astype(self._dtype) if x.dtype.kind in "iu" else x for x in arrays[: self._inputs])
+            arrays = (*inputs, *arrays[self._inputs :])
         return Batch(tuple(arrays), self._inputs, lengths)
 
 
@@ -141,6 +163,10 @@ class InMemory(Source):
         if y is not None and y.dtype.kind in "iu":
             rows[[0, -1]] = [int(end) // (y.size // len(y)) for end in (y.argmin(), y.argmax())]
         return self.batches([rows, *last])
+
+    @property
+    def has_integers(self) -> bool:
+        return any(x.dtype.kind in "iu" for x in self.arrays[: self._inputs])
 
     def change(self, change: Change) -> None:
         self.arrays = tuple(change(self.arrays, None))
@@ -184,11 +210,7 @@ class Rows(Source):
         return bucketed(self._lengths, batch_size, np.random.default_rng(rng))
 
     def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
-        columns, lengths = self._take(key), None
-        if self._lengths is not None:
-            lengths = self._lengths[key]
-            columns = [one[:, : lengths.max()] if i < self._inputs else one for i, one in enumerate(columns)]
-        return self._change(check_arrays(self.caller, columns, self._inputs, self._dtype), lengths), lengths
+        return self._checked(self.caller, self._take(key), None if self._lengths is None else self._lengths[key])
 
 
 class Stream(Source):
@@ -211,9 +233,8 @@ class Stream(Source):
 
     def _pass(self) -> Iterator[tuple[int, Any]]:
         given, number = self._given() if callable(self._given) else self._given, 0
-        if not hasattr(given, "__iter__"):
-            given = (given[index] for index in range(len(given)))
-        for number, batch in enumerate(given, 1):
+        batches = given if hasattr(given, "__iter__") else (given[index] for index in range(len(given)))
+        for number, batch in enumerate(batches, 1):
             yield number, batch
         if number == 0:
             raise ValueError(
@@ -225,11 +246,7 @@ class Stream(Source):
         number, batch = key
         caller = f"{self.caller}: batch {number}"
         x, *rest = of_batch(caller, batch, self._targets)
-        columns, lengths = [column(data) for data in (*_inputs(caller, x, self._names), *rest)], None
-        if isinstance(columns[0], Sequences):
-            lengths = columns[0].lengths
-        arrays = check_arrays(caller, [one[:] for one in columns], self._inputs, self._dtype)
-        return self._change(arrays, lengths), lengths
+        return self._checked(caller, [column(data) for data in (*_inputs(caller, x, self._names), *rest)])
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
         """The first batch, which the next pass begins with."""
@@ -275,7 +292,7 @@ def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
 
         def take(rows: Any) -> Sequence[Any]:
             chosen = range(*rows.indices(len(given))) if isinstance(rows, slice) else rows.tolist()
-            return of_batch(caller, given[list(chosen)], targets)
+            return [column(data) for data in of_batch(caller, given[list(chosen)], targets)]
 
         return Rows(caller, model, len(given), take)
     if isinstance(given, Layer) or not (callable(given) or hasattr(given, "__iter__") or hasattr(given, "__getitem__")):

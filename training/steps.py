@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -24,6 +25,15 @@ def groups(batches: Iterator[Batch], size: int) -> Iterator[Group]:
         yield group
 
 
+def fit_inputs(source: Source, model: Layer) -> None:
+    """Let the source convert integers, such as pixels, if the model does not take them as they are."""
+    if source.has_integers:
+        try:
+            next(source.trial(2)).infer(model)
+        except TypeError:
+            source.converts = True
+
+
 def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: Any = None) -> tuple[Loss, Any]:
     """Infer a sample or two: from now on the source's targets have the outputs' shape, and its weights are all in one.
 
@@ -40,6 +50,7 @@ def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: A
         ValueError, TypeError: as the model raises them for such data.
     """
     with _named(source.caller), inference():
+        fit_inputs(source, model)
         batch = next(source.trial(2))
         outputs = batch.infer(model).shape
         loss = loss_for(source.caller, loss, batch.targets[0] if source.labels is None else source.labels)
@@ -87,6 +98,7 @@ def training_step(
     Of ``accumulate`` batches the gradient is that of all as one: the mean of theirs, by their weights. The step is
     captured if the backend can, and no sequence ends before the others.
     """
+    optimizer.placed(model)  # what its groups and the frozen layers do not allow is met here
     whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
     total = xp.zeros(1, dtype=model.dtype)
 
@@ -117,14 +129,14 @@ def training_step(
         update(*scalars)
         return outputs
 
-    run, run_all = _captured(differentiate, model), _captured(both, model)
+    run, run_all = (_captured(one, model, partial(optimizer.placed, model)) for one in (differentiate, both))
 
     def step(group: Group) -> list[Array]:
         scalars = optimizer.scalars() if whole else ()
         if accumulate == 1:
             outputs = [run_all(group[0], *scalars)]
         else:
-            outputs = [run(batch) for batch in group]
+            outputs = [run(batch).copy() for batch in group]  # a captured step has one array for all
             update(*scalars)
         if whole:
             optimizer.steps += 1
@@ -143,11 +155,11 @@ def scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Group], list
         sums.add(loss.weight(*batch.targets), loss(outputs, *batch.targets), loss.accuracy(outputs, *batch.targets))
         return outputs
 
-    run = _captured(score, model)
+    run = _captured(score, model, model.gather)
     return lambda group: [run(group[0])]
 
 
-def _captured(step: Callable[..., Array], model: Layer) -> Callable[..., Array]:
+def _captured(step: Callable[..., Array], model: Layer, place: Callable[[], object]) -> Callable[..., Array]:
     """A step on a batch and numbers, captured unless its sequences have lengths, which the host reads."""
     captured_steps: dict[int, Callable[..., Array]] = {}  # by the number of arrays, such as x, y and weights
 
@@ -158,7 +170,7 @@ def _captured(step: Callable[..., Array], model: Layer) -> Callable[..., Array]:
         if count not in captured_steps:
             captured_steps[count] = captured(
                 lambda *args: step(Batch(args[:count], inputs), *args[count:]),
-                model.dtype or "float32", model.zero_grad, model.gather,
+                model.dtype or "float32", model.zero_grad, place,
             )  # fmt: skip
         return captured_steps[count](*batch.arrays, *scalars)
 

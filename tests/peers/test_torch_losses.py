@@ -123,3 +123,97 @@ def test_softmax_cross_entropy_far_from_zero(dtype):
     eps = np.finfo(dtype).eps
     np.testing.assert_allclose(nn.to_numpy(value), want_value, rtol=4 * eps)
     np.testing.assert_allclose(nn.to_numpy(backward()), want["z"], rtol=4 * eps, atol=0)
+
+
+# every option in float64, against PyTorch's own
+
+
+def both(loss, reference, outputs, targets, weights=None):
+    """The loss and PyTorch's function: value and gradient to 1e-10."""
+    carried = [
+        None if a is None else nn.asarray(a, "float64" if a.dtype.kind == "f" else None) for a in (targets, weights)
+    ]
+    value, backward = loss.forward(nn.asarray(outputs, "float64"), *carried)
+    want, (gradients,) = differentiate(reference, {"o": outputs}, [np.ones(())])
+    np.testing.assert_allclose(nn.to_numpy(nn.xp.asarray(value)), want, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(nn.to_numpy(backward()), gradients["o"], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("ignore", [-100, 2])
+@pytest.mark.parametrize("steps", [(), (3,)])
+def test_cross_entropy_s_options(rng, smoothing, ignore, steps):
+    z, t = rng.standard_normal((6, *steps, 5)), rng.integers(0, 5, (6, *steps))
+    t[::2] = ignore
+    loss, labels = nn.SoftmaxCrossEntropy(smoothing, ignore), torch.tensor(t)
+    options = {"label_smoothing": smoothing, "ignore_index": ignore}
+
+    def reference(o, **more):
+        return functional.cross_entropy(o.movedim(-1, 1), labels, **options, **more)
+
+    both(loss, reference, z, t)
+    if not smoothing:  # PyTorch smooths by the weights of the other classes, ours are of samples
+        w = rng.random(5)
+        both(loss, lambda o: reference(o, weight=torch.tensor(w)), z, t, np.where(t == ignore, 7.0, w[t % 5]))
+    w = rng.random(t.shape)
+
+    def weighted(o):
+        return (torch.tensor(w) * reference(o, reduction="none")).sum() / torch.tensor(w)[labels != ignore].sum()
+
+    both(loss, weighted, z, t, w)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_of_soft_targets(rng, smoothing):
+    z, p, w = rng.standard_normal((6, 3, 5)), rng.dirichlet(np.ones(5), (6, 3)), rng.random(6)
+    loss = nn.SoftmaxCrossEntropy(smoothing)
+
+    def reference(o, **more):
+        return functional.cross_entropy(
+            o.movedim(-1, 1), torch.tensor(p).movedim(-1, 1), label_smoothing=smoothing, **more
+        )
+
+    both(loss, reference, z, p)
+    both(loss, lambda o: torch.tensor(w) @ reference(o, reduction="none").mean(1) / w.sum(), z, p, w)
+
+
+ELEMENTWISE = [
+    (nn.MeanSquaredError(), functional.mse_loss, {}),
+    (nn.MeanAbsoluteError(), functional.l1_loss, {}),
+    (nn.Huber(), functional.huber_loss, {}),
+    (nn.Huber(0.3), functional.huber_loss, {"delta": 0.3}),
+    (nn.PoissonNLL(), functional.poisson_nll_loss, {}),
+    (nn.PoissonNLL(log_input=False), functional.poisson_nll_loss, {"log_input": False}),
+    (nn.BinaryCrossEntropy(), functional.binary_cross_entropy_with_logits, {}),
+    (nn.BinaryCrossEntropy(2.5), functional.binary_cross_entropy_with_logits, {"pos_weight": [2.5]}),
+    (nn.BinaryCrossEntropy([0.5, 1, 3]), functional.binary_cross_entropy_with_logits, {"pos_weight": [0.5, 1, 3]}),
+]
+
+
+@pytest.mark.parametrize(("loss", "function", "options"), ELEMENTWISE, ids=[repr(case[0]) for case in ELEMENTWISE])
+@pytest.mark.parametrize("kind", ["real", "whole"])
+def test_losses_of_each_output(rng, loss, function, options, kind):
+    options = {key: torch.tensor(value).double() if key == "pos_weight" else value for key, value in options.items()}
+    o, y = 3 * rng.standard_normal((5, 4, 3)), rng.random((5, 4, 3))
+    o = abs(o) if "log_input" in options else o
+    y = rng.integers(0, 2, y.shape) if kind == "whole" else y
+    o[0], y[0] = 1, 1  # a difference of 0
+
+    def reference(o, **more):
+        return function(o, torch.tensor(y).double(), **options, **more)
+
+    both(loss, reference, o, y)
+    for w in rng.random(5), rng.random((5, 4)), rng.random((5, 4, 3)):
+        whole = torch.tensor(w).reshape(*w.shape, *[1] * (3 - w.ndim)).expand(5, 4, 3)
+        both(loss, lambda o, whole=whole: (whole * reference(o, reduction="none")).sum() / whole.sum(), o, y, w)
+
+
+def test_half_squared_error_with_weights(rng):
+    o, y, w = rng.standard_normal((5, 4)), rng.standard_normal((5, 4)), rng.random(5)
+    both(
+        nn.HalfSquaredError(),
+        lambda o: torch.tensor(w) @ functional.mse_loss(o, torch.tensor(y), reduction="none").sum(1) / (2 * w.sum()),
+        o,
+        y,
+        w,
+    )

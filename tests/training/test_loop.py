@@ -175,7 +175,6 @@ class TestFit:
             (np.zeros((1, 2)), np.array([3]), ValueError, r"outside \[0, 3\)"),
             (np.zeros((1, 2)), np.array([-1]), ValueError, r"outside \[0, 3\)"),
             (np.zeros((1, 5)), np.array([0]), ValueError, r"Dense\(2, 4\): expected input of shape"),
-            (np.zeros((1, 2), int), np.array([0]), TypeError, "expected input of dtype float32, got int64"),
         ],
     )
     def test_wrong_data(self, x, y, error, message):

@@ -661,6 +661,22 @@ def test_softmax_cross_entropy(shape, memory, kind, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(300, 3), (4, 5, 3)])
+def test_weights_and_ignored_labels(shape, dtype):
+    """Also where several blocks of threads sum the weights."""
+    rng = np.random.default_rng(0)
+    z, labels = rng.standard_normal(shape).astype(dtype), rng.integers(0, 3, shape[:-1])
+    labels[::2] = -100
+    for w in None, rng.random(shape[0]).astype(dtype), np.zeros(shape[:-1], dtype):
+        arrays = cupy.asarray(z), cupy.asarray(labels), "a label", -100, None if w is None else cupy.asarray(w)
+        (value, backward), (wanted, equations) = (
+            f(*arrays) for f in (softmax_cross_entropy, equation(softmax_cross_entropy))
+        )
+        near(value, nn.to_numpy(wanted), dtype)
+        near(backward(), nn.to_numpy(equations()), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_logits_too_large_for_exp(dtype):
     z = cupy.asarray(np.array([[1000, 0, -1000], [-1e4, -1e4, -1e4]], dtype))
     value, backward = softmax_cross_entropy(z, cupy.asarray(np.array([0, 1])), "a label")
@@ -704,6 +720,7 @@ def test_the_loss_takes_one_launch_and_one_for_the_mean():
 def examine_all(dtype: str) -> None:
     test_nan_goes_through_every_activation()
     test_logits_too_large_for_exp(dtype)
+    test_weights_and_ignored_labels((300, 3), dtype)
     test_a_wrong_label_is_told_at_the_next_synchronisation(3)
     for function, case in itertools.product((max_pool, mean_pool), POOLS):
         examine_pool(function, case, dtype)
@@ -869,7 +886,9 @@ ERRORS = [
     ("- (k == t)) * scale", "- (k == t))", "sum for a mean"),
     ("dz[k * N + n] = (dz", "dz[k * N + n] = -(dz", "wrong sign"),
     ("log(total) - (inside", "log(total) + (inside", "wrong sign of the label's logit"),
-    ("if (!inside) *fault = true;", "", "label not checked"),
+    ("if (kept && !inside) *fault = true;", "", "label not checked"),
+    ("labels[i] != ignore ?", "true ?", "ignored labels counted"),
+    ("(weights ? weights[n] : 1) / sum", "1 / sum", "weight of a label forgotten"),
 ]  # fmt: skip
 
 
