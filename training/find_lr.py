@@ -12,9 +12,9 @@ from ..layers import Layer, Loss
 from ..layers.inference import rehearsal
 from ..layers.settings import positive
 from .adam import Adam
+from .given import source_of
 from .inputs import check_model
 from .optimizer import Optimizer
-from .sources import source_of
 from .steps import fit_targets, rehearse
 
 _KEPT = 0.9  # of the running mean of the losses in a step
