@@ -9,7 +9,7 @@ from xpnn.backend.select import plain
 if not plain:  # which would import the forms
     emulate_cublas()
 
-collect_ignore = [] if ONCE else ["test_docstrings.py", "test_documents.py"]
+collect_ignore = [] if ONCE else ["test_docstrings.py", "test_documents.py", "test_packaging.py"]
 """The examples print what NumPy prints, and once is enough."""
 
 
