@@ -4,23 +4,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .accelerate import accelerated
-from .border import Indices, asarray
+from .border import asarray
 from .select import Array
 from .shared.data import batch_dtypes, taken
 
 
 @accelerated
-def prefetch(arrays: Sequence[Array], batches: Iterable[Indices], dtype: Any = None) -> Iterator[tuple[Array, ...]]:
+def prefetch(arrays: Sequence[Array] | None, batches: Iterable[Any], dtype: Any = None) -> Iterator[tuple[Array, ...]]:
     """Each batch of some arrays as arrays of the backend.
 
     Args:
-        arrays: on the host or the device, with the samples along the first axis.
-        batches: the samples of each batch, as a slice or as indices of at least 0.
+        arrays: on the host or the device, with the samples along the first axis; None if the batches are arrays.
+        batches: the samples of each batch, as a slice or as indices of at least 0; without ``arrays`` each batch is a
+            tuple of arrays.
         dtype: of floating-point and boolean arrays; float32 by default. Integers keep their dtype.
 
     Raises:
         TypeError: an array is not numeric.
     """
+    if arrays is None:
+        yield from (part for batch in batches for part in prefetch(batch, [slice(None)], dtype))
+        return
     dtypes = batch_dtypes(arrays, dtype)
     for batch in batches:
         yield tuple(asarray(taken(array, batch), kind) for array, kind in zip(arrays, dtypes, strict=True))

@@ -2,6 +2,7 @@
 
 from .augment import Augmented
 from .batches import batches
+from .class_weights import class_weights
 from .encoder import TableEncoder
 from .idx import read_idx, write_idx
 from .images import ImageData, load_images
@@ -17,6 +18,7 @@ __all__ = [
     "TextData",
     "batches",
     "bucketed",
+    "class_weights",
     "load_images",
     "load_table",
     "load_text",

@@ -1,14 +1,14 @@
-"""What the loop is given: the checks that come before the first step."""
+"""What the loop is given: the checks that come before the first step, or as each batch is read."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array, prefetch, synchronize, xp
-from ..backend.shared.data import as_array, not_finite
+from ..backend import Array, to_numpy, xp
+from ..backend.shared.data import not_finite
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
+from ..layers.losses.elementwise import ElementwiseLoss
 
 
 def check_model(caller: str, model: Any) -> None:
@@ -17,45 +17,57 @@ def check_model(caller: str, model: Any) -> None:
         raise TypeError(f"{caller}: expected a network, got {model!r}")
 
 
-def check_pair(caller: str, pair: Any, dtype: Any) -> tuple[Array, ...]:
-    """:func:`check_data` of a pair (x, y)."""
-    if not (isinstance(pair, tuple | list) and len(pair) == 2):
-        raise ValueError(f"{caller}: expected a pair (x, y), got {type(pair).__name__}")
-    return check_data(caller, *pair, dtype=dtype)
+def names(inputs: int) -> list[str]:
+    """Of a batch's arrays, for errors."""
+    return [*(["x"] if inputs == 1 else [f"x[{i}]" for i in range(inputs)]), "y", "weights"]
 
 
-def check_data(caller: str, *data: Any, dtype: Any = None) -> tuple[Array, ...]:
-    """x, or x and y, as arrays on the host or, where they are there already, on the device; labels are integers.
+def check_arrays(caller: str, arrays: Sequence[Array], inputs: int, dtype: Any) -> tuple[Array, ...]:
+    """x, y and weights, with truth values in y as integers.
 
     Args:
         caller: for errors.
-        data: x, or x and y.
-        dtype: to which floating-point data will be converted; float32 by default.
+        arrays: on the host or the device; x may be several ``inputs``.
+        inputs: their number.
+        dtype: to which floating-point data will be converted; float32 if it is None.
 
     Raises:
         TypeError: they are not numeric.
-        ValueError: they are empty, differ in length, or are not finite once they have been converted.
+        ValueError: they are empty, differ in length, or are not finite once they have been converted, or a
+            weight is negative.
     """
-    arrays = [_numbers(part) for part in data]
-    for what, array in zip("xy", arrays, strict=False):
+    dtype = dtype or "float32"
+    for name, array in zip(names(inputs), arrays, strict=False):
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"{caller}: expected {what} to hold numbers, got dtype {array.dtype}")
+            raise TypeError(f"{caller}: expected {name} to hold numbers, got dtype {array.dtype}")
         if array.ndim == 0 or array.size == 0:
-            raise ValueError(f"{caller}: {what} is empty, of shape {array.shape}")
-        fault = not_finite(array, dtype or "float32") if array.dtype.kind == "f" else None
-        if fault:
+            raise ValueError(f"{caller}: {name} is empty, of shape {array.shape}")
+        if array.dtype.kind == "f" and (fault := not_finite(array, dtype)):
             row, too_large = fault
-            held = f"a value beyond {dtype or 'float32'}" if too_large else "NaN or infinity"
-            raise ValueError(f"{caller}: {what} holds {held} in row {row}")
+            held = f"a value beyond {dtype}" if too_large else "NaN or infinity"
+            raise ValueError(f"{caller}: {name} holds {held} in row {row}")
         if len(array) != len(arrays[0]):
-            raise ValueError(f"{caller}: x has {len(arrays[0])} samples, y has {len(array)}")
-    return tuple(y.view("uint8") if i and y.dtype.kind == "b" else y for i, y in enumerate(arrays))
+            raise ValueError(f"{caller}: x has {len(arrays[0])} samples, {name} has {len(array)}")
+    *first, y, weights = (*arrays, None, None)[: inputs + 2]
+    if weights is not None:
+        weights = _checked_weights(caller, weights, (() if y is None else y.shape), dtype)
+    if y is not None and y.dtype.kind == "b":
+        y = y.view("uint8")
+    return tuple(array for array in (*first, y, weights) if array is not None)
 
 
-def _numbers(data: Any) -> Array:
-    """The data as an array; of Python objects, as a table of several dtypes holds them, by their common dtype."""
-    array = as_array(data)
-    return np.array(array.tolist()) if array.dtype.kind == "O" else array
+def _checked_weights(caller: str, weights: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """As floating-point numbers."""
+    if weights.shape != shape[: weights.ndim]:
+        raise ValueError(f"{caller}: expected weights of shape {shape[:1]}, got {weights.shape}")
+    if weights.min() < 0:
+        raise ValueError(f"{caller}: expected weights of at least 0, got {float(weights.min())}")
+    return on_host(weights).astype(dtype, copy=False)
+
+
+def on_host(array: Array) -> np.ndarray:
+    """The array, or its copy from the device."""
+    return array if isinstance(array, np.ndarray) else to_numpy(array)
 
 
 def loss_for(caller: str, loss: Loss | None, y: Array) -> Loss:
@@ -77,33 +89,57 @@ def _one_hot(y: Array) -> bool:
     return bool((y.max(-1) == 1).all()) and int(count_nonzero(y)) == y.size // y.shape[-1]
 
 
-def rehearse(
-    caller: str, model: Layer, loss: Loss, data: Sequence[Array], batch_size: int, within: AbstractContextManager[None]
-) -> None:
-    """Infer a batch with the lowest and the highest label, so that what does not fit is met before the first step.
+def fitting(
+    caller: str, loss: Loss, outputs: tuple[int, ...], inputs: int, of_class: np.ndarray | None, dtype: Any
+) -> Callable[[Sequence[Array], np.ndarray | None], Sequence[Array]]:
+    """The change of a batch's arrays to what the loss takes: targets in the outputs' shape, and all weights in one.
+
+    - A target a sample, (N,), is (N, 1) for one output; labels (N, 1) are (N,) for several.
+    - Integers of the outputs' shape are floating-point numbers: one-hot rows, or targets of regression.
+    - Each class's weight multiplies those of its samples; steps after a sequence's end have the weight 0.
 
     Args:
         caller: for errors.
-        model, loss: which do not change.
-        data: x and y.
-        batch_size: of the batches that there will be; if the last of them has one sample, that is inferred, too.
-        within: of inference or, for data to be trained on, a rehearsal.
-
-    Raises:
-        ValueError, TypeError: as the model and the loss raise them for such data.
+        loss: of the model.
+        outputs: the shape of a batch of the model's outputs.
+        inputs: the model's number of inputs.
+        of_class: a weight for each class.
+        dtype: the model's.
     """
-    x, y = data
-    rows = np.arange(min(max(2, batch_size), len(x)))
-    last = [rows[:1]] if 1 in (batch_size, len(x) % batch_size) else []
-    if y.dtype.kind in "iu":
-        rows[[0, -1]] = [int(end) // (y.size // len(y)) for end in (y.argmin(), y.argmax())]
-    try:
-        with within:
-            for inputs, targets in prefetch(data, [rows, *last], model.dtype):
-                outputs, _ = model.forward(inputs, needs_dx=False)
-                loss(outputs, targets)
-        synchronize()  # on a device a label out of range is met here
-    except (ValueError, TypeError) as error:
-        if type(error) not in (ValueError, TypeError):
-            raise
-        raise type(error)(f"{caller}: {error}") from error
+
+    def change(arrays: Sequence[Array], lengths: np.ndarray | None) -> Sequence[Array]:
+        y, weights = arrays[inputs], (*arrays, None)[inputs + 1]
+        y = _as_outputs(y, outputs, loss, dtype)
+        if lengths is not None and len(outputs) > 2:  # outputs for each step
+            y = y[:, : lengths.max()]
+            weights = _times(weights, (np.arange(y.shape[1]) < lengths[:, None]).astype(dtype))
+        if of_class is not None:
+            weights = _times(weights, _of_labels(caller, of_class, y))
+        return [array for array in (*arrays[:inputs], y, weights) if array is not None]
+
+    return change
+
+
+def _as_outputs(y: Array, outputs: tuple[int, ...], loss: Loss, dtype: Any) -> Array:
+    """The targets in the shape, and of the kind, that the loss takes for outputs of this shape."""
+    labels = isinstance(loss, SoftmaxCrossEntropy)
+    if not labels and y.ndim == len(outputs) - 1 and outputs[-1] == 1:
+        y = y[..., None]
+    if labels and y.ndim == len(outputs) and y.shape[-1] == 1 < outputs[-1] and y.dtype.kind in "iu":
+        y = y[..., 0]
+    numbers = isinstance(loss, ElementwiseLoss | HalfSquaredError) or (labels and y.shape[-1] == outputs[-1] > 1)
+    return y.astype(dtype) if y.dtype.kind in "iu" and y.ndim == len(outputs) and numbers else y
+
+
+def _of_labels(caller: str, of_class: np.ndarray, y: Array) -> np.ndarray:
+    """The weight of each label's class."""
+    if y.dtype.kind not in "iu":
+        raise ValueError(f"{caller}: class_weight is for labels that are integers, got {y.dtype}")
+    return of_class[np.clip(on_host(y), 0, len(of_class) - 1)]  # the loss refuses labels outside
+
+
+def _times(weights: np.ndarray | None, others: np.ndarray) -> np.ndarray:
+    """The product of weights for each sample or label, and others for each label."""
+    if weights is None:
+        return others
+    return others * weights.reshape(weights.shape + (1,) * (others.ndim - weights.ndim))

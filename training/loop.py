@@ -2,24 +2,27 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..backend import Array, Rng, captured, explained, prefetch, to_numpy
+from ..backend import Rng, explained, to_numpy
 from ..backend.shared.data import not_finite
-from ..data.batches import batch_indices
 from ..layers import Layer, Loss, inference
 from ..layers.inference import rehearsal
 from ..layers.settings import positive
 from .adam import Adam
-from .history import History, format_row
-from .inputs import check_data, check_model, check_pair, loss_for, rehearse
+from .callbacks import Callback, Callbacks, ProgressBar, Run
+from .history import History
+from .inputs import check_model
 from .interrupt import Interruptible
-from .optimizer import Optimizer, clip_grad_norm
-from .progress import progress, say
+from .metrics import Metric, Metrics
+from .optimizer import Optimizer
+from .progress import say
 from .score import Score, Sums, names_not_finite
+from .sources import Source, source_of
+from .steps import groups, rehearse, run_pass, scoring_step, training_step
 
 _BATCH = 256  # samples per batch in inference, which keeps nothing for backward
 
@@ -27,37 +30,65 @@ _BATCH = 256  # samples per batch in inference, which keeps nothing for backward
 @explained
 def fit(
     model: Layer,
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Any,
+    y: Any = None,
     *,
     loss: Loss | None = None,
     optimizer: Optimizer | None = None,
     epochs: int = 10,
     batch_size: int = 64,
-    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    validation: Any = None,
+    validation_split: float = 0.0,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    lengths: Any = None,
+    metrics: "Mapping[str, Metric] | Sequence[Metric | str]" = (),
+    callbacks: Sequence[Callback] = (),
+    accumulate: int = 1,
+    drop_last: bool = False,
     rng: Rng = 0,
     max_norm: float | None = None,
     history: History | None = None,
     on_epoch_end: Callable[[History], object] | None = None,
     verbose: bool = True,
 ) -> History:
-    """Train the model on shuffled batches of host data: forward, backward, optimiser, and nothing else.
+    """Train the model on shuffled batches: forward, backward, optimiser, and nothing else.
 
     Loss and accuracy are summed on the device and fetched once per epoch. A device copies the next batch during a step,
     and steps on full batches are captured (:func:`captured`) if the layers allow it; the results are the same. Ctrl-C
     ends the run after the current step and keeps the model as it then is. Returns the history, one row per epoch; given
     again, the run goes on where it was interrupted.
 
+    The data are one of these:
+
+    - arrays x and y, or what can be made arrays: NumPy's or the backend's, tensors, tables, lists. Floating-point and
+      boolean data are converted to the model's dtype;
+    - arrays that are read, and checked, batch by batch: memory maps, HDF5 and zarr arrays, sparse matrices, and
+      whatever else has a length and takes indices;
+    - a list x of sequences of different lengths, or a padded array x with ``lengths``: sequences of similar lengths
+      form a batch;
+    - batches (x, y) or (x, y, weights), and no y: whatever can be iterated over in each epoch, such as a DataLoader, or
+      a function that returns an iterator. A thread reads the next batch during a step; batch_size and rng have no use;
+    - a data set whose rows have named columns, as those of Hugging Face.
+
     Args:
         model: changed in place.
-        x: the inputs, (samples, ...), on the host or the device; floating-point and boolean data are converted to the
-            model's dtype.
+        x: the inputs, (samples, ...); a tuple or dict of arrays for a model of several inputs.
         y: integer or boolean labels, or targets of the output's shape.
         loss: by default SoftmaxCrossEntropy for labels and one-hot rows, else HalfSquaredError.
         optimizer: by default Adam().
         epochs: passes over the data, including those in ``history``.
         batch_size: samples per step; the last batch of an epoch may be smaller.
-        validation: (x, y) to evaluate after each epoch.
+        validation: (x, y), (x, y, weights) or batches, to evaluate after each epoch.
+        validation_split: the share of the arrays' samples, drawn by ``rng``, that is held out as validation data.
+        sample_weight: of each sample, in the loss, the accuracy and the metrics.
+        class_weight: of each class's samples, as a dict or sequence, or "balanced": N / (K count); also in validation.
+        lengths: the number of steps of each sequence in a padded x (samples, T, ...).
+        metrics: "top_5", "f1", "confusion_matrix" or functions of all targets and outputs of an epoch
+            (:class:`Metrics`); those with one number become columns.
+        callbacks: told of epochs and steps.
+        accumulate: batches whose gradients make one step, as one large batch would.
+        drop_last: whether a last batch with less than ``batch_size`` samples is left out.
         rng: seed or generator of the shuffles. A seed gives the same shuffles in each call, and with ``history`` those
             that follow.
         max_norm: clip the gradient to this Euclidean norm.
@@ -76,56 +107,73 @@ def fit(
         MemoryError, RuntimeError: the device is out of memory, or was lost.
         RuntimeError: the model is being trained already, by another thread or by the call that calls this one.
 
-    To stop when the held-out loss rises:
-
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
-    >>> model, options = MLP((8, 16, 2), rng=0), {"validation": (x[64:], y[64:]), "verbose": False}
-    >>> def keep_best(history):
-    ...     losses = history.column("val_loss")
-    ...     return losses[-1] > min(losses) or save(model, "best.safetensors")
-    >>> history = fit(model, x[:64], y[:64], epochs=100, on_epoch_end=keep_best, **options)
-    >>> load(model, "best.safetensors")
+    >>> stopping = EarlyStopping(patience=3)
+    >>> history = fit(MLP((8, 16, 2), rng=0), x, y, validation_split=0.3, callbacks=[stopping], verbose=False)
+    >>> history = fit(MLP((8, 16, 2), rng=0), lambda: batches(x, y, 32), epochs=1, verbose=False)
     """
     check_model("fit", model)
-    x, y = check_data("fit", x, y, dtype=model.dtype)
-    held_out = () if validation is None else check_pair("fit: validation", validation, model.dtype)
-    positive(epochs=epochs, batch_size=batch_size)
-    loss = loss_for("fit", loss, y)
+    positive(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
+    source, held_out = source_of("fit", model, x, y, sample_weight, lengths), None
+    if validation_split:
+        source, held_out = source.split(validation_split, rng)
+    elif validation is not None:
+        held_out = source_of("fit: validation", model, *_arguments(validation))
     optimizer, history = _of_a_run(optimizer, history)
     finite = _finite_buffers(model)
     sums, held_out_sums = Sums(_taken_up(history, rng)), Sums()
-    rng = _shuffles(rng, len(x), len(history))
-    step = _training_step(model, loss, optimizer, max_norm, sums)
-    scoring = _scoring_step(model, loss, held_out_sums)
+    shuffles = _shuffles(rng, source, batch_size, len(history))
+    told = Callbacks([*callbacks, *([ProgressBar()] if verbose else [])], sums)
     with model.locks.fitting(type(model).__name__), Interruptible() as stop:
         model.zero_grad()  # an interrupted step may have left gradients
-        rehearse("fit", model, loss, (x, y), batch_size, rehearsal())
-        if held_out:
-            rehearse("fit: validation", model, loss, held_out, _BATCH, inference())
-        for epoch in range(len(history) + 1, epochs + 1):
-            sums.begin(optimizer.rate, f"epoch {epoch}")
-            steps, title = -(-len(x) // batch_size), f"epoch {epoch}/{epochs}"
-            shuffled = progress(batch_indices(len(x), batch_size, rng), sums.steps, steps, title, verbose)
+        loss, class_weight = rehearse(source, model, loss, batch_size, rehearsal(), class_weight)
+        if held_out is not None:
+            rehearse(held_out, model, loss, _BATCH, inference(), class_weight)
+        step = training_step(model, loss, optimizer, max_norm, sums, accumulate)
+        scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss)
+        run = told.begin(Run(model, optimizer, loss, history, epochs))
+
+        def trained() -> Score:
             arrays = (model.flat_params, *(model.buffers[name] for name in finite))
-            score = _pass(stop.between(prefetch((x, y), shuffled, model.dtype)), step, sums, arrays)
-            row = {"epoch": epoch, **_row(score)}
-            if held_out:
-                held_out_sums.reset()
-                held_out_sums.where = f"epoch {epoch}'s validation"
-                row |= _row(_pass(stop.between(_in_order(model, held_out, _BATCH)), scoring, held_out_sums), "val_")
-            row |= {"lr": sums.lr, "seconds": time.perf_counter() - sums.start}
-            history.append(row)
-            sums.reset()
-            done = on_epoch_end is not None and on_epoch_end(history)
-            if verbose:
-                say(format_row(row))  # last, since it may fail
-            if done:
+            batches = source.pass_over(batch_size, shuffles, drop_last, skip=sums.steps * accumulate)
+            return run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
+
+        def validated(data: Source, where: str) -> Score:
+            held_out_sums.reset(where)
+            return run_pass(stop.between(groups(data.pass_over(_BATCH), 1)), scoring, held_out_sums, collected)
+
+        for epoch in range(len(history) + 1, epochs + 1):
+            if run.stop_training:
                 break
+            sums.begin(optimizer.rate, f"epoch {epoch}")
+            told.epoch(epoch, source.steps(batch_size * accumulate, drop_last))
+            row = {"epoch": epoch, **_row(trained())}
+            if held_out is not None:
+                row |= _row(validated(held_out, f"epoch {epoch}'s validation"), "val_")
+            history.append(row := row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
+            sums.reset()
+            run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
+            told.epoch_end(epoch, row)
+    _ended(history, stop, sums, source)
+    told.end()
+    return history
+
+
+def _arguments(validation: Any) -> tuple[Any, ...]:
+    """(x, y) or (x, y, weights); or what gives batches alone."""
+    arrays = isinstance(validation, tuple | list) and not (validation and isinstance(validation[0], tuple))
+    if arrays and len(validation) not in (2, 3):
+        raise ValueError(f"fit: validation: expected (x, y), (x, y, weights) or batches, got {len(validation)} of them")
+    return tuple(validation) if arrays else (validation,)
+
+
+def _ended(history: History, stop: Interruptible, sums: Sums, source: Source) -> None:
+    """Keep where a signal ended the run, and say so."""
     if stop.signal:
         history.signal, history.begun = stop.signal, None if stop.within else sums.state()
-        where = "within a step" if stop.within else f"after {sums.samples:,} of {len(x):,} samples"
+        of = "" if source.samples is None else f" of {source.samples:,}"
+        where = "within a step" if stop.within else f"after {sums.samples:,}{of} samples"
         say(f"\ninterrupted in epoch {len(history) + 1}, {where}")
-    return history
 
 
 def _of_a_run(optimizer: Optimizer | None, history: History | None) -> tuple[Optimizer, History]:
@@ -140,7 +188,14 @@ def _of_a_run(optimizer: Optimizer | None, history: History | None) -> tuple[Opt
 
 
 def _finite_buffers(model: Layer) -> list[str]:
-    """The names of the buffers that are finite, and are to remain so, as the parameters have to be."""
+    """The names of the buffers that are finite, and are to remain so, as the parameters have to be.
+
+    Raises:
+        ValueError, TypeError, FloatingPointError: the model cannot be trained.
+    """
+    model.check_leaves()
+    if not model.flat_params.size:
+        raise ValueError("fit: the model has no parameters to train")
     bad = names_not_finite(model)
     if spoilt := [name for name in bad if name in model.params]:
         raise FloatingPointError(f"fit: {spoilt[0]} of the model holds NaN or infinity before the first step")
@@ -153,111 +208,73 @@ def _taken_up(history: History, rng: Rng) -> dict[str, float]:
     return {} if isinstance(rng, np.random.Generator) else begun
 
 
-def _shuffles(rng: Rng, samples: int, past: int) -> np.random.Generator:
+def _shuffles(rng: Rng, source: Source, batch_size: int, past: int) -> np.random.Generator:
     """The generator of the shuffles; from a seed, it has already drawn those of past epochs."""
     generator = np.random.default_rng(rng)
     for _ in range(0 if rng is generator else past):
-        generator.permutation(samples)
+        source.order(batch_size, generator)
     return generator
-
-
-def _training_step(
-    model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: Sums
-) -> Callable[[Array, Array], None]:
-    """One training step on a batch, captured if the backend can."""
-    model.check_leaves()
-    if not model.flat_params.size:
-        raise ValueError("fit: the model has no parameters to train")
-    whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
-
-    def compute(x: Array, y: Array, *scalars: Any) -> None:
-        outputs, backward = model.forward(x, needs_dx=False)
-        value, loss_backward = loss.forward(outputs, y)
-        sums.add(len(x), value, loss.accuracy(outputs, y))
-        backward(loss_backward())
-        if max_norm is not None:
-            clip_grad_norm(model, max_norm)
-        if whole and not optimizer.update(model, *scalars):
-            model.zero_grad()
-
-    run = captured(compute, model.dtype or "float32", model.zero_grad, model.gather)
-
-    def step(x: Array, y: Array) -> None:
-        if whole:
-            run(x, y, *optimizer.scalars())
-            optimizer.steps += 1
-        else:
-            run(x, y)
-            optimizer.step(model)
-
-    return step
-
-
-def _scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Array, Array], None]:
-    """Inference on a batch, captured if the backend can."""
-
-    def compute(x: Array, y: Array) -> None:
-        outputs = model(x)
-        sums.add(len(x), loss(outputs, y), loss.accuracy(outputs, y))
-
-    return captured(compute, place=model.gather)
-
-
-def _pass(
-    data: Iterable[tuple[Array, ...]], step: Callable[[Array, Array], None], sums: Sums, arrays: Iterable[Array] = ()
-) -> Score:
-    """Do the step on every batch; the means of its sums. ``arrays`` are to be finite afterwards."""
-    for x, y in data:
-        step(x, y)
-        sums.samples += len(x)
-        sums.steps += 1
-    return sums.score(*arrays)
 
 
 @explained
 def evaluate(
-    model: Layer, x: np.ndarray, y: np.ndarray, *, loss: Loss | None = None, batch_size: int = _BATCH
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    *,
+    loss: Loss | None = None,
+    batch_size: int = _BATCH,
+    sample_weight: Any = None,
+    lengths: Any = None,
+    metrics: "Mapping[str, Metric] | Sequence[Metric | str]" = (),
 ) -> Score:
     """Mean loss and accuracy over a data set, by inference. Arguments and errors as for :func:`fit`.
 
     Warns (RuntimeWarning) if the loss is not finite.
 
-    >>> evaluate(MLP((3, 2), rng=0), np.ones((4, 3)), np.array([0, 1, 0, 1])).accuracy
-    0.5
+    >>> score = evaluate(MLP((3, 2), rng=0), np.ones((4, 3)), np.array([0, 1, 0, 1]), metrics=["f1"])
+    >>> score.accuracy, list(score.metrics)
+    (0.5, ['f1'])
     """
     check_model("evaluate", model)
-    x, y = check_data("evaluate", x, y, dtype=model.dtype)
-    sums = Sums()
-    step = _scoring_step(model, loss_for("evaluate", loss, y), sums)
-    score = _pass(_in_order(model, (x, y), batch_size), step, sums)
+    source, sums = source_of("evaluate", model, x, y, sample_weight, lengths), Sums()
+    loss, _ = rehearse(source, model, loss, batch_size, inference())
+    batches = groups(source.pass_over(batch_size), 1)
+    score = run_pass(batches, scoring_step(model, loss, sums), sums, Metrics(metrics, loss))
     if not np.isfinite(score.loss):
         warnings.warn(f"evaluate: the loss is {score.loss}", RuntimeWarning, stacklevel=3)
     return score
 
 
 @explained
-def predict(model: Layer, x: np.ndarray, *, batch_size: int = _BATCH) -> np.ndarray:
+def predict(model: Layer, x: Any, *, batch_size: int = _BATCH, lengths: Any = None) -> np.ndarray:
     """The model's outputs (a classifier's logits), on the host. Arguments and errors as for :func:`fit`.
 
-    Warns (RuntimeWarning) if outputs are not finite.
-
-    An array of no samples has outputs of no samples.
+    Of batches (x, y) the targets are left out. Outputs for each step of sequences of different lengths are 0 after
+    their ends. Warns (RuntimeWarning) if outputs are not finite. An array of no samples has outputs of no samples.
 
     >>> labels = predict(MLP((3, 2), rng=0), np.ones((4, 3))).argmax(1)
     """
     check_model("predict", model)
     if getattr(x, "shape", ())[:1] == (0,):  # one sample in their place tells the shape of an output
         return predict(model, np.zeros((1, *x.shape[1:]), x.dtype))[:0]
-    (x,) = check_data("predict", x, dtype=model.dtype)
-    outputs = np.concatenate([to_numpy(model(inputs)) for (inputs,) in _in_order(model, (x,), batch_size)])
+    source = source_of("predict", model, x, lengths=lengths, targets=False)
+    outputs = _joined([to_numpy(batch.infer(model)) for batch in source.pass_over(batch_size)])
     if fault := not_finite(outputs, outputs.dtype):
         warnings.warn(f"predict: the outputs hold NaN or infinity in row {fault[0]}", RuntimeWarning, stacklevel=3)
     return outputs
 
 
-def _in_order(model: Layer, arrays: tuple[np.ndarray, ...], batch_size: int) -> Iterator[tuple[Array, ...]]:
-    return prefetch(arrays, batch_indices(len(arrays[0]), batch_size), model.dtype)
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """The outputs of all batches; of padded sequences with as many steps as the longest."""
+    if len({part.shape[1:] for part in parts}) == 1:
+        return np.concatenate(parts)
+    steps = max(part.shape[1] for part in parts)
+    return np.concatenate(
+        [np.pad(part, [(0, 0), (0, steps - part.shape[1]), *[(0, 0)] * (part.ndim - 2)]) for part in parts]
+    )
 
 
 def _row(score: Score, prefix: str = "") -> dict[str, float]:
-    return {f"{prefix}{key}": value for key, value in score._asdict().items() if value is not None}
+    values = score._asdict() | {name: value for name, value in score.metrics.items() if np.ndim(value) == 0}
+    return {f"{prefix}{key}": float(value) for key, value in values.items() if value is not None}

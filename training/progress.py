@@ -1,8 +1,6 @@
 """What a run shows of itself; a stream that cannot take it costs no training."""
 
 import sys
-from collections.abc import Iterable
-from itertools import islice
 from typing import Any
 
 
@@ -20,11 +18,11 @@ def say(line: str) -> None:
         pass
 
 
-def progress(batches: Iterable[Any], done: int, steps: int, title: str, verbose: bool) -> Iterable[Any]:
-    """The batches but those done before, with a progress bar, which appears only on a terminal."""
-    batches = islice(batches, done, None)
-    if not verbose or sys.stderr is None or getattr(sys.stderr, "closed", False):
-        return batches
+def bar_of(title: str, steps: int | None, done: int) -> Any:
+    """A progress bar on a terminal, as wide as its window at each time; None where there is no terminal."""
+    if sys.stderr is None or getattr(sys.stderr, "closed", False):
+        return None
     from tqdm import tqdm  # here, so that importing xpnn costs little more than NumPy
 
-    return tqdm(batches, title, steps, initial=done, leave=False, unit="step", disable=None)
+    bar: Any = tqdm(None, title, steps, initial=done, leave=False, unit="step", disable=None, dynamic_ncols=True)
+    return None if bar.disable else bar

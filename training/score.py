@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,20 +11,29 @@ from ..backend import Array, to_numpy, xp
 from ..backend.shared.data import count_finite
 from ..layers import Layer
 
+_SUMS = "loss", "accuracy", "weight", "steps", "faults"
 
-class Score(NamedTuple):
+
+class _Means(NamedTuple):
+    loss: float
+    accuracy: float | None
+
+
+class Score(_Means):
     """Means over a data set; accuracy is None if the loss is not for classification.
+
+    Attributes:
+        metrics: the values of the metrics that were asked for, by name.
 
     >>> Score(loss=0.5, accuracy=0.9).accuracy
     0.9
     """
 
-    loss: float
-    accuracy: float | None
+    metrics: Mapping[str, Any] = MappingProxyType({})
 
 
 class Sums:
-    """Loss and accuracy, weighted by batch size, summed in float64 at a fixed address on the device.
+    """Loss and accuracy, weighted by the batches' weights, summed in float64 at a fixed address on the device.
 
     Attributes:
         samples, steps: how many were summed.
@@ -37,10 +46,12 @@ class Sums:
         self.samples, self.steps = int(begun.get("samples", 0)), int(begun.get("steps", 0))
         self.lr, self.start = begun.get("lr", 0.0), time.perf_counter() - begun.get("seconds", 0.0)
         self.where = ""
-        self._sums = xp.zeros(4, dtype="float64")
-        self._loss, self._accuracy, self._finite, self._faults = (self._sums[i : i + 1] for i in range(4))
-        for total, value in ((self._loss, "loss"), (self._accuracy, "accuracy"), (self._finite, "steps")):
-            total.fill(begun.get(value, 0.0))
+        self._sums = xp.zeros(len(_SUMS), dtype="float64")
+        self._loss, self._accuracy, self._weight, self._finite, self._faults = (
+            self._sums[i : i + 1] for i in range(len(_SUMS))
+        )
+        for i, name in enumerate(_SUMS):
+            self._sums[i] = begun.get(name, 0.0)
         self._scored = "accuracy" in begun
 
     def begin(self, lr: float, where: str) -> None:
@@ -49,34 +60,41 @@ class Sums:
         if not self.steps:
             self.lr, self.start = lr, time.perf_counter()
 
-    def add(self, samples: int, loss: Array, accuracy: Array | None) -> None:
-        """Add a step's means.
+    def add(self, weight: Any, loss: Array, accuracy: Array | None) -> None:
+        """Add a step's means, of labels or samples whose weights sum to ``weight``.
 
         Raises:
             FloatingPointError: the loss is not finite; on a device :meth:`score` raises it.
         """
-        self._loss += samples * loss
+        self._loss += weight * loss
+        self._weight += weight
         if not count_finite(self._finite, self._loss) and self.where:
             raise self._diverged()
         if accuracy is not None:
-            self._accuracy += samples * accuracy
+            self._accuracy += weight * accuracy
             self._scored = True
 
     def score(self, *arrays: Array) -> Score:
-        """The means over the samples.
+        """The means.
 
         Raises:
             FloatingPointError: the loss of a step is not finite, or one of the arrays is not after the last step.
         """
         for array in arrays:
             self._faults += ~xp.isfinite(array).all()
-        loss, accuracy, _, faults = to_numpy(self._sums)
+        loss, _, _, _, faults = to_numpy(self._sums)
         if self.where and not (np.isfinite(loss) and faults == 0):
             raise self._diverged()
-        return Score(float(loss / self.samples), float(accuracy / self.samples) if self._scored else None)
+        return self.means()
+
+    def means(self) -> Score:
+        """The means so far; 0 if nothing has a weight."""
+        loss, accuracy, weight, _, _ = to_numpy(self._sums)
+        weight = weight or 1
+        return Score(float(loss / weight), float(accuracy / weight) if self._scored else None)
 
     def _diverged(self) -> FloatingPointError:
-        loss, _, steps, _ = to_numpy(self._sums)
+        loss, _, _, steps, _ = to_numpy(self._sums)
         what = f"the loss is {loss} in step {steps + 1:.0f}"
         if np.isfinite(loss):
             what = f"the model holds NaN or infinity after step {steps:.0f}"
@@ -84,12 +102,13 @@ class Sums:
 
     def state(self) -> dict[str, float]:
         """What an unfinished epoch goes on with."""
-        loss, accuracy, _, _ = to_numpy(self._sums)
+        loss, accuracy, weight, _, _ = map(float, to_numpy(self._sums))
         seconds = time.perf_counter() - self.start
-        state = {"samples": self.samples, "steps": self.steps, "loss": float(loss), "lr": self.lr, "seconds": seconds}
-        return state | ({"accuracy": float(accuracy)} if self._scored else {})
+        state = {"samples": self.samples, "steps": self.steps, "loss": loss, "weight": weight, "lr": self.lr}
+        return state | {"seconds": seconds} | ({"accuracy": accuracy} if self._scored else {})
 
-    def reset(self) -> None:
+    def reset(self, where: str = "") -> None:
+        self.where = where
         self.samples = self.steps = 0
         self._sums.fill(0)
 

@@ -16,24 +16,25 @@ from ..shared.data import batch_dtypes
 _xp: Any = xp
 
 
-def prefetch(arrays: Sequence[Array], batches: Iterable[Indices], dtype: Any = None) -> Iterator[tuple[Array, ...]]:
+def prefetch(arrays: Sequence[Array] | None, batches: Iterable[Any], dtype: Any = None) -> Iterator[tuple[Array, ...]]:
     """The next batch is copied while the current one is computed; of arrays on the device its indices are.
 
     The device holds at most three batches, and copying takes no time if a step takes longer than the copy of a batch.
     The host is at most two batches ahead.
     """
-    dtypes = batch_dtypes(arrays, dtype)
+    dtypes = [] if arrays is None else batch_dtypes(arrays, dtype)
     underway: deque[_Sent] = deque()
     try:
         for batch in batches:
+            of, rows = (batch, slice(None)) if arrays is None else (arrays, batch)
             # before the previous batch is yielded: the copy must wait for the steps up to now, not for that batch's
-            underway.append(_send(arrays, batch, dtypes))
+            underway.append(_send(of, rows, dtypes or batch_dtypes(of, dtype)))
             if len(underway) == 3:
                 underway.popleft().arrived.synchronize()  # from now on its pinned memory may be reused
             if len(underway) == 2:
-                yield _receive(underway[0], arrays, dtypes)
+                yield _receive(underway[0])
         if underway:
-            yield _receive(underway[-1], arrays, dtypes)
+            yield _receive(underway[-1])
     finally:
         with suppress(Exception):  # on a lost device this fails too, and the next use of the device raises
             for sent in underway:
@@ -43,13 +44,15 @@ def prefetch(arrays: Sequence[Array], batches: Iterable[Indices], dtype: Any = N
 class _Sent(NamedTuple):
     """A batch being copied: the arrays on the device, their source, and the event at the end of the copy.
 
-    ``batch`` are the indices for the arrays that are on the device already, or a slice.
+    ``batch`` are the indices for those of the arrays ``of`` that are on the device already, or a slice.
     """
 
     arrays: tuple[Array, ...]
     pinned: tuple[np.ndarray, ...]
     arrived: Any
     batch: Any
+    of: Sequence[Array]
+    dtypes: list[Any]
 
 
 @cache
@@ -70,16 +73,16 @@ def _send(arrays: Sequence[Array], batch: Indices, dtypes: list[Any]) -> _Sent:
     stream.wait_event(outside.record())  # the current stream may still read memory that is reused here
     for array, part in zip(sent, pinned, strict=True):
         array.set(part, stream)  # type: ignore[attr-defined]
-    return _Sent(sent, pinned, stream.record(), batch if indices is None else sent[-1])
+    return _Sent(sent, pinned, stream.record(), batch if indices is None else sent[-1], arrays, dtypes)
 
 
-def _receive(sent: _Sent, arrays: Sequence[Array], dtypes: list[Any]) -> tuple[Array, ...]:
+def _receive(sent: _Sent) -> tuple[Array, ...]:
     """The batch's arrays; the current stream waits for the copy, the host does not."""
     _xp.cuda.get_current_stream().wait_event(sent.arrived)
     copied = iter(sent.arrays)
     return tuple(
         next(copied) if isinstance(array, np.ndarray) else array[sent.batch].astype(dtype, copy=False)
-        for array, dtype in zip(arrays, dtypes, strict=True)
+        for array, dtype in zip(sent.of, sent.dtypes, strict=True)
     )
 
 

@@ -102,17 +102,25 @@ extern "C" __global__ void adam(
 
 // -- losses
 
-// losses[n] = log sum_k exp(z[n,k]) - z[n,t_n] and dz[k,n] = (softmax(z)[n,k] - onehot(t)[n,k]) scale. A label outside
-// [0, K) sets the flag; all threads that do so write the same value.
+// losses[n] = (log sum_k exp(z[n,k]) - z[n,t_n]) w_n / sum w and dz[k,n] = (softmax(z)[n,k] - onehot(t)[n,k]) w_n / sum w,
+// where w_n is 0 for a label to be ignored, else 1 if weights is null. Another label outside [0, K) sets the flag; all
+// threads that do so write the same value.
 extern "C" __global__ void softmax_cross_entropy(
-    const REAL* z, Index z_n, Index z_k, const long long* labels, REAL* losses, REAL* dz, bool* fault,
-    Index N, Index K, REAL scale)
+    const REAL* z, Index z_n, Index z_k, const long long* labels, const REAL* weights, REAL* losses, REAL* dz,
+    bool* fault, Index N, Index K, Index ignore)
 {
+    REAL own = 0;
+    for (Index i = threadIdx.x; i < N; i += blockDim.x) own += labels[i] != ignore ? (weights ? weights[i] : 1) : 0;
+    own = block_sum(own, 1);
+    __shared__ REAL sum;
+    if (threadIdx.x == 0) sum = own;
+    __syncthreads();
     THREAD_OR_RETURN(n, N);
     const REAL* row = z + n * z_n;
     long long t = labels[n];
-    bool inside = t >= 0 && t < K;
-    if (!inside) *fault = true;
+    bool kept = t != ignore, inside = t >= 0 && t < K;
+    if (kept && !inside) *fault = true;
+    REAL scale = kept && sum != 0 ? (weights ? weights[n] : 1) / sum : 0;
     REAL largest = row[0], total = 0;
     for (Index k = 1; k < K; ++k) {
         REAL value = row[k * z_k];
@@ -124,5 +132,5 @@ extern "C" __global__ void softmax_cross_entropy(
         total += e;
     }
     for (Index k = 0; k < K; ++k) dz[k * N + n] = (dz[k * N + n] / total - (k == t)) * scale;
-    losses[n] = log(total) - (inside ? row[t * z_k] - largest : 0);
+    losses[n] = scale != 0 ? (log(total) - (inside ? row[t * z_k] - largest : 0)) * scale : 0;
 }

@@ -110,12 +110,9 @@ def softmax_cross_entropy(
     """:class:`SoftmaxCrossEntropy`'s value and backward; ``complaint`` is the error message for labels out of range."""
     classes = logits.shape[-1]
     z = logits.reshape(-1, classes).T  # Dense leaves samples last in memory
-    t = labels.reshape(-1)
-    w = counted(t, classes, complaint, ignore)
-    t = t * w  # 0 for a label that is ignored, which may be no index
-    w = w.astype(z.dtype)
-    if weights is not None:
-        w *= xp.broadcast_to(spread(weights, labels.ndim), labels.shape).reshape(-1)
+    w = counted(labels, classes, complaint, ignore)
+    t = (labels * w).reshape(-1)  # 0 for a label that is ignored, which may be no index
+    w = (w.astype(z.dtype) * (1 if weights is None else spread(weights, w.ndim))).reshape(-1)
     z = z - z.max(0)  # the largest exponent is 0: no overflow
     e = xp.exp(z)
     total = e.sum(0)

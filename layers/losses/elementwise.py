@@ -167,7 +167,7 @@ class BinaryCrossEntropy(ElementwiseLoss):
         values = np.asarray(pos_weight, "float64")
         if values.ndim > 1 or not (np.isfinite(values) & (values >= 0)).all():
             raise ValueError(
-                f"BinaryCrossEntropy: expected pos_weight of at least 0, one or a list, got {pos_weight!r}"
+                f"BinaryCrossEntropy: expected pos_weight of at least 0, or a list of such, got {pos_weight!r}"
             )
         self.pos_weight = values.tolist()
         self._c = xp.asarray(values) if values.ndim else float(values)
@@ -175,6 +175,11 @@ class BinaryCrossEntropy(ElementwiseLoss):
     def _errors(self, o: Array, y: Array) -> Differentiated:
         check((y.min() >= 0) & (y.max() <= 1), f"{self}: a target lies outside [0, 1]")
         c = self._c if isinstance(self._c, float) else self._c.astype(o.dtype)
+        if isinstance(self.pos_weight, list) and o.shape[-1] != len(self.pos_weight):
+            raise ValueError(
+                f"{self}: expected outputs whose last axis has the length of pos_weight, {len(self.pos_weight)}, "
+                f"got shape {o.shape}"
+            )
         q = xp.exp(-abs(o))  # at most 1: no overflow
         rest = xp.log1p(q)
         positive, negative = c * y, 1 - y

@@ -14,7 +14,7 @@ from border import idx
 import xpnn as nn
 from xpnn.__main__ import main
 from xpnn.cli.recipe import read_run
-from xpnn.training import loop
+from xpnn.training import interrupt, sources
 from xpnn.training.files import locked
 
 COMMAND = ["train", "mlp", "--epochs", 4, "--batch-size", 359, "--out"]
@@ -48,18 +48,21 @@ def send():
     """Sends a signal when a step, counted from 0 over all epochs, gets its batch."""
     before = {getattr(signal, name): signal.SIG_DFL for name in SIGNALS} | {signal.SIGINT: signal.default_int_handler}
     before = {number: signal.signal(number, handler) for number, handler in before.items()}
-    patch, batch_indices = pytest.MonkeyPatch(), loop.batch_indices
+    patch, batch_indices = pytest.MonkeyPatch(), sources.batch_indices
 
     def at(step, name="SIGINT"):
         steps = itertools.count()
 
-        def batches(*arguments):
-            for batch in batch_indices(*arguments):
-                if len(arguments) == 3 and next(steps) == step:  # inference shuffles nothing, and gives two
-                    signal.raise_signal(getattr(signal, name))
-                yield batch
+        def signalled(batch):
+            if next(steps) == step:
+                signal.raise_signal(getattr(signal, name))
+            return batch
 
-        patch.setattr(loop, "batch_indices", batches)
+        def batches(samples, batch_size, rng):
+            order = batch_indices(samples, batch_size, rng)
+            return order if rng is None else map(signalled, order)  # inference shuffles nothing
+
+        patch.setattr(sources, "batch_indices", batches)
         return patch
 
     yield at
@@ -166,7 +169,7 @@ class TestSignals:
                 pass
 
         patch = send(step=7, name="SIGTERM")
-        real = loop.Interruptible.__exit__
+        real = interrupt.Interruptible.__exit__
 
         def leave(self, *arguments):
             if arguments[0] is KeyboardInterrupt:
@@ -174,7 +177,7 @@ class TestSignals:
                 patch.setattr(sys, "stderr", Gone())
             return real(self, *arguments)
 
-        patch.setattr(loop.Interruptible, "__exit__", leave)
+        patch.setattr(interrupt.Interruptible, "__exit__", leave)
         assert main([str(argument) for argument in [*COMMAND, tmp_path]]) == 143
         patch.undo()
         assert main([str(argument) for argument in [*COMMAND, tmp_path, "--resume"]]) == 0

@@ -344,7 +344,12 @@ def softmax_cross_entropy(rng: Rng, dtype: str) -> Draw:
     shape = (*one_of(rng, (N,), (N, T)), *sizes(rng, 1, 12))
     logits = laid_out(rng, dtype_of(dtype)(one_of(rng, 1, 30)) * normal(rng, shape, dtype))
     labels = rng.integers(0, shape[-1], shape[:-1]).astype(one_of(rng, "int64", "int32", "uint8"))
-    return Draw({"logits": logits, "labels": laid_out(rng, labels), "complaint": "a label"}, ())
+    ignore = one_of(rng, -100, -100, 0)
+    if labels.dtype != "uint8" and rng.random() < 0.3:
+        labels[rng.random(labels.shape) < 0.5] = ignore
+    inputs = {"logits": logits, "labels": laid_out(rng, labels), "complaint": "a label", "ignore": ignore}
+    weights = rng.random(one_of(rng, shape[:1], shape[:-1])).astype(dtype) if rng.random() < 0.3 else None
+    return Draw(inputs | {"weights": None if weights is None else laid_out(rng, weights)}, ())
 
 
 # -- updates

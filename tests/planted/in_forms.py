@@ -311,6 +311,9 @@ OTHERS = [
         "LeakyReLU",
     ),
     Mutation(
+        "backend.cpu.losses.softmax_cross_entropy", "dz -= t", "dz += t", "wrong sign", "input", "SoftmaxCrossEntropy"
+    ),
+    Mutation(
         "backend.cpu.embedding.embedding",
         "np.add.reduceat(dy.reshape(-1, dy.shape[-1])[order], starts)",
         "dy.reshape(-1, dy.shape[-1])[order][starts]",

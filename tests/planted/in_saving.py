@@ -144,16 +144,16 @@ SAVING = [
     ),
     # what goes on
     Mutation(
-        "training.loop.fit", "sums.reset()\n            done", "done",
+        "training.loop.fit", "sums.reset()\n            run", "run",
         "counts an epoch's sums for the next", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
     ),
     Mutation(
-        "training.loop.fit", "held_out_sums.reset()", "pass",
+        "training.loop.fit", "held_out_sums.reset(where)", "held_out_sums.where = where",
         "counts one epoch's validation for the next",
         "training/test_loop.py::TestFit::test_the_validation_of_each_epoch",
     ),
     Mutation(
-        "training.progress.progress", "batches, done, None", "batches, 0, None",
+        "training.loop.fit", "skip=sums.steps * accumulate", "skip=0",
         "does the steps of an unfinished epoch again", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
     ),
     Mutation(

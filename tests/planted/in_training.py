@@ -18,7 +18,7 @@ TRAINING = [
     Mutation("training.score.names_not_finite", "xp.isfinite(", "~xp.isinf(", "NaN alone is no error", SCORE),
     Mutation("training.score.names_not_finite", "xp.isfinite(", "~xp.isnan(", "infinity alone is none", SCORE),
     Mutation(
-        "training.loop.fit", 'held_out_sums.where = f"epoch {epoch}\'s validation"', "pass",
+        "training.loop.fit", "held_out_sums.reset(where)", "held_out_sums.reset()",
         "no error in validation", SCORE,
     ),
     Mutation("training.loop.fit", ", *(model.buffers[name] for name in finite)", ",", "forgets the buffers", SCORE),
@@ -26,10 +26,10 @@ TRAINING = [
     Mutation("training.loop.predict", "not_finite(outputs, outputs.dtype)", "None", "predicts NaN silently", SCORE),
     Mutation("training.inputs.loss_for", "(_one_hot(y[:1]) and _one_hot(y))", "False", "squares one-hot rows", INPUTS),
     Mutation("training.inputs._one_hot", "bool((y.max(-1) == 1).all()) and", "", "takes any sparse rows", INPUTS),
-    Mutation("training.inputs.rehearse", "(y.argmin(), y.argmax())", "(0, len(y) - 1)", "misses labels", INPUTS),
-    Mutation("training.inputs.rehearse", "if 1 in (batch_size, len(x) % batch_size)", "if 0", "one left", INPUTS),
-    Mutation("training.inputs.check_data", 'y.view("uint8") if i and', "y if i and", "truth values stay such", INPUTS),
-    Mutation("training.inputs._numbers", "array.tolist()", "array, float", "texts become numbers", INPUTS),
+    Mutation("training.sources.InMemory", "(y.argmin(), y.argmax())", "(0, len(y) - 1)", "misses labels", INPUTS),
+    Mutation("training.sources.InMemory", "if 1 in (batch_size, samples % batch_size)", "if 0", "one left", INPUTS),
+    Mutation("training.inputs.check_arrays", 'y = y.view("uint8")', "pass", "truth values stay such", INPUTS),
+    Mutation("training.columns.numbers", "array.tolist()", "array, float", "texts become numbers", INPUTS),
     Mutation("layers.batchnorm._BatchNorm", "rehearsing() or ", "", "met in the last step alone", INPUTS),
     Mutation(
         "training.checkpoint._keep_finite", "if not spoilt:", "if True:",

@@ -188,8 +188,8 @@ class TestBeforeTheFirstStep:
 
     def test_targets(self, data):
         x, y = data
-        self.refused(x, y[:, None], r"integer labels of shape \(16,\), got \(16, 1\)")
-        self.refused(x, y, "^fit: validation: ", validation=(x, y[:, None]))
+        self.refused(x, y[:, None].repeat(2, 1), r"integer labels of shape \(16,\), got \(16, 2\)")
+        self.refused(x, y, "^fit: validation: ", validation=(x, y[:, None].repeat(2, 1)))
         self.refused(x, y, "^fit: validation: ", validation=(x, np.ones((N, 2))))
         self.refused(x, y.astype(float)[:, None], "HalfSquaredError", validation=(x, y))
 

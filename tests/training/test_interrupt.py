@@ -9,7 +9,7 @@ import pytest
 from border import parameters
 
 import xpnn as nn
-from xpnn.training import interrupt, loop
+from xpnn.training import interrupt, sources
 
 
 @pytest.fixture
@@ -99,15 +99,14 @@ def without_seconds(history):
 def test_an_interrupted_run_goes_on_within_the_epoch_to_the_same_bits(at, blobs, sigint, monkeypatch):
     (whole, by), (cut, optimizer) = signalling(), signalling()
     wanted = trained(whole, blobs, by, validation=blobs)
-    count, batch_indices = itertools.count(1), loop.batch_indices
+    count, batch_indices = itertools.count(1), sources.batch_indices
 
-    def batches(*arguments):  # of an epoch: those of six steps and the validation's one
-        for batch in batch_indices(*arguments):
-            if next(count) == at:
-                signal.raise_signal(signal.SIGINT)
-            yield batch
+    def signalled(batch):  # of an epoch: those of six steps and the validation's one
+        if next(count) == at:
+            signal.raise_signal(signal.SIGINT)
+        return batch
 
-    monkeypatch.setattr(loop, "batch_indices", batches)
+    monkeypatch.setattr(sources, "batch_indices", lambda *given: map(signalled, batch_indices(*given)))
     history = trained(cut, blobs, optimizer, validation=blobs)
     assert history.interrupted
     assert history.signal == signal.SIGINT
@@ -129,11 +128,18 @@ def test_a_generator_s_shuffle_is_not_there_again_so_the_epoch_begins_anew(blobs
 
 def test_the_progress_of_an_epoch_that_goes_on(blobs, sigint, monkeypatch):
     bars = []
-    monkeypatch.setattr("tqdm.tqdm", lambda data, *arguments, **options: bars.append((arguments, options)) or data)
+
+    class Bar:
+        disable = True
+
+        def __init__(self, data, title, steps, initial, **options):
+            bars.append((steps, initial))
+
+    monkeypatch.setattr("tqdm.tqdm", Bar)
     model, optimizer = signalling(at=4)  # the first is the look ahead's
     history = trained(model, blobs, optimizer, verbose=True)
     trained(model, blobs, optimizer, verbose=True, history=history)
-    assert [(arguments[1], options["initial"]) for arguments, options in bars] == [(6, 0), (6, 3), (6, 0), (6, 0)]
+    assert bars == [(6, 0), (6, 3), (6, 0), (6, 0)]
 
 
 def test_within_a_step_nothing_can_go_on(blobs, sigint, capsys):

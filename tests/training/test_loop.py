@@ -132,9 +132,17 @@ class TestFit:
         with pytest.raises(ValueError, match="the model has no parameters to train"):
             nn.fit(nn.Flatten(), *blobs)
 
-    @pytest.mark.parametrize("cut", [lambda x, y: (x,), lambda x, y: (x, y, y), lambda x, y: x, lambda x, y: 0.2])
-    def test_validation_data_are_a_pair(self, blobs, cut):
-        with pytest.raises(ValueError, match=r"validation: expected a pair \(x, y\)"):
+    @pytest.mark.parametrize(
+        ("cut", "error", "message"),
+        [
+            (lambda x, y: (x,), ValueError, r"expected \(x, y\), \(x, y, weights\) or batches, got 1 of them"),
+            (lambda x, y: (x, y, y, y), ValueError, "got 4 of them"),
+            (lambda x, y: x, ValueError, "x is an array, so y must be given"),
+            (lambda x, y: 0.2, TypeError, "got float"),
+        ],
+    )
+    def test_what_are_no_validation_data(self, blobs, cut, error, message):
+        with pytest.raises(error, match=f"fit: validation: .*{message}"):
             nn.fit(nn.MLP((2, 3)), *blobs, validation=cut(*blobs))
 
     def test_targets_that_want_another_loss_are_told_which(self, blobs):

@@ -313,7 +313,7 @@ def test_parameters_that_move_are_found(monkeypatch):
             return steps[-1]
 
         steps.clear()
-        monkeypatch.setattr("xpnn.training.loop.captured", keep)
+        monkeypatch.setattr("xpnn.training.steps.captured", keep)
         schedule = Looking()
         schedule.model = model = nn.MLP((6, 8, 4), rng=0)
         rng = np.random.default_rng(0)
@@ -370,7 +370,7 @@ def fitted(monkeypatch, wrap: Any, task: str, optimizer: nn.Optimizer, **options
     """The history and the weights of a run whose steps are captured by ``wrap``: the last batch is smaller."""
     build, x, y = TASKS[task]
     model = build()
-    monkeypatch.setattr("xpnn.training.loop.captured", wrap)
+    monkeypatch.setattr("xpnn.training.steps.captured", wrap)
     history = nn.fit(model, x, y, optimizer=optimizer, batch_size=8, validation=(x, y), verbose=False, **options)
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]
     return rows, nn.to_numpy(model.flat_params)

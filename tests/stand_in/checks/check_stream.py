@@ -155,5 +155,5 @@ def test_training_is_that_of_batches_copied_one_by_one(monkeypatch):
 
     streamed = weights()
     plain = lambda arrays, batches, dtype: (tuple(nn.asarray(a[batch]) for a in arrays) for batch in batches)  # noqa: E731
-    monkeypatch.setattr("xpnn.training.loop.prefetch", plain)
+    monkeypatch.setattr("xpnn.training.sources.prefetch", plain)
     np.testing.assert_array_equal(streamed, weights())

@@ -1,0 +1,51 @@
+"""Batches read by a thread while the one before is used."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def read_ahead(batches: Iterable[T], depth: int = 2) -> Iterator[T]:
+    """The same batches; a thread reads up to ``depth`` of them before they are asked for.
+
+    An error of ``batches`` is raised where its batch would have come. If the iterator is closed, the thread ends after
+    the batch that it reads.
+
+    >>> list(read_ahead(range(3)))
+    [0, 1, 2]
+    """
+    ready: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
+    ended = threading.Event()
+
+    def put(kind: str, value: Any) -> bool:
+        while not ended.is_set():
+            try:
+                ready.put((kind, value), timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def read() -> None:
+        try:
+            for batch in batches:
+                if not put("batch", batch):
+                    return
+            put("end", None)
+        except BaseException as error:  # raised by the thread that asks for the batch
+            put("error", error)
+
+    threading.Thread(target=read, name="xpnn reader", daemon=True).start()
+    try:
+        while True:
+            kind, value = ready.get()
+            if kind == "error":
+                raise value
+            if kind == "end":
+                return
+            yield value
+    finally:
+        ended.set()

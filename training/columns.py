@@ -1,0 +1,113 @@
+"""What a user gives for x, y and weights, as columns: arrays, or rows that are read when they are needed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..backend.shared.data import as_array
+from ..data.sequences import pad
+
+_LABELS = ("y", "label", "labels", "target", "targets")
+_WEIGHTS = ("weight", "weights", "sample_weight")
+
+
+class Lazy:
+    """Rows of something with ``len`` and indices, such as a memory map, an HDF5 or zarr array, or a sparse matrix.
+
+    >>> len(Lazy(np.arange(5), np.asarray)[np.array([3, 1])])
+    2
+    """
+
+    def __init__(self, data: Any, convert: Callable[[Any], np.ndarray]) -> None:
+        self._data, self._convert = data, convert
+
+    def __len__(self) -> int:
+        return self._data.shape[0] if hasattr(self._data, "shape") else len(self._data)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        if isinstance(rows, slice):
+            return self._convert(self._data[rows])
+        order = rows.argsort(kind="stable")  # HDF5 takes ascending indices only, and a disk reads them faster
+        read = self._convert(self._data[rows[order]])
+        result = np.empty_like(read)
+        result[order] = read
+        return result
+
+
+class Sequences:
+    """Arrays (steps, ...) of different lengths, padded batch by batch."""
+
+    def __init__(self, sequences: Sequence[Any]) -> None:
+        self._sequences = [np.asarray(sequence) for sequence in sequences]
+        self.lengths = np.array([len(sequence) for sequence in self._sequences])
+
+    def __len__(self) -> int:
+        return len(self._sequences)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        chosen = self._sequences[rows] if isinstance(rows, slice) else [self._sequences[row] for row in rows]
+        return pad(chosen)[0]
+
+
+def column(data: Any) -> "Array | Lazy | Sequences":
+    """The data as an array where they are, on the host or the device, or as rows that are read when they are needed."""
+    if isinstance(data, np.memmap):
+        return Lazy(data, np.asarray)
+    if hasattr(data, "tocsr"):  # SciPy's sparse matrices
+        return Lazy(data.tocsr(), lambda rows: rows.toarray())
+    if isinstance(data, list | tuple) and _ragged(data):
+        return Sequences(data)
+    on_disk = hasattr(data, "chunks") or not hasattr(data, "__array__")  # HDF5's and zarr's arrays have chunks
+    lazy = on_disk and hasattr(data, "__getitem__") and not hasattr(data, "__dlpack__")
+    return Lazy(data, np.asarray) if lazy and not isinstance(data, list | tuple | str | bytes) else numbers(data)
+
+
+def numbers(data: Any) -> Array:
+    """The data as an array; of Python objects, as a table of several dtypes holds them, by their common dtype."""
+    array = as_array(data)
+    return np.array(array.tolist()) if array.dtype.kind == "O" else array
+
+
+def _ragged(data: Sequence[Any]) -> bool:
+    """Whether the entries are arrays or lists of different lengths."""
+    lengths = {len(entry) if hasattr(entry, "__len__") and not isinstance(entry, str) else -1 for entry in data}
+    return len(lengths) > 1 and -1 not in lengths
+
+
+def like_an_array(data: Any) -> bool:
+    """Whether it is data, rather than batches of data."""
+    if isinstance(data, list | tuple | str | bytes | float | int):
+        return True
+    return any(hasattr(data, name) for name in ("__array__", "__dlpack__", "shape"))
+
+
+def of_batch(caller: str, batch: Any, targets: bool) -> list[Any]:
+    """x, y and, if there are any, weights; without ``targets`` x alone.
+
+    Raises:
+        TypeError, ValueError: it is no batch.
+    """
+    if isinstance(batch, Mapping):
+        return _of_mapping(caller, batch, targets)
+    if not targets:
+        return [batch[0] if isinstance(batch, tuple | list) else batch]
+    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+        got = f"{len(batch)} of them" if isinstance(batch, tuple | list) else type(batch).__name__
+        raise TypeError(f"{caller}: expected a batch (x, y) or (x, y, weights), got {got}")
+    return [data for data in batch if data is not None]
+
+
+def _of_mapping(caller: str, batch: Mapping[str, Any], targets: bool) -> list[Any]:
+    """The columns of a batch by their names."""
+    labels, weights = ([name for name in names if name in batch] for names in (_LABELS, _WEIGHTS))
+    inputs = [name for name in batch if name not in (*_LABELS, *_WEIGHTS)]
+    if "x" in batch:
+        inputs = ["x"]
+    if len(inputs) != 1 or len(labels) > 1 or len(labels) < targets:
+        raise ValueError(
+            f"{caller}: expected a column of inputs and one called {', '.join(_LABELS[:-1])} or {_LABELS[-1]}, got "
+            f"{', '.join(map(str, batch))}"
+        )
+    return [batch[name] for name in (inputs + labels + weights if targets else inputs)]

@@ -1,0 +1,147 @@
+"""Metrics: functions of all targets and outputs of a pass over a data set, on the host."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..backend import Array, to_numpy
+from ..layers import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+
+Metric: TypeAlias = Callable[..., Any]
+"""``metric(y, outputs)``; see :class:`Metrics` for what its second argument is called."""
+
+
+def accuracy(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """The fraction of right labels.
+
+    >>> accuracy(np.array([0, 1, 1]), np.array([0, 1, 0]))
+    0.6666666666666666
+    """
+    return float(np.average(y == y_pred, weights=sample_weight))
+
+
+def top_k(k: int = 5) -> Metric:
+    """The fraction of samples whose label is among the k largest outputs; a tie counts for the label.
+
+    >>> float(top_k(2)(np.array([0, 0]), np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 3.0]])))
+    0.5
+    """
+
+    def metric(y: np.ndarray, outputs: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+        own = np.take_along_axis(outputs, y[:, None], 1)
+        return float(np.average((outputs > own).sum(1) < k, weights=sample_weight))
+
+    metric.__name__ = f"top_{k}"
+    return metric
+
+
+def confusion_matrix(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
+    """How many samples of class i (row) were taken for class j (column), (K, K); or the sum of their weights.
+
+    >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))
+    array([[1, 0],
+           [1, 1]])
+    """
+    classes = int(max(y.max(), y_pred.max())) + 1
+    matrix = np.zeros((classes, classes), int if sample_weight is None else float)
+    np.add.at(matrix, (y, y_pred), 1 if sample_weight is None else sample_weight)
+    return matrix
+
+
+def f1(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """The mean over the classes of 2 TP / (2 TP + FP + FN): scikit-learn's ``f1_score(average="macro")``.
+
+    >>> round(f1(np.array([0, 1, 1]), np.array([0, 1, 0])), 4)
+    0.6667
+    """
+    matrix = confusion_matrix(y, y_pred, sample_weight)
+    present = (total := matrix.sum(0) + matrix.sum(1)) > 0
+    return float((2 * matrix.diagonal()[present] / total[present]).mean())
+
+
+_NAMED: dict[str, Metric] = {"accuracy": accuracy, "f1": f1, "confusion_matrix": confusion_matrix}
+
+
+class Metrics:
+    """Collects the targets and outputs of a pass, and computes metrics of them.
+
+    A function's second argument says by its name what it takes, as in scikit-learn: ``y_pred`` labels (of the largest
+    output, or 1 for positive logits of the binary cross-entropy; for other losses the outputs), ``y_score`` or
+    ``y_proba`` probabilities, any other name the outputs as they are. If it has an argument ``sample_weight``, it gets
+    the weights.
+    """
+
+    def __init__(self, metrics: "Mapping[str, Metric] | Sequence[Metric | str]", loss: Loss) -> None:
+        if isinstance(metrics, str) or callable(metrics):
+            metrics = [metrics]
+        named = metrics if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics}
+        self._metrics = {name: _function(metric) for name, metric in named.items()}
+        self._loss = loss
+        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._metrics)
+
+    def add(self, outputs: Array, y: Array, weights: Array | None = None) -> None:
+        """A batch; of the outputs for each step of sequences, those whose label counts."""
+        y, outputs = to_numpy(y).copy(), to_numpy(outputs).copy()
+        w = None if weights is None else to_numpy(weights).copy()
+        if outputs.ndim > 2 and y.shape == outputs.shape[:-1]:
+            w = w if w is None or w.ndim > 1 else np.broadcast_to(w[:, None], y.shape)
+            counts = (y >= 0) if w is None else (y >= 0) & (w > 0)
+            y, outputs, w = y[counts], outputs[counts], None if w is None else w[counts]
+        self._parts.append((y, outputs, w))
+
+    def values(self) -> dict[str, Any]:
+        """Of the batches that were added since the last call."""
+        parts, self._parts = self._parts, []
+        if not parts or not self:
+            return {}
+        y, outputs = (np.concatenate([part[i] for part in parts]) for i in range(2))
+        weights = None if parts[0][2] is None else np.concatenate([part[2] for part in parts])
+        if y.dtype.kind == "f" and isinstance(self._loss, SoftmaxCrossEntropy):
+            y = y.argmax(-1)
+        return {name: self._value(metric, y, outputs, weights) for name, metric in self._metrics.items()}
+
+    def _value(self, metric: Metric, y: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None) -> Any:
+        parameters = list(inspect.signature(metric).parameters)
+        second = parameters[1] if len(parameters) > 1 else ""
+        if second == "y_pred":
+            outputs = self._labels(outputs)
+        elif second in ("y_score", "y_proba", "y_prob"):
+            outputs = self._probabilities(outputs)
+        options = {} if weights is None or "sample_weight" not in parameters else {"sample_weight": weights}
+        return metric(y, outputs, **options)
+
+    def _labels(self, outputs: np.ndarray) -> np.ndarray:
+        if isinstance(self._loss, BinaryCrossEntropy):
+            return (outputs > 0).astype(int)
+        return outputs.argmax(-1) if isinstance(self._loss, SoftmaxCrossEntropy) else outputs
+
+    def _probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        if isinstance(self._loss, BinaryCrossEntropy):
+            return 0.5 * (1 + np.tanh(0.5 * outputs))  # the sigmoid, without overflow
+        if not isinstance(self._loss, SoftmaxCrossEntropy):
+            return outputs
+        e = np.exp(outputs - outputs.max(-1, keepdims=True))
+        p = e / e.sum(-1, keepdims=True)
+        return p[:, 1] if p.shape[1:] == (2,) else p  # of two classes scikit-learn takes the second one's
+
+
+def _name(metric: "Metric | str") -> str:
+    return metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
+
+
+def _function(metric: "Metric | str") -> Metric:
+    """The function of a name, or the function itself."""
+    if isinstance(metric, str):
+        if metric.startswith("top_") and metric[4:].isdecimal():
+            return top_k(int(metric[4:]))
+        if metric not in _NAMED:
+            raise ValueError(f"metrics: expected {', '.join(_NAMED)}, top_5 or the like, or a function, got {metric!r}")
+        return _NAMED[metric]
+    if not callable(metric):
+        raise TypeError(f"metrics: expected names or functions of (y, outputs), got {metric!r}")
+    return metric

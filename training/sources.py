@@ -1,0 +1,301 @@
+"""Where batches come from: arrays in memory, rows that are read when they are needed, or whatever gives batches."""
+
+import copy
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..backend import Array, Rng, prefetch
+from ..backend.shared.data import taken
+from ..data.batches import batch_indices
+from ..data.reader import read_ahead
+from ..data.sequences import bucketed
+from ..layers import Backward, Layer
+from .columns import Lazy, Sequences, column, like_an_array, of_batch
+from .inputs import check_arrays, names
+
+Arrays: TypeAlias = Sequence[Array]
+"""x, or several inputs; y; weights."""
+
+Change: TypeAlias = Callable[[Arrays, "np.ndarray | None"], Arrays]
+"""Takes a batch's arrays and the lengths of its sequences; gives the arrays that the model and the loss take."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Arrays of the backend, and of sequences of different lengths their numbers of steps, on the host."""
+
+    arrays: tuple[Array, ...]  # x, or the model's inputs; y; weights
+    inputs: int
+    lengths: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    @property
+    def targets(self) -> tuple[Array, ...]:
+        """y, and the weights if there are any."""
+        return self.arrays[self.inputs :]
+
+    def forward(self, model: Layer) -> tuple[Array, Backward]:
+        """The model's outputs, and backward for the parameters alone."""
+        options: Any = {} if self.lengths is None else {"lengths": self.lengths}
+        return model.forward(self._x, needs_dx=False, **options)
+
+    def infer(self, model: Layer) -> Array:
+        """The model's outputs."""
+        options: Any = {} if self.lengths is None else {"lengths": self.lengths}
+        return model(self._x, **options)
+
+    @property
+    def _x(self) -> Any:
+        return self.arrays[0] if self.inputs == 1 else self.arrays[: self.inputs]
+
+
+class Source:
+    """Where batches come from.
+
+    Attributes:
+        caller: for errors.
+        samples: their number; None if it is not known.
+        labels: all targets, if they are in memory; else None.
+    """
+
+    samples: int | None = None
+    labels: Array | None = None
+
+    def __init__(self, caller: str, model: Layer) -> None:
+        self.caller, self._dtype = caller, model.dtype
+        self._names = inputs_of(model)
+        self._inputs = len(self._names)
+        self._change: Change = lambda arrays, lengths: arrays
+
+    def steps(self, batch_size: int, drop_last: bool = False) -> int | None:
+        """The number of batches of a pass; None if it is not known."""
+        if self.samples is None:
+            return None
+        return self.samples // batch_size if drop_last else -(-self.samples // batch_size)
+
+    def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
+        """What the batches of a pass are read by; shuffled by ``rng``, from which this call draws."""
+        return batch_indices(self.samples or 0, batch_size, rng)
+
+    def pass_over(self, batch_size: int, rng: Rng = None, drop_last: bool = False, skip: int = 0) -> Iterator[Batch]:
+        """The batches of a pass, but for the first ``skip`` ones; with ``drop_last`` only full ones."""
+        full = self.steps(batch_size, drop_last) if drop_last else None
+        return self.batches(islice(self.order(batch_size, rng), skip, full))
+
+    def batches(self, order: Iterable[Any]) -> Iterator[Batch]:
+        """The batches that these entries of :meth:`order` stand for; a thread reads them ahead."""
+        lengths: deque[np.ndarray | None] = deque()
+
+        def arrays() -> Iterator[Arrays]:
+            for part, steps in read_ahead(map(self.read, order)):
+                lengths.append(steps)
+                yield part
+
+        for part in prefetch(None, arrays(), self._dtype):
+            yield self._batch(part, lengths.popleft())
+
+    def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
+        """A batch's arrays, and the lengths of its sequences."""
+        raise NotImplementedError
+
+    def trial(self, batch_size: int) -> Iterator[Batch]:
+        """Batches that show what does not fit: here the first one."""
+        yield from self.batches([next(iter(self.order(batch_size)))])
+
+    def change(self, change: Change) -> None:
+        """Let each batch's arrays pass through a function."""
+        self._change = change
+
+    def split(self, share: float, rng: Rng) -> "tuple[Source, Source]":
+        """Two sources, of which the second has this share of the samples."""
+        raise ValueError(f"{self.caller}: validation_split is for arrays in memory: give validation=, data of its own")
+
+    def _batch(self, arrays: Arrays, lengths: np.ndarray | None = None) -> Batch:
+        return Batch(tuple(arrays), self._inputs, lengths)
+
+
+class InMemory(Source):
+    """Arrays on the host or the device, which are checked at once."""
+
+    def __init__(self, caller: str, model: Layer, arrays: Sequence[Any]) -> None:
+        super().__init__(caller, model)
+        self.arrays = check_arrays(caller, arrays, self._inputs, self._dtype)
+        self.samples = len(self.arrays[0])
+        self.labels = (*self.arrays, None)[self._inputs]
+
+    def batches(self, order: Iterable[Any]) -> Iterator[Batch]:
+        return map(self._batch, prefetch(self.arrays, order, self._dtype))
+
+    def trial(self, batch_size: int) -> Iterator[Batch]:
+        """A batch with the lowest and the highest label; then one of a single sample, if the last one will be such."""
+        samples, y = len(self.arrays[0]), self.labels
+        rows = np.arange(min(max(2, batch_size), samples))
+        last = [rows[:1]] if 1 in (batch_size, samples % batch_size) else []
+        if y is not None and y.dtype.kind in "iu":
+            rows[[0, -1]] = [int(end) // (y.size // len(y)) for end in (y.argmin(), y.argmax())]
+        return self.batches([rows, *last])
+
+    def change(self, change: Change) -> None:
+        self.arrays = tuple(change(self.arrays, None))
+
+    def split(self, share: float, rng: Rng) -> "tuple[InMemory, InMemory]":
+        """Two sources: of all samples but a share of them, and of that share; which ones, ``rng`` draws."""
+        samples = len(self.arrays[0])
+        count = round(share * samples)
+        if not 0 < count < samples:
+            raise ValueError(f"{self.caller}: expected validation_split to leave samples on both sides, got {share}")
+        order = np.random.default_rng(rng).permutation(samples)
+        parts = copy.copy(self), copy.copy(self)
+        for part, rows in zip(parts, (np.sort(order[count:]), np.sort(order[:count])), strict=True):
+            part.arrays = tuple(taken(array, rows) for array in self.arrays)
+            part.samples, part.labels = len(rows), (*part.arrays, None)[self._inputs]
+        return parts
+
+
+class Rows(Source):
+    """Rows that are read, and checked, batch by batch: of a memory map, a file, sparse matrices, sequences."""
+
+    def __init__(
+        self,
+        caller: str,
+        model: Layer,
+        samples: int,
+        take: Callable[[Any], Sequence[Any]],
+        labels: Array | None = None,
+        lengths: np.ndarray | None = None,
+    ) -> None:
+        """``take`` gives the arrays of some rows, a slice or indices; lengths are those of sequences."""
+        super().__init__(caller, model)
+        self.samples, self.labels, self._take, self._lengths = samples, labels, take, lengths
+        if lengths is not None and not model.takes_lengths:
+            raise ValueError(f"{caller}: {type(model).__name__} takes no sequences of different lengths")
+
+    def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
+        """Sequences of similar lengths together, if they are shuffled."""
+        if self._lengths is None or rng is None:
+            return super().order(batch_size, rng)
+        return bucketed(self._lengths, batch_size, np.random.default_rng(rng))
+
+    def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
+        columns, lengths = self._take(key), None
+        if self._lengths is not None:
+            lengths = self._lengths[key]
+            columns = [one[:, : lengths.max()] if i < self._inputs else one for i, one in enumerate(columns)]
+        return self._change(check_arrays(self.caller, columns, self._inputs, self._dtype), lengths), lengths
+
+
+class Stream(Source):
+    """Batches (x, y) or (x, y, weights) that something else makes; each pass begins an iteration."""
+
+    def __init__(self, caller: str, model: Layer, given: Any, targets: bool) -> None:
+        super().__init__(caller, model)
+        self._given, self._targets = given, targets
+        self._begun: Iterator[tuple[int, Any]] | None = None
+
+    def steps(self, batch_size: int, drop_last: bool = False) -> int | None:
+        try:
+            return len(self._given)
+        except TypeError:
+            return None
+
+    def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
+        begun, self._begun = self._begun, None
+        return begun or self._pass()
+
+    def _pass(self) -> Iterator[tuple[int, Any]]:
+        given, number = self._given() if callable(self._given) else self._given, 0
+        if not hasattr(given, "__iter__"):
+            given = (given[index] for index in range(len(given)))
+        for number, batch in enumerate(given, 1):
+            yield number, batch
+        if number == 0:
+            raise ValueError(
+                f"{self.caller}: there were no batches (a generator can be iterated over once: give the function that "
+                "makes it)"
+            )
+
+    def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
+        number, batch = key
+        caller = f"{self.caller}: batch {number}"
+        x, *rest = of_batch(caller, batch, self._targets)
+        columns, lengths = [column(data) for data in (*_inputs(caller, x, self._names), *rest)], None
+        if isinstance(columns[0], Sequences):
+            lengths = columns[0].lengths
+        arrays = check_arrays(caller, [one[:] for one in columns], self._inputs, self._dtype)
+        return self._change(arrays, lengths), lengths
+
+    def trial(self, batch_size: int) -> Iterator[Batch]:
+        """The first batch, which the next pass begins with."""
+        batches = iter(self.order(batch_size))
+        first = next(batches)
+        self._begun = chain([first], batches)
+        yield from self.batches([first])
+
+
+def source_of(
+    caller: str, model: Layer, x: Any, y: Any = None, weights: Any = None, lengths: Any = None, targets: bool = True
+) -> Source:
+    """The source of what a user gave.
+
+    Args:
+        caller: for errors.
+        model: which the batches are for.
+        x, y, weights, lengths: arrays, or what can be made arrays; or x gives batches, and the others are None.
+        targets: whether there must be some.
+    """
+    if y is None and (targets or not like_an_array(x)):
+        if weights is not None or lengths is not None:
+            raise ValueError(f"{caller}: weights stand in the batches (x, y, weights), if they are not arrays")
+        return _of_batches(caller, model, x, targets)
+    xs = _inputs(caller, x, inputs_of(model))
+    columns = [column(data) for data in (*xs, y, weights) if data is not None]
+    if lengths is None and (sequences := [one for one in columns if isinstance(one, Sequences)]):
+        lengths = sequences[0].lengths
+    if lengths is None and not any(isinstance(one, Lazy) for one in columns):
+        return InMemory(caller, model, columns)
+    for name, one in zip(names(len(xs)), columns, strict=False):
+        if len(one) != len(columns[0]):
+            raise ValueError(f"{caller}: x has {len(columns[0])} samples, {name} has {len(one)}")
+    labels = columns[len(xs)] if len(columns) > len(xs) else None
+    labels = labels if isinstance(labels, np.ndarray) else None
+    lengths = None if lengths is None else np.asarray(lengths)
+    return Rows(caller, model, len(columns[0]), lambda rows: [one[rows] for one in columns], labels, lengths)
+
+
+def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
+    """The source of batches, or of a data set whose rows have named columns."""
+    if hasattr(given, "column_names") and hasattr(given, "__len__"):
+
+        def take(rows: Any) -> Sequence[Any]:
+            chosen = range(*rows.indices(len(given))) if isinstance(rows, slice) else rows.tolist()
+            return of_batch(caller, given[list(chosen)], targets)
+
+        return Rows(caller, model, len(given), take)
+    if isinstance(given, Layer) or not (callable(given) or hasattr(given, "__iter__") or hasattr(given, "__getitem__")):
+        raise TypeError(f"{caller}: expected arrays x and y, or batches (x, y), got {type(given).__name__}")
+    if like_an_array(given) and not isinstance(given, list | tuple):
+        raise ValueError(f"{caller}: x is an array, so y must be given")
+    return Stream(caller, model, given, targets)
+
+
+def inputs_of(model: Layer) -> tuple[str, ...]:
+    """The names of the model's inputs; one without a name if it does not name them."""
+    return tuple(getattr(model, "inputs", ("x",)))
+
+
+def _inputs(caller: str, x: Any, expected: tuple[str, ...]) -> list[Any]:
+    """The arrays for a model's inputs."""
+    if len(expected) == 1:
+        return [x]
+    if isinstance(x, Mapping) and set(x) == set(expected):
+        return [x[name] for name in expected]
+    if not isinstance(x, tuple | list) or len(x) != len(expected):
+        raise ValueError(f"{caller}: expected x to be a tuple, or a dict, of the inputs {', '.join(expected)}")
+    return list(x)

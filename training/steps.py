@@ -1,0 +1,185 @@
+"""What is done with each batch: a step of training, inference that is scored, and a trial before the first step."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import Any, TypeAlias
+
+from ..backend import Array, captured, synchronize, xp
+from ..data.weights import class_weights
+from ..layers import Layer, Loss
+from .inputs import fitting, loss_for, on_host
+from .metrics import Metrics
+from .optimizer import Optimizer, clip_grad_norm
+from .score import Score, Sums
+from .sources import Batch, Source
+
+Group: TypeAlias = Sequence[Batch]
+"""The batches whose gradients make one step."""
+
+
+def groups(batches: Iterator[Batch], size: int) -> Iterator[Group]:
+    """The batches in groups; the last one may be smaller."""
+    while group := list(islice(batches, size)):
+        yield group
+
+
+def rehearse(
+    source: Source,
+    model: Layer,
+    loss: Loss | None,
+    batch_size: int,
+    within: AbstractContextManager[None],
+    class_weight: Any = None,
+) -> tuple[Loss, Any]:
+    """Infer a batch, so that what does not fit is met before the first step; the targets take the outputs' shape.
+
+    Args:
+        source: of the batches, which from now on give the loss what it takes.
+        model: which does not change.
+        loss: None for the default one.
+        batch_size: of the batches that there will be.
+        within: of inference or, for data to be trained on, a rehearsal.
+        class_weight: as for :func:`fit`.
+
+    Returns:
+        The loss, and the weight of each class or None.
+
+    Raises:
+        ValueError, TypeError: as the model and the loss raise them for such data.
+    """
+    try:
+        with within:
+            batch = next(source.trial(batch_size))
+            outputs = batch.forward(model)[0]
+            loss = loss_for(source.caller, loss, batch.targets[0] if source.labels is None else source.labels)
+            if class_weight is not None:
+                labels = None if source.labels is None else on_host(source.labels)
+                class_weight = class_weights(labels, class_weight, outputs.shape[-1]).astype(model.dtype)
+            source.change(fitting(source.caller, loss, outputs.shape, batch.inputs, class_weight, model.dtype))
+            for number, batch in enumerate(source.trial(batch_size)):
+                loss(batch.forward(model)[0] if number else outputs, *batch.targets)
+        synchronize()  # on a device a label out of range is met here
+    except (ValueError, TypeError) as error:
+        if type(error) not in (ValueError, TypeError) or str(error).startswith(source.caller):
+            raise
+        raise type(error)(f"{source.caller}: {error}") from error
+    return loss, class_weight
+
+
+def training_step(
+    model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: Sums, accumulate: int
+) -> Callable[[Group], list[Array]]:
+    """One step of the optimiser on a group of batches, which returns their outputs.
+
+    Of ``accumulate`` batches the gradient is that of all as one: the mean of theirs, by their weights. The step is
+    captured if the backend can, and no sequence ends before the others.
+    """
+    whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
+    total = xp.zeros(1, dtype=model.dtype)
+
+    def differentiate(batch: Batch) -> Array:
+        outputs, backward = batch.forward(model)
+        value, loss_backward = loss.forward(outputs, *batch.targets)
+        weight = loss.weight(*batch.targets)
+        sums.add(weight, value, loss.accuracy(outputs, *batch.targets))
+        doutputs = loss_backward()
+        if accumulate > 1:
+            total[...] += weight
+            doutputs = (doutputs * weight).astype(doutputs.dtype)
+        backward(doutputs)
+        return outputs
+
+    def update(*scalars: Any) -> None:
+        if accumulate > 1:
+            grads = model.gather()[1]
+            grads /= xp.where(total == 0, 1, total)
+            total.fill(0)
+        if max_norm is not None:
+            clip_grad_norm(model, max_norm)
+        if whole and not optimizer.update(model, *scalars):
+            model.zero_grad()
+
+    def both(batch: Batch, *scalars: Any) -> Array:
+        outputs = differentiate(batch)
+        update(*scalars)
+        return outputs
+
+    run, run_all = _captured(differentiate, model), _captured(both, model)
+
+    def step(group: Group) -> list[Array]:
+        scalars = optimizer.scalars() if whole else ()
+        if accumulate == 1:
+            outputs = [run_all(group[0], *scalars)]
+        else:
+            outputs = [run(batch) for batch in group]
+            update(*scalars)
+        if whole:
+            optimizer.steps += 1
+        else:
+            optimizer.step(model)
+        return outputs
+
+    return step
+
+
+def scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Group], list[Array]]:
+    """Inference on a group of one batch; captured as in :func:`training_step`."""
+
+    def score(batch: Batch) -> Array:
+        outputs = batch.infer(model)
+        sums.add(loss.weight(*batch.targets), loss(outputs, *batch.targets), loss.accuracy(outputs, *batch.targets))
+        return outputs
+
+    run = _captured(score, model)
+    return lambda group: [run(group[0])]
+
+
+def _captured(step: Callable[..., Array], model: Layer) -> Callable[..., Array]:
+    """A step on a batch and numbers, captured unless its sequences have lengths, which the host reads."""
+    captured_steps: dict[int, Callable[..., Array]] = {}  # by the number of arrays, such as x, y and weights
+
+    def run(batch: Batch, *scalars: Any) -> Array:
+        if batch.lengths is not None:
+            return step(batch, *scalars)
+        count, inputs = len(batch.arrays), batch.inputs
+        if count not in captured_steps:
+            captured_steps[count] = captured(
+                lambda *args: step(Batch(args[:count], inputs), *args[count:]),
+                model.dtype or "float32", model.zero_grad, model.gather,
+            )  # fmt: skip
+        return captured_steps[count](*batch.arrays, *scalars)
+
+    return run
+
+
+def run_pass(
+    groups: Iterable[Group],
+    step: Callable[[Group], list[Array]],
+    sums: Sums,
+    metrics: Metrics,
+    arrays: Iterable[Array] = (),
+    done: Callable[[int], None] | None = None,
+) -> Score:
+    """Do the step on every group; the means of its sums.
+
+    Args:
+        groups: of a pass over the data.
+        step: returns the outputs of the group's batches.
+        sums: to which the step adds.
+        metrics: of all outputs.
+        arrays: which are to be finite afterwards.
+        done: called with the number of steps after each.
+    """
+    for group in groups:
+        outputs = step(group)
+        sums.samples += sum(len(batch) for batch in group)
+        sums.steps += 1
+        if metrics:
+            for batch, one in zip(group, outputs, strict=True):
+                metrics.add(one, *batch.targets)
+        if done is not None:
+            done(sums.steps)
+    score = sums.score(*arrays)
+    score.metrics = metrics.values()
+    return score
