@@ -21,19 +21,19 @@ _WINDOW = 64  # characters of truncated back-propagation through time
 _LENET5 = 32  # the side to which larger pictures are brought for it
 
 
-def for_training(args: argparse.Namespace) -> tuple[Recipe, Data]:
-    """The data that the arguments of ``xpnn train`` name, and the recipe for a network of them."""
+def for_training(args: argparse.Namespace, options: dict[str, Any]) -> tuple[Recipe, Data]:
+    """The data that the arguments of ``xpnn train`` name, and the recipe for a network of them, with these options."""
     name: str = args.data or ("topics" if args.model == "charrnn" else "digits")
     if args.model == "charrnn":
         text = load_text(name, encoding=args.encoding)
-        return Recipe.for_text(text), text
+        return Recipe.for_text(text, **options), text
     if os.path.isfile(name) and is_table(name):
         table = _table(args, name)
-        return Recipe.for_table(table), table
+        return Recipe.for_table(table, **options), table
     if args.target is not None:
         raise ValueError(f"{name}: --target is for a table (CSV, TSV, Parquet)")
     images = load_images(name, size=args.size or _size(args.model, Path(name)))
-    return Recipe.for_images(args.model, images), images
+    return Recipe.for_images(args.model, images, **options), images
 
 
 def _table(args: argparse.Namespace, name: str) -> TableData:

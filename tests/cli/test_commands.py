@@ -12,8 +12,9 @@ from border import idx
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli import commands, sources
-from xpnn.cli.recipe import Recipe, load_model
+from xpnn.cli import commands, job, sources
+from xpnn.cli.recipe import Recipe
+from xpnn.cli.saved import load_model
 from xpnn.data.pictures import read_picture
 
 
@@ -360,7 +361,7 @@ class TestFaults:
             assert "outputs hold NaN" in self.fails(capsys, "predict", tmp_path, tmp_path / "x.png")
 
     def test_training_that_diverges_keeps_the_last_epoch_that_did_not(self, tmp_path, capsys, monkeypatch):
-        monkeypatch.setattr(commands, "_optimizer", lambda args, steps: nn.SGD(Burst()))
+        monkeypatch.setattr(job, "_optimizer", lambda args, steps: nn.SGD(Burst()))
         options = ("train", "mlp", "--epochs", "4", "--batch-size", "719", "--out", tmp_path)
         with np.errstate(all="ignore"):
             assert "of epoch 3's validation" in self.fails(capsys, *options)

@@ -9,6 +9,7 @@ from border import traced
 
 import xpnn as nn
 from xpnn.cli import recipe as recipes
+from xpnn.cli import saved
 
 
 def test_images_without_a_contrast():
@@ -54,7 +55,7 @@ def test_a_saved_network_is_the_same(model, tmp_path):
     recipe = recipe_for(model)
     network = recipe.build(0)
     nn.save(network, tmp_path / "m", recipe.metadata(nn.History()))
-    same, loaded = recipes.load_model(tmp_path / "m")
+    same, loaded = saved.load_model(tmp_path / "m")
     assert same == recipe
     assert type(loaded) is type(network)
 
@@ -92,7 +93,7 @@ def test_a_recipe_of_wrong_types_or_sizes(tmp_path, monkeypatch, key, value):
     nn.save(good.build(0), tmp_path / "m", {"xpnn": json.dumps(fields | {key: value})})
     monkeypatch.setattr(recipes.Recipe, "build", None)  # nothing is built
     with pytest.raises(ValueError, match="m was not saved by `xpnn train`"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
 
 
 def test_no_lenet5_for_large_images():
@@ -106,14 +107,14 @@ def test_a_vocabulary_that_is_none(tmp_path, vocabulary):
     fields = json.loads(good.metadata(nn.History())["xpnn"])
     nn.save(good.build(0), tmp_path / "m", {"xpnn": json.dumps(fields | {"vocabulary": vocabulary})})
     with pytest.raises(ValueError, match=r"m.* was not saved by|m: 0.W is of shape \(3, 64\)"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"model": ' * 50_000, "9" * 5000, "null", '"mlp"', "[]", "{}", "\0"])
 def test_text_that_is_no_recipe(tmp_path, text):
     nn.save(nn.Dense(2, 2), tmp_path / "m", {"xpnn": text})
     with pytest.raises(ValueError, match="m was not saved by `xpnn train`"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_file_gets_no_larger_a_network_than_it_has_arrays_for(tmp_path, recipe
     nn.save(nn.Dense(2, 2), tmp_path / "m", recipe.metadata(nn.History()))
     content = (tmp_path / "m").read_bytes()
     with traced() as memory, pytest.raises(ValueError, match="is missing, where the file's own recipe makes"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
     assert memory.peak < 1_000_000 + 40 * len(content)
     header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
     assert "0.W" not in header
@@ -145,11 +146,11 @@ def test_a_file_whose_arrays_are_of_another_size_than_its_recipe(tmp_path, monke
     )
     monkeypatch.setattr(recipes.Recipe, "build", None)
     with pytest.raises(ValueError, match=r"0.W is of shape \(256, 72\), where the file's own recipe makes \(256, 80\)"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "mkfifo"), reason="no named pipes")
 def test_a_pipe_is_no_model(tmp_path):
     __import__("os").mkfifo(tmp_path / "model.safetensors")
     with pytest.raises(FileNotFoundError, match="there is no file"):
-        recipes.load_model(tmp_path)
+        saved.load_model(tmp_path)

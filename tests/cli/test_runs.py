@@ -13,7 +13,7 @@ from border import idx
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli.recipe import read_run
+from xpnn.cli.saved import read_run
 from xpnn.training import interrupt, sources
 from xpnn.training.files import locked
 
@@ -263,7 +263,7 @@ class TestResume:
         assert "the data as they were" in err
 
     def test_a_history_that_is_not_the_optimiser_s(self, whole, tmp_path, run):
-        recipe, rows, _ = read_run(whole / "model.safetensors")
+        recipe, rows, *_ = read_run(whole / "model.safetensors")
         model, optimizer = recipe.build(), nn.AdamW()
         nn.load(model, whole / "model.safetensors", optimizer=optimizer)
         nn.save(model, tmp_path / "model.safetensors", recipe.metadata(nn.History(rows[:3])), optimizer=optimizer)
@@ -294,7 +294,7 @@ class TestFolders:
             raise FloatingPointError("diverged")
 
         shutil.copytree(whole, tmp_path / "run")
-        monkeypatch.setattr("xpnn.cli.commands.fit", fails)
+        monkeypatch.setattr("xpnn.cli.job.fit", fails)
         assert run(*COMMAND, tmp_path / "run", "--overwrite")[0] == 1
         assert_same(tmp_path / "run", whole)
 
