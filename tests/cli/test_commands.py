@@ -254,6 +254,10 @@ def test_evaluate_opens_nothing_that_only_the_file_names(charrnn, capsys, monkey
     assert opened == []
 
 
+def test_version(capsys):
+    assert run(capsys, "--version") == (0, f"xpnn {nn.__version__}\n", "")
+
+
 def test_info(trained, capsys):
     status, out, _ = run(capsys, "info")
     assert status == 0
@@ -272,7 +276,6 @@ def test_gradcheck(capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["gradcheck", "Nonsense"],
         ["fly"],
         ["train"],
@@ -298,6 +301,12 @@ def test_wrong_usage_is_one_line_and_status_2(arguments, capsys):
     assert len(err.splitlines()) == 1
     assert err.startswith("xpnn")
     assert ": error: " in err
+
+
+def test_without_a_command_there_is_help_and_status_2(capsys):
+    status, out, err = run(capsys)
+    assert (status, out) == (2, "")
+    assert "train a network on real data" in err
 
 
 class TestFaults:

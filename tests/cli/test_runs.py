@@ -129,7 +129,9 @@ class TestSignals:
 
         def pressed(descriptor):
             saved.append(descriptor)
-            if len(saved) == 5:  # four syncs an epoch: of two files and their names
+            if (
+                len(saved) == 7
+            ):  # four syncs an epoch, of two files and their names, and in the first two more of run.toml
                 signal.raise_signal(signal.SIGINT)
                 signal.raise_signal(signal.SIGINT)
             fsync(descriptor)
@@ -185,7 +187,7 @@ class TestSignals:
 
 
 class TestResume:
-    @pytest.mark.parametrize("sync", range(1, 9))
+    @pytest.mark.parametrize("sync", range(1, 10))
     def test_a_run_that_was_killed_while_it_saved_goes_on(self, sync, whole, tmp_path, run):
         program = (
             "import os, signal, sys, xpnn.__main__ as cli\n"
@@ -198,7 +200,7 @@ class TestResume:
         assert subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True).returncode == -9
         status, out, _ = run(*COMMAND, tmp_path, "--resume")
         assert status == 0
-        epochs = 0 if sync == 1 else 1 if sync <= 5 else 2  # an epoch's second sync comes when the model has its place
+        epochs = 0 if sync == 1 else 1 if sync <= 7 else 2  # an epoch's second sync comes when the model has its place
         assert (f"going on after epoch {epochs}\n" if epochs else f"nothing is saved in {tmp_path} yet") in out
         assert_same(tmp_path, whole, times=3)  # where the table was not written, one row has no seconds
 
