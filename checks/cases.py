@@ -14,7 +14,7 @@ class Case(NamedTuple):
     """The arguments of one check: a layer or a loss, an input, and gradcheck's options."""
 
     layer: L.Layer | L.Loss
-    x: np.ndarray
+    x: np.ndarray | tuple[np.ndarray, ...]
     options: dict[str, Any]
 
 
@@ -52,6 +52,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, L.Conv2D(2, 3, (3, 2), stride=(2, 3), padding=(1, 2)), (2, 2, 5, 4))
     yield _case(rng, L.Conv2D(4, 6, 2, padding=1, dilation=(2, 3), groups=2), (2, 4, 4, 4))
     yield _case(rng, L.Conv2D(4, 2, (2, 3), padding=(0, 1), dilation=(2, 1), groups=2), (2, 4, 4, 3))
+    yield _case(rng, L.Conv2D(1, 2, 2, padding="same"), (2, 1, 2, 3))
     yield _case(rng, L.MappedConv2D(3, ((0, 1), (2,), (1, 0, 2)), 2, padding=1), (2, 3, 3, 4))
     yield _case(rng, L.MaxPool2D(2), (2, 2, 4, 4))
     yield _case(rng, L.MaxPool2D(3, 2, 1), (2, 2, 5, 4))
@@ -68,6 +69,8 @@ def layer_cases(seed: int) -> Iterator[Case]:
         yield _case(rng, recurrent(3, 3, bias=False), (2, 4, 3))
         yield _case(rng, recurrent(3, 3), (3, 4, 3), lengths=[1, 4, 2])
         yield _case(rng, recurrent(3, 3, return_sequences=True), (3, 4, 3), lengths=[1, 4, 2])
+    yield _case(rng, L.Bidirectional(L.RNN(2, 2, return_sequences=True)), (3, 3, 2), lengths=[1, 3, 2])
+    yield _case(rng, L.Bidirectional(L.RNN(2, 2), merge="sum"), (2, 3, 2))
     yield _randomised(rng, Case(L.Embedding(5, 3), rng.integers(0, 5, (3, 4)), {}))
     yield _case(rng, L.Flatten(), (2, 3, 2, 2))
     yield _case(rng, L.Dropout(0.4, rng=seed), (4, 5))
@@ -84,9 +87,23 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, L.RBF(rng.standard_normal((3, 4))), (2, 4))
     yield _case(rng, L.Residual(models.Sequential(L.Dense(4, 4), L.Tanh())), (3, 4))
     yield _case(rng, L.Residual(L.Conv2D(2, 3, 3, padding=1), L.Conv2D(2, 3, 1)), (2, 2, 3, 3))
+    for join in (L.Add(), L.Multiply()):
+        yield _case(rng, join, ((2, 3, 4), (2, 1, 4), (2, 3, 4)))
+    yield _case(rng, L.Concat(), ((2, 3, 4), (2, 2, 4)))
+    yield _case(rng, L.Concat(-1), ((2, 3, 2), (2, 3, 1), (2, 3, 3)))
+    dense = [L.Dense(4, 4) for _ in range(3)]
+    fork = models.Graph({"a": dense[0], "b": L.Tanh(), "c": (dense[1], "a"), "d": (L.Add(), "c", "b", "x", "b")})
+    yield _case(rng, fork, (3, 4))
+    rnn = L.RNN(3, 3, return_sequences=True)
+    yield _case(rng, models.Graph({"r": rnn, "y": (L.Concat(-1), "r", "x")}), (3, 4, 3), lengths=[1, 4, 2])
+    product = {"a": (dense[2], "x"), "b": (L.Multiply(), "a", "z"), "c": (L.Tanh(), "b")}
+    yield _case(rng, models.Graph(product, inputs=("x", "z"), outputs=("c", "a")), ((3, 4), (3, 4)))
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Softmax()), (3, 4))
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Tanh(), L.Dense(4, 4), L.Sigmoid()), (3, 4))
+    tagger = models.Sequential(L.RNN(3, 3, return_sequences=True), L.Dense(3, 3))
+    yield _case(rng, tagger, (2, 3, 3), lengths=[1, 3])
     yield from _loss_cases(rng)
+    yield from _resizing_cases(rng)
     yield from _modern_cases(rng)
 
 
@@ -112,6 +129,22 @@ def _loss_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield _case(rng, binary, (2, 3), targets=rng.integers(0, 2, (2, 3)), weights=rng.random((2, 3)))
 
 
+def _resizing_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Of the layers in ``layers/modern`` that resize images and signals."""
+    yield _case(rng, L.Conv1D(2, 4, 2, bias=False), (2, 2, 4))
+    yield _case(rng, L.Conv1D(4, 6, 3, stride=2, padding=1, dilation=2, groups=2), (2, 4, 6))
+    yield _case(rng, L.Conv1D(2, 2, 2, padding="same"), (2, 2, 4))
+    yield _case(rng, L.MaxPool1D(3, 2, 1), (2, 2, 5))
+    yield _case(rng, L.AvgPool1D(3, 2, 1), (2, 2, 5))
+    yield _case(rng, L.GlobalMaxPool1D(), (2, 3, 4))
+    yield _case(rng, L.GlobalMaxPool2D(), (2, 3, 3, 4))
+    yield _case(rng, L.GlobalAvgPool1D(), (2, 3, 4))
+    yield _case(rng, L.ConvTranspose2D(2, 2, 2, bias=False), (2, 2, 2, 2))
+    yield _case(rng, L.ConvTranspose2D(2, 3, (3, 2), (2, 3), (1, 0), (1, 2)), (2, 2, 2, 3))
+    yield _case(rng, L.ConvTranspose2D(4, 6, 2, output_padding=1, groups=2, dilation=2), (2, 4, 2, 3))
+    yield _case(rng, L.Upsample2D((2, 3)), (2, 2, 3, 2))
+
+
 def _modern_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Those of ``layers/modern``; inputs of a few units, so that there are some on each side of every kink."""
     yield _case(rng, L.LayerNorm(4), (3, 2, 4))
@@ -127,8 +160,11 @@ def _modern_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(activation, 3 * rng.standard_normal((4, 5)), {})
 
 
-def _case(rng: np.random.Generator, layer: L.Layer | L.Loss, shape: tuple[int, ...], **options: Any) -> Case:
-    return _randomised(rng, Case(layer, rng.standard_normal(shape), options))
+def _case(rng: np.random.Generator, layer: L.Layer | L.Loss, shape: tuple[Any, ...], **options: Any) -> Case:
+    """The case of an input of this shape; of several, if these are several shapes."""
+    several = isinstance(shape[0], tuple)
+    x: Any = tuple(rng.standard_normal(one) for one in shape) if several else rng.standard_normal(shape)
+    return _randomised(rng, Case(layer, x, options))
 
 
 def _randomised(rng: np.random.Generator, case: Case) -> Case:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..backend import Array, Rng, asarray, name, to_numpy, xp
 from ..layers import Backward, Composite, Layer, Loss
+from ..layers.base import several
 from ..layers.parameters import Parameters
 from .report import GradientReport, GradientRow
 
@@ -56,7 +57,7 @@ def gradcheck(
     Args:
         layer: a layer, a whole network, or a loss alone (x is then its outputs).
         x: the input, host data or an array of the backend; floating-point data become float64, while integers (for an
-            Embedding) keep their dtype and have no gradient to check.
+            Embedding) keep their dtype and have no gradient to check. Of a layer that joins several, the tuple of them.
         loss: on top of the network; phi is then its value.
         targets, weights: of the loss.
         rng: seed or generator of the upstream gradient and the directions.
@@ -95,12 +96,15 @@ def gradcheck(
         for path, leaf in phi.layer.leaves()
         for key, param in leaf.params.items()
     ]
-    if phi.x.dtype.kind == "f":
-        of = type(layer).__name__ if isinstance(layer, Composite) else str(layer)
-        rows.append(row("", of, "input", phi.x, [np.zeros(phi.x.shape) if dx is None else dx]))
+    of = type(layer).__name__ if isinstance(layer, Composite) else str(layer)
+    for index, (part, d) in enumerate(zip(several(phi.x), dx, strict=True)):
+        if part.dtype.kind == "f":
+            what = f"input[{index}]" if isinstance(phi.x, tuple) else "input"
+            rows.append(row("", of, what, part, [np.zeros(part.shape) if d is None else d]))
+    shapes, dtypes = (", ".join(str(getattr(part, key)) for part in several(phi.x)) for key in ("shape", "dtype"))
     if not rows:
-        raise ValueError(f"gradcheck: {layer} has no parameters, and its input of dtype {phi.x.dtype} no gradient")
-    title = f"gradcheck of {type(layer).__name__}, x {phi.x.shape}, float64 on {name}, tolerance {tolerance:g}"
+        raise ValueError(f"gradcheck: {layer} has no parameters, and its input of dtype {dtypes} no gradient")
+    title = f"gradcheck of {type(layer).__name__}, x {shapes}, float64 on {name}, tolerance {tolerance:g}"
     return GradientReport(title, tuple(rows))
 
 
@@ -132,32 +136,35 @@ class _Function:
         if (loss is None) != (targets is None) or (loss is None and weights is not None):
             raise ValueError("gradcheck: expected a loss and its targets, or neither")
         self.layer, self.loss, self.options = _in_float64(layer), loss, options
-        self.x = _data("x", x)
+        self.x = _data("x", x, several=self.layer.joins)
         named = ("targets", targets), ("weights", weights)
         self.data: list[Any] = [None if given is None else _data(what, given) for what, given in named]
         for path, leaf in self.layer.leaves():
             for key, value in leaf.params.items():
                 _check_finite(f"parameter {key!r} of {f'{path} {leaf}'.strip()}", value)
         y, _ = deepcopy(self.layer).forward(self.x, **options)
-        _check_finite("the output", y)
-        self.upstream = asarray(rng.standard_normal(y.shape), "float64")
+        for output in several(y):
+            _check_finite("the output", output)
+        self.upstream: Any = tuple(asarray(rng.standard_normal(output.shape), "float64") for output in several(y))
         value, dy = self._top(y)
         self.center = float(to_numpy(value))
-        self.size = abs(self.center) + float(to_numpy(abs(dy * y).sum()))
+        terms = (abs(d * output).sum() for d, output in zip(several(dy), several(y), strict=True))
+        self.size = abs(self.center) + sum(float(to_numpy(term)) for term in terms)
 
     def __call__(self) -> float:
         y, _ = deepcopy(self.layer).forward(self.x, **self.options)
         return float(to_numpy(self._top(y)[0]))
 
-    def gradients(self) -> tuple[list[dict[tuple[str, str], np.ndarray]], np.ndarray | None]:
+    def gradients(self) -> tuple[list[dict[tuple[str, str], np.ndarray]], list[np.ndarray | None]]:
         """dphi/d(parameter) by path and name, from a pass with needs_dx and then one without; and dphi/dx."""
         start, dx = self._sums(None, needs_dx=True)
         total, _ = self._sums(start, needs_dx=False)
-        return [start, {key: total[key] - start[key] for key in start}], None if dx is None else to_numpy(dx)
+        passes = [start, {key: total[key] - start[key] for key in start}]
+        return passes, [None if d is None else to_numpy(d) for d in several(dx)]
 
     def _sums(
         self, start: dict[tuple[str, str], np.ndarray] | None, needs_dx: bool
-    ) -> tuple[dict[tuple[str, str], np.ndarray], Array | None]:
+    ) -> tuple[dict[tuple[str, str], np.ndarray], Any]:
         layer = deepcopy(self.layer)
         for path, leaf in layer.leaves():
             for key, grad in leaf.grads.items():
@@ -166,10 +173,11 @@ class _Function:
         dx = backward(self._top(y)[1])
         return {(path, key): to_numpy(g) for path, leaf in layer.leaves() for key, g in leaf.grads.items()}, dx
 
-    def _top(self, y: Array) -> tuple[Array, Array]:
+    def _top(self, y: Any) -> tuple[Any, Any]:
         """phi and dphi/dy."""
         if self.loss is None:
-            return (self.upstream * y).sum(), self.upstream
+            total = sum((g * output).sum() for g, output in zip(self.upstream, several(y), strict=True))
+            return total, self.upstream if isinstance(y, tuple) else self.upstream[0]
         value, backward = self.loss.forward(y, *self.data)
         return value, backward()
 
@@ -256,8 +264,10 @@ def _in_float64(layer: Layer) -> Layer:
     return deepcopy(layer, memo)
 
 
-def _data(what: str, data: Any) -> Array:
-    """A copy for the backend, floating-point data as float64."""
+def _data(what: str, data: Any, several: bool = False) -> Any:
+    """A copy for the backend, floating-point data as float64; or the tuple of several."""
+    if several:
+        return tuple(_data(what, part) for part in data)
     kind = (data if hasattr(data, "dtype") else np.asarray(data)).dtype.kind
     array = asarray(data, "float64" if kind == "f" else None).copy()
     if array.size == 0:

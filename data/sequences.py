@@ -31,7 +31,7 @@ def pad(sequences: Iterable[Any], dtype: Any = None) -> tuple[np.ndarray, np.nda
     for n, array in enumerate(arrays):
         if array.dtype.kind not in "biuf":
             raise TypeError(f"pad: expected sequences of numbers, got dtype {array.dtype} in sequence {n}")
-        if array.size == 0 or array.shape[1:] != arrays[0].shape[1:]:
+        if 0 in (array.ndim, array.size) or array.shape[1:] != arrays[0].shape[1:]:
             steps = ", ".join(["steps", *map(str, arrays[0].shape[1:])])
             raise ValueError(f"pad: expected sequences of shape ({steps}), got {array.shape} in sequence {n}")
     lengths = np.array([len(array) for array in arrays])

@@ -34,6 +34,9 @@ class Layer:
             network.
         grads: dE/d(parameter) under the same names; backward adds to them, the optimiser clears them.
         buffers: arrays that are saved with the layer, but have no gradient.
+        trainable: whether training changes the parameters. False freezes them: no step, weight decay or momentum moves
+            them, and batch normalisation normalises as in inference. It is not saved; of a :class:`Composite` it sets
+            that of each layer.
         separable: whether each sample's output depends on that sample alone, so that a batch may be processed in
             slices.
         takes_lengths: whether ``forward`` and ``__call__`` have the argument ``lengths``, the number of steps of each
@@ -41,6 +44,7 @@ class Layer:
         keeps_steps: whether the output has the input's steps, each without influence of the padding; without
             ``takes_lengths``, each must depend on that step alone.
         equation: the name of the accelerated function that computes the layer, or "".
+        joins: whether x is a tuple of several arrays; backward then returns the tuple of their gradients.
 
     A subclass that defines ``forward`` or ``__call__`` has False for each of the three until it sets them.
     """
@@ -49,10 +53,12 @@ class Layer:
     grads: Gradients
     buffers: Parameters
 
+    trainable: bool = True
     separable: ClassVar[bool] = False
     takes_lengths: ClassVar[bool] = False
     keeps_steps: ClassVar[bool] = False
     equation: ClassVar[str] = ""
+    joins: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -90,7 +96,7 @@ class Layer:
         finally:
             inference_mode.reset(token)
 
-    def with_lengths(self, x: Array, lengths: Lengths | None) -> tuple[dict[str, Any], Lengths | None]:
+    def with_lengths(self, x: Any, lengths: Lengths | None) -> tuple[dict[str, Any], Lengths | None]:
         """What else ``forward`` takes for sequences of these lengths, and the lengths of its output's sequences.
 
         Args:
@@ -102,10 +108,11 @@ class Layer:
         """
         if lengths is None:
             return {}, None
-        if not (self.takes_lengths or (self.keeps_steps and (x.ndim > 2 or x.dtype.kind != "f"))):
+        first = several(x)[0]
+        if not (self.takes_lengths or (self.keeps_steps and (first.ndim > 2 or first.dtype.kind != "f"))):
             raise ValueError(
-                f"{self}: would mix the padding of an input {x.shape} into its sequences of different lengths: put it "
-                "behind a layer that returns the last state, or pass sequences of one length, without lengths"
+                f"{self}: would mix the padding of an input {first.shape} into its sequences of different lengths: put "
+                "it behind a layer that returns the last state, or pass sequences of one length, without lengths"
             )
         return {"lengths": lengths} if self.takes_lengths else {}, lengths if self.keeps_steps else None
 
@@ -123,6 +130,11 @@ class Layer:
         for value in self.params.values():
             return value.dtype
         return None
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has parameters that are trainable, so that backward has to reach it."""
+        return self.trainable and self.dtype is not None
 
     @property
     def flat_params(self) -> Array:
@@ -222,24 +234,30 @@ class Layer:
             error, text = wrong
             raise error(f"{self}: {text}")
 
-    def _checked(self, y: Array, backward: Backward) -> Backward:
+    def _checked(self, y: Any, backward: Backward) -> Backward:
         """Backward behind a check that dE/dy has y's shape and dtype; of several threads, one at a time."""
-        shape, dtype, locks = y.shape, y.dtype, self.locks
+        expected, locks = [(a.shape, a.dtype) for a in several(y)], self.locks
 
-        def checked(dy: Array) -> Any:
-            if dy.shape != shape or dy.dtype != dtype:
-                got = f"{dy.shape} and {dy.dtype}"
-                raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {shape} and {dtype}, got {got}")
+        def checked(dy: Any) -> Any:
+            got = [(a.shape, a.dtype) for a in several(dy)]
+            if got != expected:
+                want, given = (", ".join(f"{shape} and {dtype}" for shape, dtype in each) for each in (expected, got))
+                raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {want}, got {given}")
             with locks.backward:
                 return backward(dy)
 
         return checked
 
-    def _check_images(self, x: Array, channels: int | str, window: Window) -> None:
-        """Raise unless x is a batch of images (N, channels, H, W) into which the window fits."""
-        self._check(x, "N", channels, "H", "W")
-        if min(window.positions(x.shape[2:])) < 1:
+    def _check_images(self, x: Array, channels: int | str, window: Window, axes: str = "HW") -> None:
+        """Raise unless x is a batch (N, channels, H, W), or for one axis (N, channels, L), that holds the window."""
+        self._check(x, "N", channels, *axes)
+        if min(window.positions((1, *x.shape[2:])[-2:])) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
+
+
+def several(x: Any) -> tuple[Any, ...]:
+    """The arrays of a tuple, or the one array."""
+    return x if isinstance(x, tuple) else (x,)
 
 
 _KINDS = {"integer": "iu", "floating-point": "f"}

@@ -69,12 +69,12 @@ class _BatchNorm(Layer):
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_input(x)
         M = x.size // self.num_features
-        if M == 1 and (rehearsing() or not inferring()):
+        if M == 1 and self.trainable and (rehearsing() or not inferring()):
             raise ValueError(
                 f"{self}: expected two values per channel at the least in training, got shape {x.shape}: another "
                 "batch_size may leave no batch of one sample"
             )
-        if inferring():
+        if inferring() or not self.trainable:
             mean, var = self.buffers.copy().values()  # a training pass may change the buffers before backward
             y, backward = fixed_norm(x, self.params, mean, var, self.eps, needs_dx)
             return y, lambda dy: backward(dy, self.grads)
@@ -117,7 +117,8 @@ class BatchNorm1D(_BatchNorm):
         running_var  = (1 - momentum) running_var  + momentum M/(M-1) var
 
     They are ``buffers``: saved with the parameters, but not trained. A bias in the layer before has no effect, since
-    the mean is subtracted; beta replaces it.
+    the mean is subtracted; beta replaces it. With ``trainable = False`` training, too, takes the running estimates and
+    leaves them as they are, as in Keras.
 
     Args:
         num_features: F.

@@ -56,6 +56,20 @@ class Composite(Layer):
         return next((leaf.dtype for _, leaf in self.leaves() if leaf.params), None)
 
     @property
+    def trainable(self) -> bool:
+        """Whether any layer in it is; setting it sets that of every layer."""
+        return any(leaf.trainable for _, leaf in self.leaves())
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for _, leaf in self.leaves():
+            leaf.trainable = value
+
+    @property
+    def learns(self) -> bool:
+        return any(leaf.learns for _, leaf in self.leaves())
+
+    @property
     def params(self) -> Parameters:  # type: ignore[override]
         """Every parameter by its dotted path."""
         return Parameters({f"{path}.{key}": v for path, leaf in self.leaves() for key, v in leaf.params.items()})

@@ -1,13 +1,16 @@
 """The source document's convolution (section "CNN") by im2col and matrix products."""
 
 from collections.abc import Callable
+from typing import ClassVar, Literal
 
-from ..backend import Array, Params, Rng, Window, accelerated
+import numpy as np
+
+from ..backend import Array, Params, Rng, Window, accelerated, xp
 from .base import Backward, Layer
 from .im2col import col2im, im2col
 from .init import Init, affine
 from .parameters import with_biases
-from .settings import brief, pair, positive
+from .settings import Size, brief, lengths, positive, window_of
 
 
 @accelerated
@@ -38,7 +41,77 @@ def conv2d(
     return x, backward
 
 
-class Conv2D(Layer):
+class Convolution(Layer):
+    """The settings of a convolution, as :class:`Conv2D` has them.
+
+    Attributes:
+        axes: of an image, 2, or of a signal, 1.
+    """
+
+    axes: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size | Literal["same"] = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        *,
+        bias: bool = True,
+        init: Init = "he_uniform",
+        rng: Rng = None,
+        dtype: str = "float32",
+    ) -> None:
+        positive(in_channels=in_channels, out_channels=out_channels, groups=groups)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(f"groups: expected a divisor of {in_channels} and {out_channels} channels, got {groups}")
+        self.in_channels, self.out_channels, self.groups, self.bias = in_channels, out_channels, groups, bias
+        self.kernel_size = lengths(kernel_size, "kernel_size", 1, self.axes)
+        self.stride = lengths(stride, "stride", 1, self.axes)
+        self.padding = padding if padding == "same" else lengths(padding, "padding", 0, self.axes)
+        self.dilation = lengths(dilation, "dilation", 1, self.axes)
+        if padding == "same" and max(self.stride) > 1:
+            raise ValueError(f"padding: 'same' needs a stride of 1, got {stride}")
+        super().__init__(**self._initial(rng, init, dtype))
+
+    def _initial(self, rng: Rng, init: Init, dtype: str) -> dict[str, np.ndarray]:
+        """The first parameters."""
+        shape = self.out_channels, self.in_channels // self.groups, *self.kernel_size
+        return affine(rng, init, shape, dtype, self.bias)
+
+    @property
+    def pads(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Zeros before the image and after it, along each axis."""
+        if self.padding != "same":
+            return self.padding, self.padding
+        total = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+        return tuple(n // 2 for n in total), tuple(n - n // 2 for n in total)
+
+    def _window(self) -> Window:
+        """On images with as many zeros before as after; an output that only these reach is none of the layer's."""
+        return window_of(self.kernel_size, self.stride, self.pads[1], self.dilation)
+
+    def _correlate(
+        self, o: Array, params: Params, needs_dx: bool
+    ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
+        """:func:`conv2d` with these settings; ``padding="same"`` may need fewer zeros before the image than after."""
+        x, backward = conv2d(o, params, self._window(), self.groups, needs_dx)
+        m, n = (0, *(after - before for before, after in zip(*self.pads, strict=True)))[-2:]
+        if m == n == 0:
+            return x, backward
+        return x[:, :, m:, n:], lambda delta, grads: backward(xp.pad(delta, ((0, 0), (0, 0), (m, 0), (n, 0))), grads)
+
+    def _arguments(self) -> str:
+        one, none = (1,) * self.axes, (0,) * self.axes
+        usual: dict[str, object] = {"stride": one, "padding": none, "dilation": one, "groups": 1, "bias": True}
+        options = brief(usual, **{key: getattr(self, key) for key in ("kernel_size", *usual)})
+        return f"{self.in_channels}, {self.out_channels}, {options}"
+
+
+class Conv2D(Convolution):
     r"""Two-dimensional convolution of the source document: cross-correlation with D kernels and a bias each.
 
     Forward and backward for stride 1, no padding, no dilation and one group (o is the input, x the output,
@@ -66,7 +139,9 @@ class Conv2D(Layer):
         out_channels: D, the number of kernels.
         kernel_size: (k1, k2), or one number for both.
         stride: (s1, s2), step of the kernel, or one number for both.
-        padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both.
+        padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both; or "same", which
+            with stride 1 gives an output of the image's size: p = d (k - 1) / 2, and where that is no whole number,
+            one row or column more at the bottom or on the right.
         dilation: (d1, d2), distance of the pixels under neighbouring kernel elements, or one number for both.
         groups: G, a divisor of C and D; ``groups=in_channels`` gives depthwise convolution.
         bias: whether there is a b; else it is 0 throughout.
@@ -78,7 +153,8 @@ class Conv2D(Layer):
     likewise; W (D, C/G, k1, k2), b (D,).
 
     Raises:
-        ValueError: a setting is out of its range, or groups does not divide C and D.
+        ValueError: a setting is out of its range, groups does not divide C and D, or the padding is "same" and the
+            stride not 1.
 
     On a CPU, several rows of the output come from one product, in which each pixel is multiplied by 0 for the rows
     whose kernel does not reach it. An infinite pixel therefore gives NaN in those rows, too.
@@ -95,38 +171,7 @@ class Conv2D(Layer):
     separable = True
     equation = "conv2d"
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
-        groups: int = 1,
-        *,
-        bias: bool = True,
-        init: Init = "he_uniform",
-        rng: Rng = None,
-        dtype: str = "float32",
-    ) -> None:
-        positive(in_channels=in_channels, out_channels=out_channels, groups=groups)
-        if in_channels % groups or out_channels % groups:
-            raise ValueError(f"groups: expected a divisor of {in_channels} and {out_channels} channels, got {groups}")
-        self.in_channels, self.out_channels, self.groups, self.bias = in_channels, out_channels, groups, bias
-        self.kernel_size = k1, k2 = pair(kernel_size, "kernel_size", 1)
-        self.stride = pair(stride, "stride", 1)
-        self.padding = pair(padding, "padding", 0)
-        self.dilation = pair(dilation, "dilation", 1)
-        super().__init__(**affine(rng, init, (out_channels, in_channels // groups, k1, k2), dtype, bias))
-
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        window = Window(self.kernel_size, self.stride, self.padding, self.dilation)
-        self._check_images(x, self.in_channels, window)
-        y, backward = conv2d(x, with_biases(self.params, b=self.out_channels), window, self.groups, needs_dx)
+        self._check_images(x, self.in_channels, self._window())
+        y, backward = self._correlate(x, with_biases(self.params, b=self.out_channels), needs_dx)
         return y, lambda dy: backward(dy, with_biases(self.grads, b=self.out_channels))
-
-    def _arguments(self) -> str:
-        usual = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1, "bias": True}
-        options = brief(usual, **{key: getattr(self, key) for key in ("kernel_size", *usual)})
-        return f"{self.in_channels}, {self.out_channels}, {options}"

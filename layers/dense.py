@@ -112,6 +112,10 @@ class ActivatedDense(Layer):
     def __init__(self, dense: Dense, activation: Activation) -> None:
         self.dense, self.activation, self.params = dense, activation, dense.params
 
+    @property
+    def learns(self) -> bool:
+        return self.dense.learns
+
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         dense, (f, constants) = self.dense, self.activation.function()
         dense._check(x, "...", dense.in_features)

@@ -59,7 +59,7 @@ def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_
         return np.zeros(shape)
     fan_in = fan_in or math.prod(shape[1:])
     if init == "orthogonal":
-        return _orthogonal(shape[0], fan_in, rng).reshape(shape)
+        return _orthogonal(shape[0], math.prod(shape[1:]), rng).reshape(shape)
     rule, _, kind = init.rpartition("_")
     variance = _VARIANCES[rule](fan_in, shape[0] * math.prod(shape[2:]))
     if kind == "normal":

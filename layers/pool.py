@@ -1,11 +1,12 @@
 """Pooling (document section "CNN"): the maximum or mean under a moving window, or the mean of the whole image."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from ..backend import Array, Window, accelerated, xp
 from .base import Backward, Layer
 from .im2col import col2im, im2col
-from .settings import brief, pair
+from .settings import Size, brief, lengths, window_of
 
 
 @accelerated
@@ -42,28 +43,29 @@ def mean_pool(x: Array, window: Window) -> tuple[Array, Callable[[Array], Array 
     return taps.mean((1, 2)).swapaxes(0, 1), backward
 
 
-class _Pool2D(Layer):
-    """What MaxPool2D and AvgPool2D share: the window and its checks."""
+class Pool(Layer):
+    """What MaxPool2D and AvgPool2D share: the window and its checks.
 
-    def __init__(
-        self,
-        size: int | tuple[int, int],
-        stride: int | tuple[int, int] | None = None,
-        padding: int | tuple[int, int] = 0,
-    ) -> None:
+    Attributes:
+        axes: of an image, 2, or of a signal, 1.
+    """
+
+    axes: ClassVar[int] = 2
+
+    def __init__(self, size: Size, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__()
-        self.size = pair(size, "size", 1)
-        self.stride = self.size if stride is None else pair(stride, "stride", 1)
-        self.padding = pair(padding, "padding", 0)
-        if self.padding[0] >= self.size[0] or self.padding[1] >= self.size[1]:
+        self.size = lengths(size, "size", 1, self.axes)
+        self.stride = self.size if stride is None else lengths(stride, "stride", 1, self.axes)
+        self.padding = lengths(padding, "padding", 0, self.axes)
+        if any(p >= k for p, k in zip(self.padding, self.size, strict=True)):
             raise ValueError(f"padding: expected less than the window's size {self.size}, got {self.padding}")
 
     def _arguments(self) -> str:
-        usual: dict[str, object] = {"stride": self.size, "padding": (0, 0)}
+        usual: dict[str, object] = {"stride": self.size, "padding": (0,) * self.axes}
         return brief(usual, size=self.size, stride=self.stride, padding=self.padding)
 
 
-class MaxPool2D(_Pool2D):
+class MaxPool2D(Pool):
     """The largest value under each window::
 
         y[c,i,j]  = max_{m,n} x[c, i*s1+m, j*s2+n]
@@ -89,12 +91,12 @@ class MaxPool2D(_Pool2D):
     equation = "max_pool"
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        window = Window(self.size, self.stride, self.padding)
+        window = window_of(self.size, self.stride, self.padding)
         self._check_images(x, "C", window)
         return max_pool(x, window, needs_dx)
 
 
-class AvgPool2D(_Pool2D):
+class AvgPool2D(Pool):
     """The mean over each window; the padding is 0 and counts::
 
         y[c,i,j]  = 1/(k1 k2) sum_{m,n} x[c, i*s1+m, j*s2+n]
@@ -110,7 +112,7 @@ class AvgPool2D(_Pool2D):
     equation = "mean_pool"
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        window = Window(self.size, self.stride, self.padding)
+        window = window_of(self.size, self.stride, self.padding)
         self._check_images(x, "C", window)
         return mean_pool(x, window)
 

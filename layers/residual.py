@@ -51,7 +51,7 @@ class Residual(Composite):
         for part in (self.body, self.shortcut):
             y, step = (x, _identity) if part is None else part.forward(x, needs_dx, **part.with_lengths(x, lengths)[0])
             branches.append(y)
-            if needs_dx or (part is not None and part.dtype is not None):  # else no parameter waits for a gradient
+            if needs_dx or (part is not None and part.learns):  # else no parameter waits for a gradient
                 steps.append(step)
 
         def backward(dy: Array) -> Array | None:
@@ -64,9 +64,9 @@ class Residual(Composite):
         return without_padding(self, self._sum(*branches), kept), backward
 
     def __call__(self, x: Array, lengths: Lengths | None = None) -> Array:
-        parts = self.body, self.shortcut
+        (_, kept), parts = self.with_lengths(x, lengths), (self.body, self.shortcut)
         branches = (x if part is None else part(x, **part.with_lengths(x, lengths)[0]) for part in parts)
-        return without_padding(self, self._sum(*branches), self.with_lengths(x, lengths)[1])
+        return without_padding(self, self._sum(*branches), kept)
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         yield "body", self.body

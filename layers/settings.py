@@ -1,22 +1,41 @@
 """A constructor's arguments: checks, and their text in repr."""
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..backend import Window
+
 _WHOLE = int, np.integer
+
+Size: TypeAlias = int | tuple[int, ...]
+"""A length along each axis of an image or a signal, or one for all of them."""
+
+
+def lengths(value: Size, what: str, least: int, axes: int) -> tuple[int, ...]:
+    """``axes`` times v from v, or the tuple itself.
+
+    Raises:
+        ValueError: not one integer, or one for each axis, of at least ``least``.
+    """
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * axes
+    if len(values) != axes or not all(isinstance(v, _WHOLE) and v >= least for v in values):
+        whole = "one whole number" if axes == 1 else "one or two whole numbers"
+        raise ValueError(f"{what}: expected {whole} of at least {least}, got {value!r}")
+    return tuple(map(int, values))
 
 
 def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]:
-    """(v, v) from v, or the pair itself.
+    """(v, v) from v, or the pair itself; errors as for :func:`lengths`."""
+    first, second = lengths(value, what, least, 2)
+    return first, second
 
-    Raises:
-        ValueError: not one or two integers of at least ``least``.
-    """
-    values = tuple(value) if isinstance(value, Sequence) else (value, value)
-    if len(values) != 2 or not all(isinstance(v, _WHOLE) and v >= least for v in values):
-        raise ValueError(f"{what}: expected one or two whole numbers of at least {least}, got {value!r}")
-    return int(values[0]), int(values[1])
+
+def window_of(*settings: tuple[int, ...]) -> Window:
+    """The window of a size, stride, padding and dilation; with those of one axis it moves over images of one row."""
+    pairs: Any = [(usual, *values)[-2:] for usual, values in zip((1, 1, 0, 1), settings, strict=False)]
+    return Window(*pairs)
 
 
 def brief(usual: dict[str, object], **options: object) -> str:
@@ -25,7 +44,7 @@ def brief(usual: dict[str, object], **options: object) -> str:
     for key, value in options.items():
         if value != usual.get(key):
             value = value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
-            texts.append(f"{key}={value}")
+            texts.append(f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}")
     return ", ".join(texts)
 
 

@@ -1,14 +1,15 @@
 """How a network runs: which layers are swapped or joined, by which forms, in how many slices of the batch."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
-from ..backend import Array, accelerated, batch_slices, runs_by, xp
+from ..backend import Array, accelerated, batch_slices, describe, runs_by, xp
 from ..layers import Backward, Composite, Dense, Layer, MaxPool2D, ReLU
 from ..layers.activations import Activation
 from ..layers.dense import ActivatedDense
 from ..layers.lengths import Lengths
+from .table import aligned
 
 
 @accelerated
@@ -70,9 +71,15 @@ class Plan:
         twins = (layer.twin(lambda leaf: leaf.grads) for layer in self.layers)
         return own.isdisjoint(id(leaf) for twin in twins for _, leaf in twin.leaves())
 
-    def table(self) -> list[tuple[str, str]]:
-        """The layers as they run, each with its form or "equation"."""
-        return [line for name, layer in self.named for line in _lines(name, layer)]
+    def told(
+        self, model: Layer, named: Iterable[tuple[str, Layer]], batch_size: int, shape: tuple[int, ...] | None
+    ) -> str:
+        """The title, and the model's layers as they run, each with its form or "equation"."""
+        title = f"plan of {type(model).__name__} on {describe()}"
+        if shape is not None:
+            title += f", batch of {batch_size} in slices: {len(self.slices((batch_size, *shape)))}"
+        rows = [("layer", "runs by"), *(line for name, layer in named for line in _lines(name, layer))]
+        return f"{title}\n{aligned(rows)}"
 
 
 def _lines(name: str, layer: Layer) -> Iterator[tuple[str, str]]:

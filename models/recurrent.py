@@ -6,25 +6,29 @@ import numpy as np
 
 from ..backend import Rng, asarray, to_numpy
 from ..data.text import encode
-from ..layers import RNN, Dense, Embedding
+from ..layers import RNN, Bidirectional, Dense, Embedding, Layer
 from ..layers.recurrent import Recurrent, State
+from ..layers.settings import positive
 from .sequential import Sequential
 
 
 class RNNClassifier(Sequential):
-    """An RNN over the sequence and a Dense layer on its last state.
+    """One recurrent layer or several over the sequence, and a Dense layer on the last one's last state.
 
     Args:
         input_size: features of each step (for an image read row by row, its width).
-        hidden_size: of the RNN.
+        hidden_size: of each recurrent layer.
         num_classes: features of the output.
         cell: RNN, LSTM or GRU.
+        num_layers: the number of recurrent layers; each reads all states of the one before it.
+        bidirectional: whether each is a :class:`Bidirectional` one, of twice as many outputs.
         rng: seed or generator of the initial weights.
         dtype: of the parameters and the input.
 
     Shapes: input (N, T, input_size) with any T, output (N, num_classes).
 
-    >>> RNNClassifier(8, cell=GRU, rng=0)(asarray(np.ones((2, 5, 8)))).shape
+    >>> model = RNNClassifier(8, cell=GRU, num_layers=2, bidirectional=True, rng=0)
+    >>> model(asarray(np.ones((2, 5, 8))), lengths=[5, 3]).shape
     (2, 10)
     """
 
@@ -35,13 +39,20 @@ class RNNClassifier(Sequential):
         num_classes: int = 10,
         *,
         cell: type[Recurrent] = RNN,
+        num_layers: int = 1,
+        bidirectional: bool = False,
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
-        rng = np.random.default_rng(rng)
-        rnn = cell(input_size, hidden_size, rng=rng, dtype=dtype)
-        dense = Dense(hidden_size, num_classes, rng=rng, dtype=dtype)
-        super().__init__(rnn, dense, input_shape=(input_size, input_size))
+        positive(num_layers=num_layers)
+        rng, size = np.random.default_rng(rng), input_size
+        layers: list[Layer] = []
+        for i in range(num_layers):
+            layer = cell(size, hidden_size, i < num_layers - 1, rng=rng, dtype=dtype)
+            layers.append(Bidirectional(layer, rng=rng) if bidirectional else layer)
+            size = 2 * hidden_size if bidirectional else hidden_size
+        layers.append(Dense(size, num_classes, rng=rng, dtype=dtype))
+        super().__init__(*layers, input_shape=(input_size, input_size))
 
 
 class CharRNN(Sequential):

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from ..backend import Array, describe, xp
+from ..backend import Array, xp
 from ..layers import Backward, Composite, Layer
 from ..layers.lengths import Lengths, without_padding
 from ..layers.parameters import vector_of
 from .plan import Plan
+from .table import summarised
 
 
 def in_a_row(
@@ -18,7 +19,7 @@ def in_a_row(
     for layer in layers:
         options, lengths = layer.with_lengths(x, lengths)
         x, step = layer.forward(x, needs_dx, **options)
-        if needs_dx or layer.dtype is not None:  # before the first parameters no gradient is needed
+        if needs_dx or layer.learns:  # before the first parameters that are trained no gradient is needed
             steps.append(step)
             needs_dx = True
 
@@ -75,6 +76,10 @@ class Sequential(Composite):
         if any(leaf.params and vector_of(leaf.params) is None for _, leaf in self.leaves()):
             self.gather()  # layers of another network stay there until this one's flat vectors are used
 
+    @property
+    def joins(self) -> bool:  # type: ignore[override]
+        return self.layers[0].joins
+
     def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
         y, backward = self.planned().run(in_a_row, x, needs_dx, lengths)
         return y, self._checked(y, backward)
@@ -93,13 +98,8 @@ class Sequential(Composite):
 
         input_shape is that of one sample, by default the model's own; without either the slices are omitted.
         """
-        plan, shape = self.planned(), input_shape or self.input_shape
-        title = f"plan of {type(self).__name__} on {describe()}"
-        if shape is not None:
-            title += f", batch of {batch_size} in slices: {len(plan.slices((batch_size, *shape)))}"
-        rows = [("layer", "runs by"), *plan.table()]
-        width = max(len(name) for name, _ in rows)
-        return "\n".join([title, *(f"{name:<{width}}  {form}".rstrip() for name, form in rows)])
+        plan = self.planned()
+        return plan.told(self, plan.named, batch_size, input_shape or self.input_shape)
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         for index, layer in enumerate(self.layers):
@@ -113,19 +113,11 @@ class Sequential(Composite):
         """
         shape = input_shape or self.input_shape
         x = None if shape is None else xp.zeros((1, *shape), dtype=self.input_dtype or self.dtype or "float32")
-        rows = [("layer", "output shape", "parameters")]
-        counted: set[int] = set()
+        named = []
         for index, layer in enumerate(self.layers):
             x = None if x is None else layer(x)
-            shown = "" if x is None else "(" + ", ".join(["N", *map(str, x.shape[1:])]) + ")"
-            new = {id(leaf): leaf for _, leaf in layer.leaves() if id(leaf) not in counted}
-            counted |= new.keys()
-            size = sum(value.size for leaf in new.values() for value in leaf.params.values())
-            name = f"{index} {layer}"
-            rows.append((name if len(name) <= 60 else name[:59] + "…", shown, f"{size:,}"))
-        rows.append(("total", "", f"{self.flat_params.size:,}"))
-        first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
-        return "\n".join(f"{a:<{first}}  {b:<{second}}  {c:>{third}}" for a, b, c in rows)
+            named.append((str(index), layer, x))
+        return summarised(self, named)
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -1,17 +1,22 @@
 """Optimisers, the training loop, checkpoints."""
 
 from .adam import Adam, AdamW
-from .callbacks import Callback, EarlyStopping, ModelCheckpoint, ProgressBar, ReduceLROnPlateau, Run, TensorBoard
+from .callbacks import Callback, ProgressBar, Run, TensorBoard
 from .checkpoint import load, read_metadata, save
+from .ema import EMA
+from .find_lr import LRSearch, find_lr
 from .history import History
 from .loop import evaluate, fit, predict
 from .metrics import Metric, confusion_matrix, f1, top_k
+from .monitors import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from .optimizer import Optimizer, clip_grad_norm
-from .schedules import CosineDecay, Schedule, StepDecay
+from .rmsprop import RMSprop
+from .schedules import CosineDecay, OneCycle, Schedule, StepDecay, Warmup
 from .score import Score
 from .sgd import SGD
 
 __all__ = [
+    "EMA",
     "SGD",
     "Adam",
     "AdamW",
@@ -19,20 +24,25 @@ __all__ = [
     "CosineDecay",
     "EarlyStopping",
     "History",
+    "LRSearch",
     "Metric",
     "ModelCheckpoint",
+    "OneCycle",
     "Optimizer",
     "ProgressBar",
+    "RMSprop",
     "ReduceLROnPlateau",
     "Run",
     "Schedule",
     "Score",
     "StepDecay",
     "TensorBoard",
+    "Warmup",
     "clip_grad_norm",
     "confusion_matrix",
     "evaluate",
     "f1",
+    "find_lr",
     "fit",
     "load",
     "predict",

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from ..backend import Array, accelerated, xp
+from .groups import Groups
 from .optimizer import Optimizer
 from .schedules import Schedule
 
@@ -14,7 +15,7 @@ def adam(
 ) -> None:
     """The update of the parameters p and the running means m and v by the gradient g, which it clears.
 
-    The scalars are those of :meth:`Adam.scalars`: rate and eps, which contain the bias corrections, and shrink, which
+    The scalars are those of :meth:`Adam._scalars`: rate and eps, which contain the bias corrections, and shrink, which
     is 1 unless weight_decay is 0.
     """
     (rate, eps, shrink), (beta1, beta2) = scalars, betas
@@ -41,6 +42,7 @@ class Adam(Optimizer):
         betas: (beta1, beta2).
         eps: keeps the division finite.
         weight_decay: weight of the penalty 1/2 |p|^2, whose gradient enters m and v.
+        groups: other settings for some parameters, as for :class:`Optimizer`.
 
     Raises:
         ValueError: a setting is out of its range.
@@ -60,13 +62,15 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        *,
+        groups: Groups | None = None,
     ) -> None:
-        super().__init__(lr, weight_decay)
+        super().__init__(lr, weight_decay, groups)
         if not (len(betas) == 2 and all(0 <= beta < 1 for beta in betas) and 0 < eps < math.inf):
             raise ValueError(f"{type(self).__name__}: expected two betas in [0, 1) and eps > 0, got {betas}, {eps}")
         self.betas, self.eps = betas, eps
 
-    def scalars(self) -> tuple[float, ...]:
+    def _scalars(self) -> tuple[float, ...]:
         """lr c / (1 - beta1^t), eps c with c = sqrt(1 - beta2^t), as the step's fraction times c / c; p's factor."""
         (beta1, beta2), t = self.betas, self.steps + 1
         c = (1 - beta2**t) ** 0.5
@@ -96,5 +100,7 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
+        *,
+        groups: Groups | None = None,
     ) -> None:
-        super().__init__(lr, betas, eps, weight_decay)
+        super().__init__(lr, betas, eps, weight_decay, groups=groups)

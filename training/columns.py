@@ -8,6 +8,7 @@ import numpy as np
 from ..backend import Array
 from ..backend.shared.data import as_array
 from ..data.sequences import pad
+from ..layers import Layer
 
 _LABELS = ("y", "label", "labels", "target", "targets")
 _WEIGHTS = ("weight", "weights", "sample_weight")
@@ -111,3 +112,19 @@ def _of_mapping(caller: str, batch: Mapping[str, Any], targets: bool) -> list[An
             f"{', '.join(map(str, batch))}"
         )
     return [batch[name] for name in (inputs + labels + weights if targets else inputs)]
+
+
+def inputs_of(model: Layer) -> tuple[str, ...]:
+    """The names of the model's inputs; one without a name if it does not name them."""
+    return tuple(getattr(model, "inputs", ("x",)))
+
+
+def inputs_given(caller: str, x: Any, expected: tuple[str, ...]) -> list[Any]:
+    """The arrays for a model's inputs."""
+    if len(expected) == 1:
+        return [x]
+    if isinstance(x, Mapping) and set(x) == set(expected):
+        return [x[name] for name in expected]
+    if not isinstance(x, tuple | list) or len(x) != len(expected):
+        raise ValueError(f"{caller}: expected x to be a tuple, or a dict, of the inputs {', '.join(expected)}")
+    return list(x)

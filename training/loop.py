@@ -14,6 +14,7 @@ from ..layers.inference import rehearsal
 from ..layers.settings import positive
 from .adam import Adam
 from .callbacks import Callback, Callbacks, ProgressBar, Run
+from .given import source_of
 from .history import History
 from .inputs import check_model
 from .interrupt import Interruptible
@@ -21,7 +22,7 @@ from .metrics import Metric, Metrics
 from .optimizer import Optimizer
 from .progress import say
 from .score import Score, Sums, names_not_finite
-from .sources import Source, source_of
+from .sources import Source
 from .steps import fit_inputs, fit_targets, groups, rehearse, run_pass, scoring_step, training_step
 
 _BATCH = 256  # samples per batch in inference, which keeps nothing for backward

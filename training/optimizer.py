@@ -8,6 +8,7 @@ from typing import Any
 from ..backend import Array, accelerated, xp
 from ..layers import Layer
 from ..layers.parameters import Parameters
+from .groups import Groups, Placed, check_groups, combinations, placed
 from .schedules import Schedule
 
 
@@ -16,33 +17,54 @@ class Optimizer:
 
     A copy continues with the first model that it is given. A step calls ``update`` with the numbers of ``scalars`` and
     is counted. ``update`` computes on the device only, so that it can be captured: whatever changes on the host from
-    step to step must be one of the scalars. A subclass defines ``_update``, the new parameters from the gradients, and
-    ``_slots``, the names of the vectors that it keeps from step to step, which are saved with a model.
+    step to step must be one of the scalars. A subclass defines ``_update``, the new parameters from the gradients;
+    ``_slots``, the names of the vectors that it keeps from step to step, which are saved with a model; and
+    ``_scalars``, if more than the rate changes. They know nothing of groups and frozen layers: ``_update`` is called
+    with each slice of the vectors in which the settings are the same, and with none that is frozen.
+
+    Parameters of frozen layers (:attr:`Layer.trainable`), and what is kept for them, stay as they are. A layer that is
+    trained again goes on with the step's number, as in Keras; Adam then corrects no bias, and may want a new optimiser.
 
     Attributes:
         lr: the learning rate, a number or a :data:`Schedule`.
+        weight_decay: weight of the penalty on the parameters.
+        groups: patterns of names (``*`` for any characters) with what differs for those parameters: ``lr_factor``, by
+            which the rate is multiplied, and ``weight_decay``. Of two that fit, the later one's.
         steps: the number of steps made.
+
+    Raises:
+        ValueError: a setting is out of its range; in a step, a pattern fits no parameter, or every layer is frozen.
 
     >>> model, optimizer = Dense(3, 2, rng=0), SGD(0.1)
     >>> y, backward = model.forward(asarray(np.ones((4, 3))))
     >>> dx = backward(y)
     >>> optimizer.step(model)
+
+    No decay of biases, and a tenth of the rate for the first layer of a Sequential:
+
+    >>> AdamW(0.001, groups={"*.b": {"weight_decay": 0.0}, "0.*": {"lr_factor": 0.1}}).rate
+    0.001
     """
 
     _slots: tuple[str, ...] = ()  # the names of the state's vectors
+    lr: float | Schedule
+    lr_factor = 1.0  # another one in a group
 
-    def __init__(self, lr: float | Schedule, weight_decay: float = 0.0) -> None:
+    def __init__(self, lr: float | Schedule, weight_decay: float = 0.0, groups: Groups | None = None) -> None:
         if isinstance(lr, Layer) or not (callable(lr) or (isinstance(lr, Real) and 0 < lr < math.inf)):
             raise ValueError(f"{type(self).__name__}: expected a finite lr > 0 or a schedule, got {lr!r}")
         if not 0 <= weight_decay < math.inf:
             raise ValueError(f"{type(self).__name__}: expected a finite weight_decay >= 0, got {weight_decay}")
         self.lr, self.weight_decay = lr, float(weight_decay)
+        self.groups = check_groups(type(self).__name__, groups or {})
         self.steps = 0
         self._state: Parameters | None = None
         self._model: weakref.ref[Layer] | None = None
+        self._placed: Placed | None = None
 
     def __repr__(self) -> str:
         settings = {key: value for key, value in vars(self).items() if key != "steps" and not key.startswith("_")}
+        settings = {key: value for key, value in settings.items() if key != "groups" or value}
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in settings.items())})"
 
     @property
@@ -50,34 +72,70 @@ class Optimizer:
         """The learning rate of the next step; TypeError if the schedule gives no number."""
         rate: Any = self.lr(self.steps) if callable(self.lr) else self.lr
         try:
-            return float(rate.item() if hasattr(rate, "item") else rate)  # an array of one element is a number, too
+            rate = float(rate.item() if hasattr(rate, "item") else rate)  # an array of one element is a number, too
         except (TypeError, ValueError) as error:
             name = type(self).__name__
             raise TypeError(
                 f"{name}: expected the schedule to give a number, got {rate!r} for step {self.steps}"
             ) from error
+        return rate * self.lr_factor
 
     def step(self, model: Layer) -> None:
         """Update the model's parameters from its gradients, then set the gradients to 0.
 
         Raises:
-            ValueError: the state belongs to another model.
+            ValueError: the state belongs to another model, or the groups or the frozen layers leave nothing to train.
         """
         if not self.update(model, *self.scalars()):
             model.zero_grad()
         self.steps += 1
 
     def scalars(self) -> tuple[float, ...]:
-        """The numbers for the next update: the learning rate, and others that change from step to step."""
+        """The numbers for the next update, which change from step to step: those of each combination of settings."""
+        if not self.groups:
+            return self._scalars()
+        return tuple(number for one in self._combinations() for number in one._scalars())
+
+    def _scalars(self) -> tuple[float, ...]:
+        """The learning rate, and others that change from step to step."""
         return (self.rate,)
+
+    def _combinations(self) -> list["Optimizer"]:
+        """For each combination of the groups' settings one that has them."""
+        combined = []
+        for settings in combinations(self.groups):
+            one = object.__new__(type(self))  # as copy.copy does, in a tenth of the time
+            vars(one).update(vars(self) | settings)
+            combined.append(one)
+        return combined
+
+    def placed(self, model: Layer) -> Placed:
+        """The model's vectors, divided by settings. Errors as for :meth:`step`.
+
+        It is another object if they have moved or a layer was frozen: then a captured step has to be recorded anew.
+        """
+        flat, trainable = model.gather(), [leaf.trainable for leaf in model._gathered]
+        if self._placed is None or self._placed.flat is not flat or self._placed.trainable != trainable:
+            self._placed = placed(type(self).__name__, model, self.groups)
+        return self._placed
 
     def update(self, model: Layer, *scalars: Any) -> bool | None:
         """A step that is not counted, from numbers or 0-d arrays; True if it has cleared the gradients."""
-        params, grads = model.gather()
+        (params, grads), _, slices = self.placed(model)
         state = self.state(params)
         if self._model is None or self._model() is not model:
             self._take(model)
-        return self._update(params, grads, scalars, *state.values())
+        if not self.groups and len(slices) == 1:
+            return self._update(params, grads, scalars, *state.values())
+        ones, cleared = self._combinations(), True
+        count = len(scalars) // len(ones)
+        for part, i in slices:
+            p, g, *vectors = (vector[part] for vector in (params, grads, *state.values()))
+            if i is None:
+                g.fill(0)
+            elif not ones[i]._update(p, g, scalars[i * count : (i + 1) * count], *vectors):
+                cleared = False
+        return cleared
 
     def _take(self, model: Layer) -> None:
         """Take this model; raises if the state comes from another model's steps."""
@@ -94,7 +152,7 @@ class Optimizer:
         self.steps, self._model = steps, None
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_model": None}
+        return vars(self) | {"_model": None, "_placed": None}
 
     def state(self, params: Array) -> Parameters:
         """The vectors kept from step to step, by name, of the length of ``params`` (the flat_params); initially 0.
@@ -113,7 +171,10 @@ class Optimizer:
         return self._state
 
     def _update(self, params: Array, grads: Array, scalars: tuple[Any, ...], *state: Array) -> bool | None:
-        """Update the vectors of parameters and state; scalars and result as for :meth:`update`."""
+        """Update a slice of the vectors of parameters and state, by numbers or 0-d arrays in the order of ``_scalars``.
+
+        Returns True if it has cleared the gradients.
+        """
         raise NotImplementedError
 
 
@@ -121,6 +182,8 @@ def clip_grad_norm(model: Layer, max_norm: float) -> Array:
     """Scale the model's gradients so that their Euclidean norm is at most ``max_norm``::
 
         g = g min(1, max_norm / (|g| + 1e-6))
+
+    Those of frozen layers are set to 0 first, and so do not count.
 
     Returns the norm before clipping, a scalar of the backend (on a device a 0-d array).
 
@@ -137,6 +200,9 @@ def clip_grad_norm(model: Layer, max_norm: float) -> Array:
     if not max_norm > 0:
         raise ValueError(f"clip_grad_norm: expected max_norm > 0, got {max_norm}")
     grads = model.gather()[1]
+    for _, leaf in model.leaves():
+        if not leaf.trainable:
+            leaf.grads.clear()
     norm = euclidean_norm(grads)
     grads *= xp.minimum(1.0, max_norm / (norm + 1e-6))
     return norm

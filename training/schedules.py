@@ -66,3 +66,80 @@ class StepDecay:
 
     def __call__(self, step: int) -> float:
         return self.lr * self.factor ** (step // self.every)
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Up to ``lr`` and down to nearly 0, both along half a cosine; values as PyTorch's ``OneCycleLR``::
+
+        from lr / div_factor up to lr                           until step = pct_start steps - 1
+        from lr down to lr / div_factor / final_div_factor      until step = steps - 1, and then the latter
+
+    Args:
+        lr: the highest rate.
+        steps: the number of steps of the whole run.
+        pct_start: the share of the rise in the steps.
+        div_factor: lr by the first rate.
+        final_div_factor: the first rate by the last one.
+
+    The momentum stays as it is.
+
+    Source: Smith, Topin, "Super-convergence", 2018.
+
+    >>> [round(OneCycle(1.0, steps=6, pct_start=0.5)(step), 2) for step in range(7)]
+    [0.04, 0.52, 1.0, 0.75, 0.25, 0.0, 0.0]
+    """
+
+    lr: float
+    steps: int
+    pct_start: float = 0.3
+    div_factor: float = 25.0
+    final_div_factor: float = 1e4
+
+    def __post_init__(self) -> None:
+        if not (
+            0 < self.lr < math.inf
+            and 0 < self.pct_start * self.steps - 1 < self.steps - 1
+            and min(self.div_factor, self.final_div_factor) >= 1
+        ):
+            raise ValueError(f"OneCycle: expected lr > 0, 1 < pct_start steps < steps, factors >= 1, got {self}")
+
+    def __call__(self, step: int) -> float:
+        first, peak, last = self.lr / self.div_factor, self.pct_start * self.steps - 1, self.steps - 1
+        if step <= peak:
+            return _cosine(first, self.lr, step / peak)
+        return _cosine(self.lr, first / self.final_div_factor, min(1.0, (step - peak) / (last - peak)))
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    """From start to end along half a cosine."""
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * progress))
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """A linear rise to the first rate of a schedule, then the schedule from its beginning::
+
+        schedule(0) (step + 1) / steps      if step < steps
+        schedule(step - steps)              then
+
+    Args:
+        schedule: any schedule, or a rate that then stays.
+        steps: the number of steps of the rise.
+
+    Source: Goyal et al., "Accurate, large minibatch SGD", 2017, section 2.2.
+
+    >>> [Warmup(StepDecay(1.0, every=2, factor=0.5), steps=2)(step) for step in range(5)]
+    [0.5, 1.0, 1.0, 1.0, 0.5]
+    """
+
+    schedule: float | Schedule
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not (callable(self.schedule) or 0 < self.schedule < math.inf):
+            raise ValueError(f"Warmup: expected a schedule or lr > 0, and steps >= 1, got {self}")
+
+    def __call__(self, step: int) -> float:
+        rise = min(1.0, (step + 1) / self.steps)
+        return rise * (self.schedule(max(0, step - self.steps)) if callable(self.schedule) else self.schedule)

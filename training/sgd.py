@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..backend import Array, accelerated
+from .groups import Groups
 from .optimizer import Optimizer
 from .schedules import Schedule
 
@@ -33,6 +34,7 @@ class SGD(Optimizer):
         momentum: 0 for plain gradient descent.
         nesterov: whether to look ahead along the velocity.
         weight_decay: weight of the penalty 1/2 |p|^2.
+        groups: other settings for some parameters, as for :class:`Optimizer`.
 
     Raises:
         ValueError: a setting is out of its range.
@@ -45,9 +47,15 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, lr: float | Schedule = 0.1, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+        self,
+        lr: float | Schedule = 0.1,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        *,
+        groups: Groups | None = None,
     ) -> None:
-        super().__init__(lr, weight_decay)
+        super().__init__(lr, weight_decay, groups)
         if not 0 <= momentum < 1 or (nesterov and momentum == 0):
             raise ValueError(f"SGD: expected 0 <= momentum < 1, above 0 with nesterov, got {momentum}")
         self.momentum, self.nesterov = float(momentum), nesterov

@@ -2,7 +2,7 @@
 
 import copy
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, TypeAlias
@@ -15,8 +15,8 @@ from ..data.batches import batch_indices
 from ..data.reader import read_ahead
 from ..data.sequences import bucketed
 from ..layers import Backward, Layer
-from .columns import Lazy, Sequences, column, like_an_array, of_batch
-from .inputs import check_arrays, names
+from .columns import Sequences, column, inputs_given, inputs_of, of_batch
+from .inputs import check_arrays
 
 Arrays: TypeAlias = Sequence[Array]
 """x, or several inputs; y; weights."""
@@ -125,6 +125,17 @@ class Source:
         """Two sources, of which the second has this share of the samples."""
         raise ValueError(f"{self.caller}: validation_split is for arrays in memory: give validation=, data of its own")
 
+    def _checked(
+        self, caller: str, columns: Sequence[Any], lengths: np.ndarray | None = None
+    ) -> tuple[Arrays, np.ndarray | None]:
+        """A batch's arrays as the model and the loss take them, and the lengths of its sequences."""
+        if lengths is None and isinstance(columns[0], Sequences):
+            lengths = columns[0].lengths
+        arrays = [one[:] for one in columns]
+        if lengths is not None:
+            arrays[: self._inputs] = [x[:, : lengths.max()] for x in arrays[: self._inputs]]
+        return self._change(check_arrays(caller, arrays, self._inputs, self._dtype), lengths), lengths
+
     def _batch(self, arrays: Arrays, lengths: np.ndarray | None = None) -> Batch:
         if self.converts:  # where they are computed with, since integers travel faster
             inputs = (x.astype(self._dtype) if x.dtype.kind in "iu" else x for x in arrays[: self._inputs])
@@ -199,11 +210,7 @@ class Rows(Source):
         return bucketed(self._lengths, batch_size, np.random.default_rng(rng))
 
     def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
-        columns, lengths = self._take(key), None
-        if self._lengths is not None:
-            lengths = self._lengths[key]
-            columns = [one[:, : lengths.max()] if i < self._inputs else one for i, one in enumerate(columns)]
-        return self._change(check_arrays(self.caller, columns, self._inputs, self._dtype), lengths), lengths
+        return self._checked(self.caller, self._take(key), None if self._lengths is None else self._lengths[key])
 
 
 class Stream(Source):
@@ -226,9 +233,8 @@ class Stream(Source):
 
     def _pass(self) -> Iterator[tuple[int, Any]]:
         given, number = self._given() if callable(self._given) else self._given, 0
-        if not hasattr(given, "__iter__"):
-            given = (given[index] for index in range(len(given)))
-        for number, batch in enumerate(given, 1):
+        batches = given if hasattr(given, "__iter__") else (given[index] for index in range(len(given)))
+        for number, batch in enumerate(batches, 1):
             yield number, batch
         if number == 0:
             raise ValueError(
@@ -240,11 +246,7 @@ class Stream(Source):
         number, batch = key
         caller = f"{self.caller}: batch {number}"
         x, *rest = of_batch(caller, batch, self._targets)
-        columns, lengths = [column(data) for data in (*_inputs(caller, x, self._names), *rest)], None
-        if isinstance(columns[0], Sequences):
-            lengths = columns[0].lengths
-        arrays = check_arrays(caller, [one[:] for one in columns], self._inputs, self._dtype)
-        return self._change(arrays, lengths), lengths
+        return self._checked(caller, [column(data) for data in (*inputs_given(caller, x, self._names), *rest)])
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
         """The first batch, which the next pass begins with."""
@@ -252,65 +254,3 @@ class Stream(Source):
         first = next(batches)
         self._begun = chain([first], batches)
         yield from self.batches([first])
-
-
-def source_of(
-    caller: str, model: Layer, x: Any, y: Any = None, weights: Any = None, lengths: Any = None, targets: bool = True
-) -> Source:
-    """The source of what a user gave.
-
-    Args:
-        caller: for errors.
-        model: which the batches are for.
-        x, y, weights, lengths: arrays, or what can be made arrays; or x gives batches, and the others are None.
-        targets: whether there must be some.
-    """
-    if y is None and (targets or not like_an_array(x)):
-        if weights is not None or lengths is not None:
-            raise ValueError(f"{caller}: weights stand in the batches (x, y, weights), if they are not arrays")
-        return _of_batches(caller, model, x, targets)
-    xs = _inputs(caller, x, inputs_of(model))
-    columns = [column(data) for data in (*xs, y, weights) if data is not None]
-    if lengths is None and (sequences := [one for one in columns if isinstance(one, Sequences)]):
-        lengths = sequences[0].lengths
-    if lengths is None and not any(isinstance(one, Lazy) for one in columns):
-        return InMemory(caller, model, columns)
-    for name, one in zip(names(len(xs)), columns, strict=False):
-        if len(one) != len(columns[0]):
-            raise ValueError(f"{caller}: x has {len(columns[0])} samples, {name} has {len(one)}")
-    labels = columns[len(xs)] if len(columns) > len(xs) else None
-    labels = labels if isinstance(labels, np.ndarray) else None
-    lengths = None if lengths is None else np.asarray(lengths)
-    return Rows(caller, model, len(columns[0]), lambda rows: [one[rows] for one in columns], labels, lengths)
-
-
-def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
-    """The source of batches, or of a data set whose rows have named columns."""
-    if hasattr(given, "column_names") and hasattr(given, "__len__"):
-
-        def take(rows: Any) -> Sequence[Any]:
-            chosen = range(*rows.indices(len(given))) if isinstance(rows, slice) else rows.tolist()
-            return of_batch(caller, given[list(chosen)], targets)
-
-        return Rows(caller, model, len(given), take)
-    if isinstance(given, Layer) or not (callable(given) or hasattr(given, "__iter__") or hasattr(given, "__getitem__")):
-        raise TypeError(f"{caller}: expected arrays x and y, or batches (x, y), got {type(given).__name__}")
-    if like_an_array(given) and not isinstance(given, list | tuple):
-        raise ValueError(f"{caller}: x is an array, so y must be given")
-    return Stream(caller, model, given, targets)
-
-
-def inputs_of(model: Layer) -> tuple[str, ...]:
-    """The names of the model's inputs; one without a name if it does not name them."""
-    return tuple(getattr(model, "inputs", ("x",)))
-
-
-def _inputs(caller: str, x: Any, expected: tuple[str, ...]) -> list[Any]:
-    """The arrays for a model's inputs."""
-    if len(expected) == 1:
-        return [x]
-    if isinstance(x, Mapping) and set(x) == set(expected):
-        return [x[name] for name in expected]
-    if not isinstance(x, tuple | list) or len(x) != len(expected):
-        raise ValueError(f"{caller}: expected x to be a tuple, or a dict, of the inputs {', '.join(expected)}")
-    return list(x)

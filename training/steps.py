@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -97,6 +98,7 @@ def training_step(
     Of ``accumulate`` batches the gradient is that of all as one: the mean of theirs, by their weights. The step is
     captured if the backend can, and no sequence ends before the others.
     """
+    optimizer.placed(model)  # what its groups and the frozen layers do not allow is met here
     whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
     total = xp.zeros(1, dtype=model.dtype)
 
@@ -127,14 +129,14 @@ def training_step(
         update(*scalars)
         return outputs
 
-    run, run_all = _captured(differentiate, model), _captured(both, model)
+    run, run_all = (_captured(one, model, partial(optimizer.placed, model)) for one in (differentiate, both))
 
     def step(group: Group) -> list[Array]:
         scalars = optimizer.scalars() if whole else ()
         if accumulate == 1:
             outputs = [run_all(group[0], *scalars)]
         else:
-            outputs = [run(batch) for batch in group]
+            outputs = [run(batch).copy() for batch in group]  # a captured step has one array for all
             update(*scalars)
         if whole:
             optimizer.steps += 1
@@ -153,11 +155,11 @@ def scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Group], list
         sums.add(loss.weight(*batch.targets), loss(outputs, *batch.targets), loss.accuracy(outputs, *batch.targets))
         return outputs
 
-    run = _captured(score, model)
+    run = _captured(score, model, model.gather)
     return lambda group: [run(group[0])]
 
 
-def _captured(step: Callable[..., Array], model: Layer) -> Callable[..., Array]:
+def _captured(step: Callable[..., Array], model: Layer, place: Callable[[], object]) -> Callable[..., Array]:
     """A step on a batch and numbers, captured unless its sequences have lengths, which the host reads."""
     captured_steps: dict[int, Callable[..., Array]] = {}  # by the number of arrays, such as x, y and weights
 
@@ -168,7 +170,7 @@ def _captured(step: Callable[..., Array], model: Layer) -> Callable[..., Array]:
         if count not in captured_steps:
             captured_steps[count] = captured(
                 lambda *args: step(Batch(args[:count], inputs), *args[count:]),
-                model.dtype or "float32", model.zero_grad, model.gather,
+                model.dtype or "float32", model.zero_grad, place,
             )  # fmt: skip
         return captured_steps[count](*batch.arrays, *scalars)
 

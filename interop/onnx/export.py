@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +13,9 @@ from onnx import helper, numpy_helper
 from ... import __version__
 from ...backend import xp
 from ...layers import Embedding, Layer
+from ...layers.base import several
 from ...layers.recurrent import Recurrent
+from ...models import Graph
 from ...training.files import write_file
 from .writer import Shape, Writer
 from .writers import WRITERS
@@ -20,9 +23,7 @@ from .writers import WRITERS
 OPSET, IR_VERSION = 17, 8  # of 2022: all programs in use read them, and nothing newer is needed
 
 
-def export(
-    model: Layer, path: str | Path, *, input_shape: Sequence[int | None] | None = None, dtype: str = "float32"
-) -> None:
+def export(model: Layer, path: str | Path, *, input_shape: Sequence[Any] | None = None, dtype: str = "float32") -> None:
     """Write a network for inference as an ONNX model with a free batch size.
 
     :func:`load` restores the same layers, nesting and parameters, bit for bit.
@@ -30,9 +31,11 @@ def export(
     Args:
         model: a layer or network of xpnn's.
         path: of the file, which is replaced if it exists.
-        input_shape: of one sample, with None for a free axis. By default the model's own, with a free time axis for
-            sequences.
+        input_shape: of one sample, with None for a free axis; of several inputs, a tuple of shapes. By default the
+            model's own, with a free time axis for sequences.
         dtype: of the input if the model has no parameters; else it is the parameters' dtype.
+
+    The file's inputs and outputs have the names of a :class:`Graph`'s, else they are "input" and "output".
 
     Raises:
         OSError: the file cannot be written; one that was there is whole, as after :func:`xpnn.save`.
@@ -41,23 +44,25 @@ def export(
     """
     if not isinstance(model, Layer):
         raise TypeError(f"export: expected a layer or a network, got {type(model).__name__}")
-    first = _first(model)
-    shape = _sample_shape(model, first) if input_shape is None else tuple(input_shape)
-    if input_shape is None and not shape:
-        raise ValueError(f"export: {type(model).__name__} does not tell the shape of its input: give input_shape")
-    writer = Writer(model, np.dtype(model.dtype or dtype), len(shape) + 1, WRITERS)
-    writer.layer(model, "", "input")
-    writer.nodes[-1].output[:] = ["output"]
-    input_dtype = np.dtype("int64") if isinstance(first, Embedding) else writer.dtype
-    known = [size for size in shape if size is not None]
-    if len(known) == len(shape):
-        model(xp.zeros((1, *known), dtype=input_dtype))  # a wrong shape raises the layers' own errors
-    axes = ["N", *(f"axis_{i}" if size is None else size for i, size in enumerate(shape, 1))]
+    if model.joins and not isinstance(model, Graph):
+        raise TypeError(f"export: {type(model).__name__} joins several inputs: put it into a Graph, which names them")
+    inputs, outputs = (model.inputs, model.outputs) if isinstance(model, Graph) else (("input",), ("output",))
+    firsts = [_first(model, name) for name in inputs]
+    shapes = _sample_shapes(model, firsts, input_shape)
+    ranks = {name: len(shape) + 1 for name, shape in zip(inputs, shapes, strict=True)}
+    writer = Writer(model, np.dtype(model.dtype or dtype), ranks, WRITERS)
+    values = writer.layer(model, "", inputs if model.joins else inputs[0])
+    writer.rename(dict(zip(several(values), outputs, strict=True)))
+    dtypes = [np.dtype("int64") if isinstance(first, Embedding) else writer.dtype for first in firsts]
+    known = [tuple(size for size in shape if size is not None) for shape in shapes]
+    if known == shapes:
+        x: Any = tuple(xp.zeros((1, *shape), dtype=kind) for shape, kind in zip(known, dtypes, strict=True))
+        model(x if model.joins else x[0])  # a wrong shape raises the layers' own errors
     graph = helper.make_graph(
         writer.nodes,
         type(model).__name__,
-        [helper.make_tensor_value_info("input", helper.np_dtype_to_tensor_dtype(input_dtype), axes)],
-        [helper.make_tensor_value_info("output", helper.np_dtype_to_tensor_dtype(writer.dtype), None)],
+        [_value(*value, alone=len(inputs) == 1) for value in zip(inputs, dtypes, shapes, strict=True)],
+        [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(writer.dtype), None) for name in outputs],
         [numpy_helper.from_array(value, name) for name, value in writer.constants.items()],
     )
     proto = helper.make_model(
@@ -73,16 +78,34 @@ def export(
     write_file(path, proto.SerializeToString())
 
 
-def _first(model: Layer) -> Layer:
-    """The first layer that is not elementwise and so determines the input's shape; else the first layer."""
-    leaves = [leaf for _, leaf in model.leaves()]
+def _value(name: str, dtype: np.dtype, shape: Shape, alone: bool) -> onnx.ValueInfoProto:
+    """An input; free axes have names of their own in each of several."""
+    prefix = "" if alone else f"{name}_"
+    axes = ["N", *(f"{prefix}axis_{i}" if size is None else size for i, size in enumerate(shape, 1))]
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), axes)
+
+
+def _first(model: Layer, name: str) -> Layer:
+    """The first layer that is not elementwise and so determines this input's shape; else the first layer."""
+    readers = (
+        [layer for layer, *reads in model.nodes.values() if name in reads] if isinstance(model, Graph) else [model]
+    )
+    leaves = [leaf for reader in readers for _, leaf in reader.leaves()]
     return next((leaf for leaf in leaves if WRITERS.get(type(leaf), (None, leaf))[1]), leaves[0])
 
 
-def _sample_shape(model: Layer, first: Layer) -> Shape:
-    """The shape of one sample, with None for a free axis; () if it is unknown."""
-    _, sample = WRITERS.get(type(first), (None, None))
-    own: Shape | None = getattr(model, "input_shape", None)
-    if own is not None and not isinstance(first, (Recurrent, Embedding)):
-        return own
-    return () if sample is None else sample(first)
+def _sample_shapes(model: Layer, firsts: list[Layer], given: Sequence[Any] | None) -> list[Shape]:
+    """For each input the shape of one sample, with None for a free axis; an error if it is unknown."""
+    if given is not None:
+        return [tuple(shape) for shape in given] if model.joins else [tuple(given)]
+    own = getattr(model, "input_shape", None)
+    owns: Sequence[Shape | None] = (None,) * len(firsts) if own is None else own if model.joins else (own,)
+    shapes = []
+    for first, shape in zip(firsts, owns, strict=True):
+        if shape is None or isinstance(first, (Recurrent, Embedding)):
+            _, sample = WRITERS.get(type(first), (None, None))
+            shape = () if sample is None else sample(first)
+        if not shape:
+            raise ValueError(f"export: {type(model).__name__} does not tell the shape of its input: give input_shape")
+        shapes.append(shape)
+    return shapes

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ... import layers
 from ...backend import Array, xp
+from ...layers.pool import Pool
 from ...layers.recurrent import Recurrent
 from .node import Node, shortest
 
 L = TypeVar("L", bound=layers.Layer)
-Pair = tuple[int, int]
-Pool2D = layers.MaxPool2D | layers.AvgPool2D
+Lengths = tuple[int, ...]
 
 LAYER_NORM = ("axis", "epsilon", "stash_type")
 WINDOW = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")
@@ -62,19 +62,19 @@ def check_elementwise(node: Node) -> None:
 
 
 class Window(NamedTuple):
-    """A kernel's size and positions on an image; each pair has rows before columns.
+    """A kernel's size and positions on an image or a signal; rows before columns.
 
     Attributes:
         before, after: padding at the top and left, and at the bottom and right.
         beyond: what ``ceil_mode`` adds at the bottom and right to complete the last window.
     """
 
-    kernel: Pair
-    stride: Pair
-    dilation: Pair
-    before: Pair
-    after: Pair
-    beyond: Pair
+    kernel: Lengths
+    stride: Lengths
+    dilation: Lengths
+    before: Lengths
+    after: Lengths
+    beyond: Lengths
 
 
 def window(node: Node, o: SimpleNamespace, kernel: Sequence[int], size: Sequence[int] | None = None) -> Window:
@@ -82,15 +82,15 @@ def window(node: Node, o: SimpleNamespace, kernel: Sequence[int], size: Sequence
 
     Args:
         node, o: the node and its attributes.
-        kernel: lengths of the kernel's axes; if there is one, the image is a single row.
-        size: of the image; None if it is unknown, as when a file is loaded.
+        kernel: lengths of the kernel's axes.
+        size: of the image or signal; None if it is unknown, as when a file is loaded.
 
     Raises:
         UnsupportedNodeError: more than two axes; or the padding depends on the unknown size.
     """
     axes = len(kernel)
-    if axes not in (1, 2) or (axes == 1 and size is None):
-        node.refuse("kernel_shape", "xpnn's images have two axes", list(kernel))
+    if axes not in (1, 2):
+        node.refuse("kernel_shape", "xpnn has signals of one axis and images of two", list(kernel))
     ones, pads = [1] * axes, o.pads or [0] * 2 * axes
     if o.kernel_shape and o.kernel_shape != list(kernel):
         node.refuse("kernel_shape", "the weights have another size", o.kernel_shape)
@@ -99,13 +99,13 @@ def window(node: Node, o: SimpleNamespace, kernel: Sequence[int], size: Sequence
     sizes: Sequence[int | None] = size or [None] * axes
     values = kernel, o.strides or ones, o.dilations or ones, pads[:axes], pads[axes:], sizes
     rows = [_along_one_axis(node, o, *row) for row in zip(*values, strict=True)]
-    return Window(*zip(*([(1, 1, 1, 0, 0, 0)] * (2 - axes) + rows), strict=True))
+    return Window(*zip(*rows, strict=True))
 
 
 def _along_one_axis(
     node: Node, o: SimpleNamespace, kernel: int, stride: int, dilation: int, before: int, after: int, size: int | None
 ) -> tuple[int, ...]:
-    """One axis of each pair of a :class:`Window`."""
+    """One axis of a :class:`Window`."""
     reach, beyond = dilation * (kernel - 1) + 1, 0
     if o.auto_pad in ("SAME_UPPER", "SAME_LOWER"):
         if size is None and stride > 1:
@@ -123,36 +123,88 @@ def _along_one_axis(
     return kernel, stride, dilation, before, after, beyond
 
 
-def conv2d(node: Node, W: Array, b: Array | None, size: Sequence[int] | None = None) -> tuple[layers.Conv2D, Window]:
+def conv(
+    node: Node, W: Array, b: Array | None, size: Sequence[int] | None = None
+) -> tuple[layers.Conv1D | layers.Conv2D, Window]:
     """The layer of a Conv node, and its window; where the image's size is given, the padding is left to the caller."""
     o = node.options(*WINDOW, "group")
     w = window(node, o, W.shape[2:], size)
-    padding = 0 if size else _padding(node, w)
+    same = [(n // 2, n - n // 2, 1) for n in (d * (k - 1) for d, k in zip(w.dilation, w.kernel, strict=True))]
+    odd = w.before != w.after and same == [*zip(w.before, w.after, w.stride, strict=True)]
+    padding: Any = 0 if size else "same" if odd or o.auto_pad == "SAME_UPPER" else _padding(node, w)
     settings = w.kernel, w.stride, padding, w.dilation, o.group
-    layer = layers.Conv2D(W.shape[1] * o.group, len(W), *settings, bias=b is not None, rng=0, dtype=W.dtype.name)
+    kind = layers.Conv1D if len(w.kernel) == 1 else layers.Conv2D
+    layer = kind(W.shape[1] * o.group, len(W), *settings, bias=b is not None, rng=0, dtype=W.dtype.name)
     return with_params(layer, W=W.reshape(layer.params["W"].shape), b=b), w
 
 
-def pool2d(node: Node, size: Sequence[int] | None = None) -> tuple[Pool2D, Window]:
-    """The layer of a pooling node and its window, as for :func:`conv2d`."""
-    kind: type[Pool2D] = layers.MaxPool2D if node.op == "MaxPool" else layers.AvgPool2D
+def conv_transpose(node: Node, W: Array, b: Array | None) -> layers.ConvTranspose2D:
+    """The layer of a ConvTranspose node."""
+    o = node.options(*WINDOW, "group", "output_padding", "output_shape")
+    if W.ndim != 4:
+        node.refuse("kernel_shape", "xpnn's transposed convolution is one of images", list(W.shape[2:]))
+    for key in ("output_shape", "auto_pad"):
+        if getattr(o, key) not in (None, "NOTSET", "VALID"):
+            node.refuse(key, "xpnn's transposed convolution is given its padding", getattr(o, key))
+    w = window(node, o, W.shape[2:])
+    settings = w.kernel, w.stride, _padding(node, w), tuple(o.output_padding or (0, 0)), o.group
+    options: dict[str, Any] = {"dilation": w.dilation, "bias": b is not None, "rng": 0, "dtype": W.dtype.name}
+    layer = layers.ConvTranspose2D(len(W), W.shape[1] * o.group, *settings, **options)
+    return with_params(layer, W=W, b=b)
+
+
+POOLS: dict[tuple[str, int], type[Pool]] = {
+    ("AveragePool", 1): layers.AvgPool1D,
+    ("AveragePool", 2): layers.AvgPool2D,
+    ("MaxPool", 1): layers.MaxPool1D,
+    ("MaxPool", 2): layers.MaxPool2D,
+}
+
+
+def pool(node: Node, size: Sequence[int] | None = None) -> tuple[Pool, Window]:
+    """The layer of a pooling node and its window, as for :func:`conv`."""
     o = node.options(*WINDOW, "ceil_mode", "storage_order" if node.op == "MaxPool" else "count_include_pad")
     w = window(node, o, o.kernel_shape, size)
-    if w.dilation != (1, 1):
+    if any(d > 1 for d in w.dilation):
         node.refuse("dilations", "xpnn's pooling has no dilated windows", o.dilations)
     if any(p >= k for p, k in zip(w.before + w.after, w.kernel * 2, strict=True)):
         node.refuse("pads", "xpnn's pooling pads by less than the window", o.pads)
-    padding = 0 if size else _padding(node, w)
-    if padding not in (0, (0, 0)) and kind is layers.AvgPool2D and not o.count_include_pad:
-        node.refuse("count_include_pad", "xpnn's AvgPool2D counts the padding", 0)
-    return kind(w.kernel, w.stride, padding), w
+    padding = (0,) * len(w.kernel) if size else _padding(node, w)
+    if any(padding) and node.op == "AveragePool" and not o.count_include_pad:
+        node.refuse("count_include_pad", "xpnn's average pooling counts the padding", 0)
+    return POOLS[node.op, len(w.kernel)](w.kernel, w.stride, padding), w
 
 
-def _padding(node: Node, w: Window) -> Pair:
+def _padding(node: Node, w: Window) -> Lengths:
     """The padding of a layer that has this window."""
     if w.before != w.after or any(w.beyond):
-        node.refuse("pads", "xpnn's layers pad both sides alike", [*w.before, *w.after])
+        node.refuse("pads", "xpnn's layers pad both sides alike, but for padding='same'", [*w.before, *w.after])
     return w.before
+
+
+NEAREST = {
+    None: (None,),
+    "asymmetric": ("floor",),
+    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
+    "pytorch_half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
+}
+"""By how the operator places pixels, the roundings that repeat each as often as a whole scale says."""
+
+
+def upsample(node: Node, scales: Sequence[float] | None) -> layers.Upsample2D:
+    """The layer of a Resize or Upsample node; scales of all four axes, None if they are no constants."""
+    o = node.options(
+        *("mode", "nearest_mode", "coordinate_transformation_mode", "scales"),
+        *("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy"),
+    )
+    if o.mode != "nearest":
+        node.refuse("mode", "xpnn repeats pixels", o.mode)
+    if o.nearest_mode not in NEAREST.get(o.coordinate_transformation_mode, ()):
+        node.refuse("nearest_mode", "xpnn repeats each pixel equally often", o.nearest_mode)
+    wanted = list(o.scales or scales or ())
+    if len(wanted) != 4 or wanted[:2] != [1, 1] or not all(s >= 1 and s == int(s) for s in wanted):
+        node.refuse("scales", "xpnn takes whole scales of an image's height and width", wanted)
+    return layers.Upsample2D((int(wanted[2]), int(wanted[3])))
 
 
 def dense(W: Array, b: Array | None = None) -> layers.Dense:

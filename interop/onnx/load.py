@@ -5,17 +5,19 @@ from pathlib import Path
 import onnx
 
 from ...layers import Layer
+from .branches import as_graph
 from .graph import read_graph
-from .readers import READERS
-from .walk import Reader
+from .readers import JOINED, READERS
+from .walk import BranchesError, Reader
 
 
 def load(path: str | Path) -> Layer:
     """The network in an ONNX model, for inference or further training.
 
-    The model must be a chain of operations for which xpnn has layers, possibly with residual additions. For files that
-    xpnn wrote, the nesting is restored; other chains become one :class:`Sequential`. The parameters are bit for bit
-    those of the file. Weights that two nodes share become one layer that occurs twice.
+    The model must consist of operations for which xpnn has layers. In a row, possibly with residual additions, they
+    become one :class:`Sequential`, else, and with several inputs or outputs, a :class:`Graph`. For files that xpnn
+    wrote, the nesting is restored. The parameters are bit for bit those of the file. Weights that two nodes share
+    become one layer that occurs twice.
 
     Args:
         path: of the file.
@@ -24,8 +26,12 @@ def load(path: str | Path) -> Layer:
         FileNotFoundError: there is no such file.
         UnsupportedNodeError: xpnn has no layer for a node; the message names the node and what is not supported. (A
             ValueError.)
-        ValueError: the file is not a valid ONNX model, or has several inputs or outputs.
+        ValueError: the file is not a valid ONNX model.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    return Reader(read_graph(lambda: onnx.load(path, format="protobuf"), str(path)), READERS).network()
+    graph = read_graph(lambda: onnx.load(path, format="protobuf"), str(path))
+    try:
+        return Reader(graph, READERS, JOINED).network()
+    except BranchesError:
+        return as_graph(Reader(graph, READERS, JOINED))

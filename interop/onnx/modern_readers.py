@@ -24,18 +24,21 @@ def product(reader: Reader, node: Node) -> tuple[Layer, str] | None:
         patterns.append((layers.GELU(how), ("Mul", ("Mul", "x", twice), 0.5)))
         patterns.append((layers.GELU(how), ("Mul", ("Mul", "x", 0.5), twice)))
     for layer, pattern in patterns:
-        x = _match(reader, node.outputs[0], pattern)
+        x = _match(reader, node.outputs[0], pattern, reader.path(node))
         if x is not None:
             return layer, x
     return None
 
 
-def _match(reader: Reader, value: str, pattern: Any, x: str | None = None) -> str | None:
-    """The value x of the pattern, which must be the one given if there is one; None if the pattern does not fit."""
+def _match(reader: Reader, value: str, pattern: Any, path: tuple[str, ...], x: str | None = None) -> str | None:
+    """The value x of the pattern, which must be the one given if there is one; None if the pattern does not fit.
+
+    In a file that xpnn wrote, all its nodes have the same path: a product of a Graph's nodes is none of one layer.
+    """
     if pattern == "x":
         return value if x in (None, value) else None
     node = reader.producers.get(value)
-    if node is None or node.op != pattern[0] or len(node.inputs) != len(pattern) - 1:
+    if node is None or node.op != pattern[0] or len(node.inputs) != len(pattern) - 1 or reader.path(node) != path:
         return None
     make.check_elementwise(node)
     for order in permutations(range(len(node.inputs))) if node.op in ("Add", "Mul") else [range(len(node.inputs))]:
@@ -44,7 +47,7 @@ def _match(reader: Reader, value: str, pattern: Any, x: str | None = None) -> st
             if isinstance(each, float):
                 fits = fits and reader.number(node, index, each) == each
             else:
-                found = _match(reader, node.inputs[index], each, found) if fits else None
+                found = _match(reader, node.inputs[index], each, path, found) if fits else None
                 fits = found is not None
         if fits:
             return found

@@ -36,14 +36,15 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 # fmt: off
 FLAGS = {
-    "allowzero", "broadcast", "ceil_mode", "count_include_pad", "input_forget", "is_test", "keepdims", "layout",
-    "linear_before_reset", "noop_with_empty_axes", "spatial", "storage_order", "training_mode", "transA", "transB",
+    "allowzero", "antialias", "broadcast", "ceil_mode", "count_include_pad", "exclude_outside", "input_forget",
+    "is_test", "keepdims", "layout", "linear_before_reset", "noop_with_empty_axes", "spatial", "storage_order",
+    "training_mode", "transA", "transB",
 }
 # fmt: on
 CHOICES |= dict.fromkeys(FLAGS, (0, 1))
 """The values that an attribute may have."""
 
-LEAST = {"dilations": 1, "group": 1, "hidden_size": 1, "kernel_shape": 1, "pads": 0, "strides": 1}
+LEAST = {"dilations": 1, "group": 1, "hidden_size": 1, "kernel_shape": 1, "output_padding": 0, "pads": 0, "strides": 1}
 """The least value of an attribute, and of each element of one that is a list."""
 
 

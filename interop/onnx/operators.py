@@ -7,7 +7,8 @@ from typing import TypeAlias
 from numpy.lib.array_utils import normalize_axis_index
 
 from ...backend import Array, to_numpy, xp
-from ...layers import Dropout, GlobalAvgPool2D, LogSoftmax, MaxPool2D, Softmax
+from ...layers import Dropout, GlobalAvgPool1D, GlobalMaxPool1D, LogSoftmax, Softmax
+from ...layers.modern.bidirectional import reversal
 from . import layers as make
 from .elementwise import ELEMENTWISE, apply, at_least_one
 from .node import Node
@@ -22,52 +23,49 @@ def _numbers(value: Array) -> list[int]:
     return [int(number) for number in to_numpy(value).reshape(-1)]
 
 
-def _pad(x: Array, before: make.Pair, after: make.Pair, value: float) -> Array:
-    """x (N, C, H, W) with so many rows and columns of this value before and after it."""
-    return xp.pad(x, ((0, 0), (0, 0), *zip(before, after, strict=True)), constant_values=value)
-
-
-def _as_images(function: Callable[..., Array]) -> Callable[..., Array]:
-    """Apply a function of images (N, C, H, W) also to signals (N, C, L), as images of one row."""
-
-    def on_either(node: Node, x: Array, *weights: Array | None) -> Array:
-        if x.ndim != 3:
-            return function(node, x, *weights)
-        return function(node, x[:, :, None], *weights).squeeze(2)
-
-    return on_either
+def _padded(x: Array, w: make.Window, border: float, beyond: float) -> Array:
+    """Images or signals with the window's padding of one value, and of another value what completes the last window."""
+    x = xp.pad(x, ((0, 0), (0, 0), *zip(w.before, w.after, strict=True)), constant_values=border)
+    return xp.pad(x, ((0, 0), (0, 0), *((0, n) for n in w.beyond)), constant_values=beyond) if any(w.beyond) else x
 
 
 def _conv(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
-    layer, window = make.conv2d(node, W, b, x.shape[4 - (W.ndim - 2) :])
-    return apply(layer, _pad(x, window.before, window.after, 0))
+    layer, window = make.conv(node, W, b, x.shape[2:])
+    return apply(layer, _padded(x, window, 0, 0))
+
+
+def _conv_transpose(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
+    return apply(make.conv_transpose(node, W, b), x)
+
+
+def _upsample(node: Node, x: Array, *others: Array | None) -> Array:
+    """With scales behind the region of interest, which counts for another mode only; sizes may stand behind them."""
+    scales = others[: 2 if node.op == "Resize" and node.opset > 10 else 1][-1] if others else None
+    return apply(make.upsample(node, None if scales is None else to_numpy(scales).tolist()), x)
 
 
 def _max_pool(node: Node, x: Array) -> Array:
-    layer, window = make.pool2d(node, x.shape[4 - len(node.attributes["kernel_shape"]) :])
+    layer, window = make.pool(node, x.shape[2:])
     if len(node.outputs) > 1:
-        node.refuse("Indices", "xpnn's MaxPool2D does not tell where the maxima lie")
+        node.refuse("Indices", "xpnn's max-pooling does not tell where the maxima lie")
     images = x if x.dtype.kind == "f" else x.astype("float32")  # exact, since the operator allows 8 bits
-    padded = _pad(_pad(images, window.before, window.after, -xp.inf), (0, 0), window.beyond, -xp.inf)
-    return apply(layer, padded).astype(x.dtype)
+    return apply(layer, _padded(images, window, -xp.inf, -xp.inf)).astype(x.dtype)
 
 
 def _average_pool(node: Node, x: Array) -> Array:
     """The mean over the window, divided by the share of its elements that count."""
-    layer, window = make.pool2d(node, x.shape[4 - len(node.attributes["kernel_shape"]) :])
+    layer, window = make.pool(node, x.shape[2:])
 
     def mean(images: Array, border: int) -> Array:
-        padded = _pad(_pad(images, window.before, window.after, border), (0, 0), window.beyond, 0)
-        return apply(layer, padded)
+        return apply(layer, _padded(images, window, border, 0))
 
     return mean(x, 0) / mean(xp.ones_like(x), node.attributes.get("count_include_pad", 0))
 
 
 def _global_pool(node: Node, x: Array) -> Array:
     node.options()
-    pixels = x.reshape(*x.shape[:2], 1, prod(x.shape[2:]))
-    pool = GlobalAvgPool2D() if node.op == "GlobalAveragePool" else MaxPool2D(pixels.shape[2:])
-    return apply(pool, pixels).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
+    pool = GlobalAvgPool1D() if node.op == "GlobalAveragePool" else GlobalMaxPool1D()
+    return apply(pool, x.reshape(*x.shape[:2], prod(x.shape[2:]))).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
 
 
 def _gemm(node: Node, A: Array, B: Array, C: Array | None = None) -> Array:
@@ -179,8 +177,6 @@ def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) 
     o = make.recurrent_options(node)
     if P is not None:
         node.refuse("P", "xpnn's LSTM has no peepholes")
-    if lengths is not None and o.direction != "forward":
-        node.refuse("sequence_lens", "xpnn reads sequences of different lengths forwards only")
 
     def swap(a: Array) -> Array:
         """Swap ONNX's order of axes and batch first, in either direction."""
@@ -196,9 +192,9 @@ def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) 
     N, x, states = len(x), at_least_one(x), [at_least_one(state) for state in states]
     outputs, lasts = [], []
     for d, layer in enumerate(recurrents):
-        turn = slice(None, None, -1) if d or o.direction == "reverse" else slice(None)
-        y, last, _ = layer.forward_from(x[:, turn], tuple(state[:, d] for state in states), False, steps or None)
-        outputs.append(y[:N, turn])
+        turned = reversal(steps or None, x.shape[1]) if d or o.direction == "reverse" else lambda sequences: sequences
+        y, last, _ = layer.forward_from(turned(x), tuple(state[:, d] for state in states), False, steps or None)
+        outputs.append(turned(y)[:N])
         lasts.append([component[:N] for component in (last if isinstance(last, tuple) else (last,))])
     y = xp.stack(outputs, axis=2)  # (N, T, directions, H)
     y = y if o.layout else y.transpose(1, 2, 0, 3)
@@ -217,10 +213,11 @@ def _layer_normalization(node: Node, x: Array, gamma: Array, beta: Array | None 
 
 OPERATORS: dict[str, Callable[..., Result]] = {
     **ELEMENTWISE,
-    "AveragePool": _as_images(_average_pool),
+    "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
     "Concat": _concat,
-    "Conv": _as_images(_conv),
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
     "Flatten": _flatten,
     "GRU": _recurrent,
@@ -232,16 +229,18 @@ OPERATORS: dict[str, Callable[..., Result]] = {
     "LayerNormalization": _layer_normalization,
     "LogSoftmax": _softmax,
     "MatMul": _matmul,
-    "MaxPool": _as_images(_max_pool),
+    "MaxPool": _max_pool,
     "RNN": _recurrent,
     "ReduceMean": _reduce,
     "ReduceSum": _reduce,
     "Reshape": _reshape,
+    "Resize": _upsample,
     "ScatterND": _scatter_nd,
     "Softmax": _softmax,
     "Squeeze": _squeeze,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
+    "Upsample": _upsample,
 }
 """For each operator, a function of the node and its input values (None if omitted) that returns its outputs."""
 

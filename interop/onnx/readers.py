@@ -1,21 +1,17 @@
 """From the ONNX nodes that make up a layer to the layer, starting at the last node."""
 
+from math import prod
+from typing import Any
+
 from ... import layers
 from ...backend import Array, to_numpy
 from ...layers import Layer
+from ...layers.pool import Pool
 from . import layers as make
+from . import recurrent_readers as cells
 from .modern_readers import MODERN, product
 from .node import Node, shortest
-from .walk import LayerReader, Reader
-
-CELL = "RNN|LSTM|GRU"
-
-
-def _axes(reader: Reader, node: Node) -> list[int] | None:
-    """The axes of a Squeeze, Unsqueeze or ReduceSum: an input, or before opset 13 an attribute."""
-    value = reader.constant(node, 1)
-    node.options("axes", "keepdims", "noop_with_empty_axes")
-    return node.attributes.get("axes") if value is None else value.tolist()
+from .walk import LayerFinder, LayerReader, Reader
 
 
 def _gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -59,9 +55,10 @@ def _subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
     if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
         mul.refuse("input 1", "xpnn's subsampling has one coefficient and one bias a map", W.shape)
     area = reader.number(mean, reader.operand(mean), 0.0)
-    if layer.stride != layer.size or layer.padding != (0, 0) or area != layer.size[0] * layer.size[1]:
+    size: Any = layer.size
+    if layer.stride != size or any(layer.padding) or area != prod(size):
         pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum", layer.stride)
-    subsample = layers.Subsample2D(W.size, layer.size, rng=0, dtype=W.dtype.name)
+    subsample = layers.Subsample2D(W.size, size, rng=0, dtype=W.dtype.name)
     return make.with_params(subsample, W=W.reshape(-1), b=bias.reshape(-1)), x
 
 
@@ -69,7 +66,7 @@ def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
     scatter = reader.producers.get(node.inputs[1])
     if scatter is not None and scatter.op == "ScatterND":
         return _mapped_conv(reader, node, scatter)
-    conv, _ = make.conv2d(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
+    conv, _ = make.conv(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
     return conv, node.inputs[0]
 
 
@@ -79,21 +76,32 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
     reduction = scatter.options("reduction").reduction
     if reduction not in (None, "none"):
         scatter.refuse("reduction", "xpnn writes each place once", reduction)
-    conv, _ = make.conv2d(node, zeros, b)
+    conv, _ = make.conv(node, zeros, b)
     connections: list[list[int]] = [[] for _ in range(len(zeros))]
     pairs = [] if table is None or table.ndim != 2 or table.shape[1] != 2 else table.tolist()
     for d, c in pairs:
         connections[d].append(c)
     sorted_pairs = [[d, c] for d, maps in enumerate(connections) for c in maps]
-    if zeros.any() or not pairs or pairs != sorted_pairs or conv.groups != 1 or conv.dilation != (1, 1):
+    plain = conv.groups == 1 and conv.dilation == (1, 1) and conv.pads[0] == conv.pads[1]
+    if zeros.any() or not pairs or pairs != sorted_pairs or not plain:
         scatter.refuse("indices", "xpnn's connection table goes by output map, one kernel a pair, zeros elsewhere")
-    settings = conv.kernel_size, conv.stride, conv.padding
+    settings: Any = conv.kernel_size, conv.stride, conv.pads[0]
     mapped = layers.MappedConv2D(zeros.shape[1], connections, *settings, rng=0, dtype=kernels.dtype.name)
     return make.with_params(mapped, W=kernels, b=b), node.inputs[0]
 
 
-def _pool(reader: Reader, node: Node) -> tuple[make.Pool2D, str]:
-    return make.pool2d(node)[0], node.inputs[0]
+def _conv_transpose(reader: Reader, node: Node) -> tuple[Layer, str]:
+    weights = reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1)
+    return make.conv_transpose(node, *weights), node.inputs[0]
+
+
+def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
+    scales = reader.constant(node, 2 if node.op == "Resize" and node.opset > 10 else 1)
+    return make.upsample(node, None if scales is None else scales.tolist()), node.inputs[0]
+
+
+def _pool(reader: Reader, node: Node) -> tuple[Pool, str]:
+    return make.pool(node)[0], node.inputs[0]
 
 
 def _batch_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -107,17 +115,12 @@ def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
     axis, rank = node.options("axis").axis, reader.ranks.get(node.inputs[0], 0)
     if axis not in (1, 1 - rank):
         node.refuse("axis", "xpnn's Flatten keeps the batch and nothing else", axis)
-    if pool := reader.behind(node.inputs[0], "GlobalAveragePool"):
+    if pool := reader.behind(node.inputs[0], "GlobalAveragePool|GlobalMaxPool"):
         pool[0].options()
-        return layers.GlobalAvgPool2D(), pool[0].inputs[0]
-    return layers.Flatten(), node.inputs[0]
-
-
-def _reshape(reader: Reader, node: Node) -> tuple[Layer, str]:
-    o, shape = node.options("allowzero"), reader.constant(node, 1)
-    sizes = None if shape is None else shape.tolist()
-    if sizes != [0, -1] or o.allowzero:
-        node.refuse("shape", "xpnn's only change of shape is (N, ...) to (N, features), [0, -1]", sizes)
+        signals = layers.GlobalAvgPool1D, layers.GlobalMaxPool1D
+        images = layers.GlobalAvgPool2D, layers.GlobalMaxPool2D
+        kinds = signals if reader.ranks.get(pool[0].inputs[0]) == 3 else images
+        return kinds[pool[0].op == "GlobalMaxPool"](), pool[0].inputs[0]
     return layers.Flatten(), node.inputs[0]
 
 
@@ -167,7 +170,7 @@ def _scaled_tanh(reader: Reader, node: Node) -> tuple[Layer, str]:
 def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
     found = reader.behind(node.inputs[0], "ReduceSum", "Mul", "Sub", "Unsqueeze")
     fits = found and found[1].inputs[0] == found[1].inputs[1]
-    if not fits or (_axes(reader, found[0]), _axes(reader, found[3])) != ([2], [1]):
+    if not fits or (reader.axes(found[0]), reader.axes(found[3])) != ([2], [1]):
         node.refuse("operator", "xpnn has it only as the end of a squared distance")
     total, _, difference, rows = found
     for each in found[1:3]:
@@ -176,43 +179,6 @@ def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
         total.refuse("keepdims", "xpnn's RBF gives (N, K) from (N, F)", total.attributes.get("keepdims", 1))
     centers = reader.weight(difference, reader.operand(difference), 2)
     return layers.RBF(to_numpy(centers), dtype=centers.dtype.name), rows.inputs[0]
-
-
-def _last_state(reader: Reader, node: Node) -> tuple[Layer, str]:
-    found = reader.behind(node.inputs[0], CELL)
-    if not found or found[0].outputs[1:2] != node.inputs[:1] or _axes(reader, node) != [0]:
-        node.refuse("operator", "xpnn has it only after a recurrent layer")
-    return _recurrent(reader, found[0], return_sequences=False)
-
-
-def _states(reader: Reader, node: Node) -> tuple[Layer, str]:
-    found = reader.behind(node.inputs[0], "Squeeze", CELL)
-    fits = found and found[1].outputs[:1] == found[0].inputs[:1] and _axes(reader, found[0]) == [1]
-    if not fits or node.options("perm").perm != [1, 0, 2]:
-        node.refuse("operator", "xpnn has it only around a recurrent layer")
-    return _recurrent(reader, found[1], return_sequences=True)
-
-
-def _recurrent(reader: Reader, node: Node, return_sequences: bool) -> tuple[Layer, str]:
-    o = make.recurrent_options(node)
-    if o.direction != "forward":
-        node.refuse("direction", "xpnn's layers read forwards", o.direction)
-    if o.layout:
-        node.refuse("layout", "xpnn reads layout 0, the one that onnxruntime runs", o.layout)
-    names = ("sequence_lens", "initial_h", "initial_c", "P")
-    for name, value in zip(names, node.inputs[4:], strict=False):
-        if value:
-            node.refuse(name, "a layer has one input")
-    turned = reader.behind(node.inputs[0], "Transpose")
-    if not turned or turned[0].options("perm").perm != [1, 0, 2]:
-        node.refuse("input 0", "the batch comes first in xpnn, so a Transpose must stand before")
-    weights = reader.weight(node, 1, 3), reader.weight(node, 2, 3), reader.optional_weight(node, 3, 2)
-    (layer,) = make.recurrent(node, *weights, return_sequences=return_sequences)
-    return layer, turned[0].inputs[0]
-
-
-def _refuse_cell(reader: Reader, node: Node) -> tuple[Layer, str]:
-    node.refuse("output", "the batch comes first in xpnn, so a Squeeze and, for all states, a Transpose must follow")
 
 
 def _mul(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -225,21 +191,28 @@ READERS: dict[str, LayerReader] = {
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
     "Flatten": _flatten,
-    "GRU": _refuse_cell,
+    "GRU": cells.refuse_cell,
     "Gather": _gather,
     "Gemm": _gemm,
-    "LSTM": _refuse_cell,
+    "LSTM": cells.refuse_cell,
     "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "MaxPool": _pool,
     "Mul": _mul,
     "Neg": _rbf,
-    "RNN": _refuse_cell,
-    "Reshape": _reshape,
+    "RNN": cells.refuse_cell,
+    "ReduceSum": cells.reduce_sum,
+    "Reshape": cells.reshape,
+    "Resize": _upsample,
     "Softmax": _softmax,
-    "Squeeze": _last_state,
-    "Transpose": _states,
+    "Squeeze": cells.last_state,
+    "Transpose": cells.states,
+    "Upsample": _upsample,
 }
 """For the last operator of a layer's nodes, the function that makes the layer and names the value it reads."""
+
+JOINED: dict[str, LayerFinder] = {"Mul": product}
+"""The same for operators that also join values, where no layer may end."""

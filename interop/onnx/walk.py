@@ -19,6 +19,9 @@ Entry: TypeAlias = tuple[tuple[str, ...], Layer]
 DEPTH = 50
 """How deep residual blocks, and the paths that xpnn wrote, may nest."""
 
+JOINS = {"Add", "Concat", "Mul", "Sum"}
+"""The operators of layers that join several values."""
+
 COPIES = 16
 """How often nodes may read the model's constants, on average by size: every layer has its own copy."""
 
@@ -31,18 +34,21 @@ SAME_RANK = {
 # fmt: on
 
 
+class BranchesError(Exception):
+    """The model has branches other than residual blocks, or several inputs or outputs, and so becomes a Graph."""
+
+
 class Reader:
     """Walks from the output back to the input and turns nodes into layers.
 
     Args:
         graph: of the model.
         readers: for each operator, the function that makes the layer. It queries this object for neighbouring nodes.
+        joined: for an operator that joins values, the function that finds the layer whose last node it is, if any.
     """
 
-    def __init__(self, graph: Graph, readers: Mapping[str, "LayerReader"]) -> None:
-        if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-            raise ValueError(f"expected a model with one input and one output, got {graph.inputs} and {graph.outputs}")
-        self.graph, self._readers = graph, readers
+    def __init__(self, graph: Graph, readers: Mapping[str, "LayerReader"], joined: Mapping[str, "LayerFinder"]) -> None:
+        self.graph, self._readers, self._joined = graph, readers, joined
         self.producers = {name: node for node in graph.nodes for name in node.outputs if name}
         self._position = {name: i for i, node in enumerate(graph.nodes, 1) for name in node.outputs}
         self.ranks = {name: len(shape) for name, (_, shape) in graph.types.items() if shape is not None}
@@ -83,61 +89,95 @@ class Reader:
         return a if a == b else None
 
     def network(self) -> Layer:
+        """The layers in a row, with residual blocks; :class:`BranchesError` if that is not all."""
+        if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
+            raise BranchesError
         ((name,), (output,)) = self.graph.inputs, self.graph.outputs
-        dtype, shape = self.graph.types[name]
+        dtype, _ = self.graph.types[name]
         entries = self.chain(output, name)
         if not entries:
             raise ValueError(f"the model has no layer: its output {output!r} is its input")
         network = self.compose(entries)
         if isinstance(network, Sequential):
-            sample = tuple(size for size in (shape or ())[1:] if size)
-            network.input_shape = sample if shape and len(sample) == len(shape) - 1 else None
+            network.input_shape = self.sample_shape(name)
             network.input_dtype = None if dtype.kind == "f" else dtype.name
         return network
 
     def chain(self, end: str, start: str, depth: int = 0) -> list[Entry]:
         """The layers that lead from the value ``start`` to the value ``end``, inside of so many residual blocks."""
         entries: list[Entry] = []
-        while end != start:
-            if end not in self._before:
-                raise ValueError(f"the value {end!r} does not depend on the model's input")
-            node = self.producers[end]
-            if node.op == "Identity":
-                end = node.inputs[0]
-                continue
-            reader = self._readers.get(node.op)
-            if reader is None:
-                node.refuse("operator", "xpnn has no layer for it")
-            if end != node.outputs[0]:
-                node.refuse("output 1", "a layer has one output")
-            if node.op == "Add" and len(self.sources(node)) == 2:
-                layer, end = self._residual(node, depth + 1)
-            else:
-                with node.named():
-                    layer, end = reader(self, node)
-                    layer = self._shared(layer)
-                self._check_input(node, layer, end)
-            if self._position.get(end, 0) < self._position.get(start, 0):
+        while (end := self.origin(end)) != start:
+            node = self.producer(end)
+            if self.joins(node) and not self.is_block(node):
+                raise BranchesError
+            layer, end = self.layer(node, end, depth)
+            if self.position(end) < self.position(start):
                 node.refuse("inputs", "a branch begins between the nodes of one layer")
-            entries.append((self._path(node), layer))
+            entries.append((self.path(node), layer))
         return entries[::-1]
+
+    def layer(self, node: Node, value: str, depth: int = 0) -> tuple[Layer, str]:
+        """The layer that ends with this node and gives the value, and the value that it reads."""
+        if value != node.outputs[0]:
+            node.refuse("output 1", "a layer has one output")
+        if self.joins(node):
+            return self._residual(node, depth + 1)
+        reader = self._readers.get(node.op)
+        if reader is None:
+            node.refuse("operator", "xpnn has no layer for it")
+        with node.named():
+            layer, end = reader(self, node)
+            layer = self._shared(layer)
+        self.check_input(node, layer, end)
+        return layer, end
+
+    def origin(self, value: str) -> str:
+        """The value itself, before any Identity."""
+        while value in self.producers and self.producers[value].op == "Identity":
+            value = self.producers[value].inputs[0]
+        return value
+
+    def producer(self, value: str) -> Node:
+        """The node that computes the value; an error if the model's input has no part in it."""
+        if value not in self._before:
+            raise ValueError(f"the value {value!r} does not depend on the model's input")
+        return self.producers[value]
+
+    def position(self, value: str) -> int:
+        """The place in the file of the node that computes the value; 0 for an input."""
+        return self._position.get(value, 0)
+
+    def sample_shape(self, name: str) -> tuple[int, ...] | None:
+        """Of an input, without the batch; None if an axis is free."""
+        _, shape = self.graph.types[name]
+        sample = tuple(size for size in (shape or ())[1:] if size)
+        return sample if shape and len(sample) == len(shape) - 1 else None
+
+    def joins(self, node: Node) -> bool:
+        """Whether it makes one value of several that depend on the input, and is not the end of a layer that does."""
+        if node.op not in JOINS or len(self.sources(node)) < 2:
+            return False
+        return node.op not in self._joined or self._joined[node.op](self, node) is None
+
+    def is_block(self, node: Node) -> bool:
+        """Whether such a node ends a residual block; in files that xpnn wrote, that of the layers below its path."""
+        if node.op != "Add" or self._before[node.outputs[0]] is None or len(set(map(self.origin, node.inputs))) == 1:
+            return False
+        path, inner = self.path(node), [self.producers[name] for name in node.inputs if name in self.producers]
+        return not self.graph.from_xpnn or any(self.path(one)[: len(path) + 1][:-1] == path for one in inner)
 
     def _residual(self, node: Node, depth: int) -> tuple[Layer, str]:
         check_elementwise(node)
-        start = self._before[node.outputs[0]]
-        if start is None:
-            node.refuse("inputs", "xpnn's only branches are two that begin at one value, added")
+        start = self._before[node.outputs[0]] or ""
         if depth > DEPTH:
             node.refuse("inputs", "xpnn reads residual blocks that nest at most 50 deep")
         body, shortcut = (self.chain(value, start, depth) for value in node.inputs)
         if not body:
             body, shortcut = shortcut, body
-        if not body:
-            node.refuse("inputs", "xpnn has no layer that adds a value to itself")
-        path = len(self._path(node)) + 1
+        path = len(self.path(node)) + 1
         return Residual(self.compose(body, path), self.compose(shortcut, path) if shortcut else None), start
 
-    def _check_input(self, node: Node, layer: Layer, value: str) -> None:
+    def check_input(self, node: Node, layer: Layer, value: str) -> None:
         dtype, _ = self.graph.types.get(value, (None, None))
         if dtype is not None and dtype not in ("float32", "float64") and not isinstance(layer, Embedding):
             node.refuse("input 0", "xpnn's layers compute in float32 or float64", dtype.name)
@@ -150,7 +190,7 @@ class Reader:
         same = all(to_numpy(a).tobytes() == to_numpy(before.params[key]).tobytes() for key, a in layer.params.items())
         return before if same else layer
 
-    def _path(self, node: Node) -> tuple[str, ...]:
+    def path(self, node: Node) -> tuple[str, ...]:
         """The layer's path, from a node name that xpnn wrote."""
         path = tuple(filter(None, node.name.rpartition("/")[0].split("."))) if self.graph.from_xpnn else ()
         if len(path) > DEPTH:
@@ -190,7 +230,11 @@ class Reader:
 
     def sources(self, node: Node) -> list[str]:
         """The node's inputs that depend on the model's input."""
-        return [name for name in node.inputs if name in self._before]
+        return [name for name in node.inputs if self.depends(name)]
+
+    def depends(self, value: str) -> bool:
+        """Whether it depends on the model's input."""
+        return value in self._before
 
     def constant(self, node: Node, index: int) -> np.ndarray | None:
         """The value of an input on the host; None if it is omitted or depends on the model's input."""
@@ -220,6 +264,12 @@ class Reader:
     def optional_weight(self, node: Node, index: int, *axes: int) -> Array | None:
         return self.weight(node, index, *axes) if len(node.inputs) > index and node.inputs[index] else None
 
+    def axes(self, node: Node) -> list[int] | None:
+        """Of a Squeeze, Unsqueeze or ReduceSum: an input, or before opset 13 an attribute."""
+        value = self.constant(node, 1)
+        node.options("axes", "keepdims", "noop_with_empty_axes")
+        return node.attributes.get("axes") if value is None else value.tolist()
+
     def number(self, node: Node, index: int, usual: float) -> float | None:
         """A scalar constant, or ``usual`` if both are equal in float32; None if it is not a scalar constant."""
         value = self.constant(node, index)
@@ -233,3 +283,6 @@ class Reader:
 
 LayerReader: TypeAlias = Callable[[Reader, Node], tuple[Layer, str]]
 """Maps the last node of a layer's nodes to the layer and the name of the value that it reads."""
+
+LayerFinder: TypeAlias = Callable[[Reader, Node], tuple[Layer, str] | None]
+"""The same, or None if no layer ends there."""

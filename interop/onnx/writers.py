@@ -1,28 +1,44 @@
 """For each layer, the ONNX nodes that it becomes, and the shape of its input."""
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from ... import layers
 from ...backend import to_numpy
+from ...layers.base import several
+from ...layers.conv import Convolution
+from ...layers.pool import Pool
 from ...layers.recurrent import Recurrent
-from ...models import Sequential
+from ...models import Graph, Sequential
 from .layers import CELLS
 from .modern_writers import MODERN
 from .writer import LayerWriter, Writer, Writers
 
 
-def _sequential(w: Writer, layer: Sequential, x: str) -> str:
+def _sequential(w: Writer, layer: Sequential, x: Any) -> Any:
     for index, child in enumerate(layer.layers):
         x = w.child(child, str(index), x)
     return x
 
 
+def _graph(w: Writer, layer: Graph, x: Any) -> Any:
+    values = dict(zip(layer.inputs, several(x), strict=True))
+    for name, (child, *reads) in layer.nodes.items():
+        arrays = tuple(values[read] for read in reads)
+        values[name] = w.child(child, name, arrays if child.joins else arrays[0])
+    outputs = tuple(values[name] for name in layer.outputs)
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+def _join(op: str) -> "LayerWriter":
+    """By nodes of an operator of two inputs, from left to right, as the layer does."""
+    return lambda w, layer, x: reduce(lambda a, b: w.node(op, a, b), x)
+
+
 def _residual(w: Writer, layer: layers.Residual, x: str) -> str:
-    rank = w.rank
     body = w.child(layer.body, "body", x)
-    w.rank = rank
     return w.node("Add", body, x if layer.shortcut is None else w.child(layer.shortcut, "shortcut", x))
 
 
@@ -34,13 +50,18 @@ def _dense(w: Writer, layer: layers.Dense, x: str) -> str:
     return w.node("Add", z, *b) if b else z
 
 
-def _window(size: tuple[int, int], layer: Any) -> dict[str, Any]:
+def _window(size: tuple[int, ...], layer: Any) -> dict[str, Any]:
     return {"kernel_shape": size, "strides": layer.stride, "pads": layer.padding * 2}
 
 
-def _conv(w: Writer, layer: layers.Conv2D, x: str) -> str:
-    options = {**_window(layer.kernel_size, layer), "dilations": layer.dilation, "group": layer.groups}
-    return w.node("Conv", x, w.weight(layer, "W"), *w.bias(layer), **options)
+def _conv(w: Writer, layer: Convolution, x: str) -> str:
+    options: dict[str, Any] = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "dilations": layer.dilation}
+    dilated = max(layer.dilation) > 1  # onnxruntime has no auto_pad for it
+    options |= {"auto_pad": "SAME_UPPER"} if layer.padding == "same" and not dilated else {"pads": sum(layer.pads, ())}
+    op = "Conv"
+    if isinstance(layer, layers.ConvTranspose2D):
+        op, options["output_padding"] = "ConvTranspose", layer.output_padding
+    return w.node(op, x, w.weight(layer, "W"), *w.bias(layer), group=layer.groups, **options)
 
 
 def _mapped_conv(w: Writer, layer: layers.MappedConv2D, x: str) -> str:
@@ -51,9 +72,9 @@ def _mapped_conv(w: Writer, layer: layers.MappedConv2D, x: str) -> str:
     return w.node("Conv", x, K, w.weight(layer, "b"), **_window(layer.kernel_size, layer))
 
 
-def _pool(w: Writer, layer: layers.MaxPool2D | layers.AvgPool2D, x: str) -> str:
+def _pool(w: Writer, layer: Pool, x: str) -> str:
     options = _window(layer.size, layer)
-    if isinstance(layer, layers.MaxPool2D):
+    if isinstance(layer, layers.MaxPool1D | layers.MaxPool2D):
         return w.node("MaxPool", x, **options)
     return w.node("AveragePool", x, **options, count_include_pad=1)
 
@@ -70,9 +91,19 @@ def _batch_norm(w: Writer, layer: layers.BatchNorm1D | layers.BatchNorm2D, x: st
     return w.node("BatchNormalization", x, *weights, epsilon=layer.eps, momentum=1 - layer.momentum)
 
 
-def _flatten(w: Writer, layer: layers.Flatten | layers.GlobalAvgPool2D, x: str) -> str:
+def _flatten(w: Writer, layer: layers.Flatten, x: str) -> str:
     w.rank = 2
-    return w.node("Flatten", x if isinstance(layer, layers.Flatten) else w.node("GlobalAveragePool", x))
+    return w.node("Flatten", x)
+
+
+def _global_pool(op: str) -> "LayerWriter":
+    return lambda w, layer, x: _flatten(w, layer, w.node(op, x))
+
+
+def _upsample(w: Writer, layer: layers.Upsample2D, x: str) -> str:
+    scales = w.constant(f"{w._path}/scales", [1, 1, *layer.scale], "float32")
+    places = "asymmetric"  # of pixel i at scale * i
+    return w.node("Resize", x, "", scales, mode="nearest", coordinate_transformation_mode=places, nearest_mode="floor")
 
 
 def _dropout(w: Writer, layer: layers.Dropout, x: str) -> str:
@@ -95,49 +126,91 @@ def _rbf(w: Writer, layer: layers.RBF, x: str) -> str:
 
 
 def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
-    """ONNX's RNN, LSTM and GRU read (T, N, I) and return (T, 1, N, H), and (1, N, H) for the last state."""
-    op = type(layer).__name__
-    order = np.argsort(CELLS[op][1])  # back from xpnn's order to ONNX's
-    options = {"linear_before_reset": 1} if op == "GRU" else {}
-    H = layer.hidden_size
-    p = {key: to_numpy(value).reshape(len(value) // H, H, -1) for key, value in layer.params.items()}
-    W, R, *b = (p[key][order].reshape(1, len(order) * H, -1) for key in ("W_x", "W_h", "b") if key in p)
-    weights = [w.weight(layer, "W_x", W), w.weight(layer, "W_h", R)]
-    if b:
-        # x + -0.0 is x for every x, so ONNX's sum of two biases is xpnn's one bias, bit for bit
-        b_h = np.full(b[0].shape, -0.0, W.dtype)
-        if "b_h" in p:
-            b_h[0, 2 * H :] = p["b_h"][0]
-        weights.append(w.weight(layer, "b", np.concatenate([*b, b_h], axis=1)[..., 0]))
+    """ONNX's RNN, LSTM and GRU read (T, N, I) and return (T, D, N, H), and (D, N, H) for the last state; here D = 1."""
+    y = _cell(w, [layer], x)
+    y = w.node("Squeeze", y, w.axis(1 if layer.return_sequences else 0))
+    return w.node("Transpose", y, perm=[1, 0, 2]) if layer.return_sequences else y
+
+
+def _bidirectional(w: Writer, layer: layers.Bidirectional, x: str) -> str:
+    """The same for D = 2: the directions' features are joined or added."""
+    y, sequences = _cell(w, [layer.layer, layer.reverse], x), layer.layer.return_sequences
+    if layer.merge == "sum":
+        y = w.node("ReduceSum", y, w.axis(1 if sequences else 0), keepdims=0)
+    elif sequences:
+        y = w.node("Transpose", y, perm=[0, 2, 1, 3])
+        y = w.node("Reshape", y, w.constant("/joined_sequences", [0, 0, -1], "int64"))
+    else:
+        y = w.node("Transpose", y, perm=[1, 0, 2])
+        y = w.node("Reshape", y, w.constant("/joined", [0, -1], "int64"))
+    return w.node("Transpose", y, perm=[1, 0, 2]) if sequences else y
+
+
+def _cell(w: Writer, directions: list[Recurrent], x: str) -> str:
+    """The node for one layer, or for two in both directions; returns all states or the last one, as the layers do."""
+    first = directions[0]
+    op, H = type(first).__name__, first.hidden_size
+    if any(type(layer) is not CELLS.get(op, (None,))[0] for layer in directions):
+        raise TypeError(f"export: ONNX has RNN, LSTM or GRU, in both directions the same one, got {directions}")
+    options: dict[str, Any] = {"hidden_size": H, **({"linear_before_reset": 1} if op == "GRU" else {})}
+    options |= {"direction": "bidirectional"} if len(directions) == 2 else {}
+    names = list(zip(*(_gates(layer).items() for layer in directions), strict=True))
+    others = "".join(f"+{w.owner(layer)}" for layer in directions[1:])
+    weights = [w.weight(first, both[0][0] + others, np.stack([value for _, value in both])) for both in names]
     x = w.node("Transpose", x, perm=[1, 0, 2])
-    if not layer.return_sequences:
-        w.rank = 2
-        return w.node("Squeeze", w.node(op, x, *weights, output=1, hidden_size=H, **options), w.axis(0))
-    y = w.node("Squeeze", w.node(op, x, *weights, hidden_size=H, **options), w.axis(1))
-    return w.node("Transpose", y, perm=[1, 0, 2])
+    w.rank = 3 if first.return_sequences else 2
+    return w.node(op, x, *weights, output=0 if first.return_sequences else 1, **options)
+
+
+def _gates(layer: Recurrent) -> dict[str, np.ndarray]:
+    """W, R and, with a bias, B in ONNX's order of gates."""
+    H, order = layer.hidden_size, np.argsort(CELLS[type(layer).__name__][1])  # back from xpnn's order to ONNX's
+    p = {key: to_numpy(value).reshape(len(value) // H, H, -1) for key, value in layer.params.items()}
+    gates: dict[str, np.ndarray] = {
+        key: p[key][order].reshape(len(order) * H, -1) for key in ("W_x", "W_h", "b") if key in p
+    }
+    if "b" in gates:
+        # x + -0.0 is x for every x, so ONNX's sum of two biases is xpnn's one bias, bit for bit
+        b_h = np.full(gates["b"].shape, -0.0, gates["b"].dtype)
+        if "b_h" in p:
+            b_h[2 * H :] = p["b_h"][0]
+        gates["b"] = np.concatenate([gates["b"], b_h])[:, 0]
+    return gates
 
 
 def _plain(op: str) -> LayerWriter:
     return lambda w, layer, x: w.node(op, x)
 
 
-_image = (None, None)
+_image, _signal = (None, None), (None,)
 WRITERS: Writers = {
     **MODERN,
+    layers.Add: (_join("Add"), None),
+    layers.AvgPool1D: (_pool, lambda layer: (None, *_signal)),
     layers.AvgPool2D: (_pool, lambda layer: (None, *_image)),
     layers.BatchNorm1D: (_batch_norm, lambda layer: (layer.num_features,)),
     layers.BatchNorm2D: (_batch_norm, lambda layer: (layer.num_features, *_image)),
+    layers.Bidirectional: (_bidirectional, lambda layer: (None, layer.layer.input_size)),
+    layers.Concat: (lambda w, layer, x: w.node("Concat", *x, axis=layer.axis), None),
+    layers.Conv1D: (_conv, lambda layer: (layer.in_channels, *_signal)),
     layers.Conv2D: (_conv, lambda layer: (layer.in_channels, *_image)),
+    layers.ConvTranspose2D: (_conv, lambda layer: (layer.in_channels, *_image)),
     layers.Dense: (_dense, lambda layer: (layer.in_features,)),
     layers.Dropout: (_dropout, None),
     layers.Embedding: (_embedding, lambda layer: (None,)),
     layers.Flatten: (_flatten, lambda layer: ()),
+    Graph: (_graph, None),
     layers.GRU: (_recurrent, lambda layer: (None, layer.input_size)),
-    layers.GlobalAvgPool2D: (_flatten, lambda layer: (None, *_image)),
+    layers.GlobalAvgPool1D: (_global_pool("GlobalAveragePool"), lambda layer: (None, *_signal)),
+    layers.GlobalAvgPool2D: (_global_pool("GlobalAveragePool"), lambda layer: (None, *_image)),
+    layers.GlobalMaxPool1D: (_global_pool("GlobalMaxPool"), lambda layer: (None, *_signal)),
+    layers.GlobalMaxPool2D: (_global_pool("GlobalMaxPool"), lambda layer: (None, *_image)),
     layers.LSTM: (_recurrent, lambda layer: (None, layer.input_size)),
     layers.LeakyReLU: (lambda w, layer, x: w.node("LeakyRelu", x, alpha=layer.slope), None),
     layers.MappedConv2D: (_mapped_conv, lambda layer: (layer.kernels.shape[1], *_image)),
+    layers.MaxPool1D: (_pool, lambda layer: (None, *_signal)),
     layers.MaxPool2D: (_pool, lambda layer: (None, *_image)),
+    layers.Multiply: (_join("Mul"), None),
     layers.RBF: (_rbf, lambda layer: (layer.centers.shape[1],)),
     layers.RNN: (_recurrent, lambda layer: (None, layer.input_size)),
     layers.ReLU: (_plain("Relu"), None),
@@ -148,4 +221,5 @@ WRITERS: Writers = {
     layers.Softmax: (lambda w, layer, x: w.node("Softmax", x, axis=-1), None),
     layers.Subsample2D: (_subsample, lambda layer: (layer.channels, *_image)),
     layers.Tanh: (_plain("Tanh"), None),
+    layers.Upsample2D: (_upsample, lambda layer: (None, *_image)),
 }

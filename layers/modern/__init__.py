@@ -1,20 +1,38 @@
 """Layers that today's networks are made of, beyond those of the source document."""
 
+from .bidirectional import Bidirectional
+from .conv_transpose import ConvTranspose2D
+from .global_pool import GlobalAvgPool1D, GlobalMaxPool1D, GlobalMaxPool2D
+from .joins import Add, Concat, Multiply
 from .layernorm import LayerNorm
 from .log_softmax import LogSoftmax
 from .piecewise import Clip, HardSigmoid, HardSwish, PReLU, ReLU6
+from .signals import AvgPool1D, Conv1D, MaxPool1D
 from .smooth import ELU, GELU, SiLU, Softplus
+from .upsample import Upsample2D
 
 __all__ = [
     "ELU",
     "GELU",
+    "Add",
+    "AvgPool1D",
+    "Bidirectional",
     "Clip",
+    "Concat",
+    "Conv1D",
+    "ConvTranspose2D",
+    "GlobalAvgPool1D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
     "HardSigmoid",
     "HardSwish",
     "LayerNorm",
     "LogSoftmax",
+    "MaxPool1D",
+    "Multiply",
     "PReLU",
     "ReLU6",
     "SiLU",
     "Softplus",
+    "Upsample2D",
 ]

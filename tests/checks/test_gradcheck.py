@@ -320,9 +320,9 @@ def test_a_direction_across_a_kink_is_replaced_by_another():
 def test_the_bound_is_at_least_the_error_for_a_kink_anywhere(place):
     """A hinge at ``place`` steps from the point, slope 0.25 left of it and 1 right of it."""
     h, slope = 1e-3, 0.25
-    phi = _Function(nn.LeakyReLU(slope), np.array([-place * h]), None, None, np.random.default_rng(0), {})
+    phi = _Function(nn.LeakyReLU(slope), np.array([-place * h]), None, (None, None), np.random.default_rng(0), {})
     value, bound = phi.derivative(phi.x, np.ones(1), h)
-    g = float(host(phi.upstream)[0])
+    g = float(host(phi.upstream[0])[0])
     one_sided = (g, slope * g) if place == 0 else (g,) if place < 0 else (slope * g,)
     rounding = 1e-12  # 2e-16 / h, a few times
     assert all(abs(value - derivative) <= bound + rounding for derivative in one_sided)

@@ -130,10 +130,11 @@ OPTIONS = {
         ((0.1, 0.3, 1.0), (0.7, 0.8), 0.2),
         ((0.1, 0.3, 0.7), (0.8, 0.9), 0.0),
     ],
+    "rmsprop": [(0.1, 0.8, 0.3, 0.7, 0.0), (0.2, 0.9, 0.2, 0.6, 0.1)],
 }
 """Of each update: its arguments behind its arrays."""
 
-ARRAYS = {"sgd": "pgv", "adam": "pgmv"}
+ARRAYS = {"sgd": "pgv", "adam": "pgmv", "rmsprop": "pgvmb"}
 
 
 def updated(name: str, update, carry=dev) -> dict[str, np.ndarray]:
@@ -180,7 +181,18 @@ def adam(p, g, m, v, scalars, betas, weight_decay):
         g[i] = 0
 
 
-LOOPS = {"sgd": sgd, "adam": adam}
+def rmsprop(p, g, v, m, b, lr, alpha, eps, momentum, weight_decay):
+    """One element after the other."""
+    for i in range(len(p)):
+        gradient = g[i] + weight_decay * p[i]
+        v[i] = alpha * v[i] + (1 - alpha) * gradient**2
+        m[i] = alpha * m[i] + (1 - alpha) * gradient
+        b[i] = momentum * b[i] + gradient / (math.sqrt(v[i] - m[i] ** 2) + eps)
+        p[i] -= lr * b[i]
+        g[i] = 0
+
+
+LOOPS = {"sgd": sgd, "adam": adam, "rmsprop": rmsprop}
 
 
 @pytest.mark.parametrize("mutation", in_equations.UPDATES, ids=str)

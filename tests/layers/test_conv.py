@@ -16,6 +16,8 @@ CONFIGURATIONS = {
     "dilation and stride": {"dilation": (3, 1), "stride": (2, 3), "padding": 3},
     "groups": {"groups": 2},
     "depthwise": {"groups": 4, "padding": 1},
+    "same": {"padding": "same"},
+    "same, dilated by axis": {"padding": "same", "dilation": (1, 3), "groups": 2},
     "all": {"stride": (2, 1), "padding": (2, 1), "dilation": (1, 2), "groups": 2},
 }
 CONV = pytest.mark.parametrize("options", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
@@ -26,10 +28,10 @@ def places(conv: nn.Conv2D, shape: tuple[int, ...]):
 
     c counts within the group; row and column are the pixel's own, which exclude the border.
     """
-    (k1, k2), (s1, s2), (p1, p2), (d1, d2) = conv.kernel_size, conv.stride, conv.padding, conv.dilation
+    (k1, k2), (s1, s2), (d1, d2), ((p1, p2), (q1, q2)) = conv.kernel_size, conv.stride, conv.dilation, conv.pads
     _, _, H, W = shape
-    H_out = len(range(-p1, H + p1 - d1 * (k1 - 1), s1))
-    W_out = len(range(-p2, W + p2 - d2 * (k2 - 1), s2))
+    H_out = len(range(-p1, H + q1 - d1 * (k1 - 1), s1))
+    W_out = len(range(-p2, W + q2 - d2 * (k2 - 1), s2))
     sizes = conv.out_channels, conv.in_channels // conv.groups, k1, k2, H_out, W_out
     for d, c, m, n, i, j in itertools.product(*map(range, sizes)):
         row, column = i * s1 + m * d1 - p1, j * s2 + n * d2 - p2
@@ -98,6 +100,15 @@ def test_dilation_is_a_kernel_with_zeros_between(rng):
     np.testing.assert_allclose(host(conv(x)), host(spread(x)), rtol=1e-12, atol=1e-14)
 
 
+def test_same_padding_keeps_the_size_and_puts_the_odd_zero_last(rng):
+    conv = nn.Conv2D(1, 1, (3, 2), padding="same", dilation=(2, 1), bias=False, dtype="float64")
+    assert conv.pads == ((2, 0), (2, 1))
+    conv.params["W"] = [[[[0, 0], [0, 1], [0, 0]]]]  # reads the pixel on the right
+    x = rng.standard_normal((1, 1, 4, 3))
+    np.testing.assert_array_equal(host(conv(dev(x))), np.pad(x[..., 1:], ((0, 0), (0, 0), (0, 0), (0, 1))))
+    assert conv(dev(x[:, :, :1, :1])).shape == (1, 1, 1, 1)
+
+
 def test_repr_shows_what_is_not_usual():
     assert repr(nn.Conv2D(4, 4, 3)) == "Conv2D(4, 4, kernel_size=3)"
     assert repr(nn.Conv2D(4, 4, 3, dilation=2, groups=4)) == "Conv2D(4, 4, kernel_size=3, dilation=2, groups=4)"
@@ -111,6 +122,8 @@ def test_repr_shows_what_is_not_usual():
         ({"groups": 0}, "groups: expected a whole number of at least 1, got 0"),
         ({"dilation": 0}, "dilation: expected one or two whole numbers of at least 1, got 0"),
         ({"dilation": (1, 1.5)}, "dilation: expected"),
+        ({"padding": "same", "stride": (1, 2)}, r"padding: 'same' needs a stride of 1, got \(1, 2\)"),
+        ({"padding": "valid"}, "padding: expected one or two whole numbers of at least 0, got 'valid'"),
     ],
 )
 def test_wrong_settings(options, message):

@@ -24,6 +24,7 @@ from xpnn import interop
 from xpnn.interop.onnx import Backend, UnsupportedNodeError
 from xpnn.interop.onnx.operators import OPERATORS
 from xpnn.interop.onnx.readers import READERS
+from xpnn.interop.onnx.walk import JOINS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # NumPy's, as the package computes its expected outputs
@@ -37,11 +38,11 @@ DEVICE = "cpu" if nn.xp is np else "cuda"
 
 # fmt: off
 CLAIMED = {
-    "Abs", "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Constant", "Conv", "Div", "Dropout", "Elu",
-    "Erf", "Exp", "Flatten", "GRU", "Gather", "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid",
-    "HardSwish", "Identity", "LSTM", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "MatMul", "MaxPool",
-    "Mul", "Neg", "PRelu", "RNN", "ReduceMean", "ReduceSum", "Relu", "Reshape", "ScatterND", "Sigmoid", "Softmax",
-    "Softplus", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze",
+    "Abs", "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Constant", "Conv", "ConvTranspose", "Div",
+    "Dropout", "Elu", "Erf", "Exp", "Flatten", "GRU", "Gather", "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool",
+    "HardSigmoid", "HardSwish", "Identity", "LSTM", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "MatMul",
+    "MaxPool", "Mul", "Neg", "PRelu", "RNN", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Resize", "ScatterND",
+    "Sigmoid", "Softmax", "Softplus", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Upsample",
 }
 # fmt: on
 
@@ -63,6 +64,9 @@ UNSUPPORTED = {
     ("Conv", "kernel_shape"): """
         Conv3d Conv3d_dilated Conv3d_dilated_strided Conv3d_groups Conv3d_no_bias Conv3d_stride Conv3d_stride_padding
     """,
+    ("ConvTranspose", "auto_pad"): "convtranspose_autopad_same",
+    ("ConvTranspose", "kernel_shape"): "convtranspose_1d convtranspose_3d",
+    ("ConvTranspose", "output_shape"): "convtranspose_kernel_shape convtranspose_output_shape",
     ("Dropout", "training_mode"): """
         training_dropout training_dropout_default training_dropout_default_mask training_dropout_mask
     """,
@@ -78,6 +82,33 @@ UNSUPPORTED = {
     ("MaxPool", "kernel_shape"): """
         MaxPool3d MaxPool3d_stride MaxPool3d_stride_padding maxpool_3d_default maxpool_3d_dilations
         maxpool_3d_dilations_use_ref_impl maxpool_3d_dilations_use_ref_impl_large
+    """,
+    ("Resize", "axes"): """
+        resize_downsample_sizes_nearest_not_larger resize_downsample_sizes_nearest_not_smaller
+        resize_tf_crop_and_resize_axes_2_3 resize_tf_crop_and_resize_axes_3_2 resize_upsample_scales_nearest_axes_2_3
+        resize_upsample_scales_nearest_axes_3_2 resize_upsample_sizes_nearest_axes_2_3
+        resize_upsample_sizes_nearest_axes_3_2 resize_upsample_sizes_nearest_not_larger
+        resize_upsample_sizes_nearest_not_smaller
+    """,
+    ("Resize", "mode"): """
+        resize_downsample_scales_cubic resize_downsample_scales_cubic_A_n0p5_exclude_outside
+        resize_downsample_scales_cubic_align_corners resize_downsample_scales_cubic_antialias
+        resize_downsample_scales_linear resize_downsample_scales_linear_align_corners
+        resize_downsample_scales_linear_antialias resize_downsample_scales_linear_half_pixel_symmetric
+        resize_downsample_sizes_cubic resize_downsample_sizes_cubic_antialias resize_downsample_sizes_linear_antialias
+        resize_downsample_sizes_linear_pytorch_half_pixel resize_tf_crop_and_resize
+        resize_tf_crop_and_resize_extrapolation_value resize_upsample_scales_cubic
+        resize_upsample_scales_cubic_A_n0p5_exclude_outside resize_upsample_scales_cubic_align_corners
+        resize_upsample_scales_cubic_asymmetric resize_upsample_scales_linear
+        resize_upsample_scales_linear_align_corners resize_upsample_scales_linear_half_pixel_symmetric
+        resize_upsample_sizes_cubic
+    """,
+    ("Resize", "nearest_mode"): """
+        resize_upsample_sizes_nearest_ceil_half_pixel resize_upsample_sizes_nearest_floor_align_corners
+        resize_upsample_sizes_nearest_round_prefer_ceil_asymmetric
+    """,
+    ("Resize", "scales"): """
+        resize_downsample_scales_nearest resize_downsample_sizes_nearest resize_upsample_sizes_nearest
     """,
     ("ScatterND", "reduction"): """
         scatternd_add scatternd_max scatternd_max_with_element_indices scatternd_min
@@ -147,16 +178,8 @@ def test_the_document_lists_the_operators():
     """A row for each operator, with a mark under Backend and under load."""
     rows = dict(re.findall(r"^\| (\w+) \| (yes|no) \|", DOCUMENT, re.MULTILINE))
     assert rows.keys() == CLAIMED
-    layers_only = READERS.keys() | {
-        "Identity",
-        "Constant",
-        "Erf",
-        "GlobalAveragePool",
-        "ReduceSum",
-        "ScatterND",
-        "Sub",
-        "Unsqueeze",
-    }
+    inside = {"Erf", "GlobalAveragePool", "GlobalMaxPool", "ReduceSum", "ScatterND", "Sub", "Unsqueeze"}
+    layers_only = READERS.keys() | JOINS | inside | {"Identity", "Constant"}
     assert {op for op, loaded in rows.items() if loaded == "yes"} == layers_only
 
 
@@ -200,15 +223,18 @@ def test_gru():
         np.testing.assert_allclose(output, expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("op", ["RNN", "LSTM", "GRU"])
-def test_lengths(op):
-    """Sequences that end early: the outputs past the end are 0, the last state is the one at the end."""
+@pytest.mark.parametrize(
+    ("op", "direction"),
+    [("RNN", "forward"), ("LSTM", "forward"), ("GRU", "forward"), ("RNN", "reverse"), ("LSTM", "bidirectional")],
+)
+def test_lengths(op, direction):
+    """Sequences that end early: the outputs past the end are 0, the last state is the one at either end."""
     rng = np.random.default_rng(1)
-    rows = {"RNN": 4, "LSTM": 16, "GRU": 12}[op]
-    shapes = {"X": (5, 3, 2), "W": (1, rows, 2), "R": (1, rows, 4), "B": (1, 2 * rows)}
+    rows, D = {"RNN": 4, "LSTM": 16, "GRU": 12}[op], 2 if direction == "bidirectional" else 1
+    shapes = {"X": (5, 3, 2), "W": (D, rows, 2), "R": (D, rows, 4), "B": (D, 2 * rows)}
     values = {name: rng.standard_normal(shape).astype("float32") for name, shape in shapes.items()}
     values["lengths"] = np.array([5, 2, 4], "int32")
-    attributes = {"hidden_size": 4} | ({"linear_before_reset": 1} if op == "GRU" else {})
+    attributes = {"hidden_size": 4, "direction": direction} | ({"linear_before_reset": 1} if op == "GRU" else {})
     node = helper.make_node(op, [*shapes, "lengths"], ["Y", "Y_h"], **attributes)
     outputs = Backend.run_node(node, list(values.values()), opset_version=17)
     info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
@@ -234,6 +260,12 @@ def test_lengths(op):
         ),
         ("MaxPool", {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 1, 0], "ceil_mode": 1}, [(1, 2, 4, 6)]),
         ("Conv", {"pads": [1, 2], "strides": [2], "group": 2, "dilations": [2]}, [(2, 4, 9), (6, 2, 3), (6,)]),
+        (
+            "ConvTranspose",
+            {"pads": [1, 0, 1, 0], "strides": [2, 3], "group": 2, "dilations": [2, 1], "output_padding": [1, 2]},
+            [(2, 4, 3, 4), (4, 3, 3, 2), (6,)],
+        ),
+        ("GlobalMaxPool", {}, [(2, 3, 5)]),
     ],
 )
 def test_combinations(op, attributes, shapes):
@@ -335,6 +367,7 @@ EMPTY = {
     "AveragePool": ((0, 3, 4, 4), [], {"kernel_shape": [2, 2]}),
     "BatchNormalization": ((0, 3, 4, 4), [f(3), f(3), f(3), f(3) ** 2], {}),
     "Conv": ((0, 3, 4, 4), [f(2, 3, 3, 3)], {}),
+    "ConvTranspose": ((0, 3, 4, 4), [f(3, 2, 3, 3)], {}),
     "Dropout": ((0, 3), [], {}),
     "Flatten": ((0, 3, 4), [], {}),
     "Gemm": ((0, 3), [f(3, 4), f(4)], {}),

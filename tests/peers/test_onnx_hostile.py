@@ -197,9 +197,37 @@ def test_a_block_that_spans_all_others_is_read_once(tmp_path):
 
 def test_branches_that_are_no_residual_blocks(tmp_path):
     """Each value is the sum of the two before it: as a tree of blocks it would be exponentially large."""
-    sums = in_a_row(40, lambda k, x, y: [make("Add", [x, "x" if k < 2 else f"v{k - 1}"], [y])])
-    with pytest.raises(UnsupportedNodeError, match="only branches"):
-        loaded(model([make("Relu", ["x"], ["v0"]), *sums]), tmp_path)
+
+    def sums(count):
+        nodes = in_a_row(count, lambda k, x, y: [make("Add", [x, "x" if k < 2 else f"v{k - 1}"], [y])])
+        return loaded(model(nodes), tmp_path)
+
+    assert len(sums(40).nodes) == 40
+    started = time.process_time()
+    assert len(sums(1000).nodes) == 1000
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("producer", ["xpnn", "another"])
+def test_joins_under_one_name(producer, tmp_path):
+    """As xpnn writes several for one layer; here each value is read twice, and all of them as one would be 2^40."""
+    proto = model(in_a_row(40, lambda k, x, y: [make("Mul", [x, x], [y], name="a/Mul")]))
+    proto.producer_name = producer
+    network = loaded(proto, tmp_path)
+    assert len(network.nodes) == 40
+    x = np.array([[1.0, -1.0, 0.0, 1.0]], "float32")
+    np.testing.assert_array_equal(nn.predict(network, x), abs(x))
+
+
+def test_a_value_between_the_layers_of_a_node_that_another_reads(tmp_path):
+    """Names by which two layers are one Sequential, which would hide what is between them."""
+    nodes = [make("Relu", ["x"], ["r"], name="a.0/Relu"), make("Tanh", ["r"], ["t"], name="a.1/Tanh")]
+    proto = model([*nodes, make("Mul", ["r", "t"], ["y"], name="b/Mul")])
+    proto.producer_name = "xpnn"
+    x = np.array([[1.0, -1.0, 0.0, 2.0]], "float32")
+    network = loaded(proto, tmp_path)
+    assert list(network.nodes) == ["a_0", "a_1", "b"]
+    np.testing.assert_allclose(nn.predict(network, x), np.maximum(x, 0) * np.tanh(np.maximum(x, 0)), rtol=1e-6)
 
 
 CLAIMS = {

@@ -76,6 +76,27 @@ FOREIGN = {
     "Reshape": (one_node("Reshape", [IMAGE], [np.array([0, -1])]), "Flatten"),
     "Softmax, axis counted from the left": (one_node("Softmax", [ROWS], axis=1), "Softmax"),
     "Conv, padded by its size": (one_node("Conv", [IMAGE], [normal(4, 3, 3, 3)], auto_pad="SAME_UPPER"), "Conv2D"),
+    "Conv of signals": (one_node("Conv", [SEQUENCES], [normal(4, 3, 2)], strides=[2], pads=[1, 1]), "Conv1D"),
+    "Conv, padded at the end": (one_node("Conv", [SEQUENCES], [normal(4, 3, 2)], pads=[0, 1]), "Conv1D"),
+    "ConvTranspose": (
+        one_node("ConvTranspose", [IMAGE], [normal(3, 4, 3, 2), normal(4)], strides=[2, 1], pads=[1, 0, 1, 0]),
+        "ConvTranspose2D",
+    ),
+    "MaxPool of signals": (one_node("MaxPool", [SEQUENCES], kernel_shape=[3], strides=[2]), "MaxPool1D"),
+    "Upsample": (one_node("Upsample", [IMAGE], [np.array([1, 1, 2, 3], "float32")], opset=9), "Upsample2D"),
+    "Resize of old": (one_node("Resize", [IMAGE], [np.array([1, 1, 3, 2], "float32")], opset=10), "Upsample2D"),
+    "Resize, as Keras places pixels": (
+        one_node("Resize", [IMAGE], [np.zeros(0, "float32"), np.array([1, 1, 3, 2], "float32")], mode="nearest"),
+        "Upsample2D",
+    ),
+    "GlobalMaxPool of signals": (
+        of_nodes(
+            [helper.make_node("GlobalMaxPool", ["x"], ["z"]), helper.make_node("Flatten", ["z"], ["y"])],
+            {"x": SEQUENCES},
+            {},
+        ),
+        "GlobalMaxPool1D",
+    ),
     "MaxPool, stride 1 rounded up": (
         one_node("MaxPool", [IMAGE], kernel_shape=[2, 2], strides=[1, 1], ceil_mode=1),
         "MaxPool2D",
@@ -239,6 +260,7 @@ def lstm(attributes="", inputs="", before=TURN, after="y = Squeeze(h, zero)", x=
     return parsed("; ".join([before, node, after]), x, **constants, **weights)
 
 
+JOINED = "p = Transpose<perm = [0, 2, 1, 3]>(s); q = Reshape(p, shape); y = Transpose<perm = [1, 0, 2]>(q)"
 SCATTER = "K = ScatterND(zeros, table, W); y = Conv(x, K, b)"
 ZEROS = np.zeros((2, 3, 2, 2), "float32")
 TABLE = {"table": np.array([[0, 0], [0, 2], [1, 1]]), "W": normal(3, 2, 2), "b": normal(2)}
@@ -269,16 +291,16 @@ def scaled(count):
     return "; ".join(f"{names[k + 1]} = Gemm<alpha = {1 + k}.0>({names[k]}, W)" for k in range(count))
 
 
+TWICE = np.array([1, 1, 2, 1.5], "float32")
 GELU = {"one": np.float32(1), "half": np.float32(0.5)}
 HALVED = "h = Mul(x, half); d = Div(x, root); e = Erf(d); t = Add(e, one); y = Mul(h, t)"
 REFUSED = [
     # (operator, what of it, the model)
     ("Add", "axis", parsed("y = Add<axis = 0, broadcast = 1>(x, w)", opset=6, w=np.float32(1))),
     ("Add", "input 1", parsed("z = MatMul(x, W); y = Add(z, b)", W=A, b=normal(1, 6))),
-    ("Add", "inputs", parsed("y = Add(x, x)")),
-    ("Add", "inputs", parsed("a = Relu(x); b = Add(a, x); y = Add(b, a)")),
     ("Add", "inputs", parsed(nested(51))),
     ("Add", "operator", parsed("y = Add(x, w)", w=normal(6))),
+    ("Add", "operator", parsed(HALVED, **GELU, root=np.float32(1.5))),
     ("AveragePool", "ceil_mode", parsed(f"y = AveragePool<{HALF}, ceil_mode = 1>(x)", IMAGE)),
     ("AveragePool", "count_include_pad", parsed("y = AveragePool<kernel_shape=[2, 2], pads=[1, 1, 1, 1]>(x)", IMAGE)),
     ("AveragePool", "dilations", parsed("y = AveragePool<kernel_shape=[2, 2], dilations=[2, 1]>(x)", IMAGE, opset=19)),
@@ -300,13 +322,20 @@ REFUSED = [
         parsed("y, m, v = BatchNormalization<training_mode = 1>(x, gamma, beta, mean, var)", IMAGE, **NORM),
     ),
     ("Clip", "input 2", parsed("z = ReduceMean<keepdims = 0>(x); y = Clip(x, low, z)", low=np.float32(0))),
+    ("Concat", "axis", parsed("y = Concat<axis = 0>(x, x)")),
+    ("Concat", "input 1", parsed("y = Concat<axis = 1>(x, w, x)", A, w=A)),
     ("Conv", "auto_pad", parsed('y = Conv<auto_pad = "SAME_UPPER", strides = [2, 2]>(x, W);', IMAGE, W=K)),
     ("Conv", "input 1", parsed("y = Conv(x, x)", normal(3, 3, 6, 5))),
     ("Conv", "kernel_shape", parsed("y = Conv<kernel_shape = [3, 3]>(x, W)", IMAGE, W=K)),
-    ("Conv", "kernel_shape", parsed("y = Conv(x, W)", SEQUENCES, W=normal(4, 3, 2))),
     ("Conv", "kernel_shape", parsed("y = Conv(x, W)", normal(2, 3, 4, 4, 4), W=normal(4, 3, 2, 2, 2))),
     ("Conv", "pads", parsed("y = Conv<pads = [1, 0, 0, 0]>(x, W)", IMAGE, W=K)),
     ("Conv", "pads", parsed('y = Conv<auto_pad = "VALID", pads = [1, 1, 1, 1]>(x, W)', IMAGE, W=K)),
+    ("ConvTranspose", "kernel_shape", parsed("y = ConvTranspose(x, W)", SEQUENCES, W=normal(3, 4, 2))),
+    (
+        "ConvTranspose",
+        "output_shape",
+        parsed("y = ConvTranspose<output_shape = [7, 6]>(x, W)", IMAGE, W=normal(3, 4, 2, 2)),
+    ),
     ("Div", "operator", parsed("y = Div(x, w)", w=np.float32(2))),
     ("Div", "operator", parsed("a = Mul(x, w); s = Softplus(a); y = Div(s, v)", w=np.float32(2), v=np.float32(3))),
     ("Dropout", "output 1", parsed("z, y = Dropout(x)", out="bool")),
@@ -325,6 +354,7 @@ REFUSED = [
     ("LSTM", "activations", lstm(', activations = ["Sigmoid", "Relu", "Tanh"]')),
     ("LSTM", "clip", lstm(", clip = 1.0")),
     ("LSTM", "direction", lstm(', direction = "reverse"')),
+    ("LSTM", "direction", lstm(after="y = ReduceSum<keepdims = 0>(h, zero)")),
     ("LSTM", "initial_c", lstm(inputs=", , , , c", c=normal(1, 2, 4))),
     ("LSTM", "initial_h", lstm(inputs=", , , h0", h0=normal(1, 2, 4))),
     ("LSTM", "input 0", lstm(before="z = Identity(x)")),
@@ -340,18 +370,23 @@ REFUSED = [
     ("Mul", "input 1", parsed(SUBSAMPLE, IMAGE, area=np.float32(4), W=normal(2), b=normal(2))),
     ("Mul", "inputs", parsed("a = Mul(x, s); t = Tanh(a); b = Mul(t, s); y = Add(b, a)", s=np.float32(0.5))),
     ("Mul", "input 1", parsed(SUBSAMPLE, IMAGE, area=np.float32(4), W=normal(3, 1, 1), b=normal(1, 3, 1))),
+    ("Mul", "inputs", parsed("a = Flatten(x); y = Mul(x, a)", normal(4, 1, 6))),
     ("Mul", "operator", parsed("a = Mul(x, s); t = Tanh(a); y = Mul(t, s)", s=np.ones((1, 1, 1), "float32"))),
     ("Mul", "operator", parsed("y = Mul(x, w)", w=np.float32(2))),
     ("Mul", "operator", parsed("z = Mul(x, w); y = Add(z, b)", w=np.float32(2), b=normal(6))),
     ("Mul", "operator", parsed("e = Erf(x); t = Add(e, one); m = Mul(x, t); y = Mul(m, half)", **GELU)),
-    ("Mul", "operator", parsed(HALVED, **GELU, root=np.float32(1.5))),
-    ("Mul", "operator", parsed("z = Neg(x); s = Sigmoid(z); y = Mul(x, s)")),
     ("Neg", "operator", parsed("y = Neg(x)")),
     ("PRelu", "input 1", parsed("y = PRelu(x, w)", IMAGE, w=normal(6, 1))),
     ("Neg", "operator", parsed(RBF, **{**CENTERS, "one": np.array([0])})),
     ("ReduceSum", "keepdims", parsed(RBF.replace("= 0", "= 1"), **CENTERS)),
     ("Relu", "input 0", parsed("i = Cast<to = 6>(x); y = Relu(i)", out="int32")),
+    ("ReduceSum", "operator", parsed("y = ReduceSum<keepdims = 0>(x, one)", one=np.array([1]))),
+    ("ReduceSum", "operator", lstm(after="y = ReduceSum(h, zero)")),
+    ("ReduceSum", "operator", lstm(after="y = ReduceSum<keepdims = 0>(s, zero)")),
     ("Reshape", "shape", parsed("y = Reshape(x, shape)", IMAGE, shape=np.array([-1, 15]))),
+    ("Resize", "mode", parsed('y = Resize<mode = "linear">(x, , s)', IMAGE, s=TWICE)),
+    ("Resize", "nearest_mode", parsed('y = Resize<nearest_mode = "ceil">(x, , s)', IMAGE, s=TWICE)),
+    ("Resize", "scales", parsed("y = Resize(x, , s)", IMAGE, s=TWICE[::-1])),
     ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS + 1, **TABLE)),
     ("ScatterND", "indices", parsed(SCATTER, IMAGE, zeros=ZEROS, **{**TABLE, "table": TABLE["table"][::-1]})),
     ("ScatterND", "reduction", parsed(SCATTER.replace("ND(", 'ND<reduction = "add">('), IMAGE, zeros=ZEROS, **TABLE)),
@@ -361,6 +396,9 @@ REFUSED = [
     ("Squeeze", "operator", lstm(after="y = Squeeze(s, one)", one=np.array([1]))),
     ("Squeeze", "operator", lstm(after="y = Squeeze(h, one)", one=np.array([1]))),
     ("Transpose", "operator", parsed("y = Transpose<perm = [1, 0]>(x)")),
+    ("Transpose", "operator", lstm(after="q = ReduceSum<keepdims = 0>(s, zero); y = Transpose<perm = [1, 0, 2]>(q)")),
+    ("Transpose", "operator", lstm(after=JOINED, shape=np.array([0, 0, 4]))),
+    ("Transpose", "operator", lstm(after=JOINED.replace("0, 2, 1", "0, 1, 2"), shape=np.array([0, 0, -1]))),
 ]
 
 
@@ -382,7 +420,7 @@ def test_every_refusal_in_the_code_is_tried_above(tmp_path):
             load(saved(model, tmp_path))
         tried.add(caught.value.reason)
     code = set()
-    for name in ("layers.py", "walk.py", "readers.py", "modern_readers.py"):
+    for name in ("layers.py", "walk.py", "branches.py", "readers.py", "modern_readers.py", "recurrent_readers.py"):
         tree = ast.parse((Path(interop.__file__).parent / "onnx" / name).read_text(encoding="utf-8"))
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         reasons = [call.args[1] for call in calls if getattr(call.func, "attr", "") == "refuse"]
@@ -442,9 +480,49 @@ def test_a_connection_table_needs_its_biases(tmp_path):
         load(saved(parsed(SCATTER.replace(", b)", ")"), IMAGE, zeros=ZEROS, **TABLE), tmp_path))
 
 
-def test_a_network_has_one_input_and_one_output(tmp_path):
-    with pytest.raises(ValueError, match="one input and one output"):
-        load(saved(one_node("Add", [ROWS, ROWS]), tmp_path))
+BRANCHED = {
+    "a value by itself": ("y = Mul(x, x)", ROWS, ["mul_1"]),
+    "sums of sums": ("a = Relu(x); b = Add(a, x); y = Add(b, a)", ROWS, ["relu_1", "add_1", "add_2"]),
+    "a SiLU": ("s = Sigmoid(x); a = Mul(x, s); t = Tanh(x); y = Sum(a, t)", ROWS, ["mul_1", "tanh_1", "sum_1"]),
+    "a block in a graph": ("a = Tanh(x); b = Add(a, x); c = Relu(b); y = Concat<axis = 1>(c, b, x)", IMAGE, None),
+    "several": ("a = Identity(x); b = Sigmoid(a); c = Sum(a, b, x); d = Flatten(c); y = Gemm(d, W)", IMAGE, None),
+}
+
+
+@pytest.mark.parametrize("case", BRANCHED)
+def test_branches_become_a_graph(case, tmp_path):
+    body, x, names = BRANCHED[case]
+    model = parsed(body, x, **({"W": normal(90, 5)} if "W" in body else {}))
+    for node in model.graph.node:
+        node.name = node.output[0]
+    path = saved(model, tmp_path)
+    loaded = load(path)
+    assert isinstance(loaded, nn.Graph)
+    assert loaded.input_shape == x.shape[1:]
+    assert names in (None, list(loaded.nodes))
+    (expected,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    np.testing.assert_allclose(run(loaded, x), expected, rtol=0, atol=1e-5)
+
+
+def test_several_inputs_and_outputs_of_others(tmp_path):
+    text = """<ir_version: 8, opset_import: ["": 17]>
+        g (float[N, 6] table, float[N, 3, 6, 5] relu_1) => (float[N, 4] y, float[N, 6] z) {
+        z = Relu(table)
+        f = Flatten(relu_1)
+        j = Concat<axis = 1>(z, f)
+        y = Gemm(j, W)
+    }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.initializer.append(numpy_helper.from_array(normal(96, 4), "W"))
+    model.graph.input[0].name = model.graph.node[0].input[0] = "table.1"
+    path = saved(model, tmp_path)
+    loaded = load(path)
+    assert (loaded.inputs, loaded.input_shape) == (("table_1", "relu_1"), ((6,), (3, 6, 5)))
+    assert loaded.outputs == ("gemm_1", "relu_1_2")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    expected = session.run(None, {"table.1": ROWS[:2], "relu_1": IMAGE[:2]})
+    for got, want in zip(loaded((nn.asarray(ROWS[:2]), nn.asarray(IMAGE[:2]))), expected, strict=True):
+        np.testing.assert_allclose(nn.to_numpy(got), want, rtol=0, atol=1e-5)
 
 
 # files that are none

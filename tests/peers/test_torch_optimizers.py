@@ -178,3 +178,105 @@ def test_clip_grad_norm(measured, dtype, max_norm, scale, seed):
     error = relative_error(model.grads, {key: twin.grad for key, twin in twins.items()})
     measured(f"torch, clip_grad_norm, {dtype}, relative error", error)
     assert error <= bound
+
+
+# what is fixed here is a few settings each, for 20 steps in float64
+
+
+GROUPS = {"0.*": {"lr_factor": 0.1}, "*.b": {"weight_decay": 0.0}}
+OPTIMIZERS = {
+    "SGD": (nn.SGD, torch.optim.SGD, {"lr": 0.05, "weight_decay": 0.1}),
+    "SGD, momentum": (nn.SGD, torch.optim.SGD, {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.1}),
+    "SGD, Nesterov": (nn.SGD, torch.optim.SGD, {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    "Adam": (nn.Adam, torch.optim.Adam, {"lr": 0.05, "weight_decay": 0.1}),
+    "AdamW": (nn.AdamW, torch.optim.AdamW, {"lr": 0.05, "weight_decay": 0.1}),
+    "RMSprop": (nn.RMSprop, torch.optim.RMSprop, {"weight_decay": 0.1}),
+    "RMSprop, centered": (nn.RMSprop, torch.optim.RMSprop, {"lr": 0.05, "alpha": 0.9, "eps": 1e-3, "centered": True}),
+    "RMSprop, both": (nn.RMSprop, torch.optim.RMSprop, {"lr": 0.05, "momentum": 0.9, "centered": True}),
+}
+of_each = pytest.mark.parametrize(("ours", "peer", "settings"), OPTIMIZERS.values(), ids=OPTIMIZERS)
+
+
+def in_groups(parameters: Parameters, lr: float, weight_decay: float = 0.0, **_: float) -> list[dict]:
+    """0.W, 0.b, 1.W and 1.b by GROUPS."""
+    settings = [(0.1 * lr, weight_decay), (0.1 * lr, 0.0), (lr, weight_decay), (lr, 0.0)]
+    return [{"params": [p], "lr": a, "weight_decay": b} for p, (a, b) in zip(parameters, settings, strict=True)]
+
+
+@dtypes
+@pytest.mark.parametrize("name", ["RMSprop", "RMSprop, centered", "RMSprop, both"])
+def test_rmsprop(measured, dtype, name):
+    ours, peer, settings = OPTIMIZERS[name]
+    agree(measured, ours(**settings), lambda p: peer(p, **settings), dtype, 20, 1.0, 0)
+
+
+@of_each
+def test_groups(measured, ours, peer, settings):
+    """Under a schedule, which scales the rates of all of them."""
+    lr, schedule = settings.get("lr", 0.01), nn.StepDecay(settings.get("lr", 0.01), 3, 0.5)
+    agree(
+        measured,
+        ours(**settings | {"lr": schedule}, groups=GROUPS),
+        lambda p: peer(in_groups(p, **{"lr": lr} | settings), **settings),
+        "float64",
+        20,
+        1.0,
+        1,
+        lambda optimizer: lr_scheduler.StepLR(optimizer, 3, 0.5),
+    )
+
+
+@of_each
+def test_frozen_layers(measured, ours, peer, settings):
+    """One that is frozen after 7 steps and trained again after 14, which here needs no bias correction."""
+    rng = np.random.default_rng(2)
+    model, twins = two_models(rng, "float64")
+    optimizer, torch_optimizer = ours(**settings), peer(list(twins.values()), **settings)
+    for step in range(20 if ours not in (nn.Adam, nn.AdamW) else 14):
+        model[0].trainable = step not in range(7, 14)
+        give_gradients(model, twins, rng, 1.0)
+        if not model[0].trainable:
+            twins["0.W"].grad = twins["0.b"].grad = None
+        assert nn.to_numpy(nn.clip_grad_norm(model, 2.0)) == pytest.approx(
+            float(torch.nn.utils.clip_grad_norm_(list(twins.values()), 2.0)), rel=1e-10
+        )
+        optimizer.step(model)
+        torch_optimizer.step()
+        assert not nn.to_numpy(model.flat_grads).any()
+    assert relative_error(model.params, twins) <= 1e-10
+
+
+@pytest.mark.parametrize("settings", [{}, {"pct_start": 0.5, "div_factor": 10.0, "final_div_factor": 100.0}], ids=str)
+def test_one_cycle(settings):
+    def scheduler(optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
+        return lr_scheduler.OneCycleLR(optimizer, 0.3, total_steps=21, cycle_momentum=False, **settings)
+
+    assert_rates(nn.OneCycle(0.3, steps=21, **settings), scheduler, 0.3, 20)
+
+
+def test_warm_up():
+    def scheduler(optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
+        rise = lr_scheduler.LinearLR(optimizer, start_factor=1 / 4, total_iters=3)
+        return lr_scheduler.SequentialLR(optimizer, [rise, lr_scheduler.StepLR(optimizer, 3, 0.5)], [4])
+
+    assert_rates(nn.Warmup(nn.StepDecay(0.3, 3, 0.5), 4), scheduler, 0.3, 20)
+
+
+def test_averaged_parameters():
+    rng = np.random.default_rng(3)
+    model, twins = two_models(rng, "float64")
+    optimizer, ema = nn.SGD(0.1), nn.EMA(model, 0.8)
+    peer = torch.nn.ParameterDict({key.replace(".", "_"): twin for key, twin in twins.items()})
+    torch_optimizer = torch.optim.SGD(peer.values(), 0.1)
+    averaged = torch.optim.swa_utils.AveragedModel(peer, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.8))
+    averaged.update_parameters(peer)
+    for _ in range(20):
+        give_gradients(model, twins, rng, 1.0)
+        optimizer.step(model)
+        torch_optimizer.step()
+        ema.update()
+        averaged.update_parameters(peer)
+    want = {key: averaged.module[key.replace(".", "_")] for key in twins}
+    with ema.averaged():
+        assert relative_error(model.params, want) <= 1e-10
+    assert relative_error(model.params, twins) <= 1e-10

@@ -1,6 +1,7 @@
 """The errors that are planted in equations: in ``layers``, ``models`` and ``training``."""
 
 from planted.in_modern import MODERN
+from planted.in_resizing import RESIZING
 from planted.planting import Mutation
 
 RNN = "W_x W_h b input"
@@ -380,6 +381,17 @@ LAYERS = [
         "input",
     ),
     Mutation("layers.losses.elementwise.BinaryCrossEntropy", "yes = o > 0", "yes = o < 0", "the other answer", "input"),
+    # several arrays
+    Mutation("layers.modern.joins._summed", "dy.sum(axes", "dy.mean(axes", "mean for a sum", "input[1]", "Add"),
+    Mutation("layers.modern.joins.Add", "for x_k in x)", "for x_k in x[:1] * len(x))", "the first's shape", "input[1]"),
+    Mutation("layers.modern.joins.Multiply", "x[k + 1 :]", "x[k + 2 :]", "a factor left out", "input[0] input[1]"),
+    Mutation(
+        "layers.modern.joins.Concat",
+        "xp.split(dy, ends",
+        "xp.split(dy[::-1], ends",
+        "another sample's",
+        "input[0] input[1] input[2]",
+    ),
     # layers made of layers
     Mutation(
         "layers.residual.Residual",
@@ -390,17 +402,41 @@ LAYERS = [
     ),
     Mutation(
         "layers.residual.Residual",
-        " or (part is not None and part.dtype is not None)",
+        " or (part is not None and part.learns)",
         "",
         "no gradients as the first layer in training",
         "body.0.W body.0.b body.W body.b shortcut.W shortcut.b",
+    ),
+    Mutation(
+        "models.graph.in_order",
+        "gradients[read] + d if read in gradients else d",
+        "d",
+        "the gradient of one reader for that of all",
+        "a.W a.b input input[0]",
+        "Graph",
+    ),
+    Mutation(
+        "models.graph.in_order",
+        "reversed(steps)",
+        "steps",
+        "not in reverse",
+        "a.W a.b c.W c.b r.W_x r.W_h r.b input input[0] input[1]",
+        "Graph",
+    ),
+    Mutation(
+        "models.graph.in_order",
+        " or layer.learns",
+        "",
+        "no gradients in training",
+        "a.W a.b c.W c.b r.W_x r.W_h r.b",
+        "Graph",
     ),
     Mutation(
         "models.sequential.in_a_row",
         "reversed(steps)",
         "reversed(steps[1:])",
         "first layer left out",
-        "0.W 0.b input",
+        "0.W 0.W_x 0.W_h 0.b input",
         "Sequential",
     ),
     Mutation(
@@ -424,7 +460,15 @@ LAYERS = [
         "self._checked(y, backward)",
         "self._checked(y, lambda dy: backward(dy[::-1]))",
         "another sample's",
-        "0.W 0.b 2.W 2.b input",
+        "0.W 0.W_x 0.W_h 0.b 1.W 1.b 2.W 2.b input",
+    ),
+    Mutation(
+        "models.sequential.in_a_row",
+        'dy = without_padding("Sequential", dy, lengths)',
+        "pass",
+        "gradient of the padding",
+        "1.b",
+        "Sequential",
     ),
 ]
 
@@ -515,6 +559,21 @@ RECURRENT = [
         "the cell's gradient for the output's",
         "input",
         "LSTM from a state",
+    ),
+    Mutation(
+        "layers.modern.bidirectional.Bidirectional",
+        "R(dy_g) if sequences else dy_g",
+        "dy_g",
+        "steps in their first order",
+        "reverse.W_x reverse.W_h reverse.b input",
+    ),
+    Mutation("layers.modern.bidirectional.Bidirectional", "R(dx_g)", "dx_g", "steps in reverse", "input"),
+    Mutation(
+        "layers.modern.bidirectional.Bidirectional",
+        "dy[..., :H], dy[..., H:]",
+        "dy[..., H:], dy[..., :H]",
+        "the other direction's",
+        "forward.W_x forward.W_h forward.b reverse.W_x reverse.W_h reverse.b input",
     ),
     # Elman's step
     Mutation("layers.rnn.elman_step", " * (1 - h_t * h_t)", "", "1 - h^2 forgotten", RNN, "RNN in three steps"),
@@ -630,7 +689,7 @@ RECURRENT = [
     ),
 ]
 
-EQUATIONS = [*LAYERS, *MODERN, *RECURRENT]
+EQUATIONS = [*LAYERS, *MODERN, *RESIZING, *RECURRENT]
 """Found by gradcheck."""
 
 SLICES = [
@@ -671,5 +730,10 @@ UPDATES = [
     Mutation("training.adam.adam", "g.fill(0)", "pass", "gradient kept", "g"),
     Mutation("training.adam.adam", "p *= shrink", "pass", "decay of AdamW forgotten", "p"),
     Mutation("training.adam.adam", "p *= shrink", "p *= 2 - shrink", "growth for decay", "p"),
+    Mutation("training.rmsprop.rmsprop", "v - m * m", "v", "mean not subtracted", "p v m b"),
+    Mutation("training.rmsprop.rmsprop", "b *= momentum", "b *= alpha", "the other rate", "p v m b"),
+    Mutation(
+        "training.rmsprop.rmsprop", "xp.sqrt(spread) + eps", "xp.sqrt(spread + eps)", "eps under the root", "p v m b"
+    ),
 ]
 """Found by a comparison with loops over single elements."""

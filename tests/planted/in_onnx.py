@@ -6,6 +6,7 @@ BACKEND, LOAD, HOSTILE = "peers/test_onnx_backend.py", "peers/test_onnx_load.py"
 WRONG_VALUE = f"{HOSTILE}::test_a_value_that_the_operator_does_not_allow"
 WRONG_SHAPE = f"{HOSTILE}::test_weights_of_other_shapes_than_the_operator_has"
 REFUSED = f"{LOAD}::test_what_is_refused_is_named"
+GRAPH = "peers/test_onnx_roundtrip.py::test_roundtrip[Graph-float32]"
 FOREIGN = f"{LOAD}::test_models_that_others_wrote"
 
 # fmt: off
@@ -39,6 +40,9 @@ ONNX = [
     Mutation(
         "interop.onnx.layers.recurrent", "value.shape != shape:", "False:", "takes any shape",
         WRONG_SHAPE,
+    ),
+    Mutation(
+        "interop.onnx.recurrent_readers._joins", "given == shape", "True", "joins directions in any shape", REFUSED,
     ),
     Mutation(
         "interop.onnx.walk.Reader", "value.ndim not in axes or", "", "takes weights of any rank", WRONG_SHAPE,
@@ -79,6 +83,14 @@ ONNX = [
         "runs past a branch", REFUSED,
     ),
     # readings
+    Mutation(
+        "interop.onnx.branches._rows", "and uses[u] == 1", "", "hides a value that another node reads",
+        f"{HOSTILE}::test_a_value_between_the_layers",
+    ),
+    Mutation(
+        "interop.onnx.walk.Reader", "not self.graph.from_xpnn or any", "True or any", "takes every sum for a block",
+        GRAPH,
+    ),
     Mutation(
         "interop.onnx.graph._graph", 'elif node.op == "Identity"', "elif False", "has no constants behind Identity",
         FOREIGN,

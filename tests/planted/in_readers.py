@@ -80,5 +80,5 @@ READERS = [
     Mutation("cli.streams.Output", '"backslashreplace"', '"strict"', "an error", f"{STREAMS}::encoded"),
     Mutation("cli.streams.Output", ", False\n", ", True\n", "it is tried again", f"{STREAMS}::after_an_error"),
     Mutation("training.progress.say", "(OSError, ValueError)", "OSError", "a closed stream", f"{PROGRESS}::goes_on"),
-    Mutation("training.progress.progress", "sys.stderr is None or ", "", "no stream", f"{PROGRESS}::goes_on"),
+    Mutation("training.progress.bar_of", "sys.stderr is None or ", "", "no stream", f"{PROGRESS}::goes_on"),
 ]

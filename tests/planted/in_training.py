@@ -3,6 +3,7 @@
 from .planting import Mutation
 
 DATA, INPUTS, SCORE = "backend.shared.data", "training/test_inputs.py", "training/test_score.py"
+SOURCES, CALLBACKS = "training/test_sources.py", "training/test_callbacks.py"
 
 TRAINING = [
     Mutation(f"{DATA}.not_finite", "of.isfinite(array[start", "~of.isinf(array[start", "NaN is none", INPUTS),
@@ -30,6 +31,16 @@ TRAINING = [
     Mutation("training.sources.InMemory", "if 1 in (batch_size, samples % batch_size)", "if 0", "one left", INPUTS),
     Mutation("training.inputs.check_arrays", 'y = y.view("uint8")', "pass", "truth values stay such", INPUTS),
     Mutation("training.columns.numbers", "array.tolist()", "array, float", "texts become numbers", INPUTS),
+    Mutation("training.inputs.check_arrays", "len(array) != len(arrays[0])", "False", "takes any length", SOURCES),
+    Mutation("training.inputs._checked_weights", "weights.min() < 0", "False", "takes weights below 0", SOURCES),
+    Mutation("training.inputs._as_outputs", "y = y[..., None]", "pass", "broadcasts targets", SOURCES),
+    Mutation("training.steps.training_step", "doutputs * weight", "doutputs * 1", "small batches weigh more", SOURCES),
+    Mutation("training.sources.Source", "-(-self.samples // batch_size)", "self.samples // batch_size + 1", "a step more", CALLBACKS),
+    Mutation("training.sources.Source", "skip, full))", "skip, None))", "keeps the last batch", SOURCES),
+    Mutation("training.sources.Stream", "chain([first], batches)", "batches", "loses the first batch", SOURCES),
+    Mutation("training.columns.Lazy", "result[order] = read", "result[...] = read", "mixes the rows up", SOURCES),
+    Mutation("training.metrics.Metrics", "(y >= 0) & (w > 0)", "(y >= 0)", "counts the padding", SOURCES),
+    Mutation("training.monitors.EarlyStopping", "flat_params.copy()", "flat_params", "keeps no copy", CALLBACKS),
     Mutation("layers.batchnorm._BatchNorm", "rehearsing() or ", "", "met in the last step alone", INPUTS),
     Mutation(
         "training.checkpoint._keep_finite", "if not spoilt:", "if True:",

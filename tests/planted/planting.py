@@ -149,7 +149,7 @@ def wrong_rows(name: str) -> tuple[set[str], set[str]]:
     for case in cases_of(name):
         try:
             rows = nn.gradcheck(case.layer, case.x, **case.options).rows
-        except (ValueError, IndexError, AttributeError):
+        except (ValueError, TypeError, IndexError, AttributeError):
             continue  # shapes no longer fit, or a gradient is missing; another case must show wrong values
         wrong = [row for row in rows if not row.ok]
         failing |= {f"{row.path}.{row.parameter}".lstrip(".") for row in wrong}

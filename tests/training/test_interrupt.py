@@ -119,7 +119,7 @@ def test_an_interrupted_run_goes_on_within_the_epoch_to_the_same_bits(at, blobs,
 
 
 def test_a_generator_s_shuffle_is_not_there_again_so_the_epoch_begins_anew(blobs, sigint):
-    model, optimizer = signalling(at=4)  # the first is the look ahead's
+    model, optimizer = signalling(at=5)  # the first two look ahead
     rng = np.random.default_rng(0)
     history = trained(model, blobs, optimizer, rng=rng)
     assert trained(model, blobs, optimizer, rng=rng, history=history)[0]["epoch"] == 1
@@ -136,7 +136,7 @@ def test_the_progress_of_an_epoch_that_goes_on(blobs, sigint, monkeypatch):
             bars.append((steps, initial))
 
     monkeypatch.setattr("tqdm.tqdm", Bar)
-    model, optimizer = signalling(at=4)  # the first is the look ahead's
+    model, optimizer = signalling(at=5)  # the first two look ahead
     history = trained(model, blobs, optimizer, verbose=True)
     trained(model, blobs, optimizer, verbose=True, history=history)
     assert bars == [(6, 0), (6, 3), (6, 0), (6, 0)]

@@ -123,6 +123,9 @@ class TestOptimizers:
             lambda: nn.AdamW(0.1, weight_decay=np.nan),
             lambda: nn.Adam(0.1, betas=(1.0, 0.9)),
             lambda: nn.Adam(0.1, betas=(0.9,)),
+            lambda: nn.RMSprop(alpha=1.0),
+            lambda: nn.RMSprop(momentum=-1),
+            lambda: nn.RMSprop(eps=0),
             lambda: nn.clip_grad_norm(nn.Dense(1, 1), 0),
         ],
     )

@@ -11,6 +11,10 @@ def test_schedules(run):
     assert [cosine(k) for k in (0, 1, 2, 6, 10, 11)] == pytest.approx([0.1, 0.2, 0.2, 0.1, 0, 0])
     step = nn.StepDecay(1.0, every=3, factor=0.5)
     assert [step(k) for k in (0, 2, 3, 6)] == [1, 1, 0.5, 0.25]
+    one_cycle = nn.OneCycle(1.0, steps=11, pct_start=0.5, div_factor=10, final_div_factor=10)
+    assert [one_cycle(k) for k in (0, 10, 11, 99)] == pytest.approx([0.1, 0.01, 0.01, 0.01])
+    assert [nn.Warmup(0.2, 2)(k) for k in (0, 1, 9)] == [0.1, 0.2, 0.2]
+    assert nn.Warmup(nn.CosineDecay(0.2, 8), 2)(5) == cosine(5)
     assert run(nn.SGD(nn.StepDecay(0.1, every=1, factor=0.1)), 2) == pytest.approx([1.8, 1.8 * 0.99])
 
 
@@ -33,7 +37,17 @@ def test_a_rate_that_is_no_number(rate):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: nn.CosineDecay(0.1, 0), lambda: nn.CosineDecay(np.nan, 5), lambda: nn.StepDecay(0.1, 0)]
+    "make",
+    [
+        lambda: nn.CosineDecay(0.1, 0),
+        lambda: nn.CosineDecay(np.nan, 5),
+        lambda: nn.StepDecay(0.1, 0),
+        lambda: nn.OneCycle(0, 10),
+        lambda: nn.OneCycle(0.1, 3),
+        lambda: nn.OneCycle(0.1, 10, div_factor=0.5),
+        lambda: nn.Warmup(0.1, 0),
+        lambda: nn.Warmup(-1.0, 5),
+    ],
 )
 def test_wrong_settings(make):
     with pytest.raises(ValueError, match="expected"):

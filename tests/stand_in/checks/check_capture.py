@@ -403,6 +403,8 @@ OPTIMIZERS: dict[str, Callable[[], nn.Optimizer]] = {
     "momentum": lambda: nn.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
     "Adam": lambda: nn.Adam(nn.CosineDecay(0.1, 30, warmup=4), weight_decay=0.01),
     "AdamW": lambda: nn.AdamW(nn.CosineDecay(0.1, 30)),
+    "RMSprop": lambda: nn.RMSprop(nn.OneCycle(0.1, 30), momentum=0.9, centered=True),
+    "groups": lambda: nn.AdamW(nn.CosineDecay(0.1, 30), groups={"0.*": {"lr_factor": 0.1}, "*.b": {"weight_decay": 0}}),
 }
 
 
@@ -410,6 +412,16 @@ OPTIMIZERS: dict[str, Callable[[], nn.Optimizer]] = {
 def test_every_optimiser_over_20_steps_and_more(monkeypatch, name):
     step, _ = compare(monkeypatch, "MLP", OPTIMIZERS[name], epochs=10)
     assert step.graph is not None
+
+
+def test_a_layer_that_is_trained_from_the_third_epoch_on(monkeypatch):
+    step, _ = compare(monkeypatch, "MLP", lambda: nn.SGD(0.1, 0.9), epochs=6, callbacks=[Thaw()])
+    assert step.graph is not None
+
+
+class Thaw(nn.Callback):
+    def on_epoch_begin(self, epoch):
+        self.model[0].trainable = epoch > 2
 
 
 def test_dropout_falls_back_and_draws_the_same_masks(monkeypatch):

@@ -1,0 +1,100 @@
+"""From an ONNX graph that branches and joins to a :class:`Graph`."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from ... import models
+from ...layers import Add, Concat, Layer, Multiply
+from .layers import check_elementwise
+from .node import Node
+from .walk import Reader
+
+Read = tuple[Node, Layer, list[str]]
+"""A value's node, the layer that ends there, and the values that it reads."""
+
+
+def as_graph(reader: Reader) -> models.Graph:
+    """Each layer as a node; of a Graph that xpnn wrote, the nodes that it had."""
+    graph, read = reader.graph, _read(reader)
+    names = {name: re.sub("[./]", "_", name) for name in graph.inputs}
+    taken, count = set(names.values()), Counter[str]()
+    nodes: dict[str, Layer | tuple[Layer | str, ...]] = {}
+    for row in _rows(reader, read):
+        (node, layer, reads), path = read[row[0]], reader.path(read[row[0]][0])
+        if len(row) > 1 or len(path) == 1:
+            name, layer = path[0], reader.compose([(reader.path(read[value][0]), read[value][1]) for value in row], 1)
+        else:
+            count[node.op] += 1
+            name = "_".join(path) or f"{node.op.lower()}_{count[node.op]}"
+        while name in taken:
+            name += f"_{len(taken)}"
+        taken.add(name)
+        names[row[-1]] = name
+        nodes[name] = (layer, *(names[value] for value in reads))
+    outputs = [names[reader.origin(value)] for value in graph.outputs]
+    return models.Graph(nodes, [names[value] for value in graph.inputs], outputs, input_shape=_shapes(reader))
+
+
+def _rows(reader: Reader, read: dict[str, Read]) -> Iterator[list[str]]:
+    """The values of each node: those below one name that xpnn wrote if they are in a row, else one by one."""
+    uses = Counter(value for _, _, reads in read.values() for value in reads)
+    uses += Counter(map(reader.origin, reader.graph.outputs))
+    groups: dict[str, list[str]] = {}
+    for value, (node, _, _) in read.items():
+        groups.setdefault(next(iter(reader.path(node)), value), []).append(value)
+    for values in groups.values():
+        in_a_row = all(read[v][2] == [u] and uses[u] == 1 for u, v in pairwise(values))
+        yield from [values] if in_a_row else ([value] for value in values)
+
+
+def _read(reader: Reader) -> dict[str, Read]:
+    """What computes each value, in the order of the file, from the outputs back to the inputs."""
+    read: dict[str, Read] = {}
+    uses = Counter(name for node in reader.graph.nodes for name in node.inputs)
+    todo = [reader.origin(value) for value in reader.graph.outputs]
+    while todo:
+        value = todo.pop()
+        if value in read or value in reader.graph.inputs:
+            continue
+        node = reader.producer(value)
+        if reader.joins(node) and not (reader.graph.from_xpnn and reader.is_block(node)):
+            layer, reads = _join(reader, node, uses)
+        else:
+            layer, end = reader.layer(node, value)
+            reads = [end]
+        read[value] = node, layer, [reader.origin(name) for name in reads]
+        todo += read[value][2]
+    return dict(sorted(read.items(), key=lambda item: reader.position(item[0])))
+
+
+def _join(reader: Reader, node: Node, uses: Counter[str]) -> tuple[Layer, list[str]]:
+    """The layer that joins the node's inputs, and what it reads: of several nodes that xpnn wrote for it, all."""
+    layer: Layer
+    if node.op == "Concat":
+        axis = node.options("axis").axis
+        if axis == 0:
+            node.refuse("axis", "xpnn joins along another axis than the batch's", axis)
+        layer = Concat(axis)
+    else:
+        check_elementwise(node)
+        layer = Multiply() if node.op == "Mul" else Add()
+    reads, path = [*reversed(node.inputs)], reader.path(node)
+    before = reader.producers.get(reads[-1])
+    while path and before and before.op == node.op != "Concat" and reader.path(before) == path and uses[reads[-1]] == 1:
+        reads[-1:] = reversed(before.inputs)
+        before = reader.producers.get(reads[-1])
+    for index, name in enumerate(reads):
+        if not reader.depends(name):
+            node.refuse(f"input {index}", "xpnn joins values that depend on the model's input")
+        reader.check_input(node, layer, name)
+    if len({reader.ranks[name] for name in reads if name in reader.ranks}) > 1:
+        node.refuse("inputs", "xpnn joins arrays of the same number of axes")
+    return layer, reads[::-1]
+
+
+def _shapes(reader: Reader) -> tuple[object, ...] | None:
+    """Of one sample of each input, if the file tells them."""
+    shapes = [reader.sample_shape(name) for name in reader.graph.inputs]
+    return None if None in shapes else tuple(shapes) if len(shapes) > 1 else shapes[0]

@@ -1,0 +1,264 @@
+"""Layers in a graph: networks that branch and join, with several inputs and outputs."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..backend import Array, xp
+from ..layers import Backward, Composite, Embedding, Layer
+from ..layers.base import several
+from ..layers.lengths import Lengths, without_padding
+from ..layers.parameters import vector_of
+from .plan import Plan
+from .table import summarised
+
+Node: TypeAlias = tuple[Layer, *tuple[str, ...]]
+"""A layer and the names of what it reads."""
+
+Spans: TypeAlias = dict[str, Lengths | None]
+"""The lengths of each value's sequences, None for one without them."""
+
+
+def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = None) -> tuple[Any, Backward]:
+    """What a node gives, all nodes that read it read; on the way back, their gradients for it are summed."""
+    (graph,) = graphs
+    steps: list[tuple[str, Sequence[str], Backward]] = []
+    needed = dict.fromkeys(graph.inputs, needs_dx)
+
+    def differentiated(name: str, layer: Layer, x: Any, options: dict[str, Any]) -> Array:
+        reads = graph.nodes[name][1:]
+        needs = any(needed[read] for read in reads)
+        y, step = layer.forward(x, needs, **options)
+        needed[name] = needs or layer.learns  # before the first parameters that are trained no gradient is needed
+        if needed[name]:
+            steps.append((name, [read if needed[read] else "" for read in reads] if needs else [], step))
+        return y
+
+    def backward(dy: Any) -> Any:
+        gradients: dict[str, Any] = dict(zip(graph.outputs, graph.padded(dy, spans), strict=True))
+        for name, reads, step in reversed(steps):
+            if name in gradients:  # else no gradient goes through the nodes that read it
+                dx = several(step(gradients.pop(name)))
+                for read, d in zip(reads, dx, strict=bool(reads)):
+                    if read and d is not None:
+                        gradients[read] = gradients[read] + d if read in gradients else d
+        of_inputs = tuple(gradients.get(name) for name in graph.inputs)
+        return of_inputs if graph.joins else of_inputs[0]
+
+    y, spans = graph.run(x, lengths, differentiated)
+    return y, backward
+
+
+def inferred_in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = None) -> tuple[Any, Backward]:
+    """The same for inference, without backward."""
+    (graph,) = graphs
+
+    def inferred(name: str, layer: Layer, x: Any, options: dict[str, Any]) -> Array:
+        return layer(x, **options)
+
+    return graph.run(x, lengths, inferred)[0], several
+
+
+class Graph(Composite):
+    """Named layers, each of which reads inputs and layers above it; several may read the same one::
+
+        y_n      = f_n(y_a, y_b, ...)                  of each node n in order, which reads a, b, ...
+        dE/dy_a  = sum_n (dy_n/dy_a)^T dE/dy_n         over all nodes n that read a, in reverse
+
+    Args:
+        nodes: name -> layer, which reads the node above it, or as the first one all inputs; or
+            name -> (layer, *names of what it reads). A layer that joins several, such as :class:`Add`, gets the tuple
+            of their arrays. The nodes run in this order.
+        inputs: the input's name; or the names of several, and x is the tuple of their arrays, or a dict of them.
+        outputs: the name of the node that is the output, by default the last one; or of several, and y and dE/dy are
+            tuples.
+        input_shape: of one sample, for :meth:`summary`; of several inputs, a tuple of shapes.
+
+    ``params``, ``grads`` and ``buffers`` have each node's entries under its name, as ``"conv.W"``. Backward returns
+    dE/dx, of several inputs a tuple, with None for those of integers.
+
+    Raises:
+        TypeError: a node is not a layer, or reads several inputs with a layer that takes one, or the reverse.
+        ValueError: a name is unknown, not above its reader, given twice or never read.
+
+    >>> model = Graph({
+    ...     "wide": Dense(4, 8),  # reads x
+    ...     "act": ReLU(),  # reads wide
+    ...     "deep": Dense(8, 8),
+    ...     "sum": (Add(), "deep", "wide"),
+    ... })
+    >>> model(asarray(np.ones((2, 4)))).shape
+    (2, 8)
+    """
+
+    takes_lengths = Composite.takes_lengths
+    keeps_steps = Composite.keeps_steps
+    _plan: Plan | None = None
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Layer | tuple[Layer | str, ...]],
+        inputs: str | Sequence[str] = "x",
+        outputs: str | Sequence[str] | None = None,
+        *,
+        input_shape: tuple[Any, ...] | None = None,
+    ) -> None:
+        if not nodes:
+            raise ValueError("Graph: expected at least one node")
+        outputs = list(nodes)[-1] if outputs is None else outputs
+        self.inputs: tuple[str, ...] = (inputs,) if isinstance(inputs, str) else tuple(inputs)
+        self.outputs: tuple[str, ...] = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+        self.nodes: dict[str, Node] = {}
+        self.input_shape = input_shape
+        above = self.inputs
+        for name, node in nodes.items():
+            layer, *reads = node if isinstance(node, tuple) else (node, *above)
+            self.nodes[name] = _node(name, layer, reads)
+            above = (name,)
+        _check_names(self)
+        if any(leaf.params and vector_of(leaf.params) is None for _, leaf in self.leaves()):
+            self.gather()  # layers of another network stay there until this one's flat vectors are used
+
+    @property
+    def separable(self) -> bool:  # type: ignore[override]
+        return len(self.outputs) == 1 and all(layer.separable for _, layer in self.children())
+
+    @property
+    def joins(self) -> bool:  # type: ignore[override]
+        return len(self.inputs) > 1
+
+    def forward(self, x: Any, needs_dx: bool = True, lengths: Any = None) -> tuple[Any, Backward]:
+        """As :meth:`Layer.forward`; of several inputs, ``lengths`` may be a tuple, with None for one without steps."""
+        y, backward = self._planned().run(in_order, x, needs_dx, lengths)
+        return y, self._checked(y, backward)
+
+    def __call__(self, x: Any, lengths: Any = None) -> Any:
+        return self._planned().run(inferred_in_order, x, False, lengths)[0]
+
+    def run(self, x: Any, lengths: Any, call: Callable[[str, Layer, Any, dict[str, Any]], Array]) -> tuple[Any, Spans]:
+        """The output or outputs, each node's by ``call(name, layer, what it reads, options)``; the lengths of all."""
+        values = self._named(x)
+        each = lengths if self.joins and isinstance(lengths, tuple) else (lengths,) * len(self.inputs)
+        spans: Spans = dict(zip(self.inputs, each, strict=True))
+        last = {read: name for name, (_, *reads) in self.nodes.items() for read in reads}
+        for name, (layer, *reads) in self.nodes.items():
+            arrays = tuple(values[read] for read in reads)
+            x = arrays if layer.joins else arrays[0]
+            options, spans[name] = layer.with_lengths(x, _common(name, [spans[read] for read in reads]))
+            values[name] = call(name, layer, x, options)
+            for read in reads:
+                if last[read] == name and read not in self.outputs:
+                    values.pop(read, None)  # nothing reads it any more
+        outputs = self.padded(tuple(values[name] for name in self.outputs), spans)
+        return outputs if len(outputs) > 1 else outputs[0], spans
+
+    def padded(self, ys: Any, spans: Spans) -> tuple[Array, ...]:
+        """The outputs, or their gradients, with 0 after each sequence's end."""
+        return tuple(without_padding(self, y, spans[name]) for name, y in zip(self.outputs, several(ys), strict=True))
+
+    def plan(self, batch_size: int = 64, input_shape: tuple[Any, ...] | None = None) -> str:
+        """As :meth:`Sequential.plan`. Layers are fused within a Sequential, which may be a node."""
+        shape = None if self.joins else input_shape or self.input_shape
+        return self._planned().told(self, self.children(), batch_size, shape)
+
+    def children(self) -> Iterator[tuple[str, Layer]]:
+        for name, (layer, *_) in self.nodes.items():
+            yield name, layer
+
+    def summary(self, input_shape: tuple[Any, ...] | None = None) -> str:
+        """A table of the nodes, what they read, their output shapes (N is the batch) and numbers of parameters.
+
+        Args:
+            input_shape: of one sample; of several inputs, a tuple of shapes; by default the model's own. Without
+                either the shapes are omitted.
+        """
+        shape, ys = input_shape or self.input_shape, dict[str, Any].fromkeys(self.nodes)
+        if shape is not None:
+            pairs = zip(self.inputs, shape if self.joins else (shape,), strict=True)
+            x = tuple(xp.zeros((1, *sample), dtype=self._input_dtype(name)) for name, sample in pairs)
+
+            def noted(name: str, layer: Layer, x: Any, options: dict[str, Any]) -> Any:
+                ys[name] = layer(x)
+                return ys[name]
+
+            self.run(x, None, noted)
+        reads = [", ".join(reads) for _, *reads in self.nodes.values()]
+        return summarised(self, [(name, layer, ys[name]) for name, layer in self.children()], reads)
+
+    def __getitem__(self, name: str) -> Layer:
+        """The layer of a node."""
+        return self.nodes[name][0]
+
+    def _planned(self) -> Plan:
+        self._plan = self._plan or Plan([self])
+        return self._plan
+
+    def _named(self, x: Any) -> dict[str, Array]:
+        """The arrays of the inputs by name."""
+        given = x if isinstance(x, Mapping) else dict(enumerate(x if isinstance(x, list) else several(x)))
+        if given.keys() not in (set(self.inputs), set(range(len(self.inputs)))):
+            expected = f"{len(self.inputs)} arrays, of {', '.join(self.inputs)}" if self.joins else "one array"
+            got = ", ".join(map(repr, given)) if isinstance(x, Mapping) else len(given)
+            raise ValueError(f"Graph: expected {expected}, got {got}")
+        return {name: given[name] if name in given else given[i] for i, name in enumerate(self.inputs)}
+
+    def _input_dtype(self, name: str) -> Any:
+        """int64 of an input that an Embedding reads, else the parameters' dtype."""
+        first = next(layer for layer, *reads in self.nodes.values() if name in reads)
+        symbols = isinstance(next(leaf for _, leaf in first.leaves()), Embedding)
+        return "int64" if symbols else self.dtype or "float32"
+
+    def _arguments(self) -> str:
+        return f"{self.nodes}, inputs={self.inputs}, outputs={self.outputs}"
+
+
+def _check_names(graph: Graph) -> None:
+    """Raise unless every name is one, known where it is read, and read somewhere."""
+    names = [*graph.inputs, *graph.nodes]
+    for name in names:
+        if not isinstance(name, str) or not name or "." in name or "/" in name:
+            raise ValueError(f"Graph: expected names without '.' and '/', which stand in paths, got {name!r}")
+    for what, given in (("inputs and nodes", names), ("outputs", graph.outputs)):
+        if twice := [name for name, count in Counter(given).items() if count > 1]:
+            raise ValueError(f"Graph: expected different names of {what}, got {twice[0]!r} twice")
+    above = set(graph.inputs)
+    for name, (_, *reads) in graph.nodes.items():
+        for read in reads:
+            if read not in above:
+                known = "the nodes run in their order, so a node reads inputs and nodes above it, and never in a cycle"
+                why = f"does not stand above it: {known}" if read in graph.nodes else f"is none of {sorted(above)}"
+                raise ValueError(f"Graph: {name!r} reads {read!r}, which {why}")
+        above.add(name)
+    for name in graph.outputs:
+        if name not in graph.nodes:
+            raise ValueError(f"Graph: expected outputs among the nodes {list(graph.nodes)}, got {name!r}")
+    read_somewhere = {read for _, *reads in graph.nodes.values() for read in reads}
+    if unread := [name for name in names if name not in read_somewhere.union(graph.outputs)]:
+        raise ValueError(
+            f"Graph: nothing reads {unread[0]!r}, and it is no output: leave it out, or name it in outputs"
+        )
+
+
+def _node(name: str, layer: Any, reads: Sequence[Any]) -> Node:
+    """The node; an error unless its layer takes as many arrays as it reads, and gives one."""
+    if not isinstance(layer, Layer):
+        raise TypeError(f"Graph: expected a layer in the node {name!r}, got {type(layer).__name__}")
+    if isinstance(layer, Graph) and len(layer.outputs) > 1:
+        raise TypeError(f"Graph: expected one output of the node {name!r}, got the outputs {layer.outputs}")
+    if isinstance(layer, Graph):
+        takes, fits = f"{len(layer.inputs)}", len(reads) == len(layer.inputs)
+    else:
+        takes, fits = ("two or more", len(reads) > 1) if layer.joins else ("one", len(reads) == 1)
+    if not fits:
+        raise TypeError(f"Graph: {name!r} reads {len(reads)} ({', '.join(map(str, reads))}), but {layer} takes {takes}")
+    return layer, *reads
+
+
+def _common(name: str, lengths: Sequence[Lengths | None]) -> Lengths | None:
+    """The lengths of all that a node reads; None if it reads no sequences."""
+    given = [one for one in lengths if one is not None]
+    if any(not np.array_equal(one, given[0]) for one in given):
+        raise ValueError(f"Graph: expected sequences of the same lengths in {name!r}, got {given}")
+    return given[0] if given else None

@@ -1,0 +1,21 @@
+"""Errors planted where sequences of different lengths are handled; ``fails`` names the file whose tests find each."""
+
+from .planting import Mutation
+
+ON_THE_WAY, ALONE, DATA = "layers/test_lengths.py", "models/test_sequences.py", "data/test_sequences.py"
+
+SEQUENCES = [
+    Mutation("layers.base.Layer", "(x.ndim > 2 or", "(True or", "Softmax over the steps", ON_THE_WAY),
+    Mutation("layers.base.Layer", "lengths if self.keeps_steps", "lengths if True", "lengths of no steps", ON_THE_WAY),
+    Mutation(
+        "layers.residual.Residual", "without_padding(self, dy, kept)", "dy", "reads padding's gradient", ON_THE_WAY
+    ),
+    Mutation("models.sequential.inferred_in_a_row", ", **options)", ")", "infers without lengths", ALONE),
+    Mutation(
+        "layers.modern.bidirectional.reversal", "np.where(t < ends, ends - 1 - t, t)", "T - 1 - t + 0 * ends",
+        "begins with the padding", ALONE,
+    ),
+    Mutation("data.sequences.bucketed", "lengths * rng", "0 * lengths + rng", "batches of any lengths", DATA),
+    Mutation("data.sequences.bucketed", "rng.permutation(len(batches))", "range(len(batches))", "in order", DATA),
+]  # fmt: skip
+"""What is planted, each for the tests of one file."""

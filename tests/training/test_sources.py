@@ -1,0 +1,325 @@
+"""Where batches come from: the same samples, given in any way, train the same network."""
+
+import threading
+from collections import UserList
+
+import numpy as np
+import pytest
+from border import parameters
+
+import xpnn as nn
+from xpnn.data.reader import read_ahead
+
+N = 40
+
+
+@pytest.fixture
+def data(rng):
+    return rng.standard_normal((N, 4)).astype("float32"), rng.integers(0, 3, N)
+
+
+def fitted(*given, model=None, **options):
+    """The parameters after two epochs, and the history."""
+    model = model or nn.MLP((4, 5, 3), rng=0)
+    history = nn.fit(model, *given, epochs=2, verbose=False, **({"batch_size": 16} | options))
+    return parameters(model), history
+
+
+class Rows:
+    """What a file of arrays offers: a shape, and rows by ascending indices."""
+
+    def __init__(self, array):
+        self._array, self.shape = array, array.shape
+
+    def __len__(self):
+        return len(self._array)
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice) or (np.diff(rows) > 0).all()
+        return self._array[rows]
+
+
+class Tensor:
+    """A tensor of another library, on the host."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._array, dtype)
+
+
+def mapped(array, folder):
+    np.save(folder / "x.npy", array)
+    return np.load(folder / "x.npy", mmap_mode="r")
+
+
+def sparse(array, folder):
+    return pytest.importorskip("scipy.sparse").csr_matrix(array)
+
+
+BY_ROWS = {
+    "rows of a file": lambda array, folder: Rows(array),
+    "a memory map": mapped,
+    "a sparse matrix": sparse,
+    "a tensor": lambda array, folder: Tensor(array),
+    "float16": lambda array, folder: array.astype("float16").astype("float64"),
+}
+
+
+@pytest.mark.parametrize("form", BY_ROWS)
+def test_the_same_rows_train_the_same_network(data, form, tmp_path):
+    x = data[0].astype("float16").astype("float32")
+    given, model = BY_ROWS[form](x, tmp_path), nn.MLP((4, 5, 3), rng=0)
+    np.testing.assert_array_equal(fitted(given, data[1])[0], fitted(x, data[1])[0])
+    np.testing.assert_array_equal(nn.predict(model, given), nn.predict(model, x))
+    assert nn.evaluate(model, given, data[1]) == nn.evaluate(model, x, data[1])
+
+
+class TestBatches:
+    def of(self, data):
+        return [tuple(part[start : start + 16] for part in data) for start in range(0, N, 16)]
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            lambda batches: batches,
+            lambda batches: lambda: iter(batches),
+            lambda batches: UserList(batches),
+            lambda batches: [{"image": x, "label": y} for x, y in batches],
+            lambda batches: [{"x": x, "y": y, "more": None} for x, y in batches],
+            lambda batches: [(nn.asarray(x), nn.asarray(y)) for x, y in batches],
+            lambda batches: [(x, y, np.ones(len(y))) for x, y in batches],
+        ],
+        ids=["list", "function", "no list", "named", "x and y", "on the device", "weights of 1"],
+    )
+    def test_a_pass_is_the_batches_in_order(self, data, form):
+        model, optimizer, loss = nn.MLP((4, 5, 3), rng=0), nn.Adam(), nn.SoftmaxCrossEntropy()
+        for x, y in self.of(data) * 2:
+            outputs, backward = model.forward(nn.asarray(x))
+            backward(loss.forward(outputs, nn.asarray(y))[1]())
+            optimizer.step(model)
+        np.testing.assert_allclose(fitted(form(self.of(data)))[0], parameters(model), rtol=2e-5, atol=1e-7)
+
+    def test_indices_without_an_iterator(self, data):
+        batches = self.of(data)
+
+        class Indexed:  # as Keras' PyDataset, which raises no IndexError
+            def __len__(self):
+                return len(batches)
+
+            def __getitem__(self, index):
+                return batches[index % 3]
+
+        np.testing.assert_array_equal(fitted(Indexed())[0], fitted(batches)[0])
+
+    def test_they_are_evaluated_and_predicted(self, data):
+        model, batches = nn.MLP((4, 5, 3), rng=0), self.of(data)
+        assert nn.evaluate(model, batches) == pytest.approx(nn.evaluate(model, *data))
+        outputs = nn.predict(model, *data[:1])
+        np.testing.assert_allclose(nn.predict(model, iter(batches)), outputs, rtol=1e-6)
+        np.testing.assert_allclose(nn.predict(model, (x for x, _ in batches)), outputs, rtol=1e-6)
+        history = fitted(batches, validation=batches)[1]
+        assert history[-1]["val_loss"] == pytest.approx(fitted(*data, validation=data)[1][-1]["val_loss"], rel=0.1)
+
+    def test_a_generator_serves_one_pass(self, data):
+        model = nn.MLP((4, 5, 3), rng=0)
+        assert len(nn.fit(model, iter(self.of(data)), epochs=1, verbose=False)) == 1
+        with pytest.raises(ValueError, match="fit: there were no batches .* give the function that makes it"):
+            fitted(iter(self.of(data)))
+
+    @pytest.mark.parametrize(
+        ("batches", "error", "message"),
+        [
+            ([], ValueError, "there were no batches"),
+            ([(np.ones((2, 4)),)], TypeError, r"batch 1: expected a batch \(x, y\) or \(x, y, weights\), got 1"),
+            ([{"a": 1, "b": 2}], ValueError, "batch 1: expected a column of inputs and one called y, .*, got a, b"),
+            ([(np.ones((2, 4)), np.zeros(3, int))], ValueError, "batch 1: x has 2 samples, y has 3"),
+            (7, TypeError, "got int"),
+            (np.ones((2, 4)), ValueError, "x is an array, so y must be given"),
+        ],
+    )
+    def test_what_are_no_batches(self, batches, error, message):
+        with pytest.raises(error, match=f"^fit: .*{message}"):
+            fitted(batches)
+
+    def test_what_is_not_finite_names_its_batch(self, data):
+        batches = self.of(data)
+        batches[1][0][3, 0] = np.nan
+        with pytest.raises(ValueError, match="fit: batch 2: x holds NaN or infinity in row 3"):
+            fitted(batches)
+
+    def test_an_error_of_theirs_is_raised_as_it_is(self, data):
+        def broken():
+            yield from self.of(data)[:1]
+            raise OSError("the disk is gone")
+
+        with pytest.raises(OSError, match="the disk is gone"):
+            fitted(broken)
+
+
+def test_a_data_set_with_named_columns(data):
+    x, y = data
+
+    class Table:  # as Hugging Face's: rows by a list of indices, as a dict of columns
+        column_names = ("pixels", "label")
+
+        def __len__(self):
+            return N
+
+        def __getitem__(self, rows):
+            assert isinstance(rows, list)
+            return {"pixels": x[rows].tolist(), "label": y[rows].tolist()}
+
+    np.testing.assert_array_equal(fitted(Table())[0], fitted(x, y)[0])
+
+
+def test_sequences_of_different_lengths(rng):
+    x = [rng.standard_normal((steps, 2)).astype("float32") for steps in rng.integers(1, 9, N)]
+    y = np.array([len(sequence) % 2 for sequence in x])
+    model = nn.RNNClassifier(2, 5, 2, cell=nn.GRU, rng=0)
+    alone = np.concatenate([nn.predict(model, sequence[None]) for sequence in x])
+    np.testing.assert_allclose(nn.predict(model, x), alone, rtol=1e-5, atol=1e-6)
+    padded, lengths = nn.pad(x)
+    np.testing.assert_array_equal(nn.predict(model, padded, lengths=lengths), nn.predict(model, x))
+    by_list, history = fitted(x, y, model=model, validation=(x, y))
+    again = nn.RNNClassifier(2, 5, 2, cell=nn.GRU, rng=0)
+    np.testing.assert_array_equal(fitted(padded, y, model=again, lengths=lengths)[0], by_list)
+    assert history[-1]["val_loss"] == pytest.approx(nn.evaluate(model, x, y).loss, rel=1e-6)
+    with pytest.raises(ValueError, match="fit: MLP takes no sequences of different lengths"):
+        fitted(x, y)
+
+
+def test_a_label_for_each_step_of_sequences(rng):
+    x = [rng.integers(0, 4, steps) for steps in rng.integers(1, 9, N)]
+    model = nn.Sequential(nn.Embedding(4, 3, rng=0), nn.LSTM(3, 5, True, rng=1), nn.Dense(5, 4, rng=2))
+    score = nn.evaluate(model, x, x, metrics=["accuracy"])
+    assert score.metrics["accuracy"] == pytest.approx(score.accuracy)
+    errors = [nn.evaluate(model, one[None], one[None]).loss for one in x]
+    assert score.loss == pytest.approx(np.average(errors, weights=[len(one) for one in x]), rel=1e-5)
+    fitted(x, x, model=model, metrics=["top_2"])
+
+
+def test_integers_that_are_no_symbols_are_numbers(data):
+    x = np.arange(N * 4).reshape(N, 4) % 7
+    np.testing.assert_array_equal(fitted(x.astype("uint8"), data[1])[0], fitted(x.astype("float32"), data[1])[0])
+    np.testing.assert_array_equal(nn.predict(nn.MLP((4, 2), rng=0), x), nn.predict(nn.MLP((4, 2), rng=0), x * 1.0))
+
+
+class TestTargets:
+    def test_a_number_a_sample_for_one_output(self, data):
+        x, y = data[0], data[0][:, 0]
+        one = [fitted(x, targets, model=nn.MLP((4, 5, 1), rng=0))[0] for targets in (y, y[:, None])]
+        np.testing.assert_array_equal(*one)
+
+    def test_labels_in_a_column_and_one_hot_integers(self, data):
+        x, y = data
+        np.testing.assert_array_equal(fitted(x, y[:, None])[0], fitted(x, y)[0])
+        np.testing.assert_array_equal(fitted(x, np.eye(3, dtype=int)[y], loss=nn.SoftmaxCrossEntropy())[0],
+                                      fitted(x, np.eye(3)[y])[0])  # fmt: skip
+
+    def test_integers_for_a_regression(self, data):
+        x, y = data
+        for loss in (nn.HalfSquaredError(), nn.MeanSquaredError(), nn.Huber()):
+            made = [fitted(x, t, model=nn.MLP((4, 5, 1), rng=0), loss=loss)[0] for t in (y, y[:, None] * 1.0)]
+            np.testing.assert_array_equal(*made)
+
+
+class TestWeights:
+    def test_a_weight_of_two_is_a_sample_that_comes_twice(self, data):
+        x, y = data
+        weights = np.arange(N) % 3
+        rows = np.repeat(np.arange(N), weights)
+        options = {"batch_size": 2 * N, "validation": (x, y, weights), "model": nn.MLP((4, 5, 3), rng=0)}
+        weighted, history = fitted(x, y, sample_weight=weights, metrics=["accuracy", "f1"], **options)
+        options = {"batch_size": 2 * N, "validation": (x[rows], y[rows]), "model": nn.MLP((4, 5, 3), rng=0)}
+        repeated, wanted = fitted(x[rows], y[rows], metrics=["accuracy", "f1"], **options)
+        np.testing.assert_allclose(weighted, repeated, rtol=1e-4, atol=1e-6)
+        for row, other in zip(history, wanted, strict=True):
+            assert row | {"seconds": 0} == pytest.approx(other | {"seconds": 0}, rel=1e-4)
+        model = nn.MLP((4, 5, 3), rng=0)
+        assert nn.evaluate(model, x, y, sample_weight=weights) == pytest.approx(
+            nn.evaluate(model, x[rows], y[rows]), rel=1e-5
+        )
+
+    @pytest.mark.parametrize("given", ["balanced", {0: 3.0}, [1.0, 0.0, 2.0]])
+    def test_a_class_s_weight_is_that_of_its_samples(self, data, given):
+        x, y = data
+        of_samples = nn.class_weights(y, given, 3)[y]
+        by_class = fitted(x, y, class_weight=given, validation=(x[:9], y[:9]))
+        by_sample = fitted(x, y, sample_weight=of_samples, validation=(x[:9], y[:9], of_samples[:9]))
+        np.testing.assert_allclose(by_class[0], by_sample[0], rtol=1e-6)
+        assert by_class[1].column("val_loss") == pytest.approx(by_sample[1].column("val_loss"), rel=1e-6)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"sample_weight": np.ones(3)}, "x has 40 samples, weights has 3"),
+            ({"sample_weight": -np.ones(N)}, "expected weights of at least 0, got -1.0"),
+            ({"sample_weight": np.full(N, np.nan)}, "weights holds NaN"),
+            ({"sample_weight": np.ones((N, 2))}, r"expected weights of shape \(40,\), got \(40, 2\)"),
+            ({"class_weight": {7: 1.0}}, "classes from 0 to 2, got 7"),
+        ],
+    )
+    def test_wrong_weights(self, data, options, message):
+        with pytest.raises(ValueError, match=f"^fit: .*{message}"):
+            fitted(*data, **options)
+
+
+def test_several_batches_for_a_step_are_one_batch(data):
+    x, y = data
+    weights = np.linspace(0, 2, N)
+    for optimizer in (nn.SGD(0.5), nn.Adam()):
+        options = {"sample_weight": weights, "max_norm": 0.1}
+        small = fitted(x, y, optimizer=optimizer, batch_size=4, accumulate=5, **options)
+        large = fitted(x, y, optimizer=type(optimizer)(optimizer.lr), batch_size=20, **options)
+        np.testing.assert_allclose(small[0], large[0], rtol=1e-4, atol=1e-6)
+        assert small[1].column("loss") == pytest.approx(large[1].column("loss"), rel=1e-5)
+        assert optimizer.steps == 4
+
+
+def test_a_last_batch_that_is_dropped(data):
+    for drop_last, steps in ((True, 4), (False, 6)):
+        optimizer = nn.SGD(0.1)
+        fitted(*data, optimizer=optimizer, drop_last=drop_last)
+        assert optimizer.steps == steps
+
+
+def test_a_share_held_out(data):
+    x, y = data
+    history = fitted(x, y, validation_split=0.25)[1]
+    rows = np.random.default_rng(0).permutation(N)
+    train, test = np.sort(rows[10:]), np.sort(rows[:10])
+    wanted = fitted(x[train], y[train], validation=(x[test], y[test]))[1]
+    assert history.column("val_loss") == wanted.column("val_loss")
+    for share in (0.001, 1.0):
+        with pytest.raises(ValueError, match="expected validation_split to leave samples on both sides"):
+            fitted(x, y, validation_split=share)
+    with pytest.raises(ValueError, match="give validation=, data of its own"):
+        fitted([(x, y)], validation_split=0.25)
+
+
+class TestReadAhead:
+    def test_an_iterator_that_is_left_ends_its_thread(self):
+        before, read = threading.active_count(), []
+        batches = read_ahead(map(read.append, range(100)))
+        next(batches)
+        batches.close()
+        for thread in threading.enumerate():
+            if thread.name == "xpnn reader":
+                thread.join(5)
+        assert threading.active_count() == before
+        assert len(read) < 6
+
+    def test_the_next_batch_is_read_while_one_is_computed_with(self):
+        read = threading.Event()
+
+        def source():
+            yield 1
+            read.set()
+            yield 2
+
+        batches = read_ahead(source())
+        assert next(batches) == 1
+        assert read.wait(5)
+        assert list(batches) == [2]

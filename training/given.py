@@ -1,0 +1,57 @@
+"""The source of what a user gave to ``fit``, ``evaluate`` or ``predict``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..layers import Layer
+from .columns import Lazy, Sequences, column, inputs_given, inputs_of, like_an_array, of_batch
+from .inputs import names
+from .sources import InMemory, Rows, Source, Stream
+
+
+def source_of(
+    caller: str, model: Layer, x: Any, y: Any = None, weights: Any = None, lengths: Any = None, targets: bool = True
+) -> Source:
+    """The source of what a user gave.
+
+    Args:
+        caller: for errors.
+        model: which the batches are for.
+        x, y, weights, lengths: arrays, or what can be made arrays; or x gives batches, and the others are None.
+        targets: whether there must be some.
+    """
+    if y is None and (targets or not like_an_array(x)):
+        if weights is not None or lengths is not None:
+            raise ValueError(f"{caller}: weights stand in the batches (x, y, weights), if they are not arrays")
+        return _of_batches(caller, model, x, targets)
+    xs = inputs_given(caller, x, inputs_of(model))
+    columns = [column(data) for data in (*xs, y, weights) if data is not None]
+    if lengths is None and (sequences := [one for one in columns if isinstance(one, Sequences)]):
+        lengths = sequences[0].lengths
+    if lengths is None and not any(isinstance(one, Lazy) for one in columns):
+        return InMemory(caller, model, columns)
+    for name, one in zip(names(len(xs)), columns, strict=False):
+        if len(one) != len(columns[0]):
+            raise ValueError(f"{caller}: x has {len(columns[0])} samples, {name} has {len(one)}")
+    labels = columns[len(xs)] if len(columns) > len(xs) else None
+    labels = labels if isinstance(labels, np.ndarray) else None
+    lengths = None if lengths is None else np.asarray(lengths)
+    return Rows(caller, model, len(columns[0]), lambda rows: [one[rows] for one in columns], labels, lengths)
+
+
+def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
+    """The source of batches, or of a data set whose rows have named columns."""
+    if hasattr(given, "column_names") and hasattr(given, "__len__"):
+
+        def take(rows: Any) -> Sequence[Any]:
+            chosen = range(*rows.indices(len(given))) if isinstance(rows, slice) else rows.tolist()
+            return [column(data) for data in of_batch(caller, given[list(chosen)], targets)]
+
+        return Rows(caller, model, len(given), take)
+    if isinstance(given, Layer) or not (callable(given) or hasattr(given, "__iter__") or hasattr(given, "__getitem__")):
+        raise TypeError(f"{caller}: expected arrays x and y, or batches (x, y), got {type(given).__name__}")
+    if like_an_array(given) and not isinstance(given, list | tuple):
+        raise ValueError(f"{caller}: x is an array, so y must be given")
+    return Stream(caller, model, given, targets)

@@ -1,0 +1,155 @@
+"""Callbacks that follow a column of the history: early stopping, checkpoints, the learning rate."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..backend import Array
+from .callbacks import Callback
+from .checkpoint import save
+
+
+class _Monitor(Callback):
+    """Follows one column of the history, and knows its best value."""
+
+    def __init__(self, monitor: str | None, mode: str, min_delta: float = 0.0) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"{type(self).__name__}: expected mode 'auto', 'min' or 'max', got {mode!r}")
+        self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
+        self.best, self.wait = math.nan, 0
+
+    def on_train_begin(self) -> None:
+        """Begin anew; a run that goes on is followed from its first row."""
+        self.best, self.wait = math.nan, 0
+        for row in self.run.history:
+            self.follow(row)
+
+    def follow(self, logs: Mapping[str, Any]) -> bool:
+        """Whether this row is the best one so far; ``wait`` counts the rows since then."""
+        name = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
+        if name not in logs:
+            raise ValueError(f"{type(self).__name__}: no column {name!r} to monitor: there are {', '.join(logs)}")
+        losses = self.mode == "min" or (self.mode == "auto" and name.endswith(("loss", "error")))
+        gain = (self.best - logs[name]) * (1 if losses else -1)
+        better = math.isnan(self.best) or gain > self.min_delta
+        self.best, self.wait = (logs[name], 0) if better else (self.best, self.wait + 1)
+        return better
+
+
+class EarlyStopping(_Monitor):
+    """Ends the run when a column has not improved for some epochs, and gives the model of the best one back.
+
+    Args:
+        monitor: the column; by default val_loss, without validation data loss.
+        patience: the number of epochs without improvement that end the run.
+        min_delta: what counts as improvement.
+        restore_best: whether the model is that of the best epoch afterwards; not in a run that a signal has ended, so
+            that it can go on.
+        mode: "min", "max", or "auto": the least loss or error, the greatest of anything else.
+
+    >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
+    >>> stopping, options = EarlyStopping(patience=2), {"validation": (x[64:], y[64:]), "verbose": False}
+    >>> history = fit(MLP((8, 16, 2), rng=0), x[:64], y[:64], epochs=99, callbacks=[stopping], **options)
+    >>> len(history) < 99
+    True
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        mode: str = "auto",
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience, self.restore_best = patience, restore_best
+        self._kept: tuple[Array, dict[str, Array]] | None = None
+
+    def on_train_begin(self) -> None:
+        self._kept = None
+        super().on_train_begin()
+        self.run.stop_training |= self.wait >= self.patience
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> bool:
+        if self.follow(logs) and self.restore_best:
+            buffers = {name: buffer.copy() for name, buffer in self.model.buffers.items()}
+            self._kept = self.model.flat_params.copy(), buffers
+        return self.wait >= self.patience
+
+    def on_train_end(self) -> None:
+        if self._kept is not None and not self.run.history.interrupted:
+            params, buffers = self._kept
+            self.model.flat_params[...] = params
+            for name, buffer in buffers.items():
+                self.model.buffers[name] = buffer
+
+
+class ModelCheckpoint(_Monitor):
+    """Saves the model, with the optimiser's state, after epochs.
+
+    Args:
+        path: of the file; it may name columns of the epoch's row, as in ``"model-{epoch}.safetensors"``.
+        monitor, mode: as for :class:`EarlyStopping`.
+        save_best_only: whether only an epoch that is the best one so far is saved.
+
+    >>> keep = ModelCheckpoint("best.safetensors")
+    >>> history = fit(MLP((2, 2)), np.ones((4, 2)), np.ones(4, int), epochs=2, callbacks=[keep], verbose=False)
+    >>> load(MLP((2, 2)), "best.safetensors")
+    """
+
+    def __init__(
+        self, path: str | Path, monitor: str | None = None, save_best_only: bool = True, mode: str = "auto"
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.path, self.save_best_only = path, save_best_only
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        if self.follow(logs) or not self.save_best_only:
+            save(self.model, str(self.path).format(**logs), optimizer=self.run.optimizer)
+
+
+class ReduceLROnPlateau(_Monitor):
+    """Multiplies the learning rate by a factor when a column has not improved for some epochs.
+
+    Args:
+        monitor, min_delta, mode: as for :class:`EarlyStopping`.
+        factor: of the learning rate, above 0 and below 1.
+        patience: the number of epochs without improvement before each reduction.
+        min_lr: the lowest rate.
+
+    Raises:
+        TypeError: the optimiser's learning rate is a schedule.
+
+    >>> plateau = ReduceLROnPlateau(factor=0.5, patience=2)
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 1e-4,
+        min_lr: float = 0.0,
+        mode: str = "auto",
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        if not 0 < factor < 1:
+            raise ValueError(f"ReduceLROnPlateau: expected a factor above 0 and below 1, got {factor}")
+        self.factor, self.patience, self.min_lr = factor, patience, min_lr
+
+    def on_train_begin(self) -> None:
+        if callable(self.run.optimizer.lr):
+            raise TypeError("ReduceLROnPlateau: expected an optimiser with a fixed learning rate, it has a schedule")
+        super().on_train_begin()
+
+    def follow(self, logs: Mapping[str, Any]) -> bool:
+        better = super().follow(logs)
+        if self.wait >= self.patience:
+            optimizer: Any = self.run.optimizer
+            optimizer.lr, self.wait = max(optimizer.lr * self.factor, self.min_lr), 0
+        return better
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        self.follow(logs)
