@@ -13,9 +13,9 @@ import numpy as np
 from ..layers import RBFLoss
 from ..models import Sequential
 from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, fit
-from .recipe import HIDDEN, Recipe
+from .recipe import Recipe
 from .saved import MODEL_FILE, read_run
-from .sources import Data, arrays, for_training
+from .sources import Data, arrays
 
 _LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # for adam and adamw; sgd has 25 times that
 _DECAY = 0.2  # of adamw: on Fashion-MNIST it raises LeNet-5's test accuracy by about 0.8 percentage points
@@ -57,11 +57,8 @@ class Job(NamedTuple):
         return fit(self.model, x, y, loss=loss, max_norm=_MAX_NORM.get(self.recipe.model), **settings, **options)
 
 
-def job(args: argparse.Namespace) -> Job:
+def job(args: argparse.Namespace, recipe: Recipe, data: Data, out: Path) -> Job:
     """The job of these arguments; where they do not say, what suits the model and the number of samples."""
-    hidden = () if args.hidden == HIDDEN.get(args.model) else args.hidden  # so that the same network has one recipe
-    options = {"hidden": hidden, "cell": args.cell, "dropout": args.dropout, "variant": args.variant}
-    recipe, data = for_training(args, options)
     x, y, validation = arrays(recipe, data)
     small = len(x) < 2_000  # needs more epochs, and more steps per epoch
     epochs = args.epochs or (40 if small else 12)
@@ -69,7 +66,6 @@ def job(args: argparse.Namespace) -> Job:
     rng = np.random.default_rng(args.seed)
     model, optimizer = recipe.build(rng), _optimizer(args, -(-len(x) // batch_size) * epochs)
     recipe = replace(recipe, options=_options(args, recipe, batch_size, optimizer.rate))
-    out = args.out or default_folder(recipe)
     return Job(recipe, data, x, y, validation, model, optimizer, epochs, batch_size, args.seed, rng, out)
 
 

@@ -13,7 +13,7 @@ from ..data.folders import first_picture
 from ..data.images import holds_pictures
 from ..data.pictures import read_picture
 from ..data.table import is_table, read_table, split_rows
-from .recipe import Recipe, file_digest, images_digest
+from .recipe import HIDDEN, Recipe, file_digest, images_digest
 
 Data: TypeAlias = ImageData | TableData | TextData
 
@@ -21,8 +21,10 @@ _WINDOW = 64  # characters of truncated back-propagation through time
 _LENET5 = 32  # the side to which larger pictures are brought for it
 
 
-def for_training(args: argparse.Namespace, options: dict[str, Any]) -> tuple[Recipe, Data]:
-    """The data that the arguments of ``xpnn train`` name, and the recipe for a network of them, with these options."""
+def for_training(args: argparse.Namespace) -> tuple[Recipe, Data]:
+    """The data that the arguments of ``xpnn train`` name, and the recipe for a network of them."""
+    hidden = () if args.hidden == HIDDEN.get(args.model) else args.hidden  # so that the same network has one recipe
+    options: dict[str, Any] = {key: getattr(args, key) for key in ("cell", "dropout", "variant")} | {"hidden": hidden}
     name: str = args.data or ("topics" if args.model == "charrnn" else "digits")
     if args.model == "charrnn":
         text = load_text(name, encoding=args.encoding)

@@ -16,10 +16,11 @@ from ..training.interrupt import Interruptible, terminable
 from .config import CONFIG, config_of
 from .dry_run import dry_run
 from .figures import Run
-from .job import Job, job
+from .job import Job, default_folder, job
 from .report import REPORT, write_report
 from .saved import BEST_FILE, MODEL_FILE, load_finite, read_run
 from .scores import score
+from .sources import for_training
 from .streams import answer, escaped
 
 _HISTORY, _CURVES = "history.csv", "curves.png"
@@ -27,15 +28,16 @@ _HISTORY, _CURVES = "history.csv", "curves.png"
 
 def train(args: argparse.Namespace) -> None:
     """Train a network and write parameters, history and curves to the output folder."""
-    todo = job(args)
+    recipe, data = for_training(args)
+    out: Path = args.out or default_folder(recipe)
     if args.dry_run:
-        dry_run(args, todo)
+        dry_run(args, job(args, recipe, data, out))
         return
     if args.report:
         needs_matplotlib()  # now, and not after the training
-    todo.out.mkdir(parents=True, exist_ok=True)
-    with terminable(), locked(todo.out):
-        _train(args, todo)
+    out.mkdir(parents=True, exist_ok=True)
+    with terminable(), locked(out):
+        _train(args, job(args, recipe, data, out))
 
 
 def _train(args: argparse.Namespace, todo: Job) -> None:

@@ -13,6 +13,7 @@ from border import idx
 
 import xpnn as nn
 from xpnn.__main__ import main
+from xpnn.cli import train
 from xpnn.cli.saved import read_run
 from xpnn.training import interrupt, sources
 from xpnn.training.files import locked
@@ -21,6 +22,14 @@ COMMAND = ["train", "mlp", "--epochs", 4, "--batch-size", 359, "--out"]
 """Five steps an epoch."""
 
 SIGNALS = {"SIGINT": 130, "SIGTERM": 143} | ({"SIGHUP": 129} if hasattr(signal, "SIGHUP") else {})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_curves():
+    """Drawing takes longer than all the rest."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(train, "_plot", lambda history, out: "")
+        yield
 
 
 @pytest.fixture
@@ -36,7 +45,7 @@ def run(capsys):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, no_curves):
     """The folder of COMMAND in one go."""
     folder = tmp_path_factory.mktemp("whole")
     assert main([str(argument) for argument in [*COMMAND, folder]]) == 0
@@ -105,6 +114,16 @@ class TestSignals:
         assert status == 0
         assert f"going on after epoch {step // 5}, step " in out
         assert_same(tmp_path, whole)
+
+    def test_the_masks_and_the_best_epoch_are_those_of_an_uninterrupted_run(self, tmp_path, run, send):
+        command = [*COMMAND[:-1], "--dropout", 0.4, "--lr", 0.05, "--early-stopping", 9, "--out"]
+        assert run(*command, tmp_path / "whole")[0] == 0
+        patch = send(7)
+        assert run(*command, tmp_path / "run")[0] == 130
+        patch.undo()
+        assert run(*command, tmp_path / "run", "--resume")[0] == 0
+        assert_same(tmp_path / "run", tmp_path / "whole")
+        assert (tmp_path / "run/best.safetensors").read_bytes() == (tmp_path / "whole/best.safetensors").read_bytes()
 
     def test_a_second_ctrl_c_leaves_what_was_saved_and_says_so(self, whole, tmp_path, run, send, monkeypatch):
         def twice(*arguments):
@@ -187,7 +206,7 @@ class TestSignals:
 
 
 class TestResume:
-    @pytest.mark.parametrize("sync", range(1, 10))
+    @pytest.mark.parametrize("sync", range(1, 9))
     def test_a_run_that_was_killed_while_it_saved_goes_on(self, sync, whole, tmp_path, run):
         program = (
             "import os, signal, sys, xpnn.__main__ as cli\n"

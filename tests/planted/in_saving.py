@@ -231,7 +231,7 @@ SAVING = [
         "takes rows from another run's table", f"{RUNS}::TestResume::test_a_table_that_is_missing",
     ),
     Mutation(
-        "cli.train._default_folder", "[0].data == recipe.data", "[0].data != ''",
+        "cli.job.default_folder", ".recipe.data == recipe.data", ".recipe.data != ''",
         "has one default folder for data of the same last name",
         f"{RUNS}::TestFolders::test_data_of_the_same_last_name",
     ),
