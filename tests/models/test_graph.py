@@ -253,6 +253,17 @@ def test_the_summary_says_what_each_node_reads():
     assert "(N" not in nn.Graph({"a": dense(2, 2)}).summary()
 
 
+def test_a_frozen_node_is_not_differentiated(monkeypatch):
+    model = nn.Graph({"a": dense(3, 3), "b": nn.Tanh(), "c": (dense(3, 3), "a"), "sum": (nn.Add(), "b", "c")})
+    model["a"].trainable = False
+    monkeypatch.setattr(nn.Tanh, "forward", lambda self, x, needs_dx: (x, None))  # a backward of None would fail
+    y, backward = model.forward(dev(np.ones((2, 3))), needs_dx=False)
+    backward(y)
+    assert host(model["c"].grads["W"]).any()
+    assert not host(model["a"].grads["W"]).any()
+    assert model.summary().splitlines()[-1].split() == ["frozen", "12"]
+
+
 def test_the_plan_and_the_repr_show_the_nodes():
     lines = branched().plan().splitlines()
     assert lines[0].startswith("plan of Graph on ")
