@@ -96,9 +96,11 @@ class Recipe:
         sizes, p = self.hidden, self.dropout
         if not isinstance(sizes, tuple) or not all(type(size) is int and 0 < size <= 2**24 for size in sizes):
             raise ValueError(f"{self.model}: expected sizes of hidden layers, at least 1 each, got {sizes!r}")
-        most = 1_000 if self.model == "mlp" else 1 if self.model in HIDDEN else 0
+        most = {"mlp": 1_000, "rnn": 100, "charrnn": 1}.get(self.model, 0)
         if len(sizes) > most:
             raise ValueError(f"{self.model}: expected at most {most} sizes of hidden layers, got {len(sizes)}")
+        if self.model == "rnn" and len(set(sizes)) > 1:
+            raise ValueError(f"rnn: expected hidden layers of one size, got {', '.join(map(str, sizes))}")
         if self.cell not in CELLS or (self.cell != "rnn" and self.model not in ("rnn", "charrnn")):
             raise ValueError(f"{self.model}: a cell, {', '.join(CELLS)}, is for rnn and charrnn, got {self.cell!r}")
         if type(p) not in (int, float) or not 0 <= p < 1:
@@ -162,7 +164,8 @@ class Recipe:
         if self.model == "lenet5":
             return LeNet5(32 if max(H, W) > 28 else 28, self.outputs, C, variant=self.variant, rng=rng)
         if self.model == "rnn":
-            return RNNClassifier(C * W, self.sizes[0], self.outputs, cell=CELLS[self.cell][0], rng=rng)
+            cell, layers = CELLS[self.cell][0], len(self.sizes)
+            return RNNClassifier(C * W, self.sizes[0], self.outputs, cell=cell, num_layers=layers, rng=rng)
         return CharRNN(self.vocabulary, self.sizes[0], cell=CELLS[self.cell][0], rng=rng)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -174,9 +177,11 @@ class Recipe:
         if self.model == "lenet5":
             last = f"{13 + more}.centers" if self.variant == "1998" else f"{11 + 2 * more}.W"
             return {"0.W": (6, C, 5, 5), last: (self.outputs, 84)}
-        (H,), gates = self.sizes, CELLS[self.cell][1]
+        H, gates, last = self.sizes[0], CELLS[self.cell][1], len(self.sizes) + more
         if self.model == "rnn":
-            return {"0.W_x": (gates * H, C * W), "0.W_h": (gates * H, H), f"{1 + more}.W": (self.outputs, H)}
+            of_layers = [(f"{i}.W_x", (gates * H, H if i else C * W)) for i in range(len(self.sizes))]
+            states = [(f"{i}.W_h", (gates * H, H)) for i in range(len(self.sizes))]
+            return dict([*of_layers, *states, (f"{last}.W", (self.outputs, H))])
         embedded = {"0.W": (characters, 64), "1.W_x": (gates * H, 64), "1.W_h": (gates * H, H)}
         return embedded | {f"{2 + more}.W": (characters, H)}
 

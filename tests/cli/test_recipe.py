@@ -40,7 +40,12 @@ def recipe_for(model):
 OPTIONS = {
     "mlp": [{}, {"hidden": (7, 6, 5)}, {"hidden": (7,), "dropout": 0.2}],
     "lenet5": [{}, {"dropout": 0.5}, {"variant": "1998"}, {"variant": "1998", "dropout": 0.1}],
-    "rnn": [{}, {"cell": "lstm", "hidden": (7,)}, {"cell": "gru", "dropout": 0.2}],
+    "rnn": [
+        {},
+        {"cell": "lstm", "hidden": (7,)},
+        {"cell": "gru", "dropout": 0.2},
+        {"cell": "lstm", "hidden": (7, 7, 7)},
+    ],
     "charrnn": [{}, {"cell": "gru", "hidden": (7,), "dropout": 0.2}, {"cell": "lstm"}],
 }
 EACH = pytest.mark.parametrize(
@@ -147,7 +152,8 @@ def test_a_file_of_an_older_version_loads(tmp_path):
     ("model", "options", "message"),
     [
         ("lenet5", {"hidden": (8,)}, "at most 0 sizes of hidden layers, got 1"),
-        ("rnn", {"hidden": (8, 8)}, "at most 1 sizes"),
+        ("rnn", {"hidden": (8, 9)}, "rnn: expected hidden layers of one size, got 8, 9"),
+        ("charrnn", {"hidden": (8, 8)}, "at most 1 sizes"),
         ("mlp", {"cell": "gru"}, "is for rnn and charrnn, got 'gru'"),
         ("rnn", {"variant": "1998"}, "is lenet5's, got '1998'"),
         ("lenet5", {"variant": "1998", "classes": ("x",) * 84}, "at most 83 classes, got 84"),

@@ -61,7 +61,7 @@ READERS = [
         "any dtype",
         f"{CHECKPOINT}::another_dtype",
     ),
-    Mutation("cli.recipe.Recipe", "self.model not in (*MODELS, OWN) or", "", "any model name", f"{RECIPE}::wrong_types"),
+    Mutation("cli.recipe.Recipe", "not in (*MODELS, OWN)", "is None", "any model name", f"{RECIPE}::wrong_types"),
     Mutation("cli.recipe.Recipe", "0 <= side <= longest", "True", "any size", f"{RECIPE}::wrong_types"),
     Mutation("cli.recipe.Recipe", " or self.std < 1e-9", "", "no deviation", f"{RECIPE}::wrong_types"),
     Mutation("cli.sources._test_table", "if file_digest", "if not file_digest", "learnt", f"{SOURCES}::held_out_r"),

@@ -7,7 +7,7 @@ whole name.
 from .planting import Mutation
 
 FILES, INTERRUPT = "training/test_files.py", "training/test_interrupt.py"
-HISTORY, RUNS = "training/test_history.py", "cli/test_runs.py"
+HISTORY, RUNS, OPTIONS = "training/test_history.py", "cli/test_runs.py", "cli/test_options.py"
 LEARNT = f"{RUNS}::TestSignals::test_what_has_been_learnt_is_saved_and_goes_on_to_the_same_file[12-SIGTERM]"
 KILLED = f"{RUNS}::TestResume::test_a_run_that_was_killed_while_it_saved_goes_on[1]"
 
@@ -225,6 +225,18 @@ SAVING = [
     Mutation(
         "cli.train._begin", "_add_seconds(history, out / _HISTORY)", "pass",
         "leaves a torn table", f"{RUNS}::TestResume::test_a_table_that_is_missing",
+    ),
+    Mutation(
+        "cli.train._begin", "todo.rng.bit_generator.state = masks", "pass",
+        "draws the masks of the first epoch again", f"{RUNS}::TestSignals::test_the_masks_and_the_best_epoch",
+    ),
+    Mutation(
+        "cli.train._keeper", "if best:", "if True:",
+        "takes the last epoch for the best one", f"{OPTIONS}::TestEarlyStopping::test_the_best_epoch",
+    ),
+    Mutation(
+        "cli.config.words_of", "if getattr(args, name) == usual[name]:", "if True:",
+        "adds the file's columns to those of the command line", f"{OPTIONS}::TestConfig::test_names_of_any_sort",
     ),
     Mutation(
         "cli.train._add_seconds", "if row.items() <= written.items():", "if True:",
