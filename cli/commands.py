@@ -52,13 +52,10 @@ def _saved(path: Path, network: str | None) -> tuple[str, dict[str, Any]]:
         text = "\n".join([*lines, f"{elements:,} elements in all", "", escaped(str(error))])
         return text, {"file": str(file), "arrays": {name: [dtype, *shape] for name, (dtype, shape) in arrays.items()}}
     trained = f"{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip()
-    values = {"file": str(file), "model": recipe.model, "data": recipe.data, "options": recipe.options}
+    said = {"model": recipe.model, "data": recipe.data, "options": recipe.options}
     classes = recipe.table.classes if recipe.table else recipe.classes
-    values |= {
-        "classes": list(classes),
-        "parameters": model.flat_params.size,
-        "layers": [repr(layer) for layer in model],
-    }
+    size, layers = model.flat_params.size, [repr(layer) for layer in model]
+    values = {"file": str(file), **said, "classes": list(classes), "parameters": size, "layers": layers}
     return f"{escaped(trained)}\n{model.summary()}", values | {"epochs": len(read_run(file).history)}
 
 

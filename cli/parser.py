@@ -126,8 +126,8 @@ def _add_training_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--hidden", type=sizes, default=(), metavar="N[,N...]", help="sizes of the hidden layers; of "
-                        "rnn all the same, of charrnn one; default: 256,128 for mlp, 128 for rnn, 256 for charrnn")  # fmt: skip
+    parser.add_argument("--hidden", type=sizes, default=(), metavar="N[,N...]", help="sizes of the hidden layers, of "
+                        "rnn all the same, of charrnn one; default: 256,128, for rnn 128, for charrnn 256")  # fmt: skip
     parser.add_argument("--cell", choices=tuple(CELLS), default="rnn", help="of rnn and charrnn; default: rnn")
     parser.add_argument("--dropout", type=share, default=0.0, metavar="P", help="before each Dense layer but a first; "
                         "default: 0")  # fmt: skip

@@ -175,15 +175,15 @@ class Recipe:
             pairs = itertools.pairwise((self.features, *self.sizes, self.outputs))
             return {f"{(2 + more) * i}.W": pair[::-1] for i, pair in enumerate(pairs)}
         if self.model == "lenet5":
-            last = f"{13 + more}.centers" if self.variant == "1998" else f"{11 + 2 * more}.W"
-            return {"0.W": (6, C, 5, 5), last: (self.outputs, 84)}
-        H, gates, last = self.sizes[0], CELLS[self.cell][1], len(self.sizes) + more
+            output = f"{13 + more}.centers" if self.variant == "1998" else f"{11 + 2 * more}.W"
+            return {"0.W": (6, C, 5, 5), output: (self.outputs, 84)}
+        H, gates, depth = self.sizes[0], CELLS[self.cell][1], len(self.sizes)
         if self.model == "rnn":
-            of_layers = [(f"{i}.W_x", (gates * H, H if i else C * W)) for i in range(len(self.sizes))]
-            states = [(f"{i}.W_h", (gates * H, H)) for i in range(len(self.sizes))]
-            return dict([*of_layers, *states, (f"{last}.W", (self.outputs, H))])
-        embedded = {"0.W": (characters, 64), "1.W_x": (gates * H, 64), "1.W_h": (gates * H, H)}
-        return embedded | {f"{2 + more}.W": (characters, H)}
+            shapes: dict[str, tuple[int, ...]] = {f"{i}.W_x": (gates * H, H if i else C * W) for i in range(depth)}
+            shapes |= {f"{i}.W_h": (gates * H, H) for i in range(depth)}
+            return shapes | {f"{depth + more}.W": (self.outputs, H)}
+        of_rnn = {"1.W_x": (gates * H, 64), "1.W_h": (gates * H, H)}
+        return {"0.W": (characters, 64), **of_rnn, f"{2 + more}.W": (characters, H)}
 
     def inputs(self, images: np.ndarray) -> np.ndarray:
         """Standardised float32 input of the network's shape from uint8 images (N, C, H, W)."""

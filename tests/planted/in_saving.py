@@ -203,7 +203,7 @@ SAVING = [
         "replaces a run unasked", f"{RUNS}::TestFolders::test_a_run_is_replaced_only_if_one_says_so",
     ),
     Mutation(
-        "cli.train._begin", "(MODEL_FILE, _HISTORY))", "(MODEL_FILE,))",
+        "cli.train._begin", "(MODEL_FILE, _HISTORY, CONFIG))", "(MODEL_FILE, CONFIG))",
         "replaces a table unasked", f"{RUNS}::TestFolders::test_a_table_of_the_user_s",
     ),
     Mutation(
@@ -215,7 +215,7 @@ SAVING = [
         "does not begin where nothing is saved", KILLED,
     ),
     Mutation(
-        "cli.train._begin", "if started != recipe:", "if started.model != recipe.model:",
+        "cli.train._begin", "if started != todo.recipe:", "if started.model != todo.recipe.model:",
         "goes on with other options", f"{RUNS}::TestResume::test_other_options_are_refused",
     ),
     Mutation(
@@ -257,7 +257,7 @@ SAVING = [
         "does not notice changed labels", f"{RUNS}::TestResume::test_changed_data_are_refused[train-labels]",
     ),
     Mutation(
-        "cli.recipe.Recipe", ", digest=_digest(data.train, data.test)", "",
+        "cli.recipe.Recipe", "digest=digest, **options)\n\n    @property", "**options)\n\n    @property",
         "does not notice a changed text", f"{RUNS}::TestResume::test_changed_text_is_refused",
     ),
 ]  # fmt: skip
