@@ -5,8 +5,11 @@ environment as it is, without an installation.
 """
 
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nox
@@ -15,7 +18,9 @@ nox.needs_version = ">=2026"  # for `requires`
 nox.options.default_venv_backend = "venv"
 
 ROOT = Path(__file__).parent
-BESIDE = "tests", "examples", "benchmarks", "docs"  # what the suite reads, and README.md
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)  # by the classifiers
+SELECTION = *(f"tests/{room}" for room in ("layers", "models", "training", "data")), "tests/cli/test_commands.py"
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "XPNN_REQUIRE_PEERS": "1"}
 
 
@@ -29,6 +34,34 @@ def pytest(session: nox.Session, *tests: str, environment: str = "tools", **vari
     session.run(of(environment, "pytest"), "-q", "-n", "2", *(session.posargs or tests), env=ENVIRONMENT | variables)
 
 
+@contextmanager
+def archive(session: nox.Session) -> Iterator[Path]:
+    """Inside of the unpacked source archive, with no checkout around it; gives the archive."""
+    with tempfile.TemporaryDirectory() as folder:
+        build = of("tools", "python"), "-m", "build", "--sdist", "--outdir", folder
+        session.run(*build, silent=True)
+        (packed,) = Path(folder).iterdir()
+        shutil.unpack_archive(packed, folder, filter="data")
+        with session.chdir(packed.with_suffix("").with_suffix("")):
+            yield packed
+
+
+def lowest_versions() -> list[str]:
+    """What pyproject.toml declares for use without a GPU, at the lowest version that it names."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    (every,) = extras["all"]
+    names = every.partition("[")[2].rstrip("]").split(",")
+    declared = PROJECT["project"]["dependencies"] + [line for name in names for line in extras[name]]
+    return [re.sub(">=", "==", line) for line in declared]
+
+
+def selection(session: nox.Session, *requirements: str) -> None:
+    """A selection of the source archive's tests, with the package as it installs from there."""
+    with archive(session):
+        session.install(".[test]", *requirements)
+        session.run("pytest", "-q", "-n", "2", *(session.posargs or SELECTION), env=ENVIRONMENT)
+
+
 @nox.session(reuse_venv=True, default=False)
 def tools(session: nox.Session) -> None:
     """An environment for the checkout, with all that the sessions below use."""
@@ -36,13 +69,13 @@ def tools(session: nox.Session) -> None:
     session.install("-e", ".[dev,peers]")
 
 
-@nox.session(default=False)
+@nox.session(default=False, requires=["tools"])
 def wheel(session: nox.Session) -> None:
-    """An environment with the package from its wheel: alone, to show that it needs no more; then what tests it."""
-    shutil.rmtree("build", ignore_errors=True)  # setuptools packs what an earlier build has left there
-    session.install(".")
-    session.run("python", "-c", "import xpnn; print(xpnn.describe())")
-    session.install(".[dev]")
+    """An environment with the package from its source archive: alone, as it needs no more; then what tests it."""
+    with archive(session) as packed:
+        session.install(str(packed))
+        session.run("python", "-c", "import xpnn; print(xpnn.describe())")
+        session.install(f"{packed}[dev]")
 
 
 @nox.session(venv_backend="none", requires=["tools"])
@@ -66,29 +99,34 @@ def types(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["wheel"])
 def tests(session: nox.Session) -> None:
-    """The suite on NumPy, with the package as it installs and no checkout around it."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name in BESIDE:
-            shutil.copytree(name, Path(folder) / name)
-        shutil.copy("README.md", folder)
-        with session.chdir(folder):
-            others = "--ignore=tests/peers", "--ignore=tests/test_documents.py"  # those have sessions of their own
-            pytest(session, "tests", *others, environment="wheel")
+    """The source archive's suite on NumPy, with the package as it installs from there."""
+    with archive(session):
+        others = "--ignore=tests/peers", "--ignore=tests/test_documents.py"  # those have sessions of their own
+        pytest(session, "tests", *others, environment="wheel")
+
+
+@nox.session(python=PYTHONS[0], requires=["tools"])
+def lowest(session: nox.Session) -> None:
+    """The lowest versions that pyproject.toml names, on the lowest Python."""
+    selection(session, *lowest_versions())
+
+
+@nox.session(python=PYTHONS, default=False, requires=["tools"])
+def pythons(session: nox.Session) -> None:
+    """The newest versions, on each Python that the classifiers name."""
+    selection(session)
 
 
 @nox.session(venv_backend="none", requires=["tools"])
 def plain(session: nox.Session) -> None:
-    """The equations without the forms: the suite, and PyTorch to the bounds that hold with forms."""
-    stand_in = "--ignore=tests/stand_in"  # these checks are of the device's forms, and run in other sessions
-    peers = "--ignore-glob=tests/peers/test_[!t]*"  # but PyTorch
-    pytest(session, "tests", stand_in, peers, NN_PLAIN="1")
+    """What the suite asks of equations, and PyTorch to the bounds that hold with forms."""
+    pytest(session, "tests", NN_PLAIN="1")
 
 
 @nox.session(name="stand-in", venv_backend="none", requires=["tools"])
 def stand_in(session: nox.Session) -> None:
-    """The suite with the stand-in for CuPy, which needs no GPU."""
-    real = "--ignore=tests/peers/test_cupy_interface.py"  # it reads the real CuPy
-    pytest(session, "tests", real, PYTHONPATH="tests/stand_in", NN_BACKEND="cupy")
+    """What the suite asks of a device, with the stand-in for CuPy, which needs no GPU."""
+    pytest(session, "tests", PYTHONPATH="tests/stand_in", NN_BACKEND="cupy")
 
 
 @nox.session(venv_backend="none", requires=["tools"])

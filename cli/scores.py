@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -72,12 +73,15 @@ def evaluate_model(args: argparse.Namespace) -> None:
 
 
 def predict_files(args: argparse.Namespace) -> int:
-    """Print what the network makes of each picture, or of each row; returns 1 if a file could not be read, else 0."""
+    """Print what the network makes of each picture or row; 0, or 1 if a file cannot be read, 2 if none exists."""
     recipe, model = load_model(args.path, args.network)
     if recipe.table and not args.json:
         print_row([recipe.table.target.name, *(["probability"] if recipe.table.classes else [])])
     elif not recipe.table and not recipe.classes:
         raise ValueError(f"{args.path} is a character model: it has no classes; try `xpnn sample`")
+    if not any(os.path.exists(path) for path in args.files):
+        tell(f"there is no {' or '.join(map(str, args.files))}")
+        return 2
     failed = 0
     for path in args.files:
         try:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 import xpnn as nn
 from xpnn.backend.select import plain
@@ -23,6 +24,18 @@ PLAIN = plain
 
 ONCE = nn.xp is np and not PLAIN
 """Whether this run, by forms on NumPy, is the one that has the tests that are the same in every run."""
+
+STAND_IN = hasattr(nn.xp, "stand_in")
+"""Whether the stand-in for CuPy computes, which runs kernels thread by thread: 100 times slower than NumPy."""
+
+AS_USED = not (PLAIN or STAND_IN)
+"""Whether the package runs as people run it, by forms on NumPy or on a GPU."""
+
+ELEMENTS = 0 if STAND_IN else 100
+"""gradcheck's ``max_elements``: each takes two passes, and the equations are checked by elements in the other runs."""
+
+learns = pytest.mark.skipif(not AS_USED, reason="how well it learns is seen where it runs as people run it")
+"""For tests that train to an accuracy. Plain and on the stand-in training is compared with others', step by step."""
 
 NO_KERNELS = shutil.which(COMPILER) is None and os.environ.get("XPNN_REQUIRE_PEERS", "0") in ("", "0")
 """Without a C++ compiler the stand-in for CuPy computes by the equations; under XPNN_REQUIRE_PEERS it must have one."""

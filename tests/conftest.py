@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
-from border import COMPILER, NO_KERNELS, emulate_cublas
+from border import COMPILER, NO_KERNELS, ONCE, emulate_cublas
 
-import xpnn as nn
 from xpnn.backend.select import plain
 
 if not plain:  # which would import the forms
     emulate_cublas()
 
-collect_ignore = [] if nn.xp is np else ["test_docstrings.py"]
-"""The examples print what NumPy prints."""
+collect_ignore = [] if ONCE else ["test_docstrings.py", "test_documents.py", "test_packaging.py"]
+"""The examples print what NumPy prints, and once is enough."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array, to_numpy, xp
+from ..backend.border import Indices
 from ..backend.shared.data import not_finite
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
 from ..layers.losses.elementwise import ElementwiseLoss
@@ -22,7 +23,9 @@ def names(inputs: int) -> list[str]:
     return [*(["x"] if inputs == 1 else [f"x[{i}]" for i in range(inputs)]), "y", "weights"]
 
 
-def check_arrays(caller: str, arrays: Sequence[Array], inputs: int, dtype: Any) -> tuple[Array, ...]:
+def check_arrays(
+    caller: str, arrays: Sequence[Array], inputs: int, dtype: Any, rows: Indices = slice(None)
+) -> tuple[Array, ...]:
     """x, y and weights, with truth values in y as integers.
 
     Args:
@@ -30,6 +33,7 @@ def check_arrays(caller: str, arrays: Sequence[Array], inputs: int, dtype: Any) 
         arrays: on the host or the device; x may be several ``inputs``.
         inputs: their number.
         dtype: to which floating-point data will be converted; float32 if it is None.
+        rows: which ones of the data these are, for errors.
 
     Raises:
         TypeError: they are not numeric.
@@ -45,6 +49,7 @@ def check_arrays(caller: str, arrays: Sequence[Array], inputs: int, dtype: Any) 
         if array.dtype.kind == "f" and (fault := not_finite(array, dtype)):
             row, too_large = fault
             held = f"a value beyond {dtype}" if too_large else "NaN or infinity"
+            row = int(rows[row]) if isinstance(rows, np.ndarray) else (rows.start or 0) + row
             raise ValueError(f"{caller}: {name} holds {held} in row {row}")
         if len(array) != len(arrays[0]):
             raise ValueError(f"{caller}: x has {len(arrays[0])} samples, {name} has {len(array)}")

@@ -149,7 +149,7 @@ def fit(
             if run.stop_training:
                 break
             sums.begin(optimizer.rate, f"epoch {epoch}")
-            told.epoch(epoch, source.steps(batch_size * accumulate, drop_last))
+            told.epoch(epoch, source.steps(batch_size, drop_last, accumulate))
             row = {"epoch": epoch, **_row(trained())}
             if held_out is not None:
                 row |= _row(validated(held_out, f"epoch {epoch}'s validation"), "val_")

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..backend import Array, Rng, prefetch
+from ..backend.border import Indices
 from ..backend.shared.data import taken
 from ..data.batches import batch_indices
 from ..data.reader import read_ahead
@@ -77,11 +78,15 @@ class Source:
         self._inputs = len(self._names)
         self._change: Change = lambda arrays, lengths: arrays
 
-    def steps(self, batch_size: int, drop_last: bool = False) -> int | None:
-        """The number of batches of a pass; None if it is not known."""
-        if self.samples is None:
-            return None
-        return self.samples // batch_size if drop_last else -(-self.samples // batch_size)
+    def steps(self, batch_size: int, drop_last: bool = False, accumulate: int = 1) -> int | None:
+        """The number of steps of a pass, each of ``accumulate`` batches; None if it is not known."""
+        count = self._count(batch_size, drop_last)
+        return None if count is None else -(-count // accumulate)
+
+    def _count(self, batch_size: int, drop_last: bool) -> int | None:
+        """The number of batches of a pass."""
+        samples = self.samples or 0
+        return samples // batch_size if drop_last else -(-samples // batch_size)
 
     def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
         """What the batches of a pass are read by; shuffled by ``rng``, from which this call draws."""
@@ -89,7 +94,7 @@ class Source:
 
     def pass_over(self, batch_size: int, rng: Rng = None, drop_last: bool = False, skip: int = 0) -> Iterator[Batch]:
         """The batches of a pass, but for the first ``skip`` ones; with ``drop_last`` only full ones."""
-        full = self.steps(batch_size, drop_last) if drop_last else None
+        full = self._count(batch_size, drop_last) if drop_last else None
         return self.batches(islice(self.order(batch_size, rng), skip, full))
 
     def batches(self, order: Iterable[Any]) -> Iterator[Batch]:
@@ -126,7 +131,7 @@ class Source:
         raise ValueError(f"{self.caller}: validation_split is for arrays in memory: give validation=, data of its own")
 
     def _checked(
-        self, caller: str, columns: Sequence[Any], lengths: np.ndarray | None = None
+        self, caller: str, columns: Sequence[Any], lengths: np.ndarray | None = None, rows: Indices = slice(None)
     ) -> tuple[Arrays, np.ndarray | None]:
         """A batch's arrays as the model and the loss take them, and the lengths of its sequences."""
         if lengths is None and isinstance(columns[0], Sequences):
@@ -134,7 +139,7 @@ class Source:
         arrays = [one[:] for one in columns]
         if lengths is not None:
             arrays[: self._inputs] = [x[:, : lengths.max()] for x in arrays[: self._inputs]]
-        return self._change(check_arrays(caller, arrays, self._inputs, self._dtype), lengths), lengths
+        return self._change(check_arrays(caller, arrays, self._inputs, self._dtype, rows), lengths), lengths
 
     def _batch(self, arrays: Arrays, lengths: np.ndarray | None = None) -> Batch:
         if self.converts:  # where they are computed with, since integers travel faster
@@ -202,6 +207,8 @@ class Rows(Source):
         self.samples, self.labels, self._take, self._lengths = samples, labels, take, lengths
         if lengths is not None and not model.takes_lengths:
             raise ValueError(f"{caller}: {type(model).__name__} takes no sequences of different lengths")
+        if lengths is not None and lengths.shape != (samples,):
+            raise ValueError(f"{caller}: expected {samples} lengths, one for each sample, got {lengths.shape}")
 
     def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
         """Sequences of similar lengths together, if they are shuffled."""
@@ -210,7 +217,8 @@ class Rows(Source):
         return bucketed(self._lengths, batch_size, np.random.default_rng(rng))
 
     def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
-        return self._checked(self.caller, self._take(key), None if self._lengths is None else self._lengths[key])
+        lengths = None if self._lengths is None else self._lengths[key]
+        return self._checked(self.caller, self._take(key), lengths, key)
 
 
 class Stream(Source):
@@ -221,7 +229,7 @@ class Stream(Source):
         self._given, self._targets = given, targets
         self._begun: Iterator[tuple[int, Any]] | None = None
 
-    def steps(self, batch_size: int, drop_last: bool = False) -> int | None:
+    def _count(self, batch_size: int, drop_last: bool) -> int | None:
         try:
             return len(self._given)
         except TypeError:

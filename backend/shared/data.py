@@ -16,8 +16,10 @@ def batch_dtypes(arrays: Sequence[Array], dtype: Any) -> list[Any]:
 
 
 def as_array(data: Any) -> Array:
-    """The data as an array where they are: an array on the device itself, anything else as a host array."""
-    return data if on_device and isinstance(data, xp.ndarray) else np.asarray(data)
+    """The data as an array where they are: on the device, also those of other libraries; anything else on the host."""
+    if on_device and (isinstance(data, xp.ndarray) or hasattr(data, "__cuda_array_interface__")):
+        return xp.asarray(data)
+    return np.asarray(data.detach() if hasattr(data, "detach") else data)  # PyTorch's parameters refuse without it
 
 
 def taken(array: Array, batch: Indices) -> Array:

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from border import dev, host
+from border import AS_USED, ELEMENTS, dev, host
 
 import xpnn as nn
 from xpnn.checks import cases
@@ -52,12 +52,13 @@ def change_element(index, change):
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_every_layer_and_loss_agrees(case):
-    report = nn.gradcheck(case.layer, case.x, **case.options)
+    report = nn.gradcheck(case.layer, case.x, max_elements=ELEMENTS, **case.options)
     assert {row.verdict for row in report.rows} == {"ok"}, report
     # central differences, extrapolated, reach 1e-10 where nothing is ill-conditioned; a wrong term is far above
     assert all(row.error < 1e-9 for row in report.rows), report
 
 
+@pytest.mark.skipif(not AS_USED, reason="their layers are checked one by one, their steps compared with NumPy's")
 @pytest.mark.parametrize("model", ["mlp", "lenet5", "rnn", "charrnn"])
 def test_every_network_agrees(model):
     for case in cases.model_cases(model, seed=0):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from border import dev, host
+from border import dev, host, learns
 
 import xpnn as nn
 
@@ -31,6 +31,7 @@ def test_layer_by_layer_it_is_the_networks_own_step(example, capsys, rng):
     assert "6 Conv2D     -> (8, 16, 5, 5)      dE/dW (120, 16, 5, 5), norm " in shown
 
 
+@learns
 def test_learns_the_digits(example, capsys):
     # 0.1 would be guessing; this seed reaches 0.85 after one epoch, 0.989 after the example's ten
     assert example["main"](epochs=1) > 0.7

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from border import host
+from border import host, learns
 
 import xpnn as nn
 
@@ -27,6 +27,7 @@ def test_the_formulas_and_xpnn_give_the_same_errors_and_weights(example):
         np.testing.assert_allclose(host(model.params[key]).ravel(), w[name].ravel(), rtol=0, atol=1e-12)
 
 
+@learns
 @pytest.mark.parametrize("seed", range(3))
 def test_predicts_3_for_1_and_1(example, seed):
     model, _ = example["build"](seed)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from border import dev, host
+from border import dev, host, learns
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_layer.py"
 
@@ -26,6 +26,7 @@ def test_computes_swish(example, rng):
     np.testing.assert_allclose(host(layer(dev(z))), z / (1 + np.exp(-z * [0, 1, 2])), rtol=1e-13, atol=1e-15)
 
 
+@learns
 def test_learns_the_digits_and_its_slopes(example):
     model = example["build"]()
     # 0.1 would be guessing; 0.975 after the example's twenty epochs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from border import dev, host
+from border import dev, host, learns
 
 import xpnn as nn
 
@@ -17,6 +17,7 @@ class TestResNet:
     def example(self):
         return runpy.run_path(str(EXAMPLE))
 
+    @learns
     def test_one_epoch_learns_the_digits(self, example, capsys):
         model = example["build"]()
         assert model.flat_params.size == 78_090

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from border import dev
+from border import dev, learns
 
 import xpnn as nn
 
@@ -22,6 +22,7 @@ def test_default_mlp_ends_in_logits():
     assert [type(layer).__name__ for layer in nn.MLP((2, 4, 1))] == ["Dense", "ReLU", "Dense"]
 
 
+@learns
 def test_a_deep_network_still_learns():
     """He's initial weights keep the signal through 20 layers."""
     data = nn.load_images("digits")

@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from border import STAND_IN
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ Arrays = dict[str, np.ndarray]
 Function = Callable[..., torch.Tensor]
 Measured = Callable[[str, float], None]
 
-PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=15 if STAND_IN else 100)
 """The same examples in every run; no time limit an example, as a loaded machine would break it."""
 
 BATCH = st.integers(1, 9)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from border import AS_USED
 
 PEERS = {
     "test_browser_": ("chromium",),
@@ -20,6 +21,10 @@ PEERS = {
     "test_torch_": ("torch", "hypothesis"),
 }
 """The modules and programs that a file needs, by the beginning of its name."""
+
+collect_ignore_glob = [] if AS_USED else ["test_[bcms]*", "test_onnx_[!r]*"]
+"""Plain and on the stand-in: PyTorch's values, and networks that go to ONNX and back. Pages, CuPy's interface,
+scikit-learn's checks and strangers' files are the same there, and stand_in/checks/check_users.py has an estimator."""
 
 _left_out: dict[str, str] = {}
 

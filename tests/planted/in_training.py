@@ -35,7 +35,7 @@ TRAINING = [
     Mutation("training.inputs._checked_weights", "weights.min() < 0", "False", "takes weights below 0", SOURCES),
     Mutation("training.inputs._as_outputs", "y = y[..., None]", "pass", "broadcasts targets", SOURCES),
     Mutation("training.steps.training_step", "doutputs * weight", "doutputs * 1", "small batches weigh more", SOURCES),
-    Mutation("training.sources.Source", "-(-self.samples // batch_size)", "self.samples // batch_size + 1", "a step more", CALLBACKS),
+    Mutation("training.sources.Source", "-(-samples // batch_size)", "samples // batch_size + 1", "more", CALLBACKS),
     Mutation("training.sources.Source", "skip, full))", "skip, None))", "keeps the last batch", SOURCES),
     Mutation("training.sources.Stream", "chain([first], batches)", "batches", "loses the first batch", SOURCES),
     Mutation("training.columns.Lazy", "result[order] = read", "result[...] = read", "mixes the rows up", SOURCES),

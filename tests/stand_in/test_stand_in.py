@@ -1,20 +1,15 @@
-"""The package on the stand-in for CuPy, whatever this run's backend is: each file of checks in its own interpreter."""
+"""The package on the stand-in for CuPy: each file of checks in its own interpreter."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from border import NO_KERNELS
 
-import xpnn as nn
-from xpnn.backend.select import plain
-
 STAND_IN = Path(__file__).parent
-KERNELS = [] if NO_KERNELS or plain or nn.xp is not np else [("check_kernels.py", "cupy")]
-"""They take over a minute and are the same under each backend: once is enough."""
+KERNELS = [] if NO_KERNELS else [("check_kernels.py", "cupy")]
 
 
 @pytest.mark.parametrize(
@@ -28,6 +23,7 @@ KERNELS = [] if NO_KERNELS or plain or nn.xp is not np else [("check_kernels.py"
         *KERNELS,
         ("check_mistakes.py", "cupy"),
         ("check_stream.py", "cupy"),
+        ("check_users.py", "cupy"),
         ("check_mistakes.py", "numpy"),
     ],
 )

@@ -158,6 +158,15 @@ class TestBatches:
             fitted(broken)
 
 
+def test_what_is_not_finite_in_a_file_names_its_row(data, tmp_path):
+    x, y = data
+    x[23, 2] = np.inf
+    with pytest.raises(ValueError, match="^fit: x holds NaN or infinity in row 23"):
+        fitted(mapped(x, tmp_path), y)
+    with pytest.raises(ValueError, match="^evaluate: x holds NaN or infinity in row 23"):
+        nn.evaluate(nn.MLP((4, 5, 3)), mapped(x, tmp_path), y, batch_size=8)
+
+
 def test_a_data_set_with_named_columns(data):
     x, y = data
 
@@ -188,6 +197,8 @@ def test_sequences_of_different_lengths(rng):
     assert history[-1]["val_loss"] == pytest.approx(nn.evaluate(model, x, y).loss, rel=1e-6)
     with pytest.raises(ValueError, match="fit: MLP takes no sequences of different lengths"):
         fitted(x, y)
+    with pytest.raises(ValueError, match=r"fit: expected 40 lengths, one for each sample, got \(39,\)"):
+        fitted(padded, y, model=model, lengths=lengths[1:])
 
 
 def test_a_label_for_each_step_of_sequences(rng):
