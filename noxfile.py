@@ -39,7 +39,7 @@ def archive(session: nox.Session) -> Iterator[Path]:
     """Inside of the unpacked source archive, with no checkout around it; gives the archive."""
     with tempfile.TemporaryDirectory() as folder:
         build = of("tools", "python"), "-m", "build", "--sdist", "--outdir", folder
-        session.run(*build, silent=True)
+        session.run(*build, silent=True, external=True)
         (packed,) = Path(folder).iterdir()
         shutil.unpack_archive(packed, folder, filter="data")
         with session.chdir(packed.with_suffix("").with_suffix("")):
