@@ -1,101 +1,17 @@
-"""The commands. Each takes the parsed arguments and prints its result."""
+"""The shorter commands. Each takes the parsed arguments and prints its result."""
 
 import argparse
-import hashlib
-import os
+import math
 import platform
-import shlex
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 from .. import __version__
 from ..backend import describe
-from ..models import CharRNN, Sequential
-from ..plots.canvas import needs_matplotlib
-from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, fit, save
-from ..training.files import locked
-from ..training.interrupt import Interruptible, terminable
-from .figures import Run
-from .recipe import MODEL_FILE, Recipe, load_finite, load_model, read_run
-from .report import REPORT, write_report
-from .scores import score
-from .sources import Data, arrays, for_training
-from .streams import escaped
-
-_HISTORY, _CURVES = "history.csv", "curves.png"
-_LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # for adam and adamw; sgd has 25 times that
-_DECAY = 0.2  # of adamw: on Fashion-MNIST it raises LeNet-5's test accuracy by about 0.8 percentage points
-_MAX_NORM = {"rnn": 1.0, "charrnn": 1.0}
-
-
-def train(args: argparse.Namespace) -> None:
-    """Train a network and write parameters, history and curves to the output folder."""
-    recipe, data = for_training(args)
-    if args.report:
-        needs_matplotlib()  # now, and not after the training
-    out: Path = args.out or _default_folder(recipe)
-    out.mkdir(parents=True, exist_ok=True)
-    with terminable(), locked(out):
-        _train(args, recipe, data, out)
-
-
-def _train(args: argparse.Namespace, recipe: Recipe, data: Data, out: Path) -> None:
-    x, y, validation = arrays(recipe, data)
-    small = len(x) < 2_000  # needs more epochs, and more steps per epoch
-    epochs = args.epochs or (40 if small else 12)
-    batch_size = args.batch_size or (16 if small else 32 if args.model == "charrnn" else 64)
-    steps = -(-len(x) // batch_size)  # per epoch
-    model, optimizer = recipe.build(args.seed), _optimizer(args, steps * epochs)
-    recipe = replace(recipe, options=_options(args, batch_size, optimizer.rate))
-    history = _begin(args, out, recipe, model, optimizer, steps)
-    print(f"{describe()}\n\n{model.summary()}\n\n{len(x):,} training samples from {escaped(recipe.data)}")
-    if len(history) >= epochs:
-        print(f"{out}: its {len(history)} epochs are done; a larger --epochs goes on")
-    elif optimizer.steps:
-        print(f"going on after epoch {len(history)}" + (f", step {optimizer.steps:,}" if history.begun else ""))
-
-    def keep(rows: History) -> None:
-        save(model, out / MODEL_FILE, recipe.metadata(rows), optimizer=optimizer)
-        rows.to_csv(out / _HISTORY)
-
-    try:
-        fit(
-            model, x, y,
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=batch_size,
-            validation=validation,
-            rng=args.seed,
-            max_norm=_MAX_NORM.get(args.model),
-            history=history,
-            on_epoch_end=keep,
-        )  # fmt: skip
-    finally:
-        if history.interrupted:  # also where the terminal has gone, so that fit could not say it
-            _stop(history, keep, out)
-    result = score(recipe, model, data)
-    print("\n" + result)
-    if isinstance(model, CharRNN):
-        print(f"\na sample:\n{''.join(model.sample(300, temperature=0.7, rng=args.seed))}\n")
-    print(f"saved in {out}: {MODEL_FILE}, {_HISTORY}{_plot(history, out)}")
-    if args.report:
-        print(f"report: {write_report(Run(recipe, model, history, data), out, result)}")
-
-
-def _stop(history: History, keep: Callable[[History], None], out: Path) -> NoReturn:
-    """Save what an interrupted run has learnt, and end the program."""
-    if history.begun is None:
-        result = f"{out} is as it was" + (f" after epoch {len(history)}" if history else "")
-    else:
-        with Interruptible():  # another signal does not end the saving, only Ctrl-C pressed twice more
-            keep(history)
-        result = f"saved in {out}; the same command with --resume goes on from there"
-    with suppress(OSError):
-        print(result)
-    raise KeyboardInterrupt(history.signal)
+from ..models import CharRNN
+from ..training.checkpoint import read_header
+from .saved import NoRecipeError, load_model, load_own, model_file, read_run
+from .streams import answer, escaped
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -113,90 +29,58 @@ def sample(args: argparse.Namespace) -> None:
 
 def info(args: argparse.Namespace) -> None:
     """Print versions and the device, and the summary of a saved network if one is given."""
-    print(f"xpnn {__version__}, Python {platform.python_version()}\n{describe()}")
+    values = {"version": __version__, "python": platform.python_version(), "backend": describe()}
+    text = f"xpnn {__version__}, Python {platform.python_version()}\n{describe()}"
     if args.path:
-        recipe, model = load_model(args.path)
-        trained = f"{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip()
-        print(f"\n{escaped(trained)}\n{model.summary()}")
+        of_file, more = _saved(args.path, args.network)
+        text, values = f"{text}\n\n{of_file}", values | more
+    answer(args, text, **values)
 
 
-def _default_folder(recipe: Recipe) -> Path:
-    """By the data's last name; other data of the same last name get a folder of their own."""
-    name = os.fsencode(Path(recipe.data).name)
-    folder = Path("runs") / f"{recipe.model}-{name[:200].decode(errors='ignore')}"  # a folder's may have 255 bytes
-    of_these_data = folder.with_name(f"{folder.name}-{hashlib.sha256(os.fsencode(recipe.data)).hexdigest()[:8]}")
+def _saved(path: Path, network: str | None) -> tuple[str, dict[str, Any]]:
+    """What a file says, as text and as values; without a recipe, its arrays."""
+    file = model_file(path)
     try:
-        free = read_run(folder / MODEL_FILE)[0].data == recipe.data
-    except (OSError, ValueError):  # no model, or another's
-        free = True
-    return folder if free and not of_these_data.exists() else of_these_data
+        recipe, model = load_model(path, network)
+    except NoRecipeError as error:
+        if network:
+            model = load_own(network, file)
+            return model.summary(), {"file": str(file), "parameters": model.flat_params.size}
+        arrays = read_header(file)[1]
+        lines = [f"{escaped(name)}  {dtype} {shape}" for name, (dtype, shape) in sorted(arrays.items())]
+        elements = sum(math.prod(shape) for _, shape in arrays.values())
+        text = "\n".join([*lines, f"{elements:,} elements in all", "", escaped(str(error))])
+        return text, {"file": str(file), "arrays": {name: [dtype, *shape] for name, (dtype, shape) in arrays.items()}}
+    trained = f"{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip()
+    said = {"model": recipe.model, "data": recipe.data, "options": recipe.options}
+    classes = recipe.table.classes if recipe.table else recipe.classes
+    size, layers = model.flat_params.size, [repr(layer) for layer in model]
+    values = {"file": str(file), **said, "classes": list(classes), "parameters": size, "layers": layers}
+    return f"{escaped(trained)}\n{model.summary()}", values | {"epochs": len(read_run(file).history)}
 
 
-def _begin(
-    args: argparse.Namespace, out: Path, recipe: Recipe, model: Sequential, optimizer: Optimizer, steps: int
-) -> History:
-    """The history of the run to go on with, whose state model and optimizer take, or of a new one."""
-    for name in (MODEL_FILE, _HISTORY, _CURVES, REPORT):
-        for left in out.glob(f".{name}.*.part"):  # by a process that was killed while it wrote
-            left.unlink(missing_ok=True)
-    if not args.resume:
-        if not args.overwrite and any((out / name).exists() for name in (MODEL_FILE, _HISTORY)):
-            raise FileExistsError(f"{out} has a run: --resume goes on with it, --overwrite replaces it")
-        return History()
-    if not (out / MODEL_FILE).exists():
-        print(f"nothing is saved in {out} yet: the run begins")
-        return History()
-    started, history, _ = read_run(out / MODEL_FILE)
-    if started != recipe:
-        command = shlex.join(["xpnn", "train", started.model, "--data", started.data, *_words(started.options)])
-        raise ValueError(
-            f"{out} was left by `{command}`: --resume takes the same model and options, and the data as they were"
-        )
-    load_finite(model, out / MODEL_FILE, optimizer)
-    if optimizer.steps != len(history) * steps + (history.begun or {}).get("steps", 0):
-        raise ValueError(f"{out / MODEL_FILE}: its {len(history)} epochs are not {optimizer.steps} steps")
-    _add_seconds(history, out / _HISTORY)
-    return history
-
-
-def _words(options: str) -> list[str]:
-    """Of a recipe, which may be a stranger's."""
+def export(args: argparse.Namespace) -> None:
+    """Write a saved network as an ONNX model, and say what input it takes."""
+    recipe, model = load_model(args.path, args.network)
     try:
-        return shlex.split(options)
-    except ValueError:
-        return options.split()
-
-
-def _add_seconds(history: History, path: Path) -> None:
-    """From the table, which is then made to match: the last process may have been killed before it wrote it."""
-    with suppress(OSError, ValueError):
-        for row, written in zip(history, History.from_csv(path), strict=False):
-            if row.items() <= written.items():
-                row |= written
-    history.to_csv(path)
-
-
-def _options(args: argparse.Namespace, batch_size: int, rate: float) -> str:
-    """Those of the command that decide the result."""
-    options = ["--batch-size", batch_size, "--optimizer", args.optimizer, "--lr", rate, "--seed", args.seed]
-    for name in ("target", "task"):
-        options += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
-    options += [word for column in args.drop for word in ("--drop", column)]
-    options += ["--size", "x".join(map(str, args.size))] if args.size else []
-    return shlex.join(map(str, options))
-
-
-def _optimizer(args: argparse.Namespace, steps: int) -> Optimizer:
-    lr = _LR[args.model]
-    if args.optimizer == "sgd":
-        return SGD(CosineDecay(args.lr or 25 * lr, steps), momentum=0.9)
-    schedule = CosineDecay(args.lr or lr, steps)
-    return Adam(schedule) if args.optimizer == "adam" else AdamW(schedule, weight_decay=_DECAY)
-
-
-def _plot(history: History, out: Path) -> str:
-    try:
-        history.plot(out / _CURVES)
+        from ..interop.onnx import export as write
     except ImportError as error:
-        return f" (no {_CURVES}: {error})"
-    return f", {_CURVES}"
+        raise ImportError("export needs onnx: install xpnn's extra [onnx]") from error
+    out: Path = args.out or model_file(args.path).with_suffix(".onnx")
+    write(model, out)
+    takes = f"pixels / 255, less {recipe.mean:.6g}, divided by {recipe.std:.6g}" if recipe.classes else ""
+    takes = "the columns as the network's table encodes them" if recipe.table else takes or "indices of characters"
+    print(f"wrote {out}; its input: {takes}")
+
+
+def completion(parser: argparse.ArgumentParser, commands: Any, args: argparse.Namespace) -> None:
+    """Print a script that completes the command's words in a shell."""
+    try:
+        import shtab
+    except ImportError as error:
+        raise ImportError("completion needs shtab: install xpnn's extra [completion]") from error
+    for command in commands.choices.values():
+        for action in command._actions:
+            if getattr(action, "type", None) in (Path, *args.paths):
+                action.complete = shtab.FILE
+    print(shtab.complete(parser, args.shell))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ..training import History
 from .figures import Run, write_pictures
-from .recipe import MODEL_FILE, load_model, read_run
 from .report import write_report
+from .saved import MODEL_FILE, load_model, read_run
 from .scores import score
 from .sources import for_testing
 
@@ -16,14 +16,14 @@ def run(args: argparse.Namespace) -> None:
     """Draw all that applies to the run's model and data."""
     recipe, model = load_model(args.path)
     folder = args.path if args.path.is_dir() else args.path.parent
-    _, history, _ = read_run(folder / MODEL_FILE if args.path.is_dir() else args.path)
+    history = read_run(folder / MODEL_FILE if args.path.is_dir() else args.path).history
     with suppress(OSError, ValueError):  # the table has the seconds, too
         history = max(History.from_csv(folder / "history.csv"), history, key=len)
     known = args.data or recipe.data in recipe.built_in()
     data = for_testing(recipe, args.data or recipe.data, args.encoding) if known else None
     seen = Run(recipe, model, history, data)
     if args.report:
-        print(f"wrote {write_report(seen, args.out or folder, score(recipe, model, data) if data else '')}")
+        print(f"wrote {write_report(seen, args.out or folder, score(recipe, model, data).text if data else '')}")
     else:
         out: Path = args.out or folder / "plots"
         print(f"wrote into {out}: {', '.join(write_pictures(seen, out))}")

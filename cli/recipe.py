@@ -1,6 +1,7 @@
-"""From a data set to a network's input, and from a saved file to the network."""
+"""From a data set to a network and its input."""
 
 import hashlib
+import itertools
 import json
 import math
 from dataclasses import asdict, dataclass
@@ -13,14 +14,18 @@ from ..backend import Rng
 from ..data import ImageData, TableData, TableEncoder, TextData
 from ..data.images import BUILT_IN as IMAGES
 from ..data.text import BUILT_IN as TEXTS
+from ..layers import GRU, LSTM, RNN, Dense, Dropout, Layer
+from ..layers.recurrent import Recurrent
 from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
-from ..training import History, Optimizer, load
-from ..training.checkpoint import Arrays, read_header
-from ..training.score import names_not_finite
+from ..training import History
 
 MODELS = ("mlp", "lenet5", "rnn", "charrnn")
-MODEL_FILE = "model.safetensors"  # in a run's folder
+OWN = "own"  # a network of the user's, which only --network can build
+HIDDEN = {"mlp": (256, 128), "rnn": (128,), "charrnn": (256,)}  # sizes of the hidden layers, unless told
+CELLS: dict[str, tuple[type[Recurrent], int]] = {"rnn": (RNN, 1), "lstm": (LSTM, 4), "gru": (GRU, 3)}  # and its gates
+VARIANTS = ("modern", "1998")
 _LONGEST = 4096  # side of an image, in pixels
+_NO_ROWS = History()
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Recipe:
     """What is needed, apart from the parameters, to build a network and to prepare its input.
 
     Attributes:
-        model: one of MODELS.
+        model: one of MODELS; or OWN for another network, which takes standardised images (N, C, H, W), or a table's
+            rows, and gives logits of the classes or the quantity.
         data: name or path of the training data.
         image_shape: (H, W) of the data set's images.
         channels: 1, or 3 of images in colour.
@@ -38,6 +44,10 @@ class Recipe:
         table: how a table's rows become the input; None of other data.
         options: of ``xpnn train``, which must be the same to resume the run.
         digest: SHA-256 of the data, which must be the same too.
+        hidden: sizes of the hidden layers; () for those in HIDDEN.
+        cell: of a recurrent network, one of CELLS.
+        dropout: the probability of 0 before each Dense layer that is not the first layer.
+        variant: of LeNet-5, one of VARIANTS.
     """
 
     model: str
@@ -51,6 +61,10 @@ class Recipe:
     digest: str = ""
     channels: int = 1
     table: TableEncoder | None = None
+    hidden: tuple[int, ...] = ()
+    cell: str = "rnn"
+    dropout: float = 0.0
+    variant: str = "modern"
 
     def __post_init__(self) -> None:
         """Refuse what no data set makes, since a recipe may come from a stranger's file.
@@ -61,7 +75,7 @@ class Recipe:
         texts = self.data, self.vocabulary, self.options, self.digest
         sides, numbers = self.image_shape, (self.mean, self.std)
         names = self.classes if isinstance(self.classes, tuple) else (None,)
-        if self.model not in MODELS or not all(isinstance(text, str) for text in (*texts, *names)):
+        if self.model not in (*MODELS, OWN) or not all(isinstance(text, str) for text in (*texts, *names)):
             raise ValueError("recipe: expected a known model, and texts for its data, classes, vocabulary and options")
         longest = 32 if self.model == "lenet5" else _LONGEST
         if len(sides) != 2 or not all(type(side) is int and 0 <= side <= longest for side in sides):
@@ -71,29 +85,50 @@ class Recipe:
         if type(self.channels) is not int or self.channels not in (1, 3):
             raise ValueError(f"recipe: expected images of 1 or 3 channels, got {self.channels!r}")
         if self.table is not None:
-            if self.model != "mlp" or not isinstance(self.table, TableEncoder):
+            if self.model not in ("mlp", OWN) or not isinstance(self.table, TableEncoder):
                 raise ValueError("recipe: expected a table's encoder, and mlp as the model")
         elif not (self.vocabulary if self.model == "charrnn" else self.classes and 0 not in sides):
             raise ValueError(f"{self.model}: expected a vocabulary, or classes of images")
+        self._check_options()
+
+    def _check_options(self) -> None:
+        """Those of the network alone."""
+        sizes, p = self.hidden, self.dropout
+        if not isinstance(sizes, tuple) or not all(type(size) is int and 0 < size <= 2**24 for size in sizes):
+            raise ValueError(f"{self.model}: expected sizes of hidden layers, at least 1 each, got {sizes!r}")
+        most = {"mlp": 1_000, "rnn": 100, "charrnn": 1}.get(self.model, 0)
+        if len(sizes) > most:
+            raise ValueError(f"{self.model}: expected at most {most} sizes of hidden layers, got {len(sizes)}")
+        if self.model == "rnn" and len(set(sizes)) > 1:
+            raise ValueError(f"rnn: expected hidden layers of one size, got {', '.join(map(str, sizes))}")
+        if self.cell not in CELLS or (self.cell != "rnn" and self.model not in ("rnn", "charrnn")):
+            raise ValueError(f"{self.model}: a cell, {', '.join(CELLS)}, is for rnn and charrnn, got {self.cell!r}")
+        if type(p) not in (int, float) or not 0 <= p < 1:
+            raise ValueError(f"{self.model}: expected a dropout of at least 0 and below 1, got {p!r}")
+        if self.variant not in VARIANTS or (self.variant != "modern" and self.model != "lenet5"):
+            raise ValueError(f"{self.model}: the variant of {' or '.join(VARIANTS)} is lenet5's, got {self.variant!r}")
+        if self.variant == "1998" and self.outputs > 83:
+            raise ValueError(f"lenet5 of 1998 knows at most 83 classes, got {self.outputs}")
 
     @classmethod
-    def for_images(cls, model: str, data: ImageData) -> "Recipe":
-        """The recipe for a classifier of this data set."""
+    def for_images(cls, model: str, data: ImageData, **options: Any) -> "Recipe":
+        """The recipe for a classifier of this data set; ``options`` are hidden, cell, dropout and variant."""
         pixels = _enlarge(data.x_train) if model == "lenet5" else data.x_train
         mean, std = float(pixels.mean() / 255), float(pixels.std() / 255) or 1.0
         digest = images_digest(data)
         _, C, H, W = data.x_train.shape
-        return cls(model, data.name, (H, W), mean, std, data.classes, digest=digest, channels=C)
+        return cls(model, data.name, (H, W), mean, std, data.classes, digest=digest, channels=C, **options)
 
     @classmethod
-    def for_table(cls, data: TableData) -> "Recipe":
+    def for_table(cls, data: TableData, model: str = "mlp", **options: Any) -> "Recipe":
         """The recipe for a network that learns this table, which is a file."""
-        return cls("mlp", data.name, digest=file_digest(data.name), table=data.encoder)
+        return cls(model, data.name, digest=file_digest(data.name), table=data.encoder, **options)
 
     @classmethod
-    def for_text(cls, data: TextData) -> "Recipe":
+    def for_text(cls, data: TextData, **options: Any) -> "Recipe":
         """The recipe for a character model of this text."""
-        return cls("charrnn", data.name, vocabulary=data.vocabulary, digest=_digest(data.train, data.test))
+        digest = _digest(data.train, data.test)
+        return cls("charrnn", data.name, vocabulary=data.vocabulary, digest=digest, **options)
 
     @property
     def outputs(self) -> int:
@@ -105,27 +140,50 @@ class Recipe:
         """How many an MLP takes."""
         return self.table.width if self.table else math.prod((self.channels, *self.image_shape))
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Of the hidden layers."""
+        return self.hidden or HIDDEN.get(self.model, ())
+
     def build(self, rng: Rng = None) -> Sequential:
-        """The network with new weights."""
+        """The network with new weights; dropout's masks are drawn by the same generator."""
+        rng = np.random.default_rng(rng)
+        model = self._network(rng)
+        if self.dropout:
+            layers: list[Layer] = []
+            for layer in model.layers:
+                layers += [Dropout(self.dropout, rng=rng)] if layers and isinstance(layer, Dense) else []
+                layers.append(layer)
+            model.layers = layers
+        return model
+
+    def _network(self, rng: np.random.Generator) -> Sequential:
         C, (H, W) = self.channels, self.image_shape
         if self.model == "mlp":
-            return MLP((self.features, 256, 128, self.outputs), rng=rng)
+            return MLP((self.features, *self.sizes, self.outputs), rng=rng)
         if self.model == "lenet5":
-            return LeNet5(32 if max(H, W) > 28 else 28, self.outputs, C, rng=rng)
+            return LeNet5(32 if max(H, W) > 28 else 28, self.outputs, C, variant=self.variant, rng=rng)
         if self.model == "rnn":
-            return RNNClassifier(C * W, 128, self.outputs, rng=rng)
-        return CharRNN(self.vocabulary, rng=rng)
+            cell, layers = CELLS[self.cell][0], len(self.sizes)
+            return RNNClassifier(C * W, self.sizes[0], self.outputs, cell=cell, num_layers=layers, rng=rng)
+        return CharRNN(self.vocabulary, self.sizes[0], cell=CELLS[self.cell][0], rng=rng)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of the parameters whose size the data decide; all others are the same in every file."""
-        C, W, characters = self.channels, self.image_shape[1], len(self.vocabulary)
+        """Of the arrays whose size the recipe decides; all others are the same in every file, or follow from these."""
+        C, W, characters, more = self.channels, self.image_shape[1], len(self.vocabulary), 1 if self.dropout else 0
         if self.model == "mlp":
-            return {"0.W": (256, self.features), "4.W": (self.outputs, 128)}
+            pairs = itertools.pairwise((self.features, *self.sizes, self.outputs))
+            return {f"{(2 + more) * i}.W": pair[::-1] for i, pair in enumerate(pairs)}
         if self.model == "lenet5":
-            return {"0.W": (6, C, 5, 5), "11.W": (self.outputs, 84)}
+            output = f"{13 + more}.centers" if self.variant == "1998" else f"{11 + 2 * more}.W"
+            return {"0.W": (6, C, 5, 5), output: (self.outputs, 84)}
+        H, gates, depth = self.sizes[0], CELLS[self.cell][1], len(self.sizes)
         if self.model == "rnn":
-            return {"0.W_x": (128, C * W), "1.W": (self.outputs, 128)}
-        return {"0.W": (characters, 64), "2.W": (characters, 256)}
+            shapes: dict[str, tuple[int, ...]] = {f"{i}.W_x": (gates * H, H if i else C * W) for i in range(depth)}
+            shapes |= {f"{i}.W_h": (gates * H, H) for i in range(depth)}
+            return shapes | {f"{depth + more}.W": (self.outputs, H)}
+        of_rnn = {"1.W_x": (gates * H, 64), "1.W_h": (gates * H, H)}
+        return {"0.W": (characters, 64), **of_rnn, f"{2 + more}.W": (characters, H)}
 
     def inputs(self, images: np.ndarray) -> np.ndarray:
         """Standardised float32 input of the network's shape from uint8 images (N, C, H, W)."""
@@ -142,57 +200,15 @@ class Recipe:
         """The data sets that a network of this sort may have been trained on, and that a name alone gives."""
         return TEXTS if self.model == "charrnn" else () if self.table else IMAGES
 
-    def metadata(self, history: History) -> dict[str, str]:
-        """The recipe and the history as metadata for a safetensors file; under one key, since it writes several in any
-        order, and without the seconds, so that the same run leaves the same bytes."""
+    def metadata(self, history: History = _NO_ROWS, rng: np.random.Generator | None = None) -> dict[str, str]:
+        """The recipe and the history as metadata for :func:`xpnn.save`; under one key, since safetensors writes several
+        in any order, and without the seconds, so that the same run leaves the same bytes.
+
+        ``rng`` is the generator of dropout's masks, whose state is kept for a run that goes on.
+        """
         rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]
-        return {"xpnn": json.dumps({**asdict(self), "history": rows, "begun": history.begun})}
-
-
-def read_run(path: Path) -> tuple[Recipe, History, Arrays]:
-    """What :meth:`Recipe.metadata` wrote, and the arrays beside it. Errors as for :func:`load_model`."""
-    metadata, arrays = read_header(path)
-    try:
-        saved = json.loads(metadata["xpnn"])
-        history, begun = History(map(_numbers, saved.pop("history", []))), saved.pop("begun", None)
-        history.begun = begun and _numbers(begun)
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
-        if fields.get("table") is not None:
-            fields["table"] = TableEncoder.from_dict(fields["table"])
-        return Recipe(**fields), history, arrays
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} was not saved by `xpnn train`: it does not say how to build its network") from error
-
-
-def _numbers(row: dict[str, float]) -> dict[str, float]:
-    return {key: value + 0 for key, value in row.items()}  # a TypeError for what is no number
-
-
-def load_model(path: Path) -> tuple[Recipe, Sequential]:
-    """The network that ``xpnn train`` saved, from its file or its folder.
-
-    It is built only if the file has arrays of its size, so that a few bytes cannot claim gigabytes.
-
-    Raises:
-        OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe, or one that its arrays do not fit.
-        FloatingPointError: the network holds NaN or infinity.
-    """
-    path = path / MODEL_FILE if path.is_dir() else path
-    recipe, _, arrays = read_run(path)
-    for key, shape in recipe.shapes().items():
-        if key not in arrays or arrays[key][1] != shape:
-            found = f"of shape {arrays[key][1]}" if key in arrays else "missing"
-            raise ValueError(f"{path}: {key} is {found}, where the file's own recipe makes {shape}")
-    model = recipe.build()
-    load_finite(model, path)
-    return recipe, model
-
-
-def load_finite(model: Sequential, path: Path, optimizer: Optimizer | None = None) -> None:
-    """:func:`xpnn.load`; raises FloatingPointError if the network then holds NaN or infinity."""
-    load(model, path, optimizer=optimizer)
-    if spoilt := names_not_finite(model):
-        raise FloatingPointError(f"{path}: {spoilt[0]} holds NaN or infinity, so that the network is of no use")
+        masks = rng.bit_generator.state if rng and self.dropout else None
+        return {"xpnn": json.dumps({**asdict(self), "history": rows, "begun": history.begun, "masks": masks})}
 
 
 def file_digest(path: str | Path) -> str:

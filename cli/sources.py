@@ -13,7 +13,7 @@ from ..data.folders import first_picture
 from ..data.images import holds_pictures
 from ..data.pictures import read_picture
 from ..data.table import is_table, read_table, split_rows
-from .recipe import Recipe, file_digest, images_digest
+from .recipe import HIDDEN, Recipe, file_digest, images_digest
 
 Data: TypeAlias = ImageData | TableData | TextData
 
@@ -23,17 +23,19 @@ _LENET5 = 32  # the side to which larger pictures are brought for it
 
 def for_training(args: argparse.Namespace) -> tuple[Recipe, Data]:
     """The data that the arguments of ``xpnn train`` name, and the recipe for a network of them."""
+    hidden = () if args.hidden == HIDDEN.get(args.model) else args.hidden  # so that the same network has one recipe
+    options: dict[str, Any] = {key: getattr(args, key) for key in ("cell", "dropout", "variant")} | {"hidden": hidden}
     name: str = args.data or ("topics" if args.model == "charrnn" else "digits")
     if args.model == "charrnn":
         text = load_text(name, encoding=args.encoding)
-        return Recipe.for_text(text), text
+        return Recipe.for_text(text, **options), text
     if os.path.isfile(name) and is_table(name):
         table = _table(args, name)
-        return Recipe.for_table(table), table
+        return Recipe.for_table(table, **options), table
     if args.target is not None:
         raise ValueError(f"{name}: --target is for a table (CSV, TSV, Parquet)")
     images = load_images(name, size=args.size or _size(args.model, Path(name)))
-    return Recipe.for_images(args.model, images), images
+    return Recipe.for_images(args.model, images, **options), images
 
 
 def _table(args: argparse.Namespace, name: str) -> TableData:

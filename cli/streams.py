@@ -1,6 +1,8 @@
 """The command's output: it costs no work where it cannot be written, and nothing in it commands a terminal."""
 
+import argparse
 import io
+import json
 import os
 import sys
 import unicodedata
@@ -76,6 +78,26 @@ def silent_libraries() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextmanager
+def answering(args: argparse.Namespace) -> Iterator[None]:
+    """A block in which :func:`answer` alone writes to standard output if the arguments ask for JSON.
+
+    What is printed besides goes to standard error then, and with --quiet nowhere.
+    """
+    args.answers = sys.stdout
+    aside = sys.stderr if getattr(args, "json", False) else sys.stdout
+    with redirect_stdout(Output(None) if getattr(args, "quiet", False) else aside):
+        yield
+
+
+def answer(args: argparse.Namespace, text: str, **values: Any) -> None:
+    """Print what a command has found: the text, or with --json the values, as a JSON document in one line."""
+    if args.json:
+        print(json.dumps(values, allow_nan=False), file=args.answers, flush=True)
+    else:
+        print(text)
 
 
 def escaped(text: str, keep: str = "") -> str:

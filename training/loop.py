@@ -47,6 +47,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     accumulate: int = 1,
     drop_last: bool = False,
+    shuffle: bool = True,
     rng: Rng = 0,
     max_norm: float | None = None,
     history: History | None = None,
@@ -90,6 +91,7 @@ def fit(
         callbacks: told of epochs and steps.
         accumulate: batches whose gradients make one step, as one large batch would.
         drop_last: whether a last batch with less than ``batch_size`` samples is left out.
+        shuffle: whether each pass has an order of its own, or all that of the data.
         rng: seed or generator of the shuffles. A seed gives the same shuffles in each call, and with ``history`` those
             that follow.
         max_norm: clip the gradient to this Euclidean norm.
@@ -123,7 +125,7 @@ def fit(
     optimizer, history = _of_a_run(optimizer, history)
     finite = _finite_buffers(model)
     sums, held_out_sums = Sums(_taken_up(history, rng)), Sums()
-    shuffles = _shuffles(rng, source, batch_size, len(history))
+    shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
     told = Callbacks([*callbacks, *([ProgressBar()] if verbose else [])], sums)
     with model.locks.fitting(type(model).__name__), Interruptible() as stop:
         model.zero_grad()  # an interrupted step may have left gradients

@@ -2,7 +2,11 @@
 
 from border import AS_USED, ONCE
 
-collect_ignore = [] if ONCE else ["test_plot.py", "test_runs.py", "test_sources.py", "test_streams.py"]
+collect_ignore = (
+    []
+    if ONCE
+    else ["test_document.py", "test_options.py", "test_plot.py", "test_runs.py", "test_sources.py", "test_streams.py"]
+)
 """Data, figures, files, locks, signals and streams: once is enough."""
 
 if not AS_USED:

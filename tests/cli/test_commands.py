@@ -12,8 +12,9 @@ from border import idx
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli import commands, sources
-from xpnn.cli.recipe import Recipe, load_model
+from xpnn.cli import commands, job, sources
+from xpnn.cli.recipe import Recipe
+from xpnn.cli.saved import load_model
 from xpnn.data.pictures import read_picture
 
 
@@ -132,6 +133,7 @@ def test_the_good_ones_of_several_pictures_are_classified(trained, tmp_path, cap
         "a.png",
     ]
     assert [line.partition(" is not")[0].rpartition("/")[2] for line in err.splitlines()] == ["b.png", "none.png"]
+    assert run(capsys, "predict", trained / "mlp", "/no/x.png") == (2, "", "xpnn: error: there is no /no/x.png\n")
     status, out, err = run(capsys, "predict", trained / "mlp", tmp_path / "b.png")
     assert (status, out, len(err.splitlines())) == (1, "", 1)
 
@@ -253,6 +255,10 @@ def test_evaluate_opens_nothing_that_only_the_file_names(charrnn, capsys, monkey
     assert opened == []
 
 
+def test_version(capsys):
+    assert run(capsys, "--version") == (0, f"xpnn {nn.__version__}\n", "")
+
+
 def test_info(trained, capsys):
     status, out, _ = run(capsys, "info")
     assert status == 0
@@ -271,7 +277,6 @@ def test_gradcheck(capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["gradcheck", "Nonsense"],
         ["fly"],
         ["train"],
@@ -297,6 +302,12 @@ def test_wrong_usage_is_one_line_and_status_2(arguments, capsys):
     assert len(err.splitlines()) == 1
     assert err.startswith("xpnn")
     assert ": error: " in err
+
+
+def test_without_a_command_there_is_help_and_status_2(capsys):
+    status, out, err = run(capsys)
+    assert (status, out) == (2, "")
+    assert "train a network on real data" in err
 
 
 class TestFaults:
@@ -360,7 +371,7 @@ class TestFaults:
             assert "outputs hold NaN" in self.fails(capsys, "predict", tmp_path, tmp_path / "x.png")
 
     def test_training_that_diverges_keeps_the_last_epoch_that_did_not(self, tmp_path, capsys, monkeypatch):
-        monkeypatch.setattr(commands, "_optimizer", lambda args, steps: nn.SGD(Burst()))
+        monkeypatch.setattr(job, "_optimizer", lambda args, steps: nn.SGD(Burst()))
         options = ("train", "mlp", "--epochs", "4", "--batch-size", "719", "--out", tmp_path)
         with np.errstate(all="ignore"):
             assert "of epoch 3's validation" in self.fails(capsys, *options)

@@ -2,13 +2,15 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from border import traced
+from border import parameters, traced
 
 import xpnn as nn
 from xpnn.cli import recipe as recipes
+from xpnn.cli import saved
 
 
 def test_images_without_a_contrast():
@@ -35,18 +37,51 @@ def recipe_for(model):
     return recipes.Recipe(model, "digits", (8, 9), 0.3, 0.4, classes=("a", "b", "c"))
 
 
-@pytest.mark.parametrize("model", recipes.MODELS)
-def test_the_shapes_that_a_recipe_decides(model):
+OPTIONS = {
+    "mlp": [{}, {"hidden": (7, 6, 5)}, {"hidden": (7,), "dropout": 0.2}],
+    "lenet5": [{}, {"dropout": 0.5}, {"variant": "1998"}, {"variant": "1998", "dropout": 0.1}],
+    "rnn": [
+        {},
+        {"cell": "lstm", "hidden": (7,)},
+        {"cell": "gru", "dropout": 0.2},
+        {"cell": "lstm", "hidden": (7, 7, 7)},
+    ],
+    "charrnn": [{}, {"cell": "gru", "hidden": (7,), "dropout": 0.2}, {"cell": "lstm"}],
+}
+EACH = pytest.mark.parametrize(
+    ("model", "options"), [(model, options) for model, several in OPTIONS.items() for options in several]
+)
+
+
+def arrays(recipe):
+    network = recipe.build(0)
+    return {key: value.shape for key, value in (network.params | network.buffers).items()}
+
+
+@EACH
+def test_the_shapes_that_a_recipe_decides(model, options):
     """All in which networks of two recipes differ."""
-    recipe = recipe_for(model)
-    built = {key: value.shape for key, value in recipe.build().params.items()}
+    recipe = replace(recipe_for(model), **options)
+    built = arrays(recipe)
     assert recipe.shapes().items() <= built.items()
-    larger = recipes.Recipe(
-        model, "x", (0, 0) if model == "charrnn" else (9, 10), classes=tuple("abcd"), vocabulary="abcd", channels=3
-    )
-    differing = {key for key, value in larger.build().params.items() if value.shape != built[key]}
-    weights = {key for key in differing if not key.endswith("b")}  # whose bias has as many rows
-    assert weights == recipe.shapes().keys()
+    own = replace(recipe, hidden=tuple(size + 1 for size in recipe.sizes)).shapes()
+    pixels = (0, 0) if model == "charrnn" else (9, 10)
+    larger = replace(recipe, image_shape=pixels, classes=tuple("abcd"), vocabulary="abcd", channels=3)
+    larger = replace(larger, hidden=tuple(size + 1 for size in recipe.sizes))
+    differing = {key for key, shape in arrays(larger).items() if shape != built[key]}
+    assert {key for key in differing if not key.split(".")[1].startswith("b")} == own.keys()  # a bias has as many rows
+
+
+@EACH
+def test_a_saved_network_is_the_same_with_its_options(model, options, tmp_path):
+    recipe = replace(recipe_for(model), **options)
+    network = recipe.build(0)
+    nn.save(network, tmp_path / "m", recipe.metadata())
+    same, loaded = saved.load_model(tmp_path / "m")
+    assert same == recipe
+    assert repr(loaded) == repr(network)
+    assert ("Dropout" in repr(loaded)) == ("dropout" in options)
+    assert {"lstm": "LSTM(", "gru": "GRU("}.get(options.get("cell"), "") in repr(loaded)
 
 
 @pytest.mark.parametrize("model", recipes.MODELS)
@@ -54,7 +89,7 @@ def test_a_saved_network_is_the_same(model, tmp_path):
     recipe = recipe_for(model)
     network = recipe.build(0)
     nn.save(network, tmp_path / "m", recipe.metadata(nn.History()))
-    same, loaded = recipes.load_model(tmp_path / "m")
+    same, loaded = saved.load_model(tmp_path / "m")
     assert same == recipe
     assert type(loaded) is type(network)
 
@@ -81,6 +116,10 @@ HOSTILE = {
     "classes": [None, 10, "0123456789", [], [1, 2], [["a"]], {"a": 1}],
     "vocabulary": [None, 7, ["a", "b"]],
     "options": [None, 7, ["--seed"]],
+    "hidden": [None, 7, "64", [0], [-1], [2.0], [True], ["8"], [2**40], [8] * 1001],
+    "cell": [None, 7, "", "LSTM", "lstm", ["rnn"]],
+    "dropout": [None, "0.1", -0.1, 1, float("nan"), True],
+    "variant": [None, 1998, "1998"],
     "unknown": [1],
 }
 
@@ -92,7 +131,37 @@ def test_a_recipe_of_wrong_types_or_sizes(tmp_path, monkeypatch, key, value):
     nn.save(good.build(0), tmp_path / "m", {"xpnn": json.dumps(fields | {key: value})})
     monkeypatch.setattr(recipes.Recipe, "build", None)  # nothing is built
     with pytest.raises(ValueError, match="m was not saved by `xpnn train`"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
+
+
+def test_a_file_of_an_older_version_loads(tmp_path):
+    """Which knew no hidden sizes, cell, dropout or variant."""
+    fields = {
+        "model": "mlp", "data": "digits", "image_shape": [8, 9], "mean": 0.3, "std": 0.4, "classes": ["a", "b", "c"],
+        "vocabulary": "", "options": "--batch-size 16 --seed 0", "digest": "0f", "channels": 1, "table": None,
+        "history": [{"epoch": 1, "loss": 0.5}], "begun": None,
+    }  # fmt: skip
+    network = nn.MLP((72, 256, 128, 3), rng=0)
+    nn.save(network, tmp_path / "m", {"xpnn": json.dumps(fields)})
+    recipe, loaded = saved.load_model(tmp_path / "m")
+    assert recipe == replace(recipe_for("mlp"), options="--batch-size 16 --seed 0", digest="0f")
+    np.testing.assert_array_equal(parameters(loaded), parameters(network))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("lenet5", {"hidden": (8,)}, "at most 0 sizes of hidden layers, got 1"),
+        ("rnn", {"hidden": (8, 9)}, "rnn: expected hidden layers of one size, got 8, 9"),
+        ("charrnn", {"hidden": (8, 8)}, "at most 1 sizes"),
+        ("mlp", {"cell": "gru"}, "is for rnn and charrnn, got 'gru'"),
+        ("rnn", {"variant": "1998"}, "is lenet5's, got '1998'"),
+        ("lenet5", {"variant": "1998", "classes": ("x",) * 84}, "at most 83 classes, got 84"),
+    ],
+)
+def test_options_of_another_model(model, options, message):
+    with pytest.raises(ValueError, match=message):
+        replace(recipe_for(model), **options)
 
 
 def test_no_lenet5_for_large_images():
@@ -106,14 +175,14 @@ def test_a_vocabulary_that_is_none(tmp_path, vocabulary):
     fields = json.loads(good.metadata(nn.History())["xpnn"])
     nn.save(good.build(0), tmp_path / "m", {"xpnn": json.dumps(fields | {"vocabulary": vocabulary})})
     with pytest.raises(ValueError, match=r"m.* was not saved by|m: 0.W is of shape \(3, 64\)"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"model": ' * 50_000, "9" * 5000, "null", '"mlp"', "[]", "{}", "\0"])
 def test_text_that_is_no_recipe(tmp_path, text):
     nn.save(nn.Dense(2, 2), tmp_path / "m", {"xpnn": text})
     with pytest.raises(ValueError, match="m was not saved by `xpnn train`"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
 
 
 @pytest.mark.parametrize(
@@ -123,6 +192,7 @@ def test_text_that_is_no_recipe(tmp_path, text):
         recipes.Recipe("mlp", "digits", (8, 8), classes=("a",) * 100_000),
         recipes.Recipe("lenet5", "digits", (8, 8), classes=("a",) * 100_000),
         recipes.Recipe("rnn", "digits", (8, 4096), classes=("a",) * 100_000),
+        recipes.Recipe("rnn", "digits", (8, 8), classes=("a",), hidden=(2**24,)),
         recipes.Recipe("charrnn", "topics", vocabulary="".join(map(chr, range(60_000)))),
     ],
     ids=lambda recipe: recipe.model,
@@ -131,7 +201,7 @@ def test_a_file_gets_no_larger_a_network_than_it_has_arrays_for(tmp_path, recipe
     nn.save(nn.Dense(2, 2), tmp_path / "m", recipe.metadata(nn.History()))
     content = (tmp_path / "m").read_bytes()
     with traced() as memory, pytest.raises(ValueError, match="is missing, where the file's own recipe makes"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
     assert memory.peak < 1_000_000 + 40 * len(content)
     header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
     assert "0.W" not in header
@@ -145,11 +215,11 @@ def test_a_file_whose_arrays_are_of_another_size_than_its_recipe(tmp_path, monke
     )
     monkeypatch.setattr(recipes.Recipe, "build", None)
     with pytest.raises(ValueError, match=r"0.W is of shape \(256, 72\), where the file's own recipe makes \(256, 80\)"):
-        recipes.load_model(tmp_path / "m")
+        saved.load_model(tmp_path / "m")
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "mkfifo"), reason="no named pipes")
 def test_a_pipe_is_no_model(tmp_path):
     __import__("os").mkfifo(tmp_path / "model.safetensors")
     with pytest.raises(FileNotFoundError, match="there is no file"):
-        recipes.load_model(tmp_path)
+        saved.load_model(tmp_path)

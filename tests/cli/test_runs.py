@@ -13,7 +13,8 @@ from border import idx
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli.recipe import read_run
+from xpnn.cli import train
+from xpnn.cli.saved import read_run
 from xpnn.training import interrupt, sources
 from xpnn.training.files import locked
 
@@ -21,6 +22,14 @@ COMMAND = ["train", "mlp", "--epochs", 4, "--batch-size", 359, "--out"]
 """Five steps an epoch."""
 
 SIGNALS = {"SIGINT": 130, "SIGTERM": 143} | ({"SIGHUP": 129} if hasattr(signal, "SIGHUP") else {})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_curves():
+    """Drawing takes longer than all the rest."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(train, "_plot", lambda history, out: "")
+        yield
 
 
 @pytest.fixture
@@ -36,7 +45,7 @@ def run(capsys):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, no_curves):
     """The folder of COMMAND in one go."""
     folder = tmp_path_factory.mktemp("whole")
     assert main([str(argument) for argument in [*COMMAND, folder]]) == 0
@@ -106,6 +115,16 @@ class TestSignals:
         assert f"going on after epoch {step // 5}, step " in out
         assert_same(tmp_path, whole)
 
+    def test_the_masks_and_the_best_epoch_are_those_of_an_uninterrupted_run(self, tmp_path, run, send):
+        command = [*COMMAND[:-1], "--dropout", 0.4, "--lr", 0.05, "--early-stopping", 9, "--out"]
+        assert run(*command, tmp_path / "whole")[0] == 0
+        patch = send(7)
+        assert run(*command, tmp_path / "run")[0] == 130
+        patch.undo()
+        assert run(*command, tmp_path / "run", "--resume")[0] == 0
+        assert_same(tmp_path / "run", tmp_path / "whole")
+        assert (tmp_path / "run/best.safetensors").read_bytes() == (tmp_path / "whole/best.safetensors").read_bytes()
+
     def test_a_second_ctrl_c_leaves_what_was_saved_and_says_so(self, whole, tmp_path, run, send, monkeypatch):
         def twice(*arguments):
             signal.raise_signal(signal.SIGINT)
@@ -129,7 +148,9 @@ class TestSignals:
 
         def pressed(descriptor):
             saved.append(descriptor)
-            if len(saved) == 5:  # four syncs an epoch: of two files and their names
+            if (
+                len(saved) == 7
+            ):  # four syncs an epoch, of two files and their names, and in the first two more of run.toml
                 signal.raise_signal(signal.SIGINT)
                 signal.raise_signal(signal.SIGINT)
             fsync(descriptor)
@@ -198,7 +219,7 @@ class TestResume:
         assert subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True).returncode == -9
         status, out, _ = run(*COMMAND, tmp_path, "--resume")
         assert status == 0
-        epochs = 0 if sync == 1 else 1 if sync <= 5 else 2  # an epoch's second sync comes when the model has its place
+        epochs = 0 if sync == 1 else 1 if sync <= 7 else 2  # an epoch's second sync comes when the model has its place
         assert (f"going on after epoch {epochs}\n" if epochs else f"nothing is saved in {tmp_path} yet") in out
         assert_same(tmp_path, whole, times=3)  # where the table was not written, one row has no seconds
 
@@ -263,7 +284,7 @@ class TestResume:
         assert "the data as they were" in err
 
     def test_a_history_that_is_not_the_optimiser_s(self, whole, tmp_path, run):
-        recipe, rows, _ = read_run(whole / "model.safetensors")
+        recipe, rows, *_ = read_run(whole / "model.safetensors")
         model, optimizer = recipe.build(), nn.AdamW()
         nn.load(model, whole / "model.safetensors", optimizer=optimizer)
         nn.save(model, tmp_path / "model.safetensors", recipe.metadata(nn.History(rows[:3])), optimizer=optimizer)
@@ -294,7 +315,7 @@ class TestFolders:
             raise FloatingPointError("diverged")
 
         shutil.copytree(whole, tmp_path / "run")
-        monkeypatch.setattr("xpnn.cli.commands.fit", fails)
+        monkeypatch.setattr("xpnn.cli.job.fit", fails)
         assert run(*COMMAND, tmp_path / "run", "--overwrite")[0] == 1
         assert_same(tmp_path / "run", whole)
 

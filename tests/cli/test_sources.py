@@ -6,8 +6,9 @@ from cli.test_commands import run
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli import commands, sources
-from xpnn.cli.recipe import Recipe, load_model
+from xpnn.cli import sources, train
+from xpnn.cli.recipe import Recipe
+from xpnn.cli.saved import load_model
 
 pd = pytest.importorskip("pandas")
 Image = pytest.importorskip("PIL.Image")
@@ -36,7 +37,7 @@ def folder(tmp_path_factory):
 def no_curves():
     """Drawing takes longer than all the rest."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(commands, "_plot", lambda history, out: "")
+        monkeypatch.setattr(train, "_plot", lambda history, out: "")
         yield
 
 

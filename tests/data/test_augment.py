@@ -119,3 +119,17 @@ def test_at_the_border_stands_the_border():
     x = np.arange(6.0).reshape(1, 1, 2, 3)
     read = bilinear(x, np.array([[[-5.0, 0.5, 9.0]]]), np.array([[[-5.0, 0.25, 9.0]]]))
     np.testing.assert_array_equal(read, [[[[0, 1.75, 5]]]])
+
+
+def test_a_network_learns_from_it_the_same_in_each_run(rng):
+    x, y = rng.random((48, 1, 6, 6)), np.arange(48) % 2
+    x[y == 1, :, :3] += 1
+
+    def losses():
+        data = nn.Augmented(nn.batches(x, y, 16, rng=0), shift=1, flip=True, rng=1)
+        model = nn.Sequential(nn.Flatten(), nn.MLP((36, 8, 2), rng=0))
+        return nn.fit(model, data, epochs=10, optimizer=nn.Adam(0.02), verbose=False).column("loss")
+
+    first = losses()
+    assert first == losses()
+    assert first[-1] < first[0] / 2

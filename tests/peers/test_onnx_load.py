@@ -483,6 +483,7 @@ def test_a_connection_table_needs_its_biases(tmp_path):
 BRANCHED = {
     "a value by itself": ("y = Mul(x, x)", ROWS, ["mul_1"]),
     "sums of sums": ("a = Relu(x); b = Add(a, x); y = Add(b, a)", ROWS, ["relu_1", "add_1", "add_2"]),
+    "a gate": ("a = Tanh(x); s = Sigmoid(a); y = Mul(x, s)", ROWS, ["tanh_1", "sigmoid_1", "mul_1"]),
     "a SiLU": ("s = Sigmoid(x); a = Mul(x, s); t = Tanh(x); y = Sum(a, t)", ROWS, ["mul_1", "tanh_1", "sum_1"]),
     "a block in a graph": ("a = Tanh(x); b = Add(a, x); c = Relu(b); y = Concat<axis = 1>(c, b, x)", IMAGE, None),
     "several": ("a = Identity(x); b = Sigmoid(a); c = Sum(a, b, x); d = Flatten(c); y = Gemm(d, W)", IMAGE, None),

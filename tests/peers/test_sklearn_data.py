@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli.recipe import load_model
+from xpnn.cli.saved import load_model
 from xpnn.data.augment import bilinear
 
 pytestmark = pytest.mark.skipif(not ONCE, reason="data know neither forms nor a device: once is enough")

@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import xpnn as nn
 from xpnn.interop.sklearn import NetworkClassifier, NetworkRegressor
 
-ESTIMATORS = [kind(optimizer=nn.Adam(0.01), epochs=20) for kind in (NetworkClassifier, NetworkRegressor)]
+ESTIMATORS = [kind(learning_rate_init=0.01, epochs=20) for kind in (NetworkClassifier, NetworkRegressor)]
 CHECKS = {
     f"{type(estimator).__name__} {index} {check.func.__name__}": (estimator, check)
     for estimator in ESTIMATORS
@@ -76,6 +76,6 @@ def test_a_regression_that_scikit_learn_scores(rng):
 
 def test_missing_scikit_learn_names_the_extra(monkeypatch):
     monkeypatch.delitem(sys.modules, "xpnn.interop.sklearn")
-    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    monkeypatch.setitem(sys.modules, "sklearn.utils.validation", None)
     with pytest.raises(ImportError, match=r"extra \[sklearn\]"):
         import xpnn.interop.sklearn  # noqa: F401

@@ -61,19 +61,19 @@ READERS = [
         "any dtype",
         f"{CHECKPOINT}::another_dtype",
     ),
-    Mutation("cli.recipe.Recipe", "self.model not in MODELS or", "", "any model name", f"{RECIPE}::wrong_types"),
+    Mutation("cli.recipe.Recipe", "not in (*MODELS, OWN)", "is None", "any model name", f"{RECIPE}::wrong_types"),
     Mutation("cli.recipe.Recipe", "0 <= side <= longest", "True", "any size", f"{RECIPE}::wrong_types"),
     Mutation("cli.recipe.Recipe", " or self.std < 1e-9", "", "no deviation", f"{RECIPE}::wrong_types"),
     Mutation("cli.sources._test_table", "if file_digest", "if not file_digest", "learnt", f"{SOURCES}::held_out_r"),
     Mutation("cli.sources._renumbered", "place[images.y_test]", "images.y_test", "labels", f"{SOURCES}::by_their_n"),
     Mutation(
-        "cli.recipe.load_model",
+        "cli.saved.load_model",
         "if key not in arrays or arrays[key][1] != shape",
         "if False",
         "any size",
         f"{RECIPE}::larger",
     ),
-    Mutation("cli.recipe.read_run", ", RecursionError", "", "any depth", f"{RECIPE}::no_recipe"),
+    Mutation("cli.saved.read_run", ", RecursionError", "", "any depth", f"{RECIPE}::no_recipe"),
     Mutation(
         "cli.streams.Output", "escaped(text, self._keep)", "text", "commands for a terminal", f"{STREAMS}::escaped"
     ),

@@ -7,7 +7,7 @@ whole name.
 from .planting import Mutation
 
 FILES, INTERRUPT = "training/test_files.py", "training/test_interrupt.py"
-HISTORY, RUNS = "training/test_history.py", "cli/test_runs.py"
+HISTORY, RUNS, OPTIONS = "training/test_history.py", "cli/test_runs.py", "cli/test_options.py"
 LEARNT = f"{RUNS}::TestSignals::test_what_has_been_learnt_is_saved_and_goes_on_to_the_same_file[12-SIGTERM]"
 KILLED = f"{RUNS}::TestResume::test_a_run_that_was_killed_while_it_saved_goes_on[1]"
 
@@ -170,68 +170,80 @@ SAVING = [
     ),
     # runs of the command line
     Mutation(
-        "cli.commands._stop", "keep(history)", "pass",
+        "cli.train._stop", "keep(history)", "pass",
         "saves nothing of an unfinished epoch", LEARNT,
     ),
     Mutation(
-        "cli.commands._stop", "with Interruptible():", "if True:",
+        "cli.train._stop", "with Interruptible():", "if True:",
         "is ended by a second SIGTERM while it saves", f"{RUNS}::TestSignals::test_termination_that_comes_twice",
     ),
     Mutation(
-        "cli.commands._stop", "if history.begun is None:", "if False:",
+        "cli.train._stop", "if history.begun is None:", "if False:",
         "saves half a step", f"{RUNS}::TestSignals::test_a_second_ctrl_c",
     ),
     Mutation(
-        "cli.commands._stop", "raise KeyboardInterrupt(history.signal)", "raise KeyboardInterrupt",
+        "cli.train._stop", "raise KeyboardInterrupt(history.signal)", "raise KeyboardInterrupt",
         "has one status for all signals", LEARNT,
     ),
     Mutation(
-        "cli.commands._train", "    finally:\n        if history.interrupted:",
+        "cli.train._train", "    finally:\n        if history.interrupted:",
         "    finally:\n        pass\n    if True:\n        if history.interrupted:",
         "saves nothing where the terminal has gone", f"{RUNS}::TestSignals::test_a_terminal_that_has_gone",
     ),
     Mutation(
-        "cli.commands.train", ", locked(out)", "",
+        "cli.train.train", ", locked(out)", "",
         "lets two runs write to one folder", f"{RUNS}::TestFolders::test_where_another_run_writes_none_begins",
     ),
     Mutation(
-        "cli.commands._begin", "not args.overwrite and ", "",
+        "cli.train._begin", "not args.overwrite and ", "",
         "never replaces a run", f"{RUNS}::TestFolders::test_a_run_is_replaced_only_if_one_says_so",
     ),
     Mutation(
-        "cli.commands._begin", "if not args.overwrite and any(", "if False and any(",
+        "cli.train._begin", "if not args.overwrite and any(", "if False and any(",
         "replaces a run unasked", f"{RUNS}::TestFolders::test_a_run_is_replaced_only_if_one_says_so",
     ),
     Mutation(
-        "cli.commands._begin", "(MODEL_FILE, _HISTORY))", "(MODEL_FILE,))",
+        "cli.train._begin", "(MODEL_FILE, _HISTORY, CONFIG))", "(MODEL_FILE, CONFIG))",
         "replaces a table unasked", f"{RUNS}::TestFolders::test_a_table_of_the_user_s",
     ),
     Mutation(
-        "cli.commands._begin", 'f".{name}.*.part"', '"*.part"',
+        "cli.train._begin", 'f".{name}.*.part"', '"*.part"',
         "removes files of the user's", f"{RUNS}::TestFolders::test_what_a_killed_process_left",
     ),
     Mutation(
-        "cli.commands._begin", "if not (out / MODEL_FILE).exists():", "if False:",
+        "cli.train._begin", "if not (out / MODEL_FILE).exists():", "if False:",
         "does not begin where nothing is saved", KILLED,
     ),
     Mutation(
-        "cli.commands._begin", "if started != recipe:", "if started.model != recipe.model:",
+        "cli.train._begin", "if started != todo.recipe:", "if started.model != todo.recipe.model:",
         "goes on with other options", f"{RUNS}::TestResume::test_other_options_are_refused",
     ),
     Mutation(
-        "cli.commands._begin", "if optimizer.steps != ", "if 0 > ",
+        "cli.train._begin", "if optimizer.steps != ", "if 0 > ",
         "goes on with a history of another run", f"{RUNS}::TestResume::test_a_history_that_is_not_the_optimiser_s",
     ),
     Mutation(
-        "cli.commands._begin", "_add_seconds(history, out / _HISTORY)", "pass",
+        "cli.train._begin", "_add_seconds(history, out / _HISTORY)", "pass",
         "leaves a torn table", f"{RUNS}::TestResume::test_a_table_that_is_missing",
     ),
     Mutation(
-        "cli.commands._add_seconds", "if row.items() <= written.items():", "if True:",
+        "cli.train._begin", "todo.rng.bit_generator.state = masks", "pass",
+        "draws the masks of the first epoch again", f"{RUNS}::TestSignals::test_the_masks_and_the_best_epoch",
+    ),
+    Mutation(
+        "cli.train._keeper", "if best:", "if True:",
+        "takes the last epoch for the best one", f"{OPTIONS}::TestEarlyStopping::test_the_best_epoch",
+    ),
+    Mutation(
+        "cli.config.words_of", "if getattr(args, name) == usual[name]:", "if True:",
+        "adds the file's columns to those of the command line", f"{OPTIONS}::TestConfig::test_names_of_any_sort",
+    ),
+    Mutation(
+        "cli.train._add_seconds", "if row.items() <= written.items():", "if True:",
         "takes rows from another run's table", f"{RUNS}::TestResume::test_a_table_that_is_missing",
     ),
     Mutation(
-        "cli.commands._default_folder", "[0].data == recipe.data", "[0].data != ''",
+        "cli.job.default_folder", ".recipe.data == recipe.data", ".recipe.data != ''",
         "has one default folder for data of the same last name",
         f"{RUNS}::TestFolders::test_data_of_the_same_last_name",
     ),
@@ -245,7 +257,7 @@ SAVING = [
         "does not notice changed labels", f"{RUNS}::TestResume::test_changed_data_are_refused[train-labels]",
     ),
     Mutation(
-        "cli.recipe.Recipe", ", digest=_digest(data.train, data.test)", "",
+        "cli.recipe.Recipe", "digest=digest, **options)\n\n    @property", "**options)\n\n    @property",
         "does not notice a changed text", f"{RUNS}::TestResume::test_changed_text_is_refused",
     ),
 ]  # fmt: skip

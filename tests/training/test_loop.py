@@ -25,6 +25,16 @@ class TestFit:
         assert history[0]["loss"] == pytest.approx(expected, rel=1e-9)
         assert "accuracy" not in history[0]
 
+    def test_without_shuffling_a_pass_goes_through_the_data_in_order(self, rng):
+        x, y = rng.standard_normal((7, 2)), rng.integers(0, 3, 7)
+        models = [nn.MLP((2, 4, 3), rng=0, dtype="float64") for _ in range(2)]
+        options = {"optimizer": nn.SGD(0.1), "epochs": 2, "verbose": False}
+        nn.fit(models[0], x, y, batch_size=3, shuffle=False, **options)
+        options["optimizer"] = nn.SGD(0.1)
+        nn.fit(models[1], [(x[i : i + 3], y[i : i + 3]) for i in range(0, 7, 3)], **options)
+        for a, b in zip(*map(parameters, models), strict=True):
+            np.testing.assert_array_equal(a, b)
+
     @pytest.mark.parametrize("kind", ["mlp", "lenet5", "rnn"])
     def test_same_seed_same_bits(self, kind, rng):
         x = rng.standard_normal((50, 1, 28, 28)).astype(np.float32)

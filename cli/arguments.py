@@ -1,0 +1,77 @@
+"""What the words of a command line may be: each function returns the value, or says what was expected."""
+
+import argparse
+import os
+from pathlib import Path
+
+from ..data import images, text
+
+
+def existing(word: str) -> Path:
+    if not os.path.exists(word):
+        raise argparse.ArgumentTypeError(f"there is no {word}")
+    return Path(word)
+
+
+def data(name: str) -> str:
+    if name not in (*images.BUILT_IN, *text.BUILT_IN):
+        if not os.path.exists(name):
+            raise argparse.ArgumentTypeError(f"{name!r} is neither {', '.join(images.BUILT_IN)} nor an existing path")
+    elif os.path.isfile(name) or any(Path(name).glob("*ubyte*")) or any(Path(name).glob("*/")):
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is a built-in data set, but data of your own have this name here: for them write ./{name}, for "
+            "the built-in ones work in another folder"
+        )
+    return name
+
+
+def prompt(word: str) -> str:
+    if not word:
+        raise argparse.ArgumentTypeError("expected at least one character; without --prompt a new line is begun")
+    return word
+
+
+def positive_int(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {word!r}")
+    return int(word)
+
+
+def sizes(word: str) -> tuple[int, ...]:
+    if not all(size.isdecimal() and int(size) for size in word.split(",")):
+        raise argparse.ArgumentTypeError(f"expected sizes of layers, as 128 or 128,64, got {word!r}")
+    return tuple(map(int, word.split(",")))
+
+
+def pixels(word: str) -> tuple[int, int]:
+    sides = word.split("x")
+    if not all(side.isdecimal() and int(side) for side in sides) or len(sides) > 2:
+        raise argparse.ArgumentTypeError(f"expected pixels, as 32 or 28x20 (height x width), got {word!r}")
+    return int(sides[0]), int(sides[-1])
+
+
+def natural(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {word!r}")
+    return int(word)
+
+
+def positive(word: str) -> float:
+    value = _number(word)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {word!r}")
+    return value
+
+
+def share(word: str) -> float:
+    value = _number(word)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0 and below 1, got {word!r}")
+    return value
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return float("nan")

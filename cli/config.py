@@ -1,0 +1,69 @@
+"""The options of ``xpnn train`` as a TOML file: written beside each run, and read by ``--config``."""
+
+import argparse
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..backend import describe
+from .job import Job
+
+CONFIG = "run.toml"  # in a run's folder
+_NO_OPTIONS = ("command", "config")
+_NOT_OF_THE_RUN = (*_NO_OPTIONS, "debug", "dry_run", "json", "out", "overwrite", "quiet", "resume", "answers")
+
+
+def config_of(args: argparse.Namespace, todo: Job) -> bytes:
+    """The file that gives the same run again: all options that decide it, with what was chosen where none was given."""
+    chosen = {"data": todo.recipe.data, "epochs": todo.epochs, "batch_size": todo.batch_size, "lr": todo.optimizer.rate}
+    options = vars(args) | chosen
+    options |= {"size": "x".join(map(str, args.size or ())), "hidden": todo.recipe.sizes}
+    lines = [f"# xpnn train --config {CONFIG} gives this run again; it was made by xpnn {__version__}, {describe()}"]
+    for key, value in options.items():
+        given = value is not None and value is not False and value not in ("", [], ())
+        if key not in _NOT_OF_THE_RUN and given:
+            lines.append(f"{key.replace('_', '-')} = {_toml(value)}")
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def _toml(value: Any) -> str:
+    """A number, text, or list of them; JSON writes these as TOML does, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def words_of(path: Path, train: argparse.ArgumentParser, args: argparse.Namespace) -> list[str]:
+    """The file's options as words of a command line, without those that ``args`` has from there.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no TOML file, or an option is unknown or of a wrong type.
+    """
+    try:
+        options = tomllib.loads(path.read_bytes().decode("utf-8-sig", "surrogateescape"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no TOML file: {error}") from error
+    usual = vars(train.parse_args([]))
+    known = [key.replace("_", "-") for key in usual if key not in _NO_OPTIONS]
+    words: list[str] = []
+    for key, value in options.items():
+        if key not in known:
+            raise ValueError(f"{path}: unknown option {key!r}: expected one of {', '.join(known)}")
+        name = key.replace("-", "_")
+        if getattr(args, name) == usual[name]:
+            words += _words(f"{path}: {key}", key, value, isinstance(usual[name], bool))
+    return words
+
+
+def _words(where: str, key: str, value: Any, is_flag: bool) -> list[str]:
+    items = value if isinstance(value, list) else [value]
+    if is_flag != isinstance(value, bool) or not all(isinstance(item, str | int | float) for item in items):
+        raise ValueError(
+            f"{where}: expected {'true or false' if is_flag else 'a text, a number or a list'}, got {value!r}"
+        )
+    if is_flag:
+        return [f"--{key}"] * value
+    if key == "model":
+        return [str(value)]
+    return [f"--drop={item}" for item in items] if key == "drop" else [f"--{key}={','.join(map(str, items))}"]

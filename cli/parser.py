@@ -1,0 +1,277 @@
+"""The commands of the command line and their options."""
+
+import argparse
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .. import __version__
+from . import commands, gradcheck, plot, scores
+from .arguments import data, existing, natural, pixels, positive, positive_int, prompt, share, sizes
+from .config import CONFIG, words_of
+from .recipe import CELLS, MODELS, VARIANTS
+from .streams import escaped
+from .train import train
+
+_SHELLS = ("bash", "zsh", "fish")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, escaped(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
+
+
+def parsed(words: list[str] | None) -> argparse.Namespace:
+    """The arguments: those of the command line, then those of the file that --config names."""
+    words = sys.argv[1:] if words is None else words
+    parser, all_commands = _parser()
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    if args.command is not train:
+        return args
+    of_train = all_commands.choices["train"]
+    if args.config is not None:
+        place = words.index("train") + 1  # before the other words, which then have the last say
+        try:
+            words = [*words[:place], *words_of(args.config, of_train, args), *words[place:]]
+        except ValueError as error:
+            of_train.error(str(error))
+        args = parser.parse_args(words)
+    if args.model is None:
+        of_train.error(f"expected a model: {', '.join(MODELS)}")
+    return args
+
+
+def _parser() -> tuple[Parser, Any]:
+    """It, and its commands by their names."""
+    parser = Parser(
+        prog="xpnn",
+        description="Neural networks by hand, on NumPy or CuPy (NN_BACKEND=cupy).",
+        epilog="`xpnn COMMAND --help` says more, with examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"xpnn {__version__}")
+    parser.set_defaults(command=None)
+    added = parser.add_subparsers(metavar="COMMAND")
+    for name, add in _COMMANDS.items():
+        text, _, examples = inspect.cleandoc(add.__doc__ or "").partition("\n")
+        shape = argparse.RawDescriptionHelpFormatter
+        add(added.add_parser(name, help=text, description=text, epilog=examples, formatter_class=shape))
+    complete = functools.partial(commands.completion, parser, added)
+    added.choices["completion"].set_defaults(command=complete, paths=(existing, data))
+    for one in (parser, *added.choices.values()):
+        default = False if one is parser else argparse.SUPPRESS  # so that it may stand before or after the command
+        one.add_argument(
+            "--debug", action="store_true", default=default, help="show warnings, and where an error arose"
+        )
+    return parser, added
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    """train a network on real data
+
+    examples:
+      xpnn train lenet5                                    on scikit-learn's digits
+      xpnn train mlp --data wine.csv --target class        on a table
+      xpnn train mlp --hidden 512,256 --dropout 0.3 --early-stopping 5
+      xpnn train rnn --cell lstm --data pictures/ --dry-run
+      xpnn train --config runs/mlp-digits/run.toml --seed 1 --out second
+    """
+    model = parser.add_argument("model", choices=MODELS)
+    model.required = False  # --config may name it; nargs="?" would not find it after options, before Python 3.13
+    _add_training_data(parser)
+    _add_network(parser)
+    parser.add_argument("--epochs", type=positive_int, help="default: 12, with under 2,000 samples 40")
+    parser.add_argument("--early-stopping", type=positive_int, metavar="PATIENCE", help="end after so many epochs "
+                        "without a lower held-out loss; the best epoch's network is the result")  # fmt: skip
+    parser.add_argument(
+        "--batch-size", type=positive_int, help="default: 64, for charrnn 32, with under 2,000 samples 16"
+    )
+    parser.add_argument("--lr", type=positive, help="highest learning rate; it then falls along a cosine. "
+                        "Default: 0.001, for lenet5 and charrnn 0.002; with sgd 25 times that")  # fmt: skip
+    parser.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")
+    parser.add_argument("--seed", type=natural, default=0, help="of weights, masks and shuffles; default: 0")
+    parser.add_argument("--out", type=Path, help="output folder; default: runs/MODEL-DATA")
+    existing_run = parser.add_mutually_exclusive_group()
+    existing_run.add_argument("--resume", action="store_true", help="go on with the folder's run where it stopped, "
+                              "or begin it if nothing is saved yet")  # fmt: skip
+    existing_run.add_argument("--overwrite", action="store_true", help="replace the folder's run")
+    parser.add_argument("--report", action="store_true", help="write the run as one HTML page, report.html, as well")
+    parser.add_argument("--config", type=existing, metavar="FILE", help=f"a TOML file of these options, as {CONFIG} in "
+                        "a run's folder; options of the command line win")  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="say what it would take (shapes, parameters, memory, "
+                        "the time of a step), and write nothing")  # fmt: skip
+    _add_json(parser, "the result")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors, and what --json prints")
+    parser.set_defaults(command=train)
+
+
+def _add_training_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=data, help="digits (default), mnist, fashion-mnist, a folder of pictures in one "
+                        "folder a class or of IDX files, or a .npz file; for mlp also a table (CSV, TSV, Parquet); "
+                        "for charrnn a text file (default: the English of Python's help topics)")  # fmt: skip
+    parser.add_argument("--target", help="the column of a table to be predicted")
+    parser.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave out a table's column")
+    parser.add_argument("--task", choices=("classification", "regression"), help="default: regression if the target "
+                        "holds fractions, or over 100 different numbers")  # fmt: skip
+    parser.add_argument("--size", type=pixels, metavar="H[xW]", help="to which pictures are brought; default: their "
+                        "own, for lenet5 at most 32")  # fmt: skip
+    _add_encoding(parser)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hidden", type=sizes, default=(), metavar="N[,N...]", help="sizes of the hidden layers, of "
+                        "rnn all the same, of charrnn one; default: 256,128, for rnn 128, for charrnn 256")  # fmt: skip
+    parser.add_argument("--cell", choices=tuple(CELLS), default="rnn", help="of rnn and charrnn; default: rnn")
+    parser.add_argument("--dropout", type=share, default=0.0, metavar="P", help="before each Dense layer but a first; "
+                        "default: 0")  # fmt: skip
+    parser.add_argument("--variant", choices=VARIANTS, default="modern", help="of lenet5; default: modern")
+
+
+def _evaluate(evaluate: argparse.ArgumentParser) -> None:
+    """test a saved network
+
+    examples:
+      xpnn evaluate runs/lenet5-digits
+      xpnn evaluate runs/mlp-wine.csv --data others.csv --json
+    """
+    _add_model(evaluate)
+    evaluate.add_argument("--data", type=data, help="default: the built-in data that it was trained on")
+    _add_encoding(evaluate)
+    _add_own(evaluate)
+    _add_json(evaluate, "the scores")
+    evaluate.set_defaults(command=scores.evaluate_model)
+
+
+def _predict(predict: argparse.ArgumentParser) -> None:
+    """what a saved network says of pictures, or of a table's rows
+
+    examples:
+      xpnn predict runs/lenet5-digits seven.png --invert
+      xpnn predict runs/mlp-wine.csv new.csv > answers.csv
+      xpnn predict runs/lenet5-pictures *.jpg --json
+    """
+    _add_model(predict)
+    predict.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="picture files (PNG, JPEG, ...), or tables"
+    )
+    _add_encoding(predict)
+    predict.add_argument("--invert", action="store_true", help="the pictures are dark on light, as ink on paper is")
+    _add_own(predict)
+    _add_json(predict, "a line for each picture or row")
+    predict.set_defaults(command=scores.predict_files)
+
+
+def _plot(draw: argparse.ArgumentParser) -> None:
+    """draw a saved network: curves, mistakes, filters, ...
+
+    examples:
+      xpnn plot runs/lenet5-digits
+      xpnn plot runs/mlp-wine.csv --data wine.csv --report
+    """
+    _add_model(draw)
+    draw.add_argument("--data", type=data, help="default: the built-in data that it was trained on")
+    _add_encoding(draw)
+    draw.add_argument("--report", action="store_true", help="write one HTML page, report.html, instead of pictures")
+    draw.add_argument("--out", type=Path, help="output folder; default: MODEL/plots, for the page MODEL")
+    draw.set_defaults(command=plot.run)
+
+
+def _sample(sample: argparse.ArgumentParser) -> None:
+    """let a saved charrnn make up text
+
+    example:
+      xpnn sample runs/charrnn-topics --prompt "The " --temperature 0.5
+    """
+    _add_model(sample)
+    sample.add_argument("--length", type=positive_int, default=500, help="characters; default: 500")
+    sample.add_argument("--prompt", type=prompt, help="text to go on from; default: a new line")
+    sample.add_argument(
+        "--temperature", type=positive, default=0.7, help="below 1 likelier, above bolder; default: 0.7"
+    )
+    sample.add_argument("--seed", type=natural, default=0, help="default: 0")
+    sample.set_defaults(command=commands.sample)
+
+
+def _export(export: argparse.ArgumentParser) -> None:
+    """write a saved network as an ONNX model
+
+    example:
+      xpnn export runs/lenet5-digits --out digits.onnx
+    """
+    _add_model(export)
+    export.add_argument("--out", type=Path, metavar="FILE", help="default: beside the network, as .onnx")
+    _add_own(export)
+    export.set_defaults(command=commands.export)
+
+
+def _gradcheck(check: argparse.ArgumentParser) -> None:
+    """check every backward against central differences
+
+    examples:
+      xpnn gradcheck
+      xpnn gradcheck Conv2D rnn
+    """
+    check.add_argument(
+        "names", type=gradcheck.name, nargs="*", metavar="NAME",
+        help=f"{', '.join(MODELS)}, or a class of layers or losses; default: every layer and loss",
+    )  # fmt: skip
+    check.add_argument("--seed", type=natural, default=0, help="of parameters, input and directions; default: 0")
+    check.add_argument("--tolerance", type=positive, default=1e-6, help="largest relative error; default: 1e-06")
+    check.set_defaults(command=gradcheck.run)
+
+
+def _info(info: argparse.ArgumentParser) -> None:
+    """versions and device, or what a saved network is
+
+    examples:
+      xpnn info
+      xpnn info runs/lenet5-digits --json
+    """
+    _add_model(info, nargs="?")
+    _add_own(info)
+    _add_json(info, "them")
+    info.set_defaults(command=commands.info)
+
+
+def _completion(completion: argparse.ArgumentParser) -> None:
+    """print a script that completes the words of this command in a shell
+
+    examples:
+      xpnn completion bash > ~/.local/share/bash-completion/completions/xpnn
+      xpnn completion fish > ~/.config/fish/completions/xpnn.fish
+    """
+    completion.add_argument("shell", choices=_SHELLS)
+
+
+def _add_model(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    parser.add_argument("path", type=existing, nargs=nargs, metavar="MODEL", help="folder or file that train left")
+
+
+def _add_encoding(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--encoding", default="utf-8", help="of a text file or a table, such as utf-16 or cp1252; default: utf-8"
+    )
+
+
+def _add_own(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--network", metavar="FILE.py:FUNCTION", help="what builds the network, if it is one of your "
+                        "own; this runs the file")  # fmt: skip
+
+
+def _add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--json", action="store_true", help=f"print {what} as JSON, and nothing else on standard output"
+    )
+
+
+_COMMANDS: dict[str, Callable[[Any], None]] = {
+    "train": _train, "evaluate": _evaluate, "predict": _predict, "plot": _plot, "sample": _sample, "export": _export,
+    "gradcheck": _gradcheck, "info": _info, "completion": _completion,
+}  # fmt: skip

@@ -1,0 +1,173 @@
+"""``xpnn train``: a run, which leaves parameters, history, options and curves in its folder."""
+
+import argparse
+import shlex
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from ..backend import describe
+from ..models import CharRNN
+from ..plots.canvas import needs_matplotlib
+from ..training import EarlyStopping, History, save
+from ..training.files import locked, write_file
+from ..training.interrupt import Interruptible, terminable
+from .config import CONFIG, config_of
+from .dry_run import dry_run
+from .figures import Run
+from .job import Job, default_folder, job
+from .report import REPORT, write_report
+from .saved import BEST_FILE, MODEL_FILE, load_finite, read_run
+from .scores import score
+from .sources import for_training
+from .streams import answer, escaped
+
+_HISTORY, _CURVES = "history.csv", "curves.png"
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train a network and write parameters, history and curves to the output folder."""
+    recipe, data = for_training(args)
+    out: Path = args.out or default_folder(recipe)
+    if args.dry_run:
+        dry_run(args, job(args, recipe, data, out))
+        return
+    if args.report:
+        needs_matplotlib()  # now, and not after the training
+    out.mkdir(parents=True, exist_ok=True)
+    with terminable(), locked(out):
+        _train(args, job(args, recipe, data, out))
+
+
+def _train(args: argparse.Namespace, todo: Job) -> None:
+    recipe, model, out = todo.recipe, todo.model, todo.out
+    history = _begin(args, todo)
+    print(f"{describe()}\n\n{model.summary()}\n\n{len(todo.x):,} training samples from {escaped(recipe.data)}")
+    if len(history) >= todo.epochs:
+        print(f"{out}: its {len(history)} epochs are done; a larger --epochs goes on")
+    elif todo.optimizer.steps:
+        step = f", step {todo.optimizer.steps:,}" if history.begun else ""
+        print(f"going on after epoch {len(history)}{step}")
+    keep, patience = _keeper(args, todo), args.early_stopping
+    stopping = [EarlyStopping("val_loss", patience, restore_best=False)] if patience else []
+    try:
+        todo.fit(
+            todo.x, todo.y, epochs=todo.epochs, validation=todo.validation, history=history, callbacks=stopping,
+            on_epoch_end=lambda rows: keep(rows, patience is not None and _best(rows) == len(rows)),
+            verbose=not args.quiet,
+        )  # fmt: skip
+    finally:
+        if history.interrupted:  # also where the terminal has gone, so that fit could not say it
+            _stop(history, lambda rows: keep(rows, False), out)
+    if patience and (out / BEST_FILE).exists():
+        print(f"the network of epoch {_best(history)} of {len(history)}, which has the least held-out loss:")
+        load_finite(model, out / BEST_FILE)
+    _finish(args, todo, history)
+
+
+def _finish(args: argparse.Namespace, todo: Job, history: History) -> None:
+    """Say what has come of the run."""
+    recipe, model, out = todo.recipe, todo.model, todo.out
+    result = score(recipe, model, todo.data)
+    print("\n" + result.text)
+    if isinstance(model, CharRNN):
+        print(f"\na sample:\n{''.join(model.sample(300, temperature=0.7, rng=args.seed))}\n")
+    best = f", {BEST_FILE}" if args.early_stopping else ""
+    text = f"saved in {out}: {MODEL_FILE}{best}, {_HISTORY}, {CONFIG}{_plot(history, out)}"
+    if args.report:
+        text += f"\nreport: {write_report(Run(recipe, model, history, todo.data), out, result.text)}"
+    said = {"model": recipe.model, "data": recipe.data, "options": recipe.options, "out": str(out)}
+    answer(args, text, **said, parameters=model.flat_params.size, test=result.values, history=list(history))
+
+
+def _keeper(args: argparse.Namespace, todo: Job) -> Callable[[History, bool], None]:
+    """What saves the run as it is; and, of an epoch that is the best one so far, its network for good."""
+    recipe, out, options = todo.recipe, todo.out, config_of(args, todo)
+
+    def keep(rows: History, best: bool) -> None:
+        metadata = recipe.metadata(rows, todo.rng)
+        if best:  # first: else a process that is killed in between would go on after this epoch, and never keep it
+            save(todo.model, out / BEST_FILE, metadata)
+        save(todo.model, out / MODEL_FILE, metadata, optimizer=todo.optimizer)
+        rows.to_csv(out / _HISTORY)
+        if not args.early_stopping:
+            (out / BEST_FILE).unlink(missing_ok=True)  # of the run that this one replaces, or goes on with
+        with suppress(OSError):
+            if (out / CONFIG).read_bytes() == options:
+                return
+        write_file(out / CONFIG, options)
+
+    return keep
+
+
+def _best(history: History) -> int:
+    """The first epoch with the least held-out loss, counted from 1."""
+    losses = history.column("val_loss")
+    return losses.index(min(losses)) + 1 if losses else 0
+
+
+def _stop(history: History, keep: Callable[[History], None], out: Path) -> NoReturn:
+    """Save what an interrupted run has learnt, and end the program."""
+    if history.begun is None:
+        result = f"{out} is as it was" + (f" after epoch {len(history)}" if history else "")
+    else:
+        with Interruptible():  # another signal does not end the saving, only Ctrl-C pressed twice more
+            keep(history)
+        result = f"saved in {out}; the same command with --resume goes on from there"
+    with suppress(OSError):
+        print(result)
+    raise KeyboardInterrupt(history.signal)
+
+
+def _begin(args: argparse.Namespace, todo: Job) -> History:
+    """The history of the run to go on with, whose state model and optimizer take, or of a new one."""
+    out, optimizer = todo.out, todo.optimizer
+    for name in (MODEL_FILE, BEST_FILE, _HISTORY, CONFIG, _CURVES, REPORT):
+        for left in out.glob(f".{name}.*.part"):  # by a process that was killed while it wrote
+            left.unlink(missing_ok=True)
+    if not args.resume:
+        if not args.overwrite and any((out / name).exists() for name in (MODEL_FILE, _HISTORY, CONFIG)):
+            raise FileExistsError(f"{out} has a run: --resume goes on with it, --overwrite replaces it")
+        return History()
+    if not (out / MODEL_FILE).exists():
+        print(f"nothing is saved in {out} yet: the run begins")
+        return History()
+    started, history, _, masks = read_run(out / MODEL_FILE)
+    if started != todo.recipe:
+        command = shlex.join(["xpnn", "train", started.model, "--data", started.data, *_words(started.options)])
+        raise ValueError(
+            f"{out} was left by `{command}`: --resume takes the same model and options, and the data as they were"
+        )
+    load_finite(todo.model, out / MODEL_FILE, optimizer)
+    if optimizer.steps != len(history) * todo.steps + (history.begun or {}).get("steps", 0):
+        raise ValueError(f"{out / MODEL_FILE}: its {len(history)} epochs are not {optimizer.steps} steps")
+    if masks:
+        todo.rng.bit_generator.state = masks
+    _add_seconds(history, out / _HISTORY)
+    return history
+
+
+def _words(options: str) -> list[str]:
+    """Of a recipe, which may be a stranger's."""
+    try:
+        return shlex.split(options)
+    except ValueError:
+        return options.split()
+
+
+def _add_seconds(history: History, path: Path) -> None:
+    """From the table, which is then made to match: the last process may have been killed before it wrote it."""
+    with suppress(OSError, ValueError):
+        for row, written in zip(history, History.from_csv(path), strict=False):
+            if row.items() <= written.items():
+                row |= written
+    history.to_csv(path)
+
+
+def _plot(history: History, out: Path) -> str:
+    try:
+        history.plot(out / _CURVES)
+    except ImportError as error:
+        return f" (no {_CURVES}: {error})"
+    return f", {_CURVES}"

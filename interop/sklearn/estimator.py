@@ -1,0 +1,289 @@
+"""What the classifier and the regressor share: training, and the attributes that tell of it."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import is_classifier
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from ... import training
+from ...backend import to_numpy
+from ...data.sequences import pad
+from ...layers import Dense, Flatten, Layer
+from ...models import MLP, Sequential
+from .monitors import CallbackSupportMixin, HeldOutScore, Tasks, with_callbacks
+from .settings import Settings, layer_sizes
+from .solvers import lbfgs, optimizer_of, stopping
+
+Data = tuple[Any, Any, Any, Any]
+"""X, y, sample_weight and lengths, of which the last two may be None."""
+
+_NONE = "no_validation"  # scikit-learn's word for a y that is not given
+
+
+class NetworkEstimator(Settings, CallbackSupportMixin):
+    """What :class:`NetworkClassifier` and :class:`NetworkRegressor` share.
+
+    The arguments are MLPClassifier's, and xpnn's own; where a setting has two names, the one of MLPClassifier counts if
+    it is given.
+
+    Args:
+        network (or ``hidden_layer_sizes``): the sizes of an MLP's hidden layers, or one size; or a function
+            ``network(shape, outputs, rng=, dtype=)`` that builds a network for samples of this shape:
+            ``lambda shape, k, **options: LeNet5(28, k, **options)``.
+        activation: of an MLP's hidden layers: "relu", "tanh", "logistic", "identity" or a layer.
+        optimizer (or ``solver``): "adam" (the default), "sgd", "lbfgs", or an optimiser, of which each fit uses a copy.
+        loss: by default the classifier's or the regressor's own.
+        epochs (or ``max_iter``): passes over the data at most; iterations of "lbfgs".
+        batch_size: samples per step; "auto" is 200, or all if there are fewer.
+        shuffle: whether each pass has an order of its own.
+        tol, n_iter_no_change: training ends when the loss, or with early_stopping the score, has not improved by tol
+            for so many epochs.
+        early_stopping: whether a share of the data, ``validation_fraction``, is held out, and the model of the epoch
+            with the best score on it kept.
+        warm_start: whether fit goes on with the network of the last one.
+        callbacks: xpnn's, told of epochs and steps; scikit-learn's own (1.9) are given to ``set_callbacks``.
+        random_state: seed or RandomState of the weights and shuffles.
+        verbose: whether to show a progress bar and a line per epoch.
+        alpha: weight of the penalty alpha/2 |W|^2 / batch_size, in place of the optimiser's ``weight_decay``; by
+            default 1e-4 for an optimiser that is given by its name. Except with "lbfgs", biases decay too.
+        learning_rate, learning_rate_init, power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, max_fun:
+            as for MLPClassifier, of an optimiser that is given by its name.
+
+    Attributes:
+        model_: the trained network.
+        history_: one row per epoch: loss, val_score, val_loss and others. ``loss_curve_``, ``loss_``, ``best_loss_``,
+            ``validation_scores_`` and ``best_validation_score_`` are taken from it, without the penalty.
+        n_iter_: the number of epochs of the last fit.
+        coefs_, intercepts_: of the dense layers, (in, out) and (out,).
+        n_features_in_: length of X's second axis.
+
+    Shapes: X (samples, features), also sparse, or (samples, ...) if the network takes such samples. The network
+    computes in float32 if X is float32, else in float64.
+
+    Raises:
+        ValueError, TypeError: as in scikit-learn for X and y, and as in :func:`xpnn.fit`.
+    """
+
+    _target_options: ClassVar[dict[str, Any]]  # of scikit-learn's validate_data
+    _metric: ClassVar[Callable[..., float]]
+    model_: Layer
+    history_: training.History
+    n_outputs_: int
+    n_iter_: int
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, lengths: Any = None, eval_set: Any = None) -> Any:
+        """Train a new network, or with ``warm_start`` go on with the last one.
+
+        Args:
+            X: the samples; for recurrent networks also a list of sequences (steps, features).
+            y: their labels or targets, (samples,) or (samples, outputs).
+            sample_weight: a weight for each sample.
+            lengths: the number of steps of each sequence in a padded X (samples, steps, features).
+            eval_set: data (X, y) held out, instead of a share of the data; each row of ``history_`` tells of them.
+        """
+        return self._fit(X, y, sample_weight, lengths, eval_set, begun=self.warm_start and hasattr(self, "model_"))
+
+    def _fit(
+        self, X: Any, y: Any, weights: Any, lengths: Any, eval_set: Any = None, *, begun: bool, partial: bool = False
+    ) -> Any:
+        """Train a network, or go on with the one that was begun, for all epochs or for one."""
+        X, y, lengths = self._validated(X, y, lengths, reset=not begun)
+        if weights is not None:
+            weights = _check_sample_weight(weights, X, dtype=X.dtype)
+        self._learn_targets(y, known=begun or partial)
+        data: Data = (X, y, self._weights(y, weights), lengths)
+        held_out = None
+        if eval_set is not None:
+            held_out = self._held_out(*(eval_set[0] if isinstance(eval_set, list) else eval_set))
+        elif self.early_stopping and self._setting("optimizer") != "lbfgs":
+            data, held_out = self._split(data)
+        if not begun:
+            self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+            self.model_ = self._network(X.shape[1:], self.n_outputs_, rng=self._rng, dtype=X.dtype.name)
+            self.history_ = training.History()
+        if not (begun and partial):
+            self._optimizer = optimizer_of(self, data[0].shape[0], data[2])
+        history = self._train(data, held_out, 1 if partial else self._setting("epochs"))
+        self.n_iter_, past = len(history), len(self.history_)
+        self.history_.extend(row | {"epoch": past + row["epoch"]} for row in history)
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, weights: Any, lengths: Any) -> Any:
+        if self.early_stopping or self._setting("optimizer") == "lbfgs":
+            raise ValueError(f"{type(self).__name__}: partial_fit does not support early_stopping or 'lbfgs'")
+        return self._fit(X, y, weights, lengths, begun=hasattr(self, "model_"), partial=True)
+
+    def _train(self, data: Data, held_out: Data | None, epochs: int) -> training.History:
+        """The rows of so many epochs."""
+        X, y, weights, lengths = data
+        by_score = held_out is not None and self.early_stopping
+        callbacks = [stopping(self, "val_score" if by_score else "loss"), *self.callbacks]
+        if held_out is not None:
+            callbacks.insert(0, HeldOutScore(lambda model: self._score(model, held_out)))
+        if hasattr(self, "_init_callback_context"):
+            metadata = None if weights is None else {"sample_weight": weights}
+            callbacks.append(Tasks(self, epochs, X=X, y=y, metadata=metadata))
+        if self._optimizer is None:
+            return lbfgs(self, self.model_, self._loss, (X, self._encoded(y), weights, lengths), callbacks)
+        return training.fit(
+            self.model_, X, self._encoded(y),
+            loss=self._loss,
+            optimizer=self._optimizer,
+            epochs=epochs,
+            batch_size=self._size_of_batch(X.shape[0]),
+            validation=None if held_out is None else (_cut(held_out), self._encoded(held_out[1]), held_out[2]),
+            sample_weight=weights,
+            lengths=lengths,
+            callbacks=callbacks,
+            shuffle=self.shuffle,
+            rng=self._rng,
+            verbose=bool(self.verbose),
+        )  # fmt: skip
+
+    def _network(self, shape: tuple[int, ...], outputs: int, **options: Any) -> Layer:
+        network = self._setting("network")
+        if callable(network):
+            return network(shape, outputs, **options)
+        mlp = MLP(layer_sizes(network, shape, outputs), self._activation(), **options)
+        return mlp if len(shape) == 1 else Sequential(Flatten(), *mlp)
+
+    def _validated(self, X: Any, y: Any = _NONE, lengths: Any = None, *, reset: bool) -> tuple[Any, Any, Any]:
+        """X, sparse or an array, of a list of sequences padded; y; the lengths of sequences that are not all equal."""
+        if isinstance(X, list) and X and np.ndim(X[0]) > 1:
+            X, lengths = pad(X)
+        options = {"dtype": [np.float64, np.float32], "accept_sparse": "csr", "allow_nd": True}
+        targets = {} if y is _NONE else {"y": y, **self._target_options}
+        if lengths is None:
+            validated = validate_data(self, X, reset=reset, **targets, **options)
+            X, y = validated if targets else (validated, y)
+        else:
+            X = check_array(X, **options)
+            validate_data(self, X.reshape(-1, X.shape[-1]), reset=reset)  # a step's features are the sample's
+            y = validate_data(self, reset=False, **targets) if targets else y
+            check_consistent_length(X, None if y is _NONE else y, lengths)
+            lengths = None if (np.equal(lengths, X.shape[1])).all() else np.asarray(lengths)
+        if scipy.sparse.issparse(y):
+            y = y.toarray()
+        if is_classifier(self) and np.shape(y)[1:] == (1,):
+            y = column_or_1d(y, warn=True)
+        return X, y, lengths
+
+    def _held_out(self, X: Any, y: Any, weights: Any = None) -> Data:
+        """Data that the caller has held out."""
+        X, y, lengths = self._validated(X, y, reset=False)
+        return X, y, weights if weights is None else _check_sample_weight(weights, X, dtype=X.dtype), lengths
+
+    def _split(self, data: Data) -> tuple[Data, Data]:
+        """What is trained on, and the share that is held out."""
+        given = [one for one in data if one is not None]
+        parts = train_test_split(
+            *given,
+            test_size=self.validation_fraction,
+            random_state=check_random_state(self.random_state),
+            stratify=data[1] if is_classifier(self) and data[1].ndim == 1 else None,
+        )
+        if parts[1].shape[0] < 2:
+            raise ValueError(
+                f"{type(self).__name__}: validation_fraction={self.validation_fraction} holds {parts[1].shape[0]} of "
+                f"{data[0].shape[0]} samples out: a score needs two"
+            )
+        return _filled(data, parts[::2]), _filled(data, parts[1::2])
+
+    def _score(self, model: Layer, data: Data) -> float:
+        X, y, weights, lengths = data
+        outputs = training.predict(model, X, lengths=lengths)
+        return self._metric(y, self._decoded(outputs), sample_weight=weights)
+
+    def _outputs(self, X: Any, lengths: Any = None) -> np.ndarray:
+        check_is_fitted(self)
+        X, _, lengths = self._validated(X, lengths=lengths, reset=False)
+        return training.predict(self.model_, X, lengths=lengths)
+
+    def _learn_targets(self, y: np.ndarray, known: bool) -> None:
+        """What the targets are: sets ``n_outputs_`` and the loss."""
+        raise NotImplementedError
+
+    def _encoded(self, y: np.ndarray) -> np.ndarray:
+        """The targets as the loss takes them."""
+        raise NotImplementedError
+
+    def _decoded(self, outputs: np.ndarray) -> np.ndarray:
+        """The network's outputs as predictions."""
+        raise NotImplementedError
+
+    def _weights(self, y: np.ndarray, weights: "np.ndarray | None") -> "np.ndarray | None":
+        return weights
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """The loss of each epoch, without the penalty."""
+        return self.history_.column("loss")
+
+    @property
+    def loss_(self) -> float:
+        """The loss of the last epoch."""
+        return self.loss_curve_[-1]
+
+    @property
+    def best_loss_(self) -> float:
+        """The lowest loss of an epoch."""
+        return min(self.loss_curve_)
+
+    @property
+    def validation_scores_(self) -> "list[float] | None":
+        """The score on held-out data of each epoch; None if there were none."""
+        return self.history_.column("val_score") or None
+
+    @property
+    def best_validation_score_(self) -> "float | None":
+        """The highest score on held-out data; None if there were none."""
+        return max(self.validation_scores_ or [], default=None)
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The weights of each dense layer, (in, out)."""
+        return [to_numpy(layer.params["W"]).T for layer in self._dense()]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases of each dense layer, (out,)."""
+        return [to_numpy(layer.params["b"]) for layer in self._dense() if "b" in layer.params]
+
+    @property
+    def n_layers_(self) -> int:
+        """The number of an MLP's layers, with the one of the inputs."""
+        return len(self._dense()) + 1
+
+    def _dense(self) -> list[Layer]:
+        return [leaf for _, leaf in self.model_.leaves() if isinstance(leaf, Dense)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _filled(data: Data, given: list[Any]) -> Data:
+    """What was given, with None where the data have it."""
+    rest = iter(given)
+    x, y, weights, lengths = (None if one is None else next(rest) for one in data)
+    return x, y, weights, lengths
+
+
+def _cut(data: Data) -> Any:
+    """X, or the sequences that were padded in it."""
+    X, _, _, lengths = data
+    return X if lengths is None else [sequence[:steps] for sequence, steps in zip(X, lengths, strict=True)]

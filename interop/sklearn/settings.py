@@ -1,0 +1,134 @@
+"""An estimator's settings: MLPClassifier's names for them, and those within an optimiser or a loss."""
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, ClassVar, TypeAlias
+
+from sklearn.base import BaseEstimator
+
+from ...layers import Layer, LeakyReLU, Loss, ReLU, Sigmoid, Tanh
+from ...training import Callback, Optimizer
+
+Network: TypeAlias = int | tuple[int, ...] | list[int] | Callable[..., Layer]
+
+MLP_NAMES = {"network": "hidden_layer_sizes", "optimizer": "solver", "epochs": "max_iter"}
+"""What MLPClassifier calls three of the settings."""
+
+OF_SOLVERS = (
+    "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum", "beta_1", "beta_2",
+    "epsilon", "max_fun",
+)  # fmt: skip
+"""The settings of an optimiser that is given by its name; another one has settings of its own."""
+
+ACTIVATIONS: dict[str, Callable[[], Layer]] = {
+    "relu": ReLU,
+    "tanh": Tanh,
+    "logistic": Sigmoid,
+    "identity": lambda: LeakyReLU(1.0),
+}
+
+
+@dataclass(eq=False, repr=False)
+class Settings(BaseEstimator):
+    """The settings as scikit-learn sees them: stored as they are given, and looked at by ``fit`` alone."""
+
+    _losses: ClassVar[dict[str, Callable[[], Loss | None]]]  # by scikit-learn's names
+
+    network: Network = (100,)
+    activation: str | Layer = "relu"
+    _: KW_ONLY
+    optimizer: str | Optimizer | None = None
+    loss: str | Loss | None = None
+    epochs: int = 200
+    batch_size: int | str = "auto"
+    shuffle: bool = True
+    tol: float = 1e-4
+    n_iter_no_change: float = 10
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    warm_start: bool = False
+    callbacks: tuple[Callback, ...] | list[Callback] = ()
+    random_state: Any = None
+    verbose: bool | int = False
+    alpha: float | None = None
+    learning_rate: str = "constant"
+    learning_rate_init: float = 0.001
+    power_t: float = 0.5
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    max_fun: int = 15_000
+    hidden_layer_sizes: Network | None = None
+    solver: str | Optimizer | None = None
+    max_iter: int | None = None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The settings by name; with ``deep`` also those within an optimiser or loss, as ``optimizer__lr``."""
+        params = super().get_params(deep)
+        if deep:
+            for name in ("optimizer", "loss"):
+                params |= {f"{name}__{key}": value for key, value in _within(getattr(self, name)).items()}
+        return params
+
+    def set_params(self, **params: Any) -> "Settings":
+        """Change settings; an optimiser or loss of which one is changed is replaced by a new one."""
+        nested = {key: params.pop(key) for key in [*params] if key.startswith(("optimizer__", "loss__"))}
+        replaced = {mlp: None for own, mlp in MLP_NAMES.items() if own in params}
+        super().set_params(**{**replaced, **params})
+        for key, value in nested.items():
+            name, _, setting = key.partition("__")
+            held = getattr(self, name)
+            if setting not in (within := _within(held)):
+                raise ValueError(
+                    f"{type(self).__name__}: {key} is not a setting of {name}={held!r}"
+                    + (f", which has {', '.join(within)}" if within else ": give an object, such as optimizer=Adam()")
+                )
+            setattr(self, name, type(held)(**{**within, setting: value}))
+        return self
+
+    def _setting(self, own: str) -> Any:
+        """One that MLPClassifier has another name for, which counts where it is given."""
+        mlp = getattr(self, MLP_NAMES[own])
+        return getattr(self, own) if mlp is None else mlp
+
+    def _changed(self) -> list[str]:
+        """The settings of optimisers by name that have another value than at first."""
+        first = {field.name: field.default for field in fields(self)}
+        return [name for name in OF_SOLVERS if getattr(self, name) != first[name]]
+
+    def _size_of_batch(self, samples: int) -> int:
+        return min(200, samples) if self.batch_size == "auto" else int(self.batch_size)
+
+    def _loss_given(self) -> Loss | None:
+        """The loss, of a name too; None for the default one."""
+        if not isinstance(self.loss, str):
+            return self.loss
+        return one_of(self._losses, "loss", self.loss)()
+
+    def _activation(self) -> Layer:
+        given = self.activation
+        return one_of(ACTIVATIONS, "activation", given)() if isinstance(given, str) else given
+
+
+def one_of(choices: dict[str, Any], what: str, name: str) -> Any:
+    """The entry of this name; ValueError if there is none."""
+    if name not in choices:
+        raise ValueError(f"expected {what} to be {', '.join(map(repr, choices))} or an object of xpnn, got {name!r}")
+    return choices[name]
+
+
+def _within(held: Any) -> dict[str, Any]:
+    """The arguments that an optimiser or loss was made with, by name."""
+    if not isinstance(held, Optimizer | Loss):
+        return {}
+    return {name: getattr(held, name) for name in inspect.signature(type(held)).parameters if hasattr(held, name)}
+
+
+def layer_sizes(network: Any, shape: tuple[int, ...], outputs: int) -> tuple[int, ...]:
+    """The sizes of all layers, of which ``network`` gives the hidden ones."""
+    hidden = (network,) if isinstance(network, int) else tuple(int(size) for size in network)
+    return (math.prod(shape), *hidden, outputs)
