@@ -49,6 +49,6 @@ def test_estimators(kind):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((60, 3)).astype("float32")
     y = (x[:, 0] > 0).astype(int) if kind == "NetworkClassifier" else x @ [1.0, 2.0, 3.0]
-    estimator = getattr(estimators, kind)((16,), optimizer=nn.Adam(0.02), epochs=20, random_state=0).fit(x, y)
-    assert estimator.score(x, y) > 0.9
+    estimator = getattr(estimators, kind)((16,), optimizer=nn.Adam(0.02), epochs=20, batch_size=16, random_state=0)
+    assert estimator.fit(x, y).score(x, y) > 0.9
     assert isinstance(estimator.predict(x), np.ndarray)
