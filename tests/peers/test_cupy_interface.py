@@ -97,7 +97,10 @@ def work() -> None:
     body = nn.Sequential(nn.BatchNorm2D(4), nn.Conv2D(4, 4, 3, padding=1, groups=2, rng=0))
     pools = (nn.MaxPool2D(3, 1, 1), nn.AvgPool2D(2, 1), nn.GlobalAvgPool2D(), nn.BatchNorm1D(4))
     convolution = nn.Conv2D(2, 4, 3, dilation=2, padding=2, rng=0)
-    fit(nn.Sequential(convolution, nn.Residual(body), *pools, *activations, nn.Dense(4, 3, rng=0)), images, labels)
+    same = nn.Conv2D(4, 4, 2, padding="same", rng=0)
+    fit(
+        nn.Sequential(convolution, same, nn.Residual(body), *pools, *activations, nn.Dense(4, 3, rng=0)), images, labels
+    )
     for optimizer in (nn.SGD(momentum=0.9, nesterov=True, weight_decay=0.1), nn.Adam(weight_decay=0.1), nn.AdamW()):
         fit(nn.MLP((5, 4, 2), rng=0), floats(4, 5), floats(4, 2), optimizer=optimizer)
     for loss in (nn.SoftmaxCrossEntropy(), nn.RBFLoss()):

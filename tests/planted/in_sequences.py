@@ -5,7 +5,7 @@ from .planting import Mutation
 ON_THE_WAY, ALONE, DATA = "layers/test_lengths.py", "models/test_sequences.py", "data/test_sequences.py"
 
 SEQUENCES = [
-    Mutation("layers.base.Layer", "(x.ndim > 2 or", "(True or", "Softmax over the steps", ON_THE_WAY),
+    Mutation("layers.base.Layer", "(first.ndim > 2 or", "(True or", "Softmax over the steps", ON_THE_WAY),
     Mutation("layers.base.Layer", "lengths if self.keeps_steps", "lengths if True", "lengths of no steps", ON_THE_WAY),
     Mutation(
         "layers.residual.Residual", "without_padding(self, dy, kept)", "dy", "reads padding's gradient", ON_THE_WAY
