@@ -264,7 +264,8 @@ def predict(model: Layer, x: Any, *, batch_size: int = _BATCH, lengths: Any = No
     if getattr(x, "shape", ())[:1] == (0,):  # one sample in their place tells the shape of an output
         return predict(model, np.zeros((1, *x.shape[1:]), x.dtype))[:0]
     source = source_of("predict", model, x, lengths=lengths, targets=False)
-    fit_inputs(source, model)
+    if source.may_have_integers:
+        fit_inputs(source, model)
     outputs = _joined([to_numpy(batch.infer(model)) for batch in source.pass_over(batch_size)])
     if fault := not_finite(outputs, outputs.dtype):
         warnings.warn(f"predict: the outputs hold NaN or infinity in row {fault[0]}", RuntimeWarning, stacklevel=3)

@@ -38,6 +38,11 @@ class Batch:
         return len(self.arrays[0])
 
     @property
+    def has_integers(self) -> bool:
+        """Whether an input consists of integers."""
+        return any(x.dtype.kind in "iu" for x in self.arrays[: self.inputs])
+
+    @property
     def targets(self) -> tuple[Array, ...]:
         """y, and the weights if there are any."""
         return self.arrays[self.inputs :]
@@ -118,9 +123,9 @@ class Source:
         yield from self.batches([next(iter(self.order(batch_size)))])
 
     @property
-    def has_integers(self) -> bool:
-        """Whether an input consists of integers, as the first batch shows."""
-        return any(x.dtype.kind in "iu" for x in next(self.trial(2)).arrays[: self._inputs])
+    def may_have_integers(self) -> bool:
+        """Whether an input may consist of integers, which is seen when a batch is read."""
+        return True
 
     def change(self, change: Change) -> None:
         """Let each batch's arrays pass through a function."""
@@ -170,7 +175,7 @@ class InMemory(Source):
         return self.batches([rows, *last])
 
     @property
-    def has_integers(self) -> bool:
+    def may_have_integers(self) -> bool:
         return any(x.dtype.kind in "iu" for x in self.arrays[: self._inputs])
 
     def change(self, change: Change) -> None:

@@ -25,13 +25,19 @@ def groups(batches: Iterator[Batch], size: int) -> Iterator[Group]:
         yield group
 
 
-def fit_inputs(source: Source, model: Layer) -> None:
-    """Let the source convert integers, such as pixels, if the model does not take them as they are."""
-    if source.has_integers:
+def fit_inputs(source: Source, model: Layer) -> tuple[Batch, Array]:
+    """Let the source convert integers, such as pixels, if the model does not take them as they are.
+
+    Returns a sample or two, and their outputs.
+    """
+    batch = next(source.trial(2))
+    if batch.has_integers:
         try:
-            next(source.trial(2)).infer(model)
+            return batch, batch.infer(model)
         except TypeError:
             source.converts = True
+            batch = next(source.trial(2))
+    return batch, batch.infer(model)
 
 
 def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: Any = None) -> tuple[Loss, Any]:
@@ -50,9 +56,8 @@ def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: A
         ValueError, TypeError: as the model raises them for such data.
     """
     with _named(source.caller), inference():
-        fit_inputs(source, model)
-        batch = next(source.trial(2))
-        outputs = batch.infer(model).shape
+        batch, first = fit_inputs(source, model)
+        outputs = first.shape
         loss = loss_for(source.caller, loss, batch.targets[0] if source.labels is None else source.labels)
         if class_weight is not None:
             labels = None if source.labels is None else on_host(source.labels)
