@@ -1,6 +1,9 @@
-"""Which tests run where."""
+"""Which tests run where, and what they share."""
 
+import pytest
 from border import AS_USED, ONCE
+
+from xpnn.cli import train
 
 collect_ignore = (
     []
@@ -11,3 +14,11 @@ collect_ignore = (
 
 if not AS_USED:
     collect_ignore += ["test_commands.py", "test_gradcheck.py"]  # on the stand-in: stand_in/checks/check_users.py
+
+
+@pytest.fixture(scope="module")
+def no_curves():
+    """Drawing takes longer than all the rest."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(train, "_plot", lambda history, out: "")
+        yield

@@ -8,15 +8,12 @@ import pytest
 from cli.test_commands import run
 from test_documents import CODE
 
-from xpnn.cli import train
-
 DOCUMENT = Path(__file__).parents[2] / "docs" / "command-line.md"
 
 
-def test_its_examples_run(tmp_path, capsys, monkeypatch):
+def test_its_examples_run(tmp_path, capsys, monkeypatch, no_curves):
     pytest.importorskip("sklearn")
     pytest.importorskip("onnx")
-    monkeypatch.setattr(train, "_plot", lambda history, out: "")
     monkeypatch.chdir(tmp_path)
     commands = 0
     for kind, code in CODE.findall(DOCUMENT.read_text("utf-8")):

@@ -11,8 +11,9 @@ from cli.test_commands import run
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli import train
 from xpnn.cli.saved import load_model
+
+pytestmark = pytest.mark.usefixtures("no_curves")
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +24,6 @@ def data(tmp_path_factory):
         (folder / f"{stem}-images-idx3-ubyte").write_bytes(idx(rng.integers(0, 256, (count, 6, 5), dtype=np.uint8)))
         (folder / f"{stem}-labels-idx1-ubyte").write_bytes(idx(np.arange(count, dtype=np.uint8) % 3))
     return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_curves():
-    """Drawing takes longer than all the rest."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(train, "_plot", lambda history, out: "")
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -13,23 +13,16 @@ from border import idx
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli import train
 from xpnn.cli.saved import read_run
 from xpnn.training import interrupt, sources
 from xpnn.training.files import locked
+
+pytestmark = pytest.mark.usefixtures("no_curves")
 
 COMMAND = ["train", "mlp", "--epochs", 4, "--batch-size", 359, "--out"]
 """Five steps an epoch."""
 
 SIGNALS = {"SIGINT": 130, "SIGTERM": 143} | ({"SIGHUP": 129} if hasattr(signal, "SIGHUP") else {})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_curves():
-    """Drawing takes longer than all the rest."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(train, "_plot", lambda history, out: "")
-        yield
 
 
 @pytest.fixture

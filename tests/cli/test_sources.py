@@ -6,12 +6,14 @@ from cli.test_commands import run
 
 import xpnn as nn
 from xpnn.__main__ import main
-from xpnn.cli import sources, train
+from xpnn.cli import sources
 from xpnn.cli.recipe import Recipe
 from xpnn.cli.saved import load_model
 
 pd = pytest.importorskip("pandas")
 Image = pytest.importorskip("PIL.Image")
+
+pytestmark = pytest.mark.usefixtures("no_curves")
 
 SHORT = "--epochs", 3, "--batch-size", 16
 
@@ -31,14 +33,6 @@ def folder(tmp_path_factory):
             pixels[..., channel] += 150
             Image.fromarray(pixels).save(folder / "pictures" / label / f"{k}.png")
     return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_curves():
-    """Drawing takes longer than all the rest."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(train, "_plot", lambda history, out: "")
-        yield
 
 
 @pytest.fixture(scope="module")
