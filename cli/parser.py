@@ -142,8 +142,7 @@ def _evaluate(evaluate: argparse.ArgumentParser) -> None:
       xpnn evaluate runs/mlp-wine.csv --data others.csv --json
     """
     _add_model(evaluate)
-    evaluate.add_argument("--data", type=data, help="default: the built-in data that it was trained on")
-    _add_encoding(evaluate)
+    _add_data(evaluate)
     _add_own(evaluate)
     _add_json(evaluate, "the scores")
     evaluate.set_defaults(command=scores.evaluate_model)
@@ -176,8 +175,7 @@ def _plot(draw: argparse.ArgumentParser) -> None:
       xpnn plot runs/mlp-wine.csv --data wine.csv --report
     """
     _add_model(draw)
-    draw.add_argument("--data", type=data, help="default: the built-in data that it was trained on")
-    _add_encoding(draw)
+    _add_data(draw)
     draw.add_argument("--report", action="store_true", help="write one HTML page, report.html, instead of pictures")
     draw.add_argument("--out", type=Path, help="output folder; default: MODEL/plots, for the page MODEL")
     draw.set_defaults(command=plot.run)
@@ -252,6 +250,11 @@ def _completion(completion: argparse.ArgumentParser) -> None:
 
 def _add_model(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
     parser.add_argument("path", type=existing, nargs=nargs, metavar="MODEL", help="folder or file that train left")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=data, help="default: the built-in data that it was trained on")
+    _add_encoding(parser)
 
 
 def _add_encoding(parser: argparse.ArgumentParser) -> None:
