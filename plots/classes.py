@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..backend.shared.data import on_host
 from ..layers import Layer
 from .canvas import ON_DARK, ON_LIGHT, UNSIGNED, as_pictures, label, new_figure, tiles
-from .outputs import on_host, probabilities
+from .outputs import probabilities
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

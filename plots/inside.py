@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backend import Array, to_numpy
+from ..backend.shared.data import on_host
 from ..layers import Layer, inference
 from .canvas import BLUE, SIGNED, UNSIGNED, as_pictures, grid, label, new_figure, shaped, tiles
-from .outputs import gradient_of_logits, inputs, on_host, one_by_one, with_own_gradients
+from .outputs import gradient_of_logits, inputs, one_by_one, with_own_gradients
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

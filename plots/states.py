@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..backend import Array, to_numpy, xp
+from ..backend.shared.data import on_host
 from ..layers import Backward, Layer, inference
 from ..layers.recurrent import Recurrent
 from .canvas import BLUE, SIGNED, VERMILLION, new_figure
-from .outputs import gradient_of_logits, inputs, on_host, one_by_one, with_own_gradients
+from .outputs import gradient_of_logits, inputs, one_by_one, with_own_gradients
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -83,7 +83,7 @@ class BatchLogs(Mapping[str, float]):
         self._sums = sums
 
     def _values(self) -> dict[str, float]:
-        return {key: value for key, value in self._sums.means()._asdict().items() if value is not None}
+        return self._sums.means().row()
 
     def __getitem__(self, key: str) -> float:
         return self._values()[key]

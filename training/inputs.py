@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, to_numpy, xp
+from ..backend import Array, xp
 from ..backend.border import Indices
-from ..backend.shared.data import not_finite
+from ..backend.shared.data import not_finite, on_host
 from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
+from ..layers.losses.base import spread
 from ..layers.losses.elementwise import ElementwiseLoss
 
 
@@ -68,11 +69,6 @@ def _checked_weights(caller: str, weights: Array, shape: tuple[int, ...], dtype:
     if weights.min() < 0:
         raise ValueError(f"{caller}: expected weights of at least 0, got {float(weights.min())}")
     return on_host(weights).astype(dtype, copy=False)
-
-
-def on_host(array: Array) -> np.ndarray:
-    """The array, or its copy from the device."""
-    return array if isinstance(array, np.ndarray) else to_numpy(array)
 
 
 def loss_for(caller: str, loss: Loss | None, y: Array) -> Loss:
@@ -147,4 +143,4 @@ def _times(weights: np.ndarray | None, others: np.ndarray) -> np.ndarray:
     """The product of weights for each sample or label, and others for each label."""
     if weights is None:
         return others
-    return others * weights.reshape(weights.shape + (1,) * (others.ndim - weights.ndim))
+    return others * spread(weights, others.ndim)

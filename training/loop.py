@@ -152,9 +152,9 @@ def fit(
                 break
             sums.begin(optimizer.rate, f"epoch {epoch}")
             told.epoch(epoch, source.steps(batch_size, drop_last, accumulate))
-            row = {"epoch": epoch, **_row(trained())}
+            row = {"epoch": epoch, **trained().row()}
             if held_out is not None:
-                row |= _row(validated(held_out, f"epoch {epoch}'s validation"), "val_")
+                row |= validated(held_out, f"epoch {epoch}'s validation").row("val_")
             history.append(row := row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
             sums.reset()
             run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
@@ -280,8 +280,3 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(
         [np.pad(part, [(0, 0), (0, steps - part.shape[1]), *[(0, 0)] * (part.ndim - 2)]) for part in parts]
     )
-
-
-def _row(score: Score, prefix: str = "") -> dict[str, float]:
-    values = score._asdict() | {name: value for name, value in score.metrics.items() if np.ndim(value) == 0}
-    return {f"{prefix}{key}": float(value) for key, value in values.items() if value is not None}

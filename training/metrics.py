@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, to_numpy
-from ..layers import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from ..backend import Array, asarray, to_numpy
+from ..layers import BinaryCrossEntropy, Loss, Sigmoid, Softmax, SoftmaxCrossEntropy
 
 Metric: TypeAlias = Callable[..., Any]
 """``metric(y, outputs)``; see :class:`Metrics` for what its second argument is called."""
@@ -122,11 +122,10 @@ class Metrics:
 
     def _probabilities(self, outputs: np.ndarray) -> np.ndarray:
         if isinstance(self._loss, BinaryCrossEntropy):
-            return 0.5 * (1 + np.tanh(0.5 * outputs))  # the sigmoid, without overflow
+            return to_numpy(Sigmoid()(asarray(outputs, outputs.dtype)))
         if not isinstance(self._loss, SoftmaxCrossEntropy):
             return outputs
-        e = np.exp(outputs - outputs.max(-1, keepdims=True))
-        p = e / e.sum(-1, keepdims=True)
+        p = to_numpy(Softmax()(asarray(outputs, outputs.dtype)))
         return p[:, 1] if p.shape[1:] == (2,) else p  # of two classes scikit-learn takes the second one's
 
 

@@ -31,6 +31,11 @@ class Score(_Means):
 
     metrics: Mapping[str, Any] = MappingProxyType({})
 
+    def row(self, prefix: str = "") -> dict[str, float]:
+        """The columns of a history: loss, accuracy if there is one, and the metrics that are one number."""
+        values = self._asdict() | {name: value for name, value in self.metrics.items() if np.ndim(value) == 0}
+        return {f"{prefix}{key}": float(value) for key, value in values.items() if value is not None}
+
 
 class Sums:
     """Loss and accuracy, weighted by the batches' weights, summed in float64 at a fixed address on the device.

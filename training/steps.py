@@ -7,9 +7,10 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from ..backend import Array, captured, synchronize, xp
+from ..backend.shared.data import on_host
 from ..data.weights import class_weights
 from ..layers import Layer, Loss, inference
-from .inputs import fitting, loss_for, on_host
+from .inputs import fitting, loss_for
 from .metrics import Metrics
 from .optimizer import Optimizer, clip_grad_norm
 from .score import Score, Sums

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..border import Indices, asarray, dtype_of
+from ..border import Indices, asarray, dtype_of, to_numpy
 from ..select import Array, on_device, xp
 
 
@@ -20,6 +20,11 @@ def as_array(data: Any) -> Array:
     if on_device and (isinstance(data, xp.ndarray) or hasattr(data, "__cuda_array_interface__")):
         return xp.asarray(data)
     return np.asarray(data.detach() if hasattr(data, "detach") else data)  # PyTorch's parameters refuse without it
+
+
+def on_host(data: Any) -> np.ndarray:
+    """Data of either side, or a list, as a NumPy array."""
+    return to_numpy(data) if on_device and isinstance(data, xp.ndarray) else np.asarray(data)
 
 
 def taken(array: Array, batch: Indices) -> Array:
