@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..backend import Array, to_numpy, xp
+from ..data.files import write_file
 from ..layers import Layer
 from ..layers.parameters import Parameters
-from .files import write_file
 from .optimizer import Optimizer
 
 _OPTIMIZER = "optimizer."
