@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def run(data, given, crash=0, **options):
 
 
 @pytest.mark.parametrize("given", [arrays, by_a_generator, augmented, in_a_function, grouped])
-def test_a_run_that_crashed_at_any_step_ends_with_the_bits_of_one_that_did_not(given, data, tmp_path):
+def test_a_run_that_crashed_goes_on_to_the_same_bits(given, data, tmp_path):
     wanted = run(data, given)
     for crash in (2, STEPS, STEPS + 1, 2 * STEPS) if AS_USED and given is arrays else (STEPS + 2,):
         folder = tmp_path / str(crash)
@@ -157,6 +158,21 @@ class TestFolder:
         np.testing.assert_array_equal(parameters(best), after[1])
         with pytest.raises(ValueError, match="no column 'nonsense' to monitor"):
             small(tmp_path / "other", best="nonsense")
+
+    def test_what_is_written_is_of_its_step(self, tmp_path, monkeypatch):
+        after, waits, write_file = [], threading.Event(), keeper.write_file
+
+        class Watch(nn.Callback):
+            def on_batch_end(self, batch, logs):
+                after.append(parameters(self.model))
+                if len(after) == 2:
+                    waits.set()  # the next step has been done
+
+        monkeypatch.setattr(keeper, "write_file", lambda *given: waits.wait(9) and write_file(*given))
+        small(tmp_path, 1, every=1, callbacks=[Watch()])
+        model = nn.MLP((2, 2))
+        nn.load(model, tmp_path / "run" / "step-000000001.safetensors")
+        np.testing.assert_array_equal(parameters(model), after[0])
 
     def test_a_damaged_one_is_passed_over_with_a_word(self, tmp_path, capsys):
         _, wanted = small(tmp_path, 3)
