@@ -3,6 +3,7 @@
 from .adam import Adam, AdamW
 from .callbacks import Callback, ProgressBar, Run, TensorBoard
 from .checkpoint import load, read_metadata, save
+from .checkpoints import Checkpoint, CheckpointWarning
 from .ema import EMA
 from .find_lr import LRSearch, find_lr
 from .history import History
@@ -23,6 +24,8 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
+    "Checkpoint",
+    "CheckpointWarning",
     "CosineDecay",
     "EarlyStopping",
     "History",
