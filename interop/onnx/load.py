@@ -5,9 +5,12 @@ from pathlib import Path
 import onnx
 
 from ...layers import Layer
-from .branches import as_graph
+from .batch_first import batch_first
+from .branches import as_graph, read_all
+from .fold import fold
 from .graph import read_graph
 from .readers import JOINED, READERS
+from .rules import RULES
 from .walk import BranchesError, Reader
 
 
@@ -31,7 +34,9 @@ def load(path: str | Path) -> Layer:
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     graph = read_graph(lambda: onnx.load(path, format="protobuf"), str(path))
+    reader = Reader(batch_first(fold(graph), RULES), READERS, JOINED)
+    read = read_all(reader)
     try:
-        return Reader(graph, READERS, JOINED).network()
+        return reader.network()
     except BranchesError:
-        return as_graph(Reader(graph, READERS, JOINED))
+        return as_graph(reader, read)
