@@ -1,6 +1,7 @@
 """Where each axis of an ONNX value lies in a value whose batch comes first."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple, TypeAlias
 
@@ -22,7 +23,8 @@ class MisfitError(Exception):
     """The axes cannot be brought into this order."""
 
 
-def whole(base: str, shape: Sequence[int]) -> View:
+@lru_cache(4096)  # of a few shapes, which thousands of values have
+def whole(base: str, shape: tuple[int, ...]) -> View:
     """The base itself."""
     return View(base, tuple(((k, 1, n),) if n != 1 or k == 0 else () for k, n in enumerate(shape)))
 
@@ -81,6 +83,7 @@ def reshaped(view: View, sizes: Sequence[int], is_free: Callable[[str, int], boo
     return View(view.base, tuple(groups))
 
 
+@lru_cache(4096)
 def front(view: View) -> tuple[tuple[Group, ...], tuple[int | None, ...]]:
     """The groups with the batch alone in the first one, and for each of the view's axes, which of them it then is.
 
@@ -106,7 +109,7 @@ def back(view: View, base: str, shape: Sequence[int]) -> View:
         MisfitError: the batch lies in the middle of an axis.
     """
     _, places = front(view)
-    axes, groups = whole(base, shape).groups, []
+    axes, groups = whole(base, tuple(shape)).groups, []
     for group, place in zip(view.groups, places, strict=True):
         if place is None:
             groups.append(axes[0])

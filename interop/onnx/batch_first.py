@@ -5,23 +5,24 @@ another node reads it in an order or shape that no value has, a Layout node come
 sequences batch first, and so exporters' transpositions around them cancel.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TypeAlias
 
 import numpy as np
 
-from .axes import Group, View, back, length, whole
+from .axes import Group, MisfitError, View, back, length, whole
 from .graph import Graph, Lengths
 from .node import Node, UnsupportedNodeError
 
 Rule: TypeAlias = Callable[["BatchFirst", Node], None]
 
+ONE = "a layer has one output"
 FIRST = "the batch comes first in xpnn"
 
 
-def batch_first(graph: Graph, rules: dict[str, Rule]) -> Graph:
+def batch_first(graph: Graph, rules: dict[str, Rule], known: Container[str]) -> Graph:
     """The graph of the nodes that are needed; unchanged if the shapes of its values are not known."""
     if not graph.sizes:
         return graph
@@ -29,10 +30,10 @@ def batch_first(graph: Graph, rules: dict[str, Rule]) -> Graph:
     for node in graph.nodes:
         try:
             with node.named():
-                pass_.take(node, rules)
+                pass_.take(node, rules, known)
         except UnsupportedNodeError as error:  # which is raised, with all others, where layers are read
             pass_.refused(node, error)
-    outputs = [pass_.read(name, pass_.maker.get(name)) for name in graph.outputs]
+    outputs = [pass_.output(name) for name in graph.outputs]
     nodes = _one_layer_a_cell(pass_, needed(pass_.nodes, outputs))
     return replace(graph, nodes=nodes, outputs=outputs, types=pass_.types, constants=pass_.constants)
 
@@ -56,11 +57,17 @@ def _one_layer_a_cell(p: "BatchFirst", nodes: list[Node]) -> list[Node]:
             node = nodes[at]
             if D > 1:
                 node.refuse("outputs", "of both directions a layer gives all states or the last ones")
-            step, (N, T, H) = f"{last}/step", p.sizes[every]
+            step, (N, _, H) = f"{last}/step", p.sizes[every]
+            section = {"axis": 1, "start": -1, "stop": None}
             p.describe(step, every, (N, 1, H), p.types[every][0])
-            layout = {"groups": (((0, 1, N),), ((2, 1, H),)), "sizes": (N, 1, H), "free": [p.is_free(every, 0), False]}
+            layout = {
+                "groups": (((0, 1, N),), ((2, 1, H),)),
+                "sizes": (N, 1, H),
+                "free": [p.is_free(every, 0), False],
+                "op": "",
+            }
             nodes[at : at + 1] = [
-                replace(node, op="Section", inputs=(every,), outputs=(step,), attributes={"axis": 1, "start": -1, "stop": None}),
+                replace(node, op="Section", inputs=(every,), outputs=(step,), attributes=section),
                 replace(node, op="Layout", inputs=(step,), outputs=(last,), attributes=layout),
             ]
     return nodes
@@ -88,16 +95,28 @@ class BatchFirst:
         self.concats: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._placed: dict[View, str] = {}
 
-    def take(self, node: Node, rules: dict[str, Rule]) -> None:
+    def take(self, node: Node, rules: dict[str, Rule], known: Container[str]) -> None:
         """Emit what the node becomes."""
         sources = [name for name in node.inputs if name in self.views]
+        if sources and node.op not in rules and node.op not in known:
+            node.refuse("operator", "xpnn has no layer for it")
         for name in sources:
             maker = self.maker.get(name)
             if self.graph.from_xpnn and maker and self._path(maker) != self._path(node):
                 self.views[name] = whole(place := self.read(name, maker), self.sizes[place])
                 self.maker.pop(name)
         if sources:
-            rules.get(node.op, BatchFirst.plain)(self, node)
+            try:
+                rules.get(node.op, BatchFirst.plain)(self, node)
+            except MisfitError:
+                node.refuse("input", FIRST)
+            others = tuple(name for name in node.outputs if name and name not in self.views)
+            if others:  # which is an error only where one is read
+                self.refused(replace(node, outputs=others), UnsupportedNodeError(node.name, node.op, "output 1", ONE))
+            for name in (name for name in node.outputs if name in self.views and name not in self.sizes):
+                view = self.views[name]  # of an operator that ONNX infers no shape for
+                self.sizes[name], self.second[name] = tuple(map(length, view.groups)), self.other(view)
+                self.types[name] = self.types[view.base][0], None
         else:
             self.nodes.append(node)
 
@@ -111,6 +130,17 @@ class BatchFirst:
             self.types.setdefault(name, self.types[bases[0]])
             self.views[name] = whole(name, self.sizes[name])
 
+    def output(self, name: str) -> str:
+        """An output of the model with its axes."""
+        node = next((node for node in self.graph.nodes if name in node.outputs), None)
+        if node is None:
+            return name
+        try:
+            return self.read(name, node, "output")
+        except UnsupportedNodeError as error:
+            self.refused(replace(node, outputs=(f"{name}/output",)), error)
+            return f"{name}/output"
+
     def plain(self, node: Node) -> None:
         """The same node, on values in the order of axes that it reads; the batch is to come first."""
         inputs = [self.read(name, node) if name in self.views else name for name in node.inputs]
@@ -120,13 +150,13 @@ class BatchFirst:
                 node.refuse("output", "its shape does not follow from the model's")
             self.views[name] = whole(name, self.sizes[name])
 
-    def read(self, name: str, node: Node | None) -> str:
-        """A value with the axes that it has in ONNX."""
+    def read(self, name: str, node: Node | None, what: str = "input") -> str:
+        """A value with the axes that it has in ONNX, for a node, which is named in errors."""
         view = self.views.get(name)
         if view is None:
             return name
-        if node is not None and (not view.groups or view.groups[0] != whole(view.base, self.sizes[view.base]).groups[0]):
-            node.refuse("input", FIRST)
+        if node is not None and not self.leads(view):
+            node.refuse(what, FIRST)
         return self.place(view.base, view.groups, self.maker.get(name, node))
 
     def place(self, base: str, groups: Sequence[Group], node: Node | None) -> str:
@@ -137,7 +167,7 @@ class BatchFirst:
         if view not in self._placed:
             name = self._placed[view] = f"{base}/layout {len(self._placed)}"
             free = [any(self.is_free(base, axis) for axis, _, _ in group) for group in groups]
-            attributes = {"groups": view.groups, "sizes": self.sizes[base], "free": free}
+            attributes = {"groups": view.groups, "sizes": self.sizes[base], "free": free, "op": node.op if node else ""}
             self.nodes.append(Node(node.name if node else "", "Layout", (base,), (name,), 0, attributes))
             self.sizes[name], self.second[name] = tuple(map(length, groups)), self.other(view)
             known = (None if f else n for f, n in zip(free, self.sizes[name], strict=True))
@@ -153,15 +183,16 @@ class BatchFirst:
 
     def describe(self, name: str, like: str, shape: Sequence[int], dtype: np.dtype) -> None:
         """A new value of this shape; an axis is free if it is in the value that it is made of."""
-        free = [k < len(self.sizes[like]) and self.is_free(like, k) and n == self.sizes[like][k] for k, n in enumerate(shape)]
+        same = [k < len(self.sizes[like]) and n == self.sizes[like][k] for k, n in enumerate(shape)]
+        free = [same[k] and self.is_free(like, k) for k in range(len(shape))]
         self.sizes[name] = tuple(shape)
         self.second[name] = tuple(self.second[like][k] if free[k] else n for k, n in enumerate(shape))
         self.types[name] = dtype, tuple(None if f else n for f, n in zip(free, shape, strict=True))
 
     def other(self, view: View) -> Lengths:
         """The view's shape in the second trial."""
-        lengths = self.second[view.base]
-        return tuple(prod(lengths[k] if self.is_free(view.base, k) else n for k, _, n in group) for group in view.groups)
+        base = view.base
+        return tuple(prod(self.second[base][k] if self.is_free(base, k) else n for k, _, n in g) for g in view.groups)
 
     def is_free(self, base: str, axis: int) -> bool:
         shape = self.types[base][1]

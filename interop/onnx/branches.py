@@ -91,7 +91,9 @@ def _join(reader: Reader, node: Node) -> tuple[Layer, list[str]]:
         layer = Multiply() if node.op == "Mul" else Add()
     reads, path = [*reversed(node.inputs)], reader.path(node)
     before = reader.producers.get(reads[-1])
-    while path and before and before.op == node.op != "Concat" and reader.path(before) == path and reader.uses[reads[-1]] == 1:
+    while path and before and before.op == node.op != "Concat" and reader.path(before) == path:
+        if reader.uses[reads[-1]] > 1:
+            break
         reads[-1:] = reversed(before.inputs)
         before = reader.producers.get(reads[-1])
     for index, name in enumerate(reads):

@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from ...backend import asarray, to_numpy
 from .arrays import ARRAYS, is_number
 from .elementwise import ELEMENTWISE
-from .graph import Branch, Graph, Type, type_of
+from .graph import Branch, Graph, Lengths, Type, type_of
 from .layers import ACTIVATION_LAYERS
 from .node import Node
 from .operators import run
@@ -38,12 +38,17 @@ SMALL = 2**10
 
 @dataclass
 class Trial:
-    """The values that do not depend on the elements of the inputs, and all shapes, for some lengths of the free axes."""
+    """The values that do not depend on the inputs' elements, and all shapes, for some lengths of the free axes."""
 
     batch: int
     others: int
     values: dict[str, np.ndarray] = field(default_factory=dict)
     types: dict[str, Type] = field(default_factory=dict)
+
+    def shape(self, key: str) -> Lengths | None:
+        """Of a value, if it is known in full."""
+        found = self.types.get(key, (None, None))[1]
+        return None if found is None or None in found else tuple(n for n in found if n is not None)
 
 
 def fold(graph: Graph) -> Graph:
@@ -60,7 +65,8 @@ def fold(graph: Graph) -> Graph:
     constants = {key: value for key, value in alike.items() if value is not None}
     nodes = [*_left(graph, constants, both)]
     types = {key: _common(type_, second.types.get(key)) for key, type_ in first.types.items()}
-    sizes = {key: (shape, second.types[key][1]) for key, (_, shape) in first.types.items() if key in second.types}
+    shapes = [{key: full for key in trial.types if (full := trial.shape(key)) is not None} for trial in trials]
+    sizes = {key: (shapes[0][key], shapes[1][key]) for key in shapes[0].keys() & shapes[1].keys()}
     sizes |= {key: (value.shape, value.shape) for key, value in constants.items()}
     return replace(
         graph,
@@ -72,15 +78,13 @@ def fold(graph: Graph) -> Graph:
 
 
 def _without_weights(graph: Graph) -> onnx.ModelProto:
-    """The model's nodes, inputs and outputs, without what was inferred for other lengths."""
+    """The model's nodes and inputs, without what was inferred for other lengths."""
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
     inputs = [value for value in model.graph.input if value.name in graph.inputs]
-    for several in (model.graph.value_info, model.graph.initializer, model.graph.input):
+    for several in (model.graph.value_info, model.graph.initializer, model.graph.input, model.graph.output):
         del several[:]
     model.graph.input.extend(inputs)
-    for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")
     return model
 
 
@@ -114,7 +118,7 @@ def _try(graph: Graph, trial: Trial) -> None:
                 outputs = {key: to_numpy(value) for key, value in run(node, given).items()}
                 budget -= sum(value.nbytes for value in outputs.values())
                 trial.values |= outputs
-        unknown = any(shape is None or None in shape for _, shape in trial.types.values())
+        unknown = any(trial.shape(key) is None for key in trial.types)
         if len(trial.values) == before or not unknown or not trial.types:
             break
     if trial.types:
@@ -140,8 +144,8 @@ def _given(node: Node, key: str, trial: Trial) -> Any:
     value = trial.values.get(key)
     if value is not None:
         return asarray(value, value.dtype) if is_number(value.dtype) else None
-    shape = trial.types.get(key, (None, None))[1]
-    if node.op not in ("Shape", "Size") or shape is None or None in shape:
+    shape = trial.shape(key)
+    if node.op not in ("Shape", "Size") or shape is None:
         return None
     return SimpleNamespace(shape=shape, size=math.prod(shape))
 
@@ -151,10 +155,10 @@ def _foldable(node: Node, given: list[Any], trial: Trial, budget: int) -> bool:
         return False
     if not given or given[0] is None or (node.op == "Transpose" and given[0].ndim == 2 and given[0].dtype.kind == "f"):
         return False  # a matrix that is transposed is read as it lies, so that others may share it
-    shapes = [trial.types.get(key, (None, None))[1] for key in node.outputs if key]
+    shapes = [trial.shape(key) for key in node.outputs if key]
     if node.op == "MatMul" and given[0].size * given[1].shape[-1] > 2**24:
         return False
-    if any(shape is None or None in shape for shape in shapes):
+    if None in shapes:
         return node.op not in GROWING and math.prod(value.size for value in given if value is not None) <= 2**16
     return 8 * sum(math.prod(shape) for shape in shapes if shape) <= budget
 
@@ -182,7 +186,7 @@ def _inferred(graph: Graph, trial: Trial) -> dict[str, Type]:
         inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
     except Exception:  # of classes that are private to it
         return {}
-    values = [*inferred.input, *inferred.value_info, *inferred.output]
+    values = [*inferred.input, *inferred.value_info]
     return {value.name: type_of(value) for value in values if value.type.WhichOneof("value") == "tensor_type"}
 
 

@@ -65,7 +65,8 @@ def quotient(reader: Reader, node: Node) -> tuple[Layer, str] | None:
     if after is not None and after == before:
         make.check_elementwise(found[1])
         return layers.Softplus(after), reader.sources(found[1])[0]
-    x = _match(reader, node.outputs[0], ("Div", ("Mul", "x", ("Clip", ("Add", "x", 3.0), 0.0, 6.0)), 6.0), reader.path(node))
+    hard = ("Div", ("Mul", "x", ("Clip", ("Add", "x", 3.0), 0.0, 6.0)), 6.0)
+    x = _match(reader, node.outputs[0], hard, reader.path(node))
     return None if x is None else (layers.HardSwish(), x)
 
 
@@ -78,8 +79,8 @@ def _where(reader: Reader, node: Node) -> tuple[Layer, str]:
     greater = reader.producers.get(node.inputs[0])
     threshold = reader.number(greater, 1, 20.0) if greater is not None and greater.op == "Greater" else None
     pattern = ("Where", ("Greater", scaled, threshold), "x", ("Div", plain, beta) if divided else plain)
-    x = None if beta is None or threshold is None else _match(reader, node.outputs[0], pattern, reader.path(node))
-    if x is None:
+    x = _match(reader, node.outputs[0], pattern, reader.path(node))
+    if x is None or beta is None or threshold is None:
         node.refuse("operator", "xpnn has it only in a softplus with a threshold")
     return layers.Softplus(beta, threshold), x
 

@@ -1,103 +1,23 @@
 """From the ONNX nodes that make up a layer to the layer, starting at the last node."""
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ... import layers
-from ...backend import Array, to_numpy, xp
+from ...backend import to_numpy
 from ...layers import Layer
 from ...layers.pool import Pool
 from ...models import Sequential
 from . import layers as make
+from .affine_readers import add, affine, gemm, matmul, scaler, selu
 from .modern_readers import MODERN, product, quotient
 from .node import Node, shortest
 from .recurrent_readers import recurrent
+from .resize import resize_options, upsample
 from .walk import LayerFinder, LayerReader, Reader
-
-
-def _gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
-    if node.attributes.get("transA"):
-        node.refuse("transA", "the batch comes first in xpnn", 1)
-    C = reader.optional_weight(node, 2, 0, 1, 2)
-    if C is not None and C.ndim == 2 and len(C) != 1:
-        node.refuse("C", "xpnn's bias is one vector", C.shape)
-    return make.gemm(node, reader.weight(node, 1, 2), None if C is None else C.reshape(-1)), node.inputs[0]
-
-
-def _matmul(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
-    node.options()
-    return make.dense(reader.weight(node, 1, 2).T, b), node.inputs[0]
-
-
-def _add(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """The bias of a Dense, convolution or Subsample2D layer; else an Affine layer."""
-    make.check_elementwise(node)
-    (value,) = reader.sources(node)
-    if reader.behind(value, "Mul", "Mul", "AveragePool"):
-        return _subsample(reader, node)
-    before, c = reader.producers.get(value), reader.constant(node, reader.operand(node))
-    if before is not None and c is not None and reader.uses[value] == 1 and len(list(filter(None, before.inputs))) == 2:
-        rank, shape = reader.ranks.get(value, 2), (1,) * 4 + c.shape
-        channels = {"MatMul": -1, "Gemm": -1, "Conv": 1 - rank, "ConvTranspose": 1 - rank}.get(before.op)
-        if channels is not None and c.size == shape[channels] and c.ndim <= rank:
-            b = reader.weight(node, reader.operand(node), 0, 1, 2, 3, 4).reshape(-1)
-            return _biased(reader, before, b), before.inputs[0]
-    return _affine(reader, node)
-
-
-def _biased(reader: Reader, node: Node, b: Array) -> Layer:
-    """The layer of a node without a bias, with this one, of one element for each channel or for all."""
-    if node.op == "MatMul":
-        return _matmul(reader, node, b)[0]
-    if node.op == "Gemm":
-        return make.gemm(node, reader.weight(node, 1, 2), b)
-    W = reader.weight(node, 1, 3, 4)
-    channels = len(W) if node.op == "Conv" else W.shape[1] * node.attributes.get("group", 1)
-    b = xp.broadcast_to(b, (channels,))
-    return make.conv(node, W, b)[0] if node.op == "Conv" else make.conv_transpose(node, W, b)
-
-
-def _affine(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """An Add, Sub, Mul or Div of a value and a constant."""
-    make.check_elementwise(node)
-    (value,), index = reader.sources(node), reader.operand(node)
-    c, rank = reader.weight(node, index, *range(8)), reader.ranks.get(value)
-    if rank is None or (node.op == "Div" and index == 0):
-        node.refuse("operator", "xpnn has no layer that divides by a value, or by what has an unknown number of axes")
-    shape = (1,) * (rank - c.ndim) + c.shape
-    if c.ndim > rank or shape[0] != 1:
-        node.refuse(f"input {index}", "it differs from sample to sample", c.shape)
-    shape = () if c.size == 1 else shape[1:]
-    layer = layers.Affine(shape, bool(shape) and reader.learned(value), dtype=c.dtype.name)
-    c = c.reshape(shape)
-    one, zero = xp.ones_like(c), xp.zeros_like(c)
-    scale, offset = {
-        "Add": lambda: (one, c),
-        "Div": lambda: (1 / c, zero),
-        "Mul": lambda: (c, zero),
-        "Sub": lambda: (one, -c) if index else (-one, c),
-    }[node.op]()
-    (layer.params if layer.learned else layer.buffers).update(scale=scale, offset=offset)
-    return layer, value
-
-
-def _subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
-    (value,) = reader.sources(add)
-    mul, mean, pool = reader.behind(value, "Mul", "Mul", "AveragePool")
-    for node in (mul, mean):
-        make.check_elementwise(node)
-    layer, x = _pool(reader, pool)
-    W, bias = reader.weight(mul, reader.operand(mul), 3), reader.weight(add, reader.operand(add), 3)
-    if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
-        mul.refuse("input 1", "xpnn's subsampling has one coefficient and one bias a map", W.shape)
-    area = reader.number(mean, reader.operand(mean), 0.0)
-    size: Any = layer.size
-    if layer.stride != size or any(layer.padding) or area != prod(size):
-        pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum", layer.stride)
-    subsample = layers.Subsample2D(W.size, size, rng=0, dtype=W.dtype.name)
-    return make.with_params(subsample, W=W.reshape(-1), b=bias.reshape(-1)), x
 
 
 def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -135,8 +55,8 @@ def _conv_transpose(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
     scales = reader.constant(node, 2 if node.op == "Resize" and node.opset > 10 else 1)
-    o = make.resize_options(node)
-    return make.upsample(node, o, o.scales if scales is None else scales.tolist()), node.inputs[0]
+    o = resize_options(node)
+    return upsample(node, o, o.scales if scales is None else scales.tolist()), node.inputs[0]
 
 
 def _pool(reader: Reader, node: Node) -> tuple[Pool, str]:
@@ -158,6 +78,16 @@ def _global_pool(reader: Reader, node: Node) -> tuple[Layer, str]:
     return kinds[node.op == "GlobalMaxPool"](), node.inputs[0]
 
 
+def _sum(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """As many times the mean."""
+    dtype, shape = reader.graph.types[node.inputs[0]]
+    if shape is None or shape[-1] is None:
+        node.refuse("axes", "xpnn adds along axes of a known length")
+    times = layers.Affine((), learned=False, dtype=dtype.name)
+    times.buffers["scale"] = np.asarray(float(shape[-1]))
+    return Sequential(layers.GlobalAvgPool1D(), times), node.inputs[0]
+
+
 def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
     """Where the lengths of the value's axes are not known."""
     if (axis := node.options("axis").axis) != 1:
@@ -168,6 +98,7 @@ def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
 def _layout(reader: Reader, node: Node) -> tuple[Layer, str]:
     """Axes that are split, then put in another order, then joined, as far as each is needed."""
     groups, sizes, free = (node.attributes[key] for key in ("groups", "sizes", "free"))
+    node = replace(node, op=node.attributes["op"])
     flat = [factor for group in groups for factor in group]
     order = sorted(flat, key=lambda factor: (factor[0], -factor[1]))
     perm = [order.index(factor) for factor in flat]
@@ -203,20 +134,14 @@ def _refused(reader: Reader, node: Node) -> tuple[Layer, str]:
     raise node.attributes["error"]
 
 
-def _selu(reader: Reader, node: Node) -> tuple[Layer, str]:
-    o = node.options("alpha", "gamma")
-    scale = layers.Affine((), False, dtype="float64" if reader.graph.types[node.inputs[0]][0] == np.float64 else "float32")
-    scale.buffers["scale"] = np.asarray(o.gamma)
-    return Sequential(layers.ELU(shortest(o.alpha)), scale), node.inputs[0]
-
-
 def _instance_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
     """A LayerNorm of each channel's positions, and each channel's own scale and offset."""
     gamma, beta = reader.weight(node, 1, 1), reader.weight(node, 2, 1)
     _, shape = reader.graph.types.get(node.inputs[0], (None, None))
     if shape is None or None in shape[2:]:
         node.refuse("input 0", "xpnn's LayerNorm normalises values of a known number", shape)
-    norm = layers.LayerNorm(shape[2:], shortest(node.options("epsilon").epsilon), affine=False, dtype=gamma.dtype.name)
+    positions = [n for n in shape[2:] if n is not None]
+    norm = layers.LayerNorm(positions, shortest(node.options("epsilon").epsilon), affine=False, dtype=gamma.dtype.name)
     affine = layers.Affine((len(gamma), *[1] * (len(shape) - 2)), dtype=gamma.dtype.name)
     make.with_params(affine, scale=gamma.reshape(affine.shape), offset=beta.reshape(affine.shape))
     return Sequential(norm, affine), node.inputs[0]
@@ -271,7 +196,7 @@ def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _div(reader: Reader, node: Node) -> tuple[Layer, str]:
-    return quotient(reader, node) or _affine(reader, node)
+    return quotient(reader, node) or affine(reader, node)
 
 
 def _mul(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -279,12 +204,12 @@ def _mul(reader: Reader, node: Node) -> tuple[Layer, str]:
         return found
     if tanh := _scaled_tanh(reader, node):
         return tanh, reader.sources(reader.behind(reader.sources(node)[0], "Tanh", "Mul")[1])[0]
-    return _affine(reader, node)
+    return affine(reader, node)
 
 
 READERS: dict[str, LayerReader] = {
     **MODERN,
-    "Add": _add,
+    "Add": add,
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
@@ -294,27 +219,32 @@ READERS: dict[str, LayerReader] = {
     "Flatten": _flatten,
     "GRU": recurrent,
     "Gather": _gather,
-    "Gemm": _gemm,
+    "Gemm": gemm,
     "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool,
     "InstanceNormalization": _instance_norm,
     "LSTM": recurrent,
     "Layout": _layout,
     "LogSoftmax": _softmax,
-    "MatMul": _matmul,
+    "MatMul": matmul,
     "MaxPool": _pool,
     "Mul": _mul,
     "Neg": _rbf,
     "RNN": recurrent,
+    "ReduceSum": _sum,
     "Refused": _refused,
     "Resize": _upsample,
     "Section": _section,
-    "Selu": _selu,
+    "Selu": selu,
     "Softmax": _softmax,
-    "Sub": _affine,
+    "Sub": affine,
     "Upsample": _upsample,
+    "ai.onnx.ml.Scaler": scaler,
 }
 """For the last operator of a layer's nodes, the function that makes the layer and names the value it reads."""
+
+INSIDE = {"Erf", "Greater"}
+"""Operators that stand only before the last node of a layer's nodes."""
 
 JOINED: dict[str, LayerFinder] = {"Mul": product}
 """The same for operators that also join values, where no layer may end."""

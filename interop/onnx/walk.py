@@ -26,9 +26,6 @@ JOINS = {"Add", "Concat", "Mul", "Sum"}
 COPIES = 16
 """How often nodes may read the model's constants, on average by size: every layer has its own copy."""
 
-PARAMETRIC = {"BatchNormalization", "Conv", "ConvTranspose", "GRU", "Gather", "Gemm", "LSTM", "MatMul", "RNN"}
-"""Operators whose layers have parameters."""
-
 # fmt: off
 SAME_RANK = {
     "Add", "BatchNormalization", "Clip", "Div", "Dropout", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish",
@@ -272,18 +269,6 @@ class Reader:
         if self._budget < 0:
             node.refuse(f"input {index}", "the nodes read the model's constants more than 16 times over")
         return asarray(value if turned is None else value.T, value.dtype)
-
-    def learned(self, value: str) -> bool:
-        """Whether a parameter stands before this value; what is scaled before any is the data."""
-        todo, seen = [value], set[str]()
-        while todo:
-            node = self.producers.get(todo.pop())
-            if node is not None and node.outputs[0] not in seen:
-                seen.add(node.outputs[0])
-                todo += self.sources(node)
-                if node.op in PARAMETRIC:
-                    return True
-        return False
 
     def optional_weight(self, node: Node, index: int, *axes: int) -> Array | None:
         return self.weight(node, index, *axes) if len(node.inputs) > index and node.inputs[index] else None
