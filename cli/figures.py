@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import plots
+from ..data.files import write_file
 from ..models import Sequential
 from ..plots.canvas import needs_matplotlib
 from ..plots.outputs import probabilities
 from ..training import History
-from ..training.files import write_file
 from .recipe import Recipe
 from .sources import Data, held_out
 

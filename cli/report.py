@@ -13,10 +13,10 @@ import numpy as np
 from .. import __version__
 from ..backend import describe
 from ..data import ImageData
+from ..data.files import write_file
 from ..plots.canvas import as_pictures
 from ..plots.classes import mistakes
 from ..plots.outputs import probabilities
-from ..training.files import write_file
 from .figures import Run, Shown, readable
 
 REPORT = "report.html"

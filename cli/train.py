@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..backend import describe
+from ..data.files import locked, write_file
 from ..models import CharRNN
 from ..plots.canvas import needs_matplotlib
 from ..training import EarlyStopping, History, save
-from ..training.files import locked, write_file
 from ..training.interrupt import Interruptible, terminable
 from .config import CONFIG, config_of
 from .dry_run import dry_run

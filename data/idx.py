@@ -2,13 +2,14 @@
 
 import gzip
 import math
-import secrets
 import zlib
 from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from .files import write_file
 
 _CHUNK = 1 << 20  # bytes that are read at once
 
@@ -71,7 +72,7 @@ def _read(content: BinaryIO | gzip.GzipFile, path: str | Path, ndim: int) -> np.
 def write_idx(path: str | Path, array: np.ndarray) -> None:
     """Write an array of unsigned bytes as an IDX file, which :func:`read_idx` reads; its format is stated there.
 
-    The file appears, or is replaced, when all has been written; after an error it is as it was.
+    The file is replaced at once, when the new one has reached the disk: neither an error nor a power cut tears it.
 
     Args:
         path: of the file; with the suffix ``.gz`` it is gzipped.
@@ -92,14 +93,6 @@ def write_idx(path: str | Path, array: np.ndarray) -> None:
     if not 0 < array.ndim < 256 or max(array.shape) >= 2**32:
         raise ValueError(f"write_idx: expected 1 to 255 axes of under 2^32 elements, got shape {array.shape}")
     header = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
-    try:
-        with open(temporary, "xb") as file:  # a gzip file without its name and time has the same bytes each time
-            packed = path.suffix == ".gz"
-            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) if packed else nullcontext(file) as content:
-                content.write(header)
-                content.write(np.ascontiguousarray(array).data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    content = header + array.tobytes()
+    # without its name and time a gzip file has the same bytes each time
+    write_file(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)

@@ -4,8 +4,8 @@ import csv
 import io
 from pathlib import Path
 
+from ..data.files import write_file
 from ..plots import curves
-from .files import write_file
 
 
 class History(list[dict[str, float]]):

@@ -14,6 +14,7 @@ from ..layers.inference import rehearsal
 from ..layers.settings import positive
 from .adam import Adam
 from .callbacks import Callback, Callbacks, ProgressBar, Run
+from .checkpoints import Checkpoint, Keeper, keeping
 from .given import source_of
 from .history import History
 from .inputs import check_model
@@ -52,6 +53,7 @@ def fit(
     max_norm: float | None = None,
     history: History | None = None,
     on_epoch_end: Callable[[History], object] | None = None,
+    checkpoint: Checkpoint | None = None,
     verbose: bool = True,
 ) -> History:
     """Train the model on shuffled batches: forward, backward, optimiser, and nothing else.
@@ -99,6 +101,7 @@ def fit(
             and :func:`load` keep both, except Dropout's generator) and its seed as ``rng`` the result is that of an
             uninterrupted run.
         on_epoch_end: called with the history after each epoch; a true result ends the run.
+        checkpoint: where the whole run is saved from time to time, and is taken up again.
         verbose: whether to show a progress bar and a line per epoch.
 
     Raises:
@@ -117,50 +120,62 @@ def fit(
     """
     check_model("fit", model)
     positive(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
-    source, held_out = source_of("fit", model, x, y, sample_weight, lengths), None
-    if validation_split:
-        source, held_out = source.split(validation_split, rng)
-    elif validation is not None:
-        held_out = source_of("fit: validation", model, *_arguments(validation))
     optimizer, history = _of_a_run(optimizer, history)
-    finite = _finite_buffers(model)
-    sums, held_out_sums = Sums(_taken_up(history, rng)), Sums()
-    shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
-    told = Callbacks([*callbacks, *([ProgressBar()] if verbose else [])], sums)
-    with model.locks.fitting(type(model).__name__), Interruptible() as stop:
-        model.zero_grad()  # an interrupted step may have left gradients
-        loss, class_weight = fit_targets(source, model, loss, class_weight)
-        rehearse(source, model, loss, batch_size, rehearsal())
-        if held_out is not None:
-            fit_targets(held_out, model, loss, class_weight)
-            rehearse(held_out, model, loss, _BATCH, inference())
-        step = training_step(model, loss, optimizer, max_norm, sums, accumulate)
-        scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss)
-        run = told.begin(Run(model, optimizer, loss, history, epochs))
-
-        def trained() -> Score:
-            arrays = (model.flat_params, *(model.buffers[name] for name in finite))
-            batches = source.pass_over(batch_size, shuffles, drop_last, skip=sums.steps * accumulate)
-            return run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
-
-        def validated(data: Source, where: str) -> Score:
-            held_out_sums.reset(where)
-            return run_pass(stop.between(groups(data.pass_over(_BATCH), 1)), scoring, held_out_sums, collected)
-
-        for epoch in range(len(history) + 1, epochs + 1):
-            if run.stop_training:
-                break
-            sums.begin(optimizer.rate, f"epoch {epoch}")
-            told.epoch(epoch, source.steps(batch_size, drop_last, accumulate))
-            row = {"epoch": epoch, **trained().row()}
+    drawn = {"rng": rng, "data": (x, y), "validation": validation}
+    with (
+        model.locks.fitting(type(model).__name__),
+        keeping(checkpoint, model, optimizer, history, callbacks, **drawn) as kept,
+    ):
+        source, held_out = source_of("fit", model, x, y, sample_weight, lengths), None
+        if validation_split:
+            source, held_out = source.split(validation_split, rng)
+        elif validation is not None:
+            held_out = source_of("fit: validation", model, *_arguments(validation))
+        finite = _finite_buffers(model)
+        sums, held_out_sums = Sums(_taken_up(history, rng, kept)), Sums()
+        shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
+        shown: list[Callback] = [ProgressBar()] if verbose else []
+        told = Callbacks([*callbacks, *shown, *([kept] if kept else [])], sums)
+        with Interruptible() as stop:
+            if kept:
+                kept.begin(shuffles, sums)
+            model.zero_grad()  # an interrupted step may have left gradients
+            loss, class_weight = fit_targets(source, model, loss, class_weight)
+            rehearse(source, model, loss, batch_size, rehearsal())
             if held_out is not None:
-                row |= validated(held_out, f"epoch {epoch}'s validation").row("val_")
-            history.append(row := row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
-            sums.reset()
-            run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
-            told.epoch_end(epoch, row)
-    _ended(history, stop, sums, source)
-    told.end()
+                fit_targets(held_out, model, loss, class_weight)
+                rehearse(held_out, model, loss, _BATCH, inference())
+            step = training_step(model, loss, optimizer, max_norm, sums, accumulate)
+            scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss)
+            run = told.begin(Run(model, optimizer, loss, history, epochs))
+
+            def trained() -> Score:
+                arrays = (model.flat_params, *(model.buffers[name] for name in finite))
+                batches = source.pass_over(batch_size, shuffles, drop_last, skip=sums.steps * accumulate)
+                if kept:
+                    kept.go_on(collected)
+                return run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
+
+            def validated(data: Source, where: str) -> Score:
+                held_out_sums.reset(where)
+                return run_pass(stop.between(groups(data.pass_over(_BATCH), 1)), scoring, held_out_sums, collected)
+
+            for epoch in range(len(history) + 1, epochs + 1):
+                if run.stop_training:
+                    break
+                sums.begin(optimizer.rate, f"epoch {epoch}")
+                told.epoch(epoch, source.steps(batch_size, drop_last, accumulate))
+                row = {"epoch": epoch, **trained().row()}
+                if held_out is not None:
+                    row |= validated(held_out, f"epoch {epoch}'s validation").row("val_")
+                history.append(row := row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
+                sums.reset()
+                run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
+                told.epoch_end(epoch, row)
+        _ended(history, stop, sums, source)
+        if kept:
+            kept.end(whole=not stop.within)
+        told.end()
     return history
 
 
@@ -207,10 +222,10 @@ def _finite_buffers(model: Layer) -> list[str]:
     return [name for name in model.buffers if name not in bad]
 
 
-def _taken_up(history: History, rng: Rng) -> dict[str, float]:
-    """What was begun, if a seed shuffles as it did then; the history is then as one that was not interrupted."""
+def _taken_up(history: History, rng: Rng, kept: Keeper | None) -> dict[str, float]:
+    """What was begun, if the shuffles are as they were then; the history is then as one that was not interrupted."""
     begun, history.signal, history.begun = history.begun or {}, 0, None
-    return {} if isinstance(rng, np.random.Generator) else begun
+    return begun if (kept and kept.resumed) or not isinstance(rng, np.random.Generator) else {}
 
 
 def _shuffles(rng: Rng, source: Source, batch_size: int, past: int) -> np.random.Generator:

@@ -71,6 +71,9 @@ class Metrics:
     output, or 1 for positive logits of the binary cross-entropy; for other losses the outputs), ``y_score`` or
     ``y_proba`` probabilities, any other name the outputs as they are. If it has an argument ``sample_weight``, it gets
     the weights.
+
+    Attributes:
+        parts: targets, outputs and weights of each batch that was added.
     """
 
     def __init__(self, metrics: "Mapping[str, Metric] | Sequence[Metric | str]", loss: Loss) -> None:
@@ -79,7 +82,7 @@ class Metrics:
         named = metrics if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics}
         self._metrics = {name: _function(metric) for name, metric in named.items()}
         self._loss = loss
-        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
+        self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
 
     def __bool__(self) -> bool:
         return bool(self._metrics)
@@ -92,11 +95,11 @@ class Metrics:
             w = w if w is None or w.ndim > 1 else np.broadcast_to(w[:, None], y.shape)
             counts = (y >= 0) if w is None else (y >= 0) & (w > 0)
             y, outputs, w = y[counts], outputs[counts], None if w is None else w[counts]
-        self._parts.append((y, outputs, w))
+        self.parts.append((y, outputs, w))
 
     def values(self) -> dict[str, Any]:
         """Of the batches that were added since the last call."""
-        parts, self._parts = self._parts, []
+        parts, self.parts = self.parts, []
         if not parts or not self:
             return {}
         y, outputs = (np.concatenate([part[i] for part in parts]) for i in range(2))

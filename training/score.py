@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array, to_numpy, xp
-from ..backend.shared.data import count_finite
+from ..backend.shared.data import accumulate
 from ..layers import Layer
 
 _SUMS = "loss", "accuracy", "weight", "steps", "faults"
@@ -52,9 +52,6 @@ class Sums:
         self.lr, self.start = begun.get("lr", 0.0), time.perf_counter() - begun.get("seconds", 0.0)
         self.where = ""
         self._sums = xp.zeros(len(_SUMS), dtype="float64")
-        self._loss, self._accuracy, self._weight, self._finite, self._faults = (
-            self._sums[i : i + 1] for i in range(len(_SUMS))
-        )
         for i, name in enumerate(_SUMS):
             self._sums[i] = begun.get(name, 0.0)
         self._scored = "accuracy" in begun
@@ -65,19 +62,15 @@ class Sums:
         if not self.steps:
             self.lr, self.start = lr, time.perf_counter()
 
-    def add(self, weight: Any, loss: Array, accuracy: Array | None) -> None:
-        """Add a step's means, of labels or samples whose weights sum to ``weight``.
+    def add(self, weight: Any, loss: Array, correct: Array | None) -> None:
+        """Add a step's mean loss, of labels or samples whose weights sum to ``weight``, and its correct ones.
 
         Raises:
             FloatingPointError: the loss is not finite; on a device :meth:`score` raises it.
         """
-        self._loss += weight * loss
-        self._weight += weight
-        if not count_finite(self._finite, self._loss) and self.where:
+        self._scored |= correct is not None
+        if not accumulate(self._sums, weight * loss, 0 if correct is None else correct, weight) and self.where:
             raise self._diverged()
-        if accuracy is not None:
-            self._accuracy += weight * accuracy
-            self._scored = True
 
     def score(self, *arrays: Array) -> Score:
         """The means.
@@ -86,7 +79,7 @@ class Sums:
             FloatingPointError: the loss of a step is not finite, or one of the arrays is not after the last step.
         """
         for array in arrays:
-            self._faults += ~xp.isfinite(array).all()
+            self._sums[-1:] += ~xp.isfinite(array).all()
         sums = to_numpy(self._sums)
         if self.where and not (np.isfinite(sums[0]) and sums[-1] == 0):
             raise self._diverged()

@@ -112,7 +112,7 @@ def training_step(
         outputs, backward = batch.forward(model)
         value, loss_backward = loss.forward(outputs, *batch.targets)
         weight = loss.weight(*batch.targets)
-        sums.add(weight, value, loss.accuracy(outputs, *batch.targets))
+        sums.add(weight, value, loss.correct(outputs, *batch.targets))
         doutputs = loss_backward()
         if accumulate > 1:
             total[...] += weight
@@ -158,7 +158,7 @@ def scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Group], list
 
     def score(batch: Batch) -> Array:
         outputs = batch.infer(model)
-        sums.add(loss.weight(*batch.targets), loss(outputs, *batch.targets), loss.accuracy(outputs, *batch.targets))
+        sums.add(loss.weight(*batch.targets), loss(outputs, *batch.targets), loss.correct(outputs, *batch.targets))
         return outputs
 
     run = _captured(score, model, model.gather)

@@ -12,11 +12,11 @@ from onnx import helper, numpy_helper
 
 from ... import __version__
 from ...backend import xp
+from ...data.files import write_file
 from ...layers import Embedding, Layer
 from ...layers.base import several
 from ...layers.recurrent import Recurrent
 from ...models import Graph
-from ...training.files import write_file
 from .writer import Shape, Writer
 from .writers import WRITERS
 

@@ -14,8 +14,8 @@ from border import idx
 import xpnn as nn
 from xpnn.__main__ import main
 from xpnn.cli.saved import read_run
+from xpnn.data.files import locked
 from xpnn.training import interrupt, sources
-from xpnn.training.files import locked
 
 pytestmark = pytest.mark.usefixtures("no_curves")
 

@@ -1,6 +1,7 @@
 """IDX files that are not what they say."""
 
 import gzip
+import os
 
 import numpy as np
 import pytest
@@ -82,10 +83,10 @@ def test_what_cannot_be_written_leaves_the_file(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="1 to 255 axes"):
         nn.write_idx(tmp_path / "a", np.uint8(3))
 
-    def fails(array):
+    def fails(descriptor):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(np, "ascontiguousarray", fails)
+    monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(OSError, match="the disk is full"):
         nn.write_idx(tmp_path / "a", np.zeros(9, np.uint8))
     monkeypatch.undo()

@@ -6,7 +6,8 @@ whole name.
 
 from .planting import Mutation
 
-FILES, INTERRUPT = "training/test_files.py", "training/test_interrupt.py"
+FILES, INTERRUPT = "data/test_files.py", "training/test_interrupt.py"
+SEALED, KEPT = "training/test_sealed.py", "training/checkpoints/test_checkpoints.py"
 HISTORY, RUNS, OPTIONS = "training/test_history.py", "cli/test_runs.py", "cli/test_options.py"
 LEARNT = f"{RUNS}::TestSignals::test_what_has_been_learnt_is_saved_and_goes_on_to_the_same_file[12-SIGTERM]"
 KILLED = f"{RUNS}::TestResume::test_a_run_that_was_killed_while_it_saved_goes_on[1]"
@@ -14,77 +15,77 @@ KILLED = f"{RUNS}::TestResume::test_a_run_that_was_killed_while_it_saved_goes_on
 SAVING = [
     # the replacement of files
     Mutation(
-        "training.files._replace", "temporary.replace(target)",
+        "data.files._replace", "temporary.replace(target)",
         "shutil.copyfile(temporary, target); temporary.unlink()",
         "copies the temporary instead of renaming it",
         f"{FILES}::TestWhatever::test_a_reader_of_the_old_file_still_reads_it",
     ),
     Mutation(
-        "training.files._replace", "target.with_name(", "Path('/tmp').joinpath(",
+        "data.files._replace", "target.with_name(", "Path('/tmp').joinpath(",
         "puts the temporary where another file system may be", f"{FILES}::TestWriteFile::test_it_is_written_beside",
     ),
     Mutation(
-        "training.files._replace", "except BaseException:", "except Exception:",
+        "data.files._replace", "except BaseException:", "except Exception:",
         "leaves the temporary after Ctrl-C",
         f"{FILES}::TestWriteFile::test_an_error_changes_nothing_and_leaves_nothing",
     ),
     Mutation(
-        "training.files._replace", "temporary.unlink(missing_ok=True)", "pass",
+        "data.files._replace", "temporary.unlink(missing_ok=True)", "pass",
         "leaves the temporary after an error",
         f"{FILES}::TestWriteFile::test_an_error_changes_nothing_and_leaves_nothing",
     ),
     Mutation(
-        "training.files._replace", "secrets.token_hex(8)", "'0'",
+        "data.files._replace", "secrets.token_hex(8)", "'0'",
         "has one name for every writer's temporary", f"{FILES}::TestWriteFile::test_it_is_written_beside",
     ),
     Mutation(
-        "training.files._replace", 'target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")',
+        "data.files._replace", 'target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")',
         "Path(f'{target}.part')",
         "writes to PATH.part", f"{FILES}::TestWhatever::test_other_files_of_like_names_are_left_alone",
     ),
     Mutation(
-        "training.files._replace", "[:40]", "",
+        "data.files._replace", "[:40]", "",
         "makes names longer than names can be", f"{FILES}::TestWhatever::test_names_as_long_as_names_can_be",
     ),
     Mutation(
-        "training.files._replace", '"xb"', '"wb"',
+        "data.files._replace", '"xb"', '"wb"',
         "follows a link that was planted under the temporary's name",
         f"{FILES}::TestWriteFile::test_a_temporary_s_name_that_is_taken",
     ),
     Mutation(
-        "training.files._replace", "os.fsync(file.fileno())", "pass",
+        "data.files._replace", "os.fsync(file.fileno())", "pass",
         "does not sync the file", f"{FILES}::TestWriteFile::test_the_file_reaches_the_disk",
     ),
     Mutation(
-        "training.files._replace", "_sync(target.parent)", "pass",
+        "data.files._replace", "_sync(target.parent)", "pass",
         "does not sync the folder", f"{FILES}::TestWriteFile::test_the_file_reaches_the_disk",
     ),
     Mutation(
-        "training.files._replace", "shutil.copymode(target, temporary)", "pass",
+        "data.files._replace", "shutil.copymode(target, temporary)", "pass",
         "drops the mode", f"{FILES}::TestWhatever::test_links_and_modes_stay",
     ),
     Mutation(
-        "training.files.write_file", "os.path.realpath(path)", "path",
+        "data.files.write_file", "os.path.realpath(path)", "path",
         "replaces a link", f"{FILES}::TestWhatever::test_links_and_modes_stay",
     ),
     Mutation(
-        "training.files.write_file", "os.path.exists(path) and not os.path.isfile(path)", "False",
+        "data.files.write_file", "os.path.exists(path) and not os.path.isfile(path)", "False",
         "replaces a pipe", f"{FILES}::TestWhatever::test_a_pipe_stays_one",
     ),
     Mutation(
-        "training.files._sync", "errno.EINVAL, ", "",
+        "data.files._sync", "errno.EINVAL, ", "",
         "fails where folders cannot be synced", f"{FILES}::TestWriteFile::test_only_what_cannot_sync",
     ),
     Mutation(
-        "training.files._sync", "raise", "pass",
+        "data.files._sync", "raise", "pass",
         "hides that a folder's names did not reach the disk", f"{FILES}::TestWriteFile::test_only_what_cannot_sync",
     ),
     Mutation(
-        "training.files.locked", "_lock(file.fileno())", "pass",
+        "data.files.locked", "_lock(file.fileno())", "pass",
         "locks nothing", f"{FILES}::TestLocked::test_one_at_a_time",
     ),
     Mutation(
-        "training.files.locked", "except OSError:", "except NotImplementedError:",
+        "data.files.locked", "except OSError:", "except NotImplementedError:",
         "needs locks", f"{FILES}::TestLocked::test_a_file_system_without_locks",
     ),
     Mutation(
@@ -144,7 +145,7 @@ SAVING = [
     ),
     # what goes on
     Mutation(
-        "training.loop.fit", "sums.reset()\n            run", "run",
+        "training.loop.fit", "sums.reset()\n                run", "run",
         "counts an epoch's sums for the next", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
     ),
     Mutation(
@@ -157,7 +158,7 @@ SAVING = [
         "does the steps of an unfinished epoch again", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
     ),
     Mutation(
-        "training.loop._taken_up", "{} if isinstance(rng, np.random.Generator) else ", "",
+        "training.loop._taken_up", "(kept and kept.resumed) or not isinstance(rng, np.random.Generator)", "True",
         "leaves out samples that another shuffle had", f"{INTERRUPT}::test_a_generator_s_shuffle",
     ),
     Mutation(
@@ -167,6 +168,27 @@ SAVING = [
     Mutation(
         "training.score.Sums", 'self._scored = "accuracy" in begun', "self._scored = False",
         "forgets that the loss has an accuracy", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
+    ),
+    # checkpoints
+    Mutation(
+        "training.sealed.check_seal", "if digest.hexdigest().encode() != found[1]:", "if False:",
+        "takes a damaged file", f"{SEALED}::test_every_flipped_bit",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", 'self._put_back(self._of_model, "model")', "pass",
+        "draws dropout's masks anew", f"{KEPT}::test_a_run_that_crashed_goes_on_to_the_same_bits[arrays]",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", 'self._put_back(self._of_data, "epoch")', "pass",
+        "draws the augmentation anew", f"{KEPT}::test_a_run_that_crashed_goes_on_to_the_same_bits[augmented]",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", 'metrics.parts += map(tuple, self._state["metrics"])', "pass",
+        "forgets what the metrics are of", f"{KEPT}::test_a_run_that_crashed_goes_on_to_the_same_bits[arrays]",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", "copied(array)", "array",
+        "writes what the next step changes", f"{KEPT}::TestFolder::test_what_is_written_is_of_its_step",
     ),
     # runs of the command line
     Mutation(

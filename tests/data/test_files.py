@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import xpnn as nn
-from xpnn.training import files
+from xpnn.data import files
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX alone has these modes, links and pipes")
 
@@ -43,10 +44,11 @@ WRITERS = [
     lambda path: nn.save(nn.MLP((2, 3), rng=0), path),
     lambda path: nn.History([{"epoch": 1, "loss": 0.5}]).to_csv(path),
     lambda path: nn.History([{"epoch": 1, "loss": 0.5}]).plot(path),
+    lambda path: nn.write_idx(path, np.arange(9, dtype=np.uint8)),
 ]
 
 
-@pytest.mark.parametrize("write", WRITERS, ids=["save", "to_csv", "plot"])
+@pytest.mark.parametrize("write", WRITERS, ids=["save", "to_csv", "plot", "write_idx"])
 class TestWhatever:
     """Everything that is written is written in this way."""
 
@@ -205,7 +207,7 @@ class TestLocked:
 
     def test_a_killed_process_leaves_no_lock(self, tmp_path):
         program = (
-            f"from pathlib import Path; from xpnn.training.files import locked\nwith locked(Path({str(tmp_path)!r})): "
+            f"from pathlib import Path; from xpnn.data.files import locked\nwith locked(Path({str(tmp_path)!r})): "
         )
         with subprocess.Popen([sys.executable, "-c", program + "print(1, flush=True); input()"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # fmt: skip
