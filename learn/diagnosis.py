@@ -64,7 +64,7 @@ def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Findi
     if not wrong:
         return []
     ran = [case for case, _ in next(iter(wrong.values()))]
-    effects = [(slips, _effect(exercise, slips, ran, names)) for slips in [(slip,) for slip in exercise.slips]]
+    effects = [(slip, _effect(exercise, (slip,), ran, names)) for slip in exercise.slips]
     found, left = _by_slips(effects, wrong)
     general = {
         name: _general(exercise, name, cases) or _upon(exercise, name, cases, effects) for name, cases in left.items()
@@ -80,11 +80,14 @@ def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Findi
 Effect = dict[str, list[Any]]
 """For each gradient that slips change what they make of it, case by case."""
 
+Effects = list[tuple[Slip, Effect]]
+"""Each slip's."""
 
-def _by_slips(effects: list[tuple[tuple[Slip, ...], Effect]], wrong: Wrong) -> tuple[list[Finding], Wrong]:
+
+def _by_slips(effects: Effects, wrong: Wrong) -> tuple[list[Finding], Wrong]:
     """The slips whose effects are what came, and the gradients that are left; those first that explain most."""
     found, left = [], dict(wrong)
-    for (slip,), effect in sorted(effects, key=lambda one: -len(one[1])):
+    for slip, effect in sorted(effects, key=lambda one: -len(one[1])):
         if effect and effect.keys() <= left.keys() and _matches(effect, left):
             found.append(Finding(tuple(effect), slip.id, slip.says))
             left = {name: cases for name, cases in left.items() if name not in effect}
@@ -105,7 +108,7 @@ def _effect(exercise: Exercise, slips: tuple[Slip, ...], cases: list[Case], name
         function = exercise.solution(*slips)
     except (ValueError, SyntaxError):  # the two change the same words
         return {}
-    results = []
+    results: list[Result | None] = []
     for case in cases:
         try:
             with np.errstate(all="ignore"):
@@ -146,11 +149,9 @@ def _general(exercise: Exercise, name: str, cases: list[tuple[Case, Any]]) -> li
     return []
 
 
-def _upon(
-    exercise: Exercise, name: str, cases: list[tuple[Case, Any]], effects: list[tuple[tuple[Slip, ...], Effect]]
-) -> list[Finding]:
+def _upon(exercise: Exercise, name: str, cases: list[tuple[Case, Any]], effects: Effects) -> list[Finding]:
     """A slip of the exercise in one gradient, and another that is seen upon what it gives."""
-    for (slip,), effect in effects:
+    for slip, effect in effects:
         values = effect.get(name, [])
         given = [
             (case._replace(right=case.right | {"gradients": case.right["gradients"] | {name: value}}), got)

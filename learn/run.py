@@ -51,7 +51,7 @@ def run(function: Callable[..., Any], arguments: dict[str, Any], dy: Any = None,
 class _Sum(np.ndarray):
     """A gradient to which more than its shape may be added: the grader then says over what the sum is missing."""
 
-    def __iadd__(self, other: Any) -> Any:
+    def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]
         try:
             return super().__iadd__(other)
         except ValueError:
@@ -65,7 +65,7 @@ def _arrays(arguments: dict[str, Any]) -> dict[str, Any]:
 def _moved(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """The arrays that are not what they were."""
     flat = [{**_arrays(some), **some.get("params", {})} for some in (before, after)]
-    return [key for key, value in flat[0].items() if not np.array_equal(value, flat[1].get(key), equal_nan=True)]
+    return [key for key, value in flat[0].items() if not np.array_equal(value, flat[1][key], equal_nan=True)]
 
 
 def packed(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Slips that are seen in a gradient itself, whatever the exercise: a transpose, a sign, a sum too many."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, combinations
 from typing import Any, NamedTuple
 
@@ -27,47 +27,40 @@ class Known(NamedTuple):
     factor: float = 0.0
 
 
-Expected = Callable[[Seen], Any]
-
-
 def known(cases: list[Seen], letters: list[str]) -> Known | None:
     """The slip that explains a gradient in every case that shows it."""
+    for tried in zip(*(_candidates(case, letters) for case in cases), strict=True):
+        if all(same(case.got, expected) for case, (_, expected) in zip(cases, tried, strict=True)):
+            return tried[0][0]
     telling = [case for case in cases if not same(case.got, case.right)]
-    for sentence, expected in _candidates(telling[0], letters):
-        if all(same(case.got, expected(case)) for case in cases):
-            return sentence
     return _factor(telling) or _sums(telling) or _order(telling)
 
 
-def _candidates(first: Seen, letters: list[str]) -> Iterator[tuple[Known, Expected]]:
+def _candidates(case: Seen, letters: list[str]) -> Iterator[tuple[Known, Any]]:
     """A slip, and what it makes of the right gradient."""
-    axes = range(first.right.ndim)
-    if first.before is not None:
-        yield Known("unchanged"), lambda case: case.before
-    yield Known("zero"), lambda case: 0 * case.right
-    yield Known("passed_on"), lambda case: case.dy
-    yield Known("sign"), lambda case: -case.right
-    for axis, letter in enumerate(["N", *letters]):  # N is summed over in a parameter's gradient
-        at = (max(0, axis - 1),) if letter != "N" else (-1,)
-        yield Known("mean", at), lambda case, letter=letter: case.right / case.sizes.get(letter, np.nan)
-        yield Known("unmeaned", at), lambda case, letter=letter: case.right * case.sizes.get(letter, np.nan)
-    if first.right.ndim == 2:
-        yield Known("transposed"), lambda case: case.right.T
-        yield Known("reshaped"), lambda case: case.right.T.reshape(case.right.shape)
+    right, axes = case.right, range(case.right.ndim)
+    yield Known("unchanged"), case.before
+    yield Known("zero"), 0 * right
+    yield Known("passed_on"), case.dy
+    yield Known("sign"), -right
+    for letter in dict.fromkeys(["N", *letters]):  # N is summed over in a parameter's gradient
+        at = (letters.index(letter),) if letter in letters else (-1,)
+        length = case.sizes.get(letter, np.nan)
+        yield Known("mean", at), right / length
+        yield Known("unmeaned", at), right * length
+    if right.ndim == 2:
+        yield Known("transposed"), right.T
     for pair in combinations(axes, 2):
-        yield Known("swapped", pair), lambda case, pair=pair: case.right.swapaxes(*pair)
-        yield Known("reshaped"), lambda case, pair=pair: case.right.swapaxes(*pair).reshape(case.right.shape)
+        yield Known("swapped", pair), right.swapaxes(*pair)
+        yield Known("reshaped"), right.swapaxes(*pair).reshape(right.shape)
     for some in _subsets(axes):
-        yield Known("flipped", some), lambda case, some=some: np.flip(case.right, some)
-        yield Known("oversummed", some), lambda case, some=some: case.right.sum(some)
-        yield (
-            Known("oversummed", some),
-            lambda case, some=some: case.right.sum(some, keepdims=True) + np.zeros_like(case.right),
-        )
+        yield Known("flipped", some), np.flip(right, some)
+        yield Known("oversummed", some), right.sum(some)
+        yield Known("oversummed", some), right.sum(some, keepdims=True) + np.zeros_like(right)
     for axis in axes:
         for step in (1, -1):
-            yield Known("shifted", (axis,)), lambda case, a=axis, step=step: np.roll(case.right, step, a)
-            yield Known("shifted", (axis,)), lambda case, a=axis, step=step: _moved(case.right, step, a)
+            yield Known("shifted", (axis,)), np.roll(right, step, axis)
+            yield Known("shifted", (axis,)), _moved(right, step, axis)
 
 
 def _subsets(axes: range) -> Iterator[tuple[int, ...]]:
