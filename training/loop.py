@@ -83,7 +83,7 @@ def fit(
         optimizer: by default Adam().
         epochs: passes over the data, including those in ``history``.
         batch_size: samples per step; the last batch of an epoch may be smaller.
-        validation: (x, y), (x, y, weights) or batches, to evaluate after each epoch.
+        validation: (x, y), (x, y, weights), (x, y, weights, lengths) or batches, to evaluate after each epoch.
         validation_split: the share of the arrays' samples, drawn by ``rng``, that is held out as validation data.
         sample_weight: of each sample, in the loss, the accuracy and the metrics.
         class_weight: of each class's samples, as a dict or sequence, or "balanced": N / (K count); also in validation.
@@ -180,10 +180,10 @@ def fit(
 
 
 def _arguments(validation: Any) -> tuple[Any, ...]:
-    """(x, y) or (x, y, weights); or what gives batches alone."""
+    """x and y, and weights and lengths if there are any; or what gives batches alone."""
     arrays = isinstance(validation, tuple | list) and not (validation and isinstance(validation[0], tuple))
-    if arrays and len(validation) not in (2, 3):
-        raise ValueError(f"fit: validation: expected (x, y), (x, y, weights) or batches, got {len(validation)} of them")
+    if arrays and len(validation) not in (2, 3, 4):
+        raise ValueError(f"fit: validation: expected x, y, weights, lengths, or batches, got {len(validation)} of them")
     return tuple(validation) if arrays else (validation,)
 
 
