@@ -11,7 +11,7 @@ from .cli import start as _start  # noqa: F401 - Ctrl-C during all the other imp
 
 # isort: split
 from . import checks, data, layers, models, plots, training
-from .backend import BackendError, asarray, describe, synchronize, to_numpy, xp
+from .backend import BackendError, RankError, Ranks, asarray, describe, mpi, synchronize, to_numpy, xp
 from .checks import *
 from .data import *
 from .layers import *
@@ -20,7 +20,9 @@ from .training import *
 
 __version__ = "0.1.0"
 
-__all__ = ["BackendError", "asarray", "describe", "plots", "synchronize", "to_numpy", "xp"]
+__all__ = [
+    "BackendError", "RankError", "Ranks", "asarray", "describe", "mpi", "plots", "synchronize", "to_numpy", "xp"
+]  # fmt: skip
 __all__ += checks.__all__
 __all__ += data.__all__
 __all__ += layers.__all__

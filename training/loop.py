@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Rng, explained, to_numpy
+from ..backend import Ranks, Rng, explained, to_numpy
 from ..backend.shared.data import not_finite
 from ..layers import Layer, Loss, inference
 from ..layers.inference import rehearsal
 from ..layers.settings import positive
 from .adam import Adam
+from .alike import agree, average, begin_alike, ranks_given, seed_of
 from .callbacks import Callback, Callbacks, ProgressBar, Run
 from .given import source_of
 from .history import History
@@ -24,6 +25,7 @@ from .progress import say
 from .score import Score, Sums, names_not_finite
 from .sources import Source
 from .steps import fit_inputs, fit_targets, groups, rehearse, run_pass, scoring_step, training_step
+from .together import Steps
 
 _BATCH = 256  # samples per batch in inference, which keeps nothing for backward
 
@@ -53,6 +55,7 @@ def fit(
     history: History | None = None,
     on_epoch_end: Callable[[History], object] | None = None,
     verbose: bool = True,
+    ranks: Ranks | None = None,
 ) -> History:
     """Train the model on shuffled batches: forward, backward, optimiser, and nothing else.
 
@@ -100,6 +103,9 @@ def fit(
             uninterrupted run.
         on_epoch_end: called with the history after each epoch; a true result ends the run.
         verbose: whether to show a progress bar and a line per epoch.
+        ranks: of :func:`mpi`, that train together: each computes with its share of every batch, and the result is that
+            of one process. All call fit with the same arguments, and get the same model and history. Rank 0 alone
+            prints and saves (:class:`Callback`).
 
     Raises:
         TypeError: model, loss, optimizer or history is of a wrong type, or the data are not numeric.
@@ -109,39 +115,49 @@ def fit(
             and step, and comes before ``on_epoch_end``, which never sees such a model.
         MemoryError, RuntimeError: the device is out of memory, or was lost.
         RuntimeError: the model is being trained already, by another thread or by the call that calls this one.
+        RankError: another rank has failed.
 
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
     >>> stopping = EarlyStopping(patience=3)
     >>> history = fit(MLP((8, 16, 2), rng=0), x, y, validation_split=0.3, callbacks=[stopping], verbose=False)
     >>> history = fit(MLP((8, 16, 2), rng=0), lambda: batches(x, y, 32), epochs=1, verbose=False)
     """
+    given = dict(locals())
     check_model("fit", model)
     positive(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
+    ranks = ranks_given(ranks)
+    given["rng"] = rng = seed_of(ranks, rng)
     source, held_out = source_of("fit", model, x, y, sample_weight, lengths), None
+    source.ranks = ranks
     if validation_split:
         source, held_out = source.split(validation_split, rng)
     elif validation is not None:
         held_out = source_of("fit: validation", model, *_arguments(validation))
+        held_out.ranks = ranks
     optimizer, history = _of_a_run(optimizer, history)
     finite = _finite_buffers(model)
-    sums, held_out_sums = Sums(_taken_up(history, rng)), Sums()
+    sums, held_out_sums = Sums(_taken_up(history, rng)), Sums(ranks=ranks)
     shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
-    told = Callbacks([*callbacks, *([ProgressBar()] if verbose else [])], sums)
-    with model.locks.fitting(type(model).__name__), Interruptible() as stop:
+    told = Callbacks([*callbacks, *([ProgressBar()] if verbose else [])], sums, ranks)
+    with model.locks.fitting(type(model).__name__), Interruptible(ranks.size == 1) as stop:
         model.zero_grad()  # an interrupted step may have left gradients
         loss, class_weight = fit_targets(source, model, loss, class_weight)
         rehearse(source, model, loss, batch_size, rehearsal())
         if held_out is not None:
             fit_targets(held_out, model, loss, class_weight)
             rehearse(held_out, model, loss, _BATCH, inference())
-        step = training_step(model, loss, optimizer, max_norm, sums, accumulate)
-        scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss)
-        run = told.begin(Run(model, optimizer, loss, history, epochs))
+        begin_alike(ranks, model, optimizer, {"training data": source, "validation data": held_out}, given)
+        together = Steps(ranks, sums, stop) if accumulate * ranks.size > 1 else None
+        step = training_step(model, loss, optimizer, max_norm, sums, together)
+        scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss, ranks)
+        run = told.begin(Run(model, optimizer, loss, history, epochs, ranks))
 
         def trained() -> Score:
             arrays = (model.flat_params, *(model.buffers[name] for name in finite))
             batches = source.pass_over(batch_size, shuffles, drop_last, skip=sums.steps * accumulate)
-            return run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
+            score = run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
+            average(ranks, model)
+            return score
 
         def validated(data: Source, where: str) -> Score:
             held_out_sums.reset(where)
@@ -155,11 +171,16 @@ def fit(
             row = {"epoch": epoch, **trained().row()}
             if held_out is not None:
                 row |= validated(held_out, f"epoch {epoch}'s validation").row("val_")
-            history.append(row := row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
+            row = agree(ranks, model, row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
+            history.append(row)
             sums.reset()
             run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
             told.epoch_end(epoch, row)
-    _ended(history, stop, sums, source)
+            run.stop_training = any(ranks.gather(run.stop_training))
+    if stop.signal:
+        average(ranks, model)
+        agree(ranks, model, {})
+        _ended(history, stop, sums, source)
     told.end()
     return history
 
@@ -174,10 +195,10 @@ def _arguments(validation: Any) -> tuple[Any, ...]:
 
 def _ended(history: History, stop: Interruptible, sums: Sums, source: Source) -> None:
     """Keep where a signal ended the run, and say so."""
-    if stop.signal:
-        history.signal, history.begun = stop.signal, None if stop.within else sums.state()
-        of = "" if source.samples is None else f" of {source.samples:,}"
-        where = "within a step" if stop.within else f"after {sums.samples:,}{of} samples"
+    history.signal, history.begun = stop.signal, None if stop.within else sums.state()
+    of = "" if source.samples is None else f" of {source.samples:,}"
+    where = "within a step" if stop.within else f"after {sums.samples:,}{of} samples"
+    if source.ranks.rank == 0:
         say(f"\ninterrupted in epoch {len(history) + 1}, {where}")
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, asarray, to_numpy
+from ..backend import ALONE, Array, Ranks, asarray, to_numpy
 from ..layers import BinaryCrossEntropy, Loss, Sigmoid, Softmax, SoftmaxCrossEntropy
 
 Metric: TypeAlias = Callable[..., Any]
@@ -73,12 +73,14 @@ class Metrics:
     the weights.
     """
 
-    def __init__(self, metrics: "Mapping[str, Metric] | Sequence[Metric | str]", loss: Loss) -> None:
+    def __init__(
+        self, metrics: "Mapping[str, Metric] | Sequence[Metric | str]", loss: Loss, ranks: Ranks = ALONE
+    ) -> None:
         if isinstance(metrics, str) or callable(metrics):
             metrics = [metrics]
         named = metrics if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics}
         self._metrics = {name: _function(metric) for name, metric in named.items()}
-        self._loss = loss
+        self._loss, self._ranks = loss, ranks
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
 
     def __bool__(self) -> bool:
@@ -95,10 +97,11 @@ class Metrics:
         self._parts.append((y, outputs, w))
 
     def values(self) -> dict[str, Any]:
-        """Of the batches that were added since the last call."""
+        """Of the batches that were added since the last call, by all ranks, in the order of the samples."""
         parts, self._parts = self._parts, []
         if not parts or not self:
             return {}
+        parts = [part for batch in zip(*self._ranks.gather(parts), strict=True) for part in batch]
         y, outputs = (np.concatenate([part[i] for part in parts]) for i in range(2))
         weights = None if parts[0][2] is None else np.concatenate([part[2] for part in parts])
         if y.dtype.kind == "f" and isinstance(self._loss, SoftmaxCrossEntropy):
