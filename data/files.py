@@ -5,9 +5,10 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 if sys.platform == "win32":
     import msvcrt
@@ -21,7 +22,11 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def write_file(path: str | Path, data: bytes) -> None:
+Data: TypeAlias = "bytes | Sequence[bytes | memoryview]"
+"""What is written, at once or in pieces."""
+
+
+def write_file(path: str | Path, data: Data) -> None:
     """Replace a file's content; after an error, a kill or a power cut it is whole, either the new or the old one.
 
     The data are written beside the file, reach the disk and take its place, with its owner and mode. Of a link, the
@@ -32,14 +37,19 @@ def write_file(path: str | Path, data: bytes) -> None:
     """
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            Path(path).write_bytes(data)
+            with open(path, "wb") as file:
+                file.writelines(_pieces(data))
         else:
             _replace(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise OSError(f"cannot write {path} ({error})") from error
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _pieces(data: Data) -> Sequence[bytes | memoryview]:
+    return [data] if isinstance(data, bytes) else data
+
+
+def _replace(target: Path, data: Data) -> None:
     # beside it, since only within a file system is a replacement atomic; the name is new and not longer than others
     temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
     try:
@@ -48,7 +58,7 @@ def _replace(target: Path, data: bytes) -> None:
                 with suppress(PermissionError, AttributeError):  # another user's file; Windows
                     shutil.chown(temporary, target.stat().st_uid, target.stat().st_gid)
                 shutil.copymode(target, temporary)
-            file.write(data)
+            file.writelines(_pieces(data))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)

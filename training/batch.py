@@ -45,10 +45,12 @@ class Batch:
         """y, and the weights if there are any."""
         return self.arrays[self.inputs :]
 
-    def weight(self, loss: Loss) -> Any:
-        """Of the loss of these samples, 0 if none counts."""
-        weight = loss.weight(*self.targets)
-        return 0 * weight if self.share is not None and self.share.empty else weight
+    def scored(self, loss: Loss, outputs: Array, value: Array) -> tuple[Any, Array, Array | None]:
+        """The weight, the mean loss and the correct outputs of these samples; all but the loss 0 if none counts."""
+        weight, correct = loss.weight(*self.targets), loss.correct(outputs, *self.targets)
+        if self.share is not None and self.share.empty:
+            weight, correct = 0 * weight, None if correct is None else 0 * correct
+        return weight, value, correct
 
     def forward(self, model: Layer) -> tuple[Array, Backward]:
         """The model's outputs, and backward for the parameters alone."""

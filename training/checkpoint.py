@@ -1,4 +1,7 @@
-"""A model and its optimiser on disk, in the safetensors format: arrays and text, no code."""
+"""One model, and its optimiser, on disk in the safetensors format: arrays and text, no code.
+
+What a whole run needs to go on (its position, generators, callbacks) is kept by ``training/checkpoints/``.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,9 +15,11 @@ from ..data.files import write_file
 from ..layers import Layer
 from ..layers.parameters import Parameters
 from .optimizer import Optimizer
+from .sealed import SEAL, check_seal, sealed
 
 _OPTIMIZER = "optimizer."
 _STEPS = f"{_OPTIMIZER}steps"
+RUN = "run."  # the arrays of a checkpoint that are neither the model's nor the optimiser's
 Arrays: TypeAlias = dict[str, tuple[str, tuple[int, ...]]]  # dtype and shape of each, by name
 _SHOWN = 20  # faults in an error message
 
@@ -24,7 +29,8 @@ def save(
 ) -> None:
     """Write every parameter and buffer under its name.
 
-    The file is replaced at once, when the new one has reached the disk: neither an error nor a power cut tears it.
+    The file is replaced at once, when the new one has reached the disk: neither an error nor a power cut tears it. It
+    holds a checksum, by which :func:`load` knows a file that was damaged since.
 
     Args:
         model: its ``params`` and ``buffers`` are written.
@@ -40,12 +46,9 @@ def save(
 
     >>> save(Dense(3, 2), "layer.safetensors", {"note": "untrained"})
     """
-    from safetensors.numpy import save as serialized  # here, so that importing xpnn costs little more than NumPy
-
-    # safetensors silently writes other memory orders wrongly
-    tensors = {key: np.asarray(to_numpy(value), order="C") for key, value in _state(model, optimizer).items()}
+    tensors = {key: to_numpy(value) for key, value in state_of(model, optimizer).items()}
     _keep_finite(path, tensors)
-    write_file(path, serialized(tensors, metadata))
+    write_file(path, sealed(tensors, metadata))
 
 
 def _keep_finite(path: str | Path, tensors: dict[str, np.ndarray]) -> None:
@@ -53,7 +56,7 @@ def _keep_finite(path: str | Path, tensors: dict[str, np.ndarray]) -> None:
     spoilt = [key for key, value in tensors.items() if value.dtype.kind == "f" and not np.isfinite(value).all()]
     if not spoilt:
         return
-    with suppress(ValueError, FileNotFoundError), _opened(path) as file:  # else there is no model to be kept
+    with suppress(ValueError, FileNotFoundError), opened(path) as file:  # else there is no model to be kept
         for key in spoilt:
             if key in set(file.keys()) and np.isfinite(file.get_tensor(key)).all():
                 raise FloatingPointError(f"save: {key} holds NaN or infinity: {path}, where it is finite, is kept")
@@ -69,20 +72,21 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not in the safetensors format, or its names, shapes or dtypes are not those of the model
-            and the optimiser, which are then unchanged.
+        ValueError: the file is not in the safetensors format, was damaged since it was saved, or its names, shapes or
+            dtypes are not those of the model and the optimiser, which are then unchanged.
         TypeError, ValueError: for the model itself, as for :func:`save`.
 
     >>> save(MLP((3, 2)), "last.safetensors", optimizer=Adam())
     >>> model, optimizer = MLP((3, 2)), Adam()  # in another process, where fit(..., history=history) resumes training
     >>> load(model, "last.safetensors", optimizer=optimizer)
     """
-    state = _state(model, optimizer)
-    with _opened(path) as file:
+    state = state_of(model, optimizer)
+    with opened(path) as file:
         problems = _problems(state, _arrays(file), optimizer is None)  # before any array is read
         if problems:
             more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
             raise ValueError(f"{path} does not fit the model: {'; '.join(problems[:_SHOWN])}{more}")
+        check_seal(path)
         tensors = {key: file.get_tensor(key) for key in state}
     for key in state:
         state[key] = tensors[key]
@@ -97,14 +101,14 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     >>> read_metadata("layer.safetensors")
     {'note': 'untrained'}
     """
-    with _opened(path) as file:
-        return file.metadata() or {}
+    return read_header(path)[0]
 
 
 def read_header(path: str | Path) -> tuple[dict[str, str], Arrays]:
     """The text of :func:`read_metadata`, and each array's dtype and shape. Errors as for :func:`load`."""
-    with _opened(path) as file:
-        return file.metadata() or {}, _arrays(file)
+    with opened(path) as file:
+        metadata = file.metadata() or {}
+        return {key: text for key, text in metadata.items() if key != SEAL}, _arrays(file)
 
 
 def _arrays(file: Any) -> Arrays:
@@ -122,7 +126,8 @@ def _dtype(code: str) -> str:
 
 def _problems(state: Parameters, arrays: Arrays, ignore_optimizer: bool) -> list[str]:
     """Why a file's arrays are not those of the state."""
-    extra = {key for key in arrays.keys() - state.keys() if not (ignore_optimizer and key.startswith(_OPTIMIZER))}
+    ignored = (RUN, _OPTIMIZER) if ignore_optimizer else (RUN,)
+    extra = {key for key in arrays.keys() - state.keys() if not key.startswith(ignored)}
     problems = [f"{key} is missing" for key in state.keys() - arrays.keys()]
     problems += [f"{key} is not in the model ({' '.join(map(str, arrays[key]))})" for key in extra]
     for key, value in state.items():
@@ -133,7 +138,8 @@ def _problems(state: Parameters, arrays: Arrays, ignore_optimizer: bool) -> list
     return sorted(problems)
 
 
-def _state(model: Layer, optimizer: Optimizer | None) -> Parameters:
+def state_of(model: Layer, optimizer: Optimizer | None) -> Parameters:
+    """The arrays that are saved, by name; assigning to an entry changes the model or the optimiser."""
     model.check_leaves()
     state: dict[str, Array] = {}
     if optimizer is not None:
@@ -143,7 +149,8 @@ def _state(model: Layer, optimizer: Optimizer | None) -> Parameters:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Any]:
+def opened(path: str | Path) -> Iterator[Any]:
+    """The file, as safetensors reads it; FileNotFoundError or ValueError if it cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():

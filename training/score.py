@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import ALONE, Array, Ranks, to_numpy, xp
-from ..backend.shared.data import count_finite
+from ..backend.shared.data import accumulate
 from ..layers import Layer
 
 _SUMS = "loss", "accuracy", "weight", "steps", "faults"
@@ -56,9 +56,6 @@ class Sums:
         self.lr, self.start = begun.get("lr", 0.0), time.perf_counter() - begun.get("seconds", 0.0)
         self.where = ""
         self._sums = xp.zeros(len(_SUMS), dtype="float64")
-        self._loss, self._accuracy, self._weight, self._finite, self._faults = (
-            self._sums[i : i + 1] for i in range(len(_SUMS))
-        )
         for i, name in enumerate(_SUMS):
             self._sums[i] = begun.get(name, 0.0)
         self._scored = "accuracy" in begun
@@ -74,22 +71,17 @@ class Sums:
         if not self.steps:
             self.lr, self.start = lr, time.perf_counter()
 
-    def add(self, weight: Any, loss: Array, accuracy: Array | None) -> None:
-        """Add a step's means, of labels or samples whose weights sum to ``weight``.
+    def add(self, weight: Any, loss: Array, correct: Array | None) -> None:
+        """Add a step's mean loss, of labels or samples whose weights sum to ``weight``, and its correct ones.
 
         Raises:
             FloatingPointError: the loss is not finite; on a device :meth:`score` raises it.
         """
-        self._loss += weight * loss
-        self._weight += weight
-        if accuracy is not None:
-            self._accuracy += weight * accuracy
-            self._scored = True
-        self._check()
+        self._scored |= correct is not None
+        self._add(weight * loss, 0 if correct is None else correct, weight)
 
-    def _check(self) -> None:
-        """Count a step; raise if the loss is known not to be finite."""
-        if not count_finite(self._finite, self._loss) and self.where and self._ranks.size == 1:
+    def _add(self, *sums: Any) -> None:
+        if not accumulate(self._sums, *sums) and self.where and self._ranks.size == 1:
             raise self._diverged()
 
     def score(self, *arrays: Array) -> Score:
@@ -99,7 +91,7 @@ class Sums:
             FloatingPointError: the loss of a step is not finite, or one of the arrays is not after the last step.
         """
         for array in arrays:
-            self._faults += ~xp.isfinite(array).all()
+            self._sums[-1:] += ~xp.isfinite(array).all()
         sums = to_numpy(self._sums)
         if self._ranks.size > 1:
             every = np.array(self._ranks.gather(sums))
@@ -131,10 +123,10 @@ class Sums:
 
     def take(self, step: "Sums") -> None:
         """Add what another one has summed in a step, which is then empty. Errors as for :meth:`add`."""
-        self._sums[:3] += step._sums[:3]
         self._scored |= step._scored
+        sums = [step._sums[i] for i in range(3)]
+        self._add(*sums)
         step.reset()
-        self._check()
 
     def reset(self, where: str = "") -> None:
         self.where = where

@@ -112,11 +112,11 @@ def training_step(
     def differentiate(batch: Batch) -> Array:
         outputs, backward = batch.forward(model)
         value, loss_backward = loss.forward(outputs, *batch.targets)
-        weight = batch.weight(loss)
-        (sums if steps is None else steps.own).add(weight, value, loss.accuracy(outputs, *batch.targets))
+        scored = batch.scored(loss, outputs, value)
+        (sums if steps is None else steps.own).add(*scored)
         doutputs = loss_backward()
         if steps is not None:
-            doutputs = (doutputs * weight).astype(doutputs.dtype)
+            doutputs = (doutputs * scored[0]).astype(doutputs.dtype)
         backward(doutputs)
         return outputs
 
@@ -157,7 +157,7 @@ def scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Group], list
 
     def score(batch: Batch) -> Array:
         outputs = batch.infer(model)
-        sums.add(batch.weight(loss), loss(outputs, *batch.targets), loss.accuracy(outputs, *batch.targets))
+        sums.add(*batch.scored(loss, outputs, loss(outputs, *batch.targets)))
         return outputs
 
     run = _captured(score, model, model.gather)

@@ -7,6 +7,7 @@ from ..shared.batchnorm import batch_norm, fixed_norm
 from ..shared.convolution import conv2d
 from ..shared.recurrent import through_time
 from .activations import leaky_relu, relu, tanh
+from .batches import prefetch
 from .dense import dense
 from .embedding import embedding
 from .losses import softmax_cross_entropy
@@ -20,6 +21,6 @@ FORMS: dict[str, Callable[..., Any]] = {
     for form in (
         *(conv2d, max_pool, mean_pool, dense, tanh, relu, leaky_relu, embedding, through_time),
         *(batch_norm, fixed_norm, softmax_cross_entropy),
-        *(sgd, adam, euclidean_norm, batch_slices, in_slices),
+        *(sgd, adam, euclidean_norm, batch_slices, in_slices, prefetch),
     )
 }

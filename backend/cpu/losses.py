@@ -14,9 +14,14 @@ def softmax_cross_entropy(
 ) -> tuple[Array, Callable[[], Array]]:
     """One scale for all labels takes three fifths of the time; others than those of the classes are declined."""
     classes = logits.shape[-1]
-    if weights is not None or 0 <= ignore < classes or labels.min() < 0 or labels.max() >= classes:
+    if weights is not None or 0 <= ignore < classes or not _all_below(classes, labels):
         return NotImplemented
     return equally_weighted(logits, labels)
+
+
+def _all_below(classes: int, labels: Array) -> bool:
+    """Whether all are in [0, classes): as unsigned integers, negative ones are the largest."""
+    return bool(labels.view(f"u{labels.itemsize}").max() < classes)
 
 
 def equally_weighted(logits: Array, labels: Array) -> tuple[Array, Callable[[], Array]]:

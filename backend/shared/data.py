@@ -57,15 +57,18 @@ def not_finite(array: Array, dtype: Any) -> tuple[int, bool] | None:
     return None
 
 
-def count_finite(count: Array, total: Array) -> bool:
-    """Add 1 to ``count`` if ``total`` is finite; both have one element.
+def accumulate(sums: Array, *values: Any) -> bool:
+    """Add numbers or 0-d arrays to the first elements of ``sums``, and 1 to the next one if the first sum is finite.
 
     Returns:
         False if it is known not to be; on a device that is not known, since looking would wait, and the result is True.
     """
     if on_device:
-        count += xp.isfinite(total)
+        for place, value in enumerate((*values, xp.isfinite(sums[0] + values[0]))):
+            sums[place : place + 1] += value
         return True
-    finite = math.isfinite(total.item())
-    count[0] += finite
+    for place, value in enumerate(values):
+        sums[place] += value
+    finite = math.isfinite(sums[0])
+    sums[len(values)] += finite
     return finite

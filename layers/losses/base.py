@@ -35,12 +35,15 @@ class Loss:
         """The loss alone."""
         return self.forward(outputs, targets, weights)[0]
 
-    def accuracy(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array | None:
-        """The (weighted) fraction of correct outputs, a scalar of the backend; None if this is not a classifier's loss.
-
-        It is a mean over the same labels as the loss.
-        """
+    def correct(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array | None:
+        """The number of correct outputs or the sum of their weights, a scalar of the backend; None if none is correct
+        or wrong, since this is not a classifier's loss."""
         return None
+
+    def accuracy(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array | None:
+        """The (weighted) fraction of correct outputs, or None: a mean over the same labels as the loss."""
+        correct, total = self.correct(outputs, targets, weights), self.weight(targets, weights)
+        return None if correct is None else correct / (total + (total == 0))
 
     def weight(self, targets: Array, weights: Array | None = None) -> Any:
         """The divisor of the mean: the number of errors that it is of, or the sum of their weights.

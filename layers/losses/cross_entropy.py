@@ -66,13 +66,12 @@ class SoftmaxCrossEntropy(Loss):
         onehot = (targets[..., None] == xp.arange(outputs.shape[-1])).astype(outputs.dtype)
         return soft_cross_entropy(outputs, self._smoothed(onehot), w[..., None] * reciprocal(w.sum()))
 
-    def accuracy(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
-        soft = targets.dtype.kind == "f"
-        right = outputs.argmax(-1) == (targets.argmax(-1) if soft else targets)
-        total = self.weight(targets, weights)
-        if not soft:
+    def correct(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
+        labels = targets.argmax(-1) if targets.dtype.kind == "f" else targets
+        right = outputs.argmax(-1) == labels
+        if targets.dtype.kind != "f" and 0 <= self.ignore_index < outputs.shape[-1]:  # else no output is that label
             right &= kept(targets, self.ignore_index)
-        return sum_of(right, weights) / (total + (total == 0))
+        return sum_of(right, weights)
 
     def weight(self, targets: Array, weights: Array | None = None) -> Any:
         soft = targets.dtype.kind == "f"

@@ -192,10 +192,8 @@ class BinaryCrossEntropy(ElementwiseLoss):
 
         return e, slope
 
-    def accuracy(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
-        right = (outputs > 0) == (targets > 0.5)
-        total = self.weight(targets, weights)
-        return sum_of(right, weights) / (total + (total == 0))
+    def correct(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
+        return sum_of((outputs > 0) == (targets > 0.5), weights)
 
     def __repr__(self) -> str:
         return f"BinaryCrossEntropy({brief({'pos_weight': 1.0}, pos_weight=self.pos_weight)})"

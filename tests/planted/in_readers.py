@@ -51,9 +51,9 @@ READERS = [
     Mutation("data.pictures._scaled", "values.min()", "0", "the range begins at 0", f"{PICTURES}::own_range"),
     Mutation("data.pictures._scaled", "np.isfinite(high - low)", "True", "NaN is black", f"{PICTURES}::not_finite"),
     Mutation(
-        "training.checkpoint._opened", "TypeError, ", "", "a dtype that NumPy lacks", f"{CHECKPOINT}::reader_raises"
+        "training.checkpoint.opened", "TypeError, ", "", "a dtype that NumPy lacks", f"{CHECKPOINT}::reader_raises"
     ),
-    Mutation("training.checkpoint._opened", ", AttributeError", "", "another", f"{CHECKPOINT}::reader_raises"),
+    Mutation("training.checkpoint.opened", ", AttributeError", "", "another", f"{CHECKPOINT}::reader_raises"),
     Mutation(
         "training.checkpoint._problems",
         "(dtype, shape) != expected",

@@ -87,7 +87,7 @@ OPTIMIZERS: dict[str, Callable[[], nn.Optimizer]] = {
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "one a batch": {"batch_size": 2},
+    "fewer than ranks": {"batch_size": 3},
     "accumulate": {"accumulate": 3, "batch_size": 5},
     "clipping": {"max_norm": 0.1},
     "weights": {"sample_weight": WEIGHTS},
