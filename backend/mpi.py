@@ -19,6 +19,8 @@ from .select import Array, on_device
 
 _FAULT, _WAITS = 24_301, 24_302  # tags of the notes beside the collective operations
 _LOOK = 0.01  # seconds between two looks for notes
+_BRIEF, _PAUSE = 0.01, 1e-4  # seconds for which a wait is busy, and of the pauses after them
+_give_way = getattr(os, "sched_yield", lambda: None)  # Windows has none
 _VARIABLES = "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"
 
 
@@ -112,7 +114,8 @@ class _Line:
                         self._say_waiting()
                     if now > begun + timeout:
                         raise self._missing(timeout)
-                time.sleep(0 if now < begun + 0.1 else 1e-4)  # other ranks, or threads, may share the core
+                _give_way()  # other ranks may share the core
+                time.sleep(0 if now < begun + _BRIEF else _PAUSE)  # and other threads the interpreter
         except self.MPI.Exception as error:
             raise self._failed(f"{self.name(self.rank)} cannot reach the others: {error}") from error
 

@@ -7,7 +7,13 @@ from .select import Array
 
 
 class RankError(RuntimeError):
-    """A rank was killed, has raised an error, or does not answer; the message names it."""
+    """A rank was killed, has raised an error, or does not answer; the message names it.
+
+    >>> try:
+    ...     history = fit(MLP((2, 2)), np.ones((4, 2)), np.ones(4, int), epochs=1, verbose=False, ranks=mpi())
+    ... except RankError as error:
+    ...     print(f"saved in runs/: the same with --resume goes on ({error})")
+    """
 
 
 class Ranks:
