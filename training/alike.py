@@ -10,6 +10,7 @@ import numpy as np
 
 from ..backend import ALONE, RankError, Ranks, describe, to_numpy
 from ..layers import Layer
+from .checkpoints.generators import generators_in, put_back, state_of
 from .optimizer import Optimizer
 from .sources import Source
 
@@ -54,9 +55,9 @@ def begin_alike(
                 who, what = f"rank {rank} on {ranks.hosts[rank]}", _both(others[name], value)
                 raise ValueError(f"fit: {who} has another {name} than rank 0: {what}")
     ranks.broadcast(model.flat_params, *model.buffers.values(), *optimizer.state(model.flat_params).values())
-    masks = [leaf._rng for _, leaf in model.leaves() if hasattr(leaf, "_rng")]
-    for rng, state in zip(masks, ranks.gather([rng.bit_generator.state for rng in masks])[0], strict=True):
-        rng.bit_generator.state = state
+    masks = generators_in({"model": model})
+    for name, state in ranks.gather({name: state_of(rng) for name, rng in masks.items()})[0].items():
+        put_back(masks[name], state)
 
 
 def _told(

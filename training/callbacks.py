@@ -84,6 +84,23 @@ class Callback:
     def on_train_end(self) -> None:
         """After the last epoch, also of a run that a signal or a callback has ended."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a :class:`Checkpoint` saves of the callback: numbers, texts, arrays, and lists and dicts of them.
+
+        Here the states of those attributes that have one, such as an :class:`EMA`.
+        """
+        return {name: one.state_dict() for name, one in vars(self).items() if _has_state(one)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with a state, after ``on_train_begin``; arrays are the host's."""
+        for name, one in vars(self).items():
+            if name in state and _has_state(one):
+                one.load_state_dict(state[name])
+
+
+def _has_state(value: Any) -> bool:
+    return hasattr(value, "state_dict") and hasattr(value, "load_state_dict") and not isinstance(value, type)
+
 
 class BatchLogs(Mapping[str, float]):
     """The means of an epoch so far, which are fetched from the device when one is read."""

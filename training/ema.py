@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from ..backend import Array
+from ..backend import Array, asarray
 from ..layers import Layer
 
 
@@ -25,7 +26,8 @@ class EMA:
     Raises:
         ValueError: decay is out of its range; or, later, the model has another number of parameters than it had.
 
-    To go on in another process, save the model twice, once averaged; load that file, make the EMA, then load the other.
+    As an attribute of a callback it is saved with a :class:`Checkpoint`. Without one, save the model twice, once
+    averaged, to go on in another process; load that file, make the EMA, then load the other.
 
     Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992; values as of PyTorch's
     ``AveragedModel`` with ``get_ema_multi_avg_fn``, updated once before the first step.
@@ -63,6 +65,17 @@ class EMA:
             yield
         finally:
             self._params()[...] = own
+
+    def state_dict(self) -> dict[str, Any]:
+        """The mean."""
+        return {"mean": self.mean}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with a mean; ValueError if it is of another model."""
+        mean = asarray(state["mean"], self.mean.dtype)
+        if mean.shape != self.mean.shape:
+            raise ValueError(f"EMA: expected the mean of {self.mean.size} parameters, got shape {mean.shape}")
+        self.mean[...] = mean
 
     def _params(self) -> Array:
         params = self.model.flat_params

@@ -12,10 +12,10 @@ from ..backend.shared.data import not_finite
 from ..layers import Layer, Loss, inference
 from ..layers.inference import rehearsal
 from ..layers.settings import positive
-from .adam import Adam
 from .alike import agree, average, begin_alike, ranks_given, seed_of
 from .callbacks import Callback, Callbacks, ProgressBar, Run
-from .given import source_of
+from .checkpoints import Checkpoint, Keeper, keeping
+from .given import of_a_run, source_of, validation_of
 from .history import History
 from .inputs import check_model
 from .interrupt import Interruptible
@@ -54,6 +54,7 @@ def fit(
     max_norm: float | None = None,
     history: History | None = None,
     on_epoch_end: Callable[[History], object] | None = None,
+    checkpoint: Checkpoint | None = None,
     verbose: bool = True,
     ranks: Ranks | None = None,
 ) -> History:
@@ -102,6 +103,7 @@ def fit(
             and :func:`load` keep both, except Dropout's generator) and its seed as ``rng`` the result is that of an
             uninterrupted run.
         on_epoch_end: called with the history after each epoch; a true result ends the run.
+        checkpoint: where the whole run is saved from time to time, and is taken up again.
         verbose: whether to show a progress bar and a line per epoch.
         ranks: of :func:`mpi`, that train together: each computes with its share of every batch, and the result is that
             of one process. All call fit with the same arguments, and get the same model and history. Rank 0 alone
@@ -127,90 +129,85 @@ def fit(
     positive(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
     ranks = ranks_given(ranks)
     given["rng"] = rng = seed_of(ranks, rng)
-    source, held_out = source_of("fit", model, x, y, sample_weight, lengths), None
-    source.ranks = ranks
-    if validation_split:
-        source, held_out = source.split(validation_split, rng)
-    elif validation is not None:
-        held_out = source_of("fit: validation", model, *_arguments(validation))
-        held_out.ranks = ranks
-    optimizer, history = _of_a_run(optimizer, history)
-    finite = _finite_buffers(model)
-    sums, held_out_sums = Sums(_taken_up(history, rng)), Sums(ranks=ranks)
-    shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
-    told = Callbacks([*callbacks, *([ProgressBar()] if verbose else [])], sums, ranks)
-    with model.locks.fitting(type(model).__name__), Interruptible(ranks.size == 1) as stop:
-        model.zero_grad()  # an interrupted step may have left gradients
-        loss, class_weight = fit_targets(source, model, loss, class_weight)
-        rehearse(source, model, loss, batch_size, rehearsal())
-        if held_out is not None:
-            fit_targets(held_out, model, loss, class_weight)
-            rehearse(held_out, model, loss, _BATCH, inference())
-        begin_alike(ranks, model, optimizer, {"training data": source, "validation data": held_out}, given)
-        together = Steps(ranks, sums, stop) if accumulate * ranks.size > 1 else None
-        step = training_step(model, loss, optimizer, max_norm, sums, together)
-        scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss, ranks)
-        run = told.begin(Run(model, optimizer, loss, history, epochs, ranks))
-
-        def trained() -> Score:
-            arrays = (model.flat_params, *(model.buffers[name] for name in finite))
-            batches = source.pass_over(batch_size, shuffles, drop_last, skip=sums.steps * accumulate)
-            score = run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
-            average(ranks, model)
-            return score
-
-        def validated(data: Source, where: str) -> Score:
-            held_out_sums.reset(where)
-            return run_pass(stop.between(groups(data.pass_over(_BATCH), 1)), scoring, held_out_sums, collected)
-
-        for epoch in range(len(history) + 1, epochs + 1):
-            if run.stop_training:
-                break
-            sums.begin(optimizer.rate, f"epoch {epoch}")
-            told.epoch(epoch, source.steps(batch_size, drop_last, accumulate))
-            row = {"epoch": epoch, **trained().row()}
+    optimizer, history = of_a_run(optimizer, history)
+    drawn = {"rng": rng, "data": (x, y), "validation": validation}
+    with (
+        model.locks.fitting(type(model).__name__),
+        keeping(checkpoint, model, optimizer, history, callbacks, ranks, **drawn) as kept,
+    ):
+        source, held_out = source_of("fit", model, x, y, sample_weight, lengths), None
+        source.ranks = ranks
+        if validation_split:
+            source, held_out = source.split(validation_split, rng)
+        elif validation is not None:
+            held_out = source_of("fit: validation", model, *validation_of(validation))
+            held_out.ranks = ranks
+        finite = _finite_buffers(model)
+        sums, held_out_sums = Sums(_taken_up(history, rng, kept)), Sums(ranks=ranks)
+        shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
+        shown: list[Callback] = [ProgressBar()] if verbose else []
+        told = Callbacks([*callbacks, *shown, *([kept] if kept else [])], sums, ranks)
+        with Interruptible(ranks.size == 1) as stop:
+            if kept:
+                kept.begin(shuffles, sums)
+            model.zero_grad()  # an interrupted step may have left gradients
+            loss, class_weight = fit_targets(source, model, loss, class_weight)
+            rehearse(source, model, loss, batch_size, rehearsal())
             if held_out is not None:
-                row |= validated(held_out, f"epoch {epoch}'s validation").row("val_")
-            row = agree(ranks, model, row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
-            history.append(row)
-            sums.reset()
-            run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
-            told.epoch_end(epoch, row)
-            run.stop_training = any(ranks.gather(run.stop_training))
-    if stop.signal:
-        average(ranks, model)
-        agree(ranks, model, {})
-        _ended(history, stop, sums, source)
-    told.end()
+                fit_targets(held_out, model, loss, class_weight)
+                rehearse(held_out, model, loss, _BATCH, inference())
+            begin_alike(ranks, model, optimizer, {"training data": source, "validation data": held_out}, given)
+            together = Steps(ranks, sums, stop) if accumulate * ranks.size > 1 else None
+            step = training_step(model, loss, optimizer, max_norm, sums, together)
+            scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss, ranks)
+            run = told.begin(Run(model, optimizer, loss, history, epochs, ranks))
+
+            def trained() -> Score:
+                arrays = (model.flat_params, *(model.buffers[name] for name in finite))
+                batches = source.pass_over(batch_size, shuffles, drop_last, skip=sums.steps * accumulate)
+                if kept:
+                    kept.go_on(collected)
+                score = run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
+                average(ranks, model)
+                return score
+
+            def validated(data: Source, where: str) -> Score:
+                held_out_sums.reset(where)
+                return run_pass(stop.between(groups(data.pass_over(_BATCH), 1)), scoring, held_out_sums, collected)
+
+            for epoch in range(len(history) + 1, epochs + 1):
+                if run.stop_training:
+                    break
+                sums.begin(optimizer.rate, f"epoch {epoch}")
+                told.epoch(epoch, source.steps(batch_size, drop_last, accumulate))
+                row = {"epoch": epoch, **trained().row()}
+                if held_out is not None:
+                    row |= validated(held_out, f"epoch {epoch}'s validation").row("val_")
+                row = agree(ranks, model, row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
+                history.append(row)
+                sums.reset()
+                run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
+                told.epoch_end(epoch, row)
+                run.stop_training = any(ranks.gather(run.stop_training))
+        _ended(model, history, stop, sums, source)
+        if kept:
+            kept.end(whole=not stop.within)
+        told.end()
     return history
 
 
-def _arguments(validation: Any) -> tuple[Any, ...]:
-    """(x, y) or (x, y, weights); or what gives batches alone."""
-    arrays = isinstance(validation, tuple | list) and not (validation and isinstance(validation[0], tuple))
-    if arrays and len(validation) not in (2, 3):
-        raise ValueError(f"fit: validation: expected (x, y), (x, y, weights) or batches, got {len(validation)} of them")
-    return tuple(validation) if arrays else (validation,)
-
-
-def _ended(history: History, stop: Interruptible, sums: Sums, source: Source) -> None:
+def _ended(model: Layer, history: History, stop: Interruptible, sums: Sums, source: Source) -> None:
     """Keep where a signal ended the run, and say so."""
+    if not stop.signal:
+        return
+    if not stop.within:
+        average(source.ranks, model)
+        agree(source.ranks, model, {})
     history.signal, history.begun = stop.signal, None if stop.within else sums.state()
     of = "" if source.samples is None else f" of {source.samples:,}"
     where = "within a step" if stop.within else f"after {sums.samples:,}{of} samples"
     if source.ranks.rank == 0:
         say(f"\ninterrupted in epoch {len(history) + 1}, {where}")
-
-
-def _of_a_run(optimizer: Optimizer | None, history: History | None) -> tuple[Optimizer, History]:
-    """Those given, or new ones; TypeError if they are none."""
-    optimizer = optimizer or Adam()
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"fit: expected an optimiser, such as SGD(0.1), got {optimizer!r}")
-    history = History() if history is None else history
-    if not isinstance(history, History):
-        raise TypeError(f"fit: expected a History, as an earlier call gave it, got {type(history).__name__}")
-    return optimizer, history
 
 
 def _finite_buffers(model: Layer) -> list[str]:
@@ -228,10 +225,10 @@ def _finite_buffers(model: Layer) -> list[str]:
     return [name for name in model.buffers if name not in bad]
 
 
-def _taken_up(history: History, rng: Rng) -> dict[str, float]:
-    """What was begun, if a seed shuffles as it did then; the history is then as one that was not interrupted."""
+def _taken_up(history: History, rng: Rng, kept: Keeper | None) -> dict[str, float]:
+    """What was begun, if the shuffles are as they were then; the history is then as one that was not interrupted."""
     begun, history.signal, history.begun = history.begun or {}, 0, None
-    return {} if isinstance(rng, np.random.Generator) else begun
+    return begun if (kept and kept.resumed) or not isinstance(rng, np.random.Generator) else {}
 
 
 def _shuffles(rng: Rng, source: Source, batch_size: int, past: int) -> np.random.Generator:

@@ -71,6 +71,9 @@ class Metrics:
     output, or 1 for positive logits of the binary cross-entropy; for other losses the outputs), ``y_score`` or
     ``y_proba`` probabilities, any other name the outputs as they are. If it has an argument ``sample_weight``, it gets
     the weights.
+
+    Attributes:
+        parts: targets, outputs and weights of each batch that was added.
     """
 
     def __init__(
@@ -81,27 +84,26 @@ class Metrics:
         named = metrics if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics}
         self._metrics = {name: _function(metric) for name, metric in named.items()}
         self._loss, self._ranks = loss, ranks
-        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
+        self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
 
     def __bool__(self) -> bool:
         return bool(self._metrics)
 
     def add(self, outputs: Array, y: Array, weights: Array | None = None) -> None:
-        """A batch; of the outputs for each step of sequences, those whose label counts."""
+        """A batch, or all ranks' shares of it; of the outputs for each step of sequences, those whose label counts."""
         y, outputs = to_numpy(y).copy(), to_numpy(outputs).copy()
         w = None if weights is None else to_numpy(weights).copy()
         if outputs.ndim > 2 and y.shape == outputs.shape[:-1]:
             w = w if w is None or w.ndim > 1 else np.broadcast_to(w[:, None], y.shape)
             counts = (y >= 0) if w is None else (y >= 0) & (w > 0)
             y, outputs, w = y[counts], outputs[counts], None if w is None else w[counts]
-        self._parts.append((y, outputs, w))
+        self.parts += self._ranks.gather((y, outputs, w))
 
     def values(self) -> dict[str, Any]:
-        """Of the batches that were added since the last call, by all ranks, in the order of the samples."""
-        parts, self._parts = self._parts, []
+        """Of the batches that were added since the last call."""
+        parts, self.parts = self.parts, []
         if not parts or not self:
             return {}
-        parts = [part for batch in zip(*self._ranks.gather(parts), strict=True) for part in batch]
         y, outputs = (np.concatenate([part[i] for part in parts]) for i in range(2))
         weights = None if parts[0][2] is None else np.concatenate([part[2] for part in parts])
         if y.dtype.kind == "f" and isinstance(self._loss, SoftmaxCrossEntropy):

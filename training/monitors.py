@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..backend import Array
+from ..backend import Array, asarray
 from .callbacks import Callback
 from .checkpoint import save
 
@@ -35,6 +35,12 @@ class _Monitor(Callback):
         better = math.isnan(self.best) or gain > self.min_delta
         self.best, self.wait = (logs[name], 0) if better else (self.best, self.wait + 1)
         return better
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "wait": self.wait}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best, self.wait = state["best"], state["wait"]
 
 
 class EarlyStopping(_Monitor):
@@ -77,6 +83,16 @@ class EarlyStopping(_Monitor):
             buffers = {name: buffer.copy() for name, buffer in self.model.buffers.items()}
             self._kept = self.model.flat_params.copy(), buffers
         return self.wait >= self.patience
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"kept": self._kept}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        if state["kept"] is not None:
+            params, buffers = state["kept"]
+            dtype = self.model.dtype
+            self._kept = asarray(params, dtype), {name: asarray(one, one.dtype) for name, one in buffers.items()}
 
     def on_train_end(self) -> None:
         if self._kept is not None and not self.run.history.interrupted:
@@ -155,3 +171,10 @@ class ReduceLROnPlateau(_Monitor):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         self.follow(logs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"lr": self.run.optimizer.lr}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.run.optimizer.lr = state["lr"]

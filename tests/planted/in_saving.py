@@ -7,6 +7,7 @@ whole name.
 from .planting import Mutation
 
 FILES, INTERRUPT = "data/test_files.py", "training/test_interrupt.py"
+SEALED, KEPT = "training/test_sealed.py", "training/checkpoints/test_checkpoints.py"
 HISTORY, RUNS, OPTIONS = "training/test_history.py", "cli/test_runs.py", "cli/test_options.py"
 LEARNT = f"{RUNS}::TestSignals::test_what_has_been_learnt_is_saved_and_goes_on_to_the_same_file[12-SIGTERM]"
 KILLED = f"{RUNS}::TestResume::test_a_run_that_was_killed_while_it_saved_goes_on[1]"
@@ -144,7 +145,7 @@ SAVING = [
     ),
     # what goes on
     Mutation(
-        "training.loop.fit", "sums.reset()\n            run", "run",
+        "training.loop.fit", "sums.reset()\n                run", "run",
         "counts an epoch's sums for the next", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
     ),
     Mutation(
@@ -157,7 +158,7 @@ SAVING = [
         "does the steps of an unfinished epoch again", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
     ),
     Mutation(
-        "training.loop._taken_up", "{} if isinstance(rng, np.random.Generator) else ", "",
+        "training.loop._taken_up", "(kept and kept.resumed) or not isinstance(rng, np.random.Generator)", "True",
         "leaves out samples that another shuffle had", f"{INTERRUPT}::test_a_generator_s_shuffle",
     ),
     Mutation(
@@ -167,6 +168,27 @@ SAVING = [
     Mutation(
         "training.score.Sums", 'self._scored = "accuracy" in begun', "self._scored = False",
         "forgets that the loss has an accuracy", f"{INTERRUPT}::test_an_interrupted_run_goes_on",
+    ),
+    # checkpoints
+    Mutation(
+        "training.sealed.check_seal", "if digest.hexdigest().encode() != found[1]:", "if False:",
+        "takes a damaged file", f"{SEALED}::test_every_flipped_bit",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", 'self._put_back(self._of_model, "model")', "pass",
+        "draws dropout's masks anew", f"{KEPT}::test_a_run_that_crashed_goes_on_to_the_same_bits[arrays]",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", 'self._put_back(self._of_data, "epoch")', "pass",
+        "draws the augmentation anew", f"{KEPT}::test_a_run_that_crashed_goes_on_to_the_same_bits[augmented]",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", 'metrics.parts += map(tuple, self._state["metrics"])', "pass",
+        "forgets what the metrics are of", f"{KEPT}::test_a_run_that_crashed_goes_on_to_the_same_bits[arrays]",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", "copied(array)", "array",
+        "writes what the next step changes", f"{KEPT}::TestFolder::test_what_is_written_is_of_its_step",
     ),
     # runs of the command line
     Mutation(

@@ -1,0 +1,6 @@
+"""Checkpoints of a run: everything that it needs to go on where it was, bit for bit."""
+
+from .folder import Checkpoint, CheckpointWarning
+from .keeper import Keeper, keeping
+
+__all__ = ["Checkpoint", "CheckpointWarning", "Keeper", "keeping"]

@@ -1,0 +1,111 @@
+"""The folder in which a run keeps itself: when it is written to, and which of its files is whole."""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..sealed import check_seal
+
+_UNITS = {
+    "s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "step": 0, "epoch": 0,
+}  # fmt: skip
+_NAME = re.compile(r"step-(\d+)\.safetensors")
+BEST = "best.safetensors"
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint is damaged, or could not be written; the run goes on.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():  # a block in which it ends the run
+    ...     warnings.simplefilter("error", CheckpointWarning)
+    """
+
+
+class Checkpoint:
+    """Where and how often :func:`fit` saves the whole run, so that it goes on after a crash, a kill or a power cut.
+
+    Given to ``fit`` again, with the same model and data, the run goes on from the newest checkpoint, within the epoch
+    too: on the same machine and settings to the same bits. A checkpoint is one file, ``step-000001234.safetensors``,
+    which appears when it is whole and on the disk. It holds the parameters, the buffers and the optimiser's state, as
+    :func:`load` reads them, and beside them the history, the position in the epoch, what the epoch's means and metrics
+    have summed so far, the callbacks' states, and the states of all generators: of the shuffles, of Dropout, of
+    ``Augmented`` and of whatever else the data's attributes or functions draw by. A thread writes it while the next
+    steps compute; where memory does not suffice for a copy of the arrays, the step waits. One is also written when
+    the run ends, also by a signal.
+
+    A damaged checkpoint is known by its checksum: the newest whole one is taken, and a :class:`CheckpointWarning` says
+    so. It also says so if a checkpoint cannot be written (the disk is full, the folder has gone); training goes on, and
+    the next one is tried. A second run into the folder is refused.
+
+    Args:
+        folder: of this run alone; it is made.
+        every: "5 min", "30 s", "2 h", "1 epoch", "500 steps"; a number is one of steps.
+        keep: how many of the newest are kept.
+        best: a column of the history: the run as it was after the epoch with its least value (of a loss or an error) or
+            its greatest (of anything else) is kept as well, in ``best.safetensors``.
+        resume: False begins anew; the first checkpoint of the new run replaces those of the old one.
+        metadata: texts that are saved as well, as by :func:`save`. A run goes on only where they are the same.
+
+    Raises:
+        ValueError: every or keep is none of these.
+
+    >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
+    >>> keep = Checkpoint("run", every="1 epoch", best="loss")
+    >>> history = fit(MLP((8, 16, 2), rng=0), x, y, epochs=2, checkpoint=keep, verbose=False)
+    >>> history = fit(MLP((8, 16, 2), rng=0), x, y, epochs=3, checkpoint=keep, verbose=False)  # in another process
+    going on from step-000000004.safetensors: epoch 2, step 4
+    >>> len(history)
+    3
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        every: str | int = "5 min",
+        keep: int = 3,
+        best: str | None = None,
+        *,
+        resume: bool = True,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder, self.keep, self.best, self.resume = Path(folder), keep, best, resume
+        self.metadata = dict(metadata or {})
+        self.amount, self.unit = _interval(every)
+        if keep < 1:
+            raise ValueError(f"Checkpoint: expected to keep at least 1, got {keep}")
+
+    def files(self) -> list[Path]:
+        """The checkpoints, the newest one first."""
+        found = {path: _NAME.fullmatch(path.name) for path in self.folder.glob("step-*.safetensors")}
+        return sorted((path for path, named in found.items() if named), key=_step, reverse=True)
+
+    def path(self, step: int) -> Path:
+        """Of the checkpoint after so many steps."""
+        return self.folder / f"step-{step:09d}.safetensors"
+
+    def whole(self) -> Iterator[Path]:
+        """The checkpoints that are not damaged, the newest one first; CheckpointWarning for each of the others."""
+        for path in self.files():
+            try:
+                check_seal(path, required=True)
+            except (OSError, ValueError) as error:
+                warnings.warn(f"{error}; the one before is taken, if there is one", CheckpointWarning, stacklevel=2)
+            else:
+                yield path
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))
+
+
+def _interval(every: str | int) -> tuple[float, str]:
+    """The amount, and its unit: s, step or epoch."""
+    match = re.fullmatch(r"\s*(\d*\.?\d*)\s*([a-z]*)\s*", f"{every} steps" if isinstance(every, int) else str(every))
+    amount, unit = match.groups() if match else ("", "")
+    unit = unit if unit in _UNITS else unit.removesuffix("s")
+    number = float(amount or "1") if amount != "." else 0.0
+    if unit not in _UNITS or not number > 0 or (not _UNITS[unit] and number != int(number)):
+        raise ValueError(f"Checkpoint: expected every as '5 min', '1 epoch' or '500 steps', got {every!r}")
+    return number * (_UNITS[unit] or 1), "s" if _UNITS[unit] else unit

@@ -1,0 +1,77 @@
+"""The random generators of a run: where they are, and their states as text can hold them."""
+
+import functools
+import inspect
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from ...layers import Layer
+
+_DEPTH = 8  # of attributes, items and variables
+_ITEMS = 1000  # of a list that are looked at: it may be the data
+
+
+def generators_in(roots: Mapping[str, Any]) -> dict[str, np.random.Generator]:
+    """All generators that these objects hold, by the attributes, items and variables that lead there.
+
+    Looks into layers, lists, tuples, dicts, the attributes of other objects, and what a function takes from around it:
+    Dropout's masks, ``Augmented``, ``batches(..., rng=)`` and a function that gives such batches are found.
+    """
+    found: dict[str, np.random.Generator] = {}
+    seen: set[int] = set()
+
+    def look(path: str, value: Any, depth: int) -> None:
+        if isinstance(value, np.random.Generator):
+            found[path] = value
+        elif depth and id(value) not in seen:
+            seen.add(id(value))
+            for name, inner in _inside(value):
+                look(f"{path}.{name}", inner, depth - 1)
+
+    for name, root in roots.items():
+        look(name, root, _DEPTH)
+    return found
+
+
+def _inside(value: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(value, Layer):
+        yield from value.children()
+        yield from ((name, one) for name, one in vars(value).items() if isinstance(one, np.random.Generator))
+    elif isinstance(value, Mapping):
+        yield from islice(value.items(), _ITEMS)
+    elif isinstance(value, list | tuple):
+        yield from enumerate(value[:_ITEMS])
+    elif isinstance(value, FunctionType):
+        around = inspect.getclosurevars(value)
+        yield from (*around.nonlocals.items(), *around.globals.items())
+    elif isinstance(value, MethodType):
+        yield "self", value.__self__
+    elif isinstance(value, functools.partial):
+        yield from {"func": value.func, "args": value.args, "keywords": value.keywords}.items()
+    elif hasattr(value, "__dict__") and not isinstance(value, type) and not inspect.ismodule(value):
+        yield from vars(value).items()
+
+
+def state_of(generator: np.random.Generator) -> dict[str, Any]:
+    """What it goes on with: its own state, and how many generators were spawned from it."""
+    bits: Any = generator.bit_generator
+    spawned = {key: getattr(bits.seed_seq, key, None) for key in ("entropy", "spawn_key", "n_children_spawned")}
+    return {"bits": bits.state, "spawned": spawned}
+
+
+def put_back(generator: np.random.Generator, state: Mapping[str, Any]) -> None:
+    """Let a generator go on as the one whose state it was.
+
+    Raises:
+        ValueError: it is of another kind, or the state is none.
+    """
+    try:
+        seeds = np.random.SeedSequence(**state["spawned"])
+        bits: Any = generator.bit_generator
+        bits.__setstate__((state["bits"], seeds))
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        raise ValueError(f"no state of a {type(generator.bit_generator).__name__} generator ({error})") from error

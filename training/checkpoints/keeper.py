@@ -1,0 +1,278 @@
+"""What keeps a run in its folder, and takes it up again."""
+
+import json
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...backend import ALONE, Ranks, describe, to_numpy
+from ...data.files import locked, write_file
+from ...layers import Layer
+from ..callbacks import Callback
+from ..checkpoint import RUN, load, opened, state_of
+from ..history import History
+from ..metrics import Metrics
+from ..monitors import _Monitor
+from ..optimizer import Optimizer
+from ..progress import say
+from ..score import Sums
+from ..sealed import sealed
+from . import generators
+from .folder import BEST, Checkpoint, CheckpointWarning
+from .packing import packed, unpacked
+
+_KEY = "xpnn.run"  # of the metadata
+_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+
+
+class Keeper(Callback):
+    """Writes a run's checkpoints; the last of its callbacks.
+
+    Attributes:
+        resumed: whether the run goes on from a checkpoint, until its first step.
+    """
+
+    _sums: Sums
+    _metrics: Metrics
+
+    def __init__(
+        self,
+        settings: Checkpoint,
+        model: Layer,
+        optimizer: Optimizer,
+        history: History,
+        callbacks: Sequence[Callback],
+        data: Mapping[str, Any],
+        pool: ThreadPoolExecutor,
+        ranks: Ranks,
+    ) -> None:
+        self._settings, self._pool, self._ranks = settings, pool, ranks
+        self._model, self._optimizer, self._history, self._callbacks = model, optimizer, history, callbacks
+        self._of_data = generators.generators_in(data)
+        self._of_model = generators.generators_in({"model": model, "callbacks": list(callbacks)})
+        self._monitor = _Monitor(settings.best, "auto") if settings.best else None
+        self._state: dict[str, Any] = {}
+        self._pending: Future[None] | None = None
+        self._replaces = not settings.resume
+        self._take_up()
+        self.resumed = bool(self._state)
+        self._called = self._state["called"] if self.resumed else self._states(self._of_data)
+        self._mark()
+
+    # what goes on
+
+    def _take_up(self) -> None:
+        """Let model, optimiser, history and the data's generators be as the newest whole checkpoint has them."""
+        if self._ranks.rank == 0:
+            self._take_up_newest()
+        found = self._ranks.gather((self._state, self._history[:], self._history.begun, self._optimizer.steps))[0]
+        if self._ranks.rank > 0 and found[0]:  # fit gives it rank 0's arrays
+            self._state, self._history[:], self._history.begun, steps = found
+            self._optimizer.resume(steps)
+        if self._state:
+            self._put_back(self._of_data, "called")
+
+    def _take_up_newest(self) -> None:
+        for path in self._settings.whole() if self._settings.resume else ():
+            if int(path.stem.removeprefix("step-")) > self._optimizer.steps:
+                self._read(path)
+            return
+
+    def _read(self, path: Path) -> None:
+        with opened(path) as file:
+            metadata = file.metadata() or {}
+            arrays = {key: file.get_tensor(key) for key in file.keys() if key.startswith(RUN)}  # noqa: SIM118
+        try:
+            state = unpacked(json.loads(metadata[_KEY]), arrays)
+            rows, begun = [_numbers(row) for row in state["history"]], state["sums"] and _numbers(state["sums"])
+            steps = int(state["step"])
+        except _MALFORMED as error:
+            raise ValueError(f"{path} is no checkpoint of a run ({type(error).__name__}: {error})") from error
+        if any(metadata.get(key) != text for key, text in self._settings.metadata.items()):
+            raise ValueError(f"{path} is of another run: its metadata differ: give this run a folder of its own")
+        load(self._model, path, optimizer=self._optimizer)
+        self._history[:], self._history.begun, self._state = rows, begun, state
+        say(f"going on from {path.name}: epoch {len(rows)}, step {steps:,}{self._other_rate()}")
+
+    def _other_rate(self) -> str:
+        """A word if the learning rate will not go on as it would have done."""
+        before, now = self._state.get("lr"), repr(self._optimizer.lr)
+        if before == now or " at 0x" in f"{before}{now}":
+            return ""
+        return f"; the learning rate was {before} and is now {now}: {self._optimizer.rate:.3g} in the next step"
+
+    def begin(self, shuffles: np.random.Generator | None, sums: Sums) -> None:
+        """The first epoch, or the one that goes on, before its data are looked at."""
+        self._sums = sums
+        if shuffles is not None:
+            self._of_data["shuffles"] = shuffles
+        if self.resumed:
+            self._put_back(self._of_data, "epoch")
+        self._epoch = self._states(self._of_data)
+
+    def on_train_begin(self) -> None:
+        """After all other callbacks."""
+        if self._monitor:
+            self._monitor.run = self.run
+            self._monitor.on_train_begin()
+        for name, callback in self._named():
+            if name in self._state.get("callbacks", {}):
+                callback.load_state_dict(self._state["callbacks"][name])
+
+    def go_on(self, metrics: Metrics) -> None:
+        """An epoch's order is drawn: the epoch that goes on has all as it was from now on."""
+        self._metrics = metrics
+        if self.resumed:
+            self._put_back(self._of_model, "model")
+            metrics.parts += map(tuple, self._state["metrics"])
+            self.resumed, self._state = False, {}
+
+    def _put_back(self, found: Mapping[str, np.random.Generator], when: str) -> None:
+        states = self._state[when]
+        for name, generator in found.items():
+            if name in states:
+                generators.put_back(generator, states[name])
+
+    def _named(self) -> Iterator[tuple[str, Callback]]:
+        return ((f"{i} {type(one).__name__}", one) for i, one in enumerate(self._callbacks))
+
+    # what is kept
+
+    def on_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+        if self._pending is not None and self._pending.done():
+            self.finish()
+        if self._due():
+            self.write()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        self._epoch = self._states(self._of_data)
+        if self._monitor and self._monitor.follow(logs):
+            self.write(self._settings.folder / BEST)
+        if self._due() or (self._settings.unit == "epoch" and epoch % self._settings.amount == 0):
+            self.write()
+
+    def end(self, whole: bool) -> None:
+        """The run has ended, before callbacks change the model; ``whole`` unless a step was half done."""
+        self.finish()
+        if whole and self._written != self._now():
+            self.write()
+            self.finish()
+
+    def _due(self) -> bool:
+        amount, unit = self._settings.amount, self._settings.unit
+        if unit == "s":
+            return time.monotonic() - self._time >= amount
+        return unit == "step" and self._optimizer.steps // amount > self._written[0] // amount
+
+    def _now(self) -> tuple[int, int]:
+        return self._optimizer.steps, len(self._history)
+
+    def _mark(self) -> None:
+        self._time, self._written = time.monotonic(), self._now()
+
+    def write(self, path: Path | None = None) -> None:
+        """Write the run as it is now, to its checkpoint of this step if no other path is given; of ranks, 0 does."""
+        if self._ranks.rank > 0:
+            self._mark()
+            return
+        path = path or self._settings.path(self._optimizer.steps)
+        arrays, text = self._packed()
+        try:
+            copies = {key: copied(array) for key, array in arrays.items()}
+        except MemoryError:
+            self.finish()
+            copies = {}
+        self.finish()
+        self._pending = self._pool.submit(self._store, path, copies or arrays, text)
+        if not copies:
+            self.finish()
+        self._mark()
+
+    def _packed(self) -> tuple[dict[str, np.ndarray], str]:
+        arrays = {key: to_numpy(value) for key, value in state_of(self._model, self._optimizer).items()}
+        state = {
+            "step": self._optimizer.steps, "history": list(self._history), "lr": repr(self._optimizer.lr),
+            "sums": self._sums.state() if self._sums.steps else None, "metrics": self._metrics.parts,
+            "called": self._called, "epoch": self._epoch, "model": self._states(self._of_model),
+            "callbacks": {name: one.state_dict() for name, one in self._named()}, "made by": _versions(),
+        }  # fmt: skip
+        return arrays, json.dumps(packed(state, RUN.rstrip("."), arrays))
+
+    def _states(self, found: Mapping[str, np.random.Generator]) -> dict[str, Any]:
+        return {name: generators.state_of(generator) for name, generator in found.items()}
+
+    def _store(self, path: Path, arrays: Mapping[str, np.ndarray], text: str) -> None:
+        write_file(path, sealed(arrays, {**self._settings.metadata, _KEY: text}))
+        if path.name == BEST:
+            return
+        others = [other for other in self._settings.files() if other != path]
+        for other in others[0 if self._replaces else self._settings.keep - 1 :]:
+            other.unlink(missing_ok=True)
+        self._replaces = False
+
+    def finish(self) -> None:
+        """Wait until what is being written is on the disk; CheckpointWarning if it could not be."""
+        pending, self._pending = self._pending, None
+        try:
+            if pending is not None:
+                pending.result()
+        except OSError as error:
+            self._written = -1, 0
+            warnings.warn(f"no checkpoint: {error}; training goes on", CheckpointWarning, stacklevel=2)
+
+
+@contextmanager
+def keeping(
+    settings: Checkpoint | None,
+    model: Layer,
+    optimizer: Optimizer,
+    history: History,
+    callbacks: Sequence[Callback],
+    ranks: Ranks = ALONE,
+    **data: Any,
+) -> Iterator[Keeper | None]:
+    """A block in which a run may be kept, after it was taken up where it was.
+
+    Args:
+        settings: None keeps nothing.
+        model, optimizer, history: which become what they were.
+        callbacks: of the run.
+        ranks: of which 0 alone reads and writes.
+        data: whatever holds generators that the data are drawn by.
+
+    Raises:
+        BlockingIOError: another run writes to the folder.
+        OSError: the folder cannot be made or written to.
+        ValueError: the newest whole checkpoint does not fit the run.
+    """
+    if settings is None:
+        yield None
+        return
+    if ranks.rank == 0:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+    first = locked(settings.folder) if ranks.rank == 0 else nullcontext()
+    with first, ThreadPoolExecutor(1, "xpnn checkpoint") as pool:
+        keeper = Keeper(settings, model, optimizer, history, callbacks, data, pool, ranks)
+        try:
+            yield keeper
+        finally:
+            keeper.finish()
+
+
+copied = np.array
+
+
+def _numbers(row: Mapping[str, float]) -> dict[str, float]:
+    return {key: value + 0 for key, value in row.items()}  # a TypeError for what is no number
+
+
+def _versions() -> str:
+    from ... import __version__  # here, since it is known when all has been imported
+
+    return f"xpnn {__version__}, {describe()}"
