@@ -112,11 +112,11 @@ def training_step(
     def differentiate(batch: Batch) -> Array:
         outputs, backward = batch.forward(model)
         value, loss_backward = loss.forward(outputs, *batch.targets)
-        scored = batch.scored(loss, outputs, value)
+        weight, *_ = scored = batch.scored(loss, outputs, value)
         (sums if steps is None else steps.own).add(*scored)
         doutputs = loss_backward()
         if steps is not None:
-            doutputs = (doutputs * scored[0]).astype(doutputs.dtype)
+            doutputs = (doutputs * weight).astype(doutputs.dtype)
         backward(doutputs)
         return outputs
 
