@@ -3,14 +3,14 @@
     import xpnn as nn
 
 Packages: ``backend`` chooses the array library, ``layers`` has the differentiable functions, ``models`` networks of
-layers, ``plots`` figures, ``training`` optimisers and the training loop, ``checks`` the gradient check, ``data`` real
-data sets.
+layers, ``plots`` figures, ``training`` optimisers and the training loop, ``checks`` the gradient check, ``learn``
+exercises, ``data`` real data sets.
 """
 
 from .cli import start as _start  # noqa: F401 - Ctrl-C during all the other imports
 
 # isort: split
-from . import checks, data, layers, models, plots, training
+from . import checks, data, layers, learn, models, plots, training
 from .backend import BackendError, RankError, Ranks, asarray, describe, mpi, synchronize, to_numpy, xp
 from .checks import *
 from .data import *
@@ -21,7 +21,7 @@ from .training import *
 __version__ = "0.1.0"
 
 __all__ = [
-    "BackendError", "RankError", "Ranks", "asarray", "describe", "mpi", "plots", "synchronize", "to_numpy", "xp"
+    "BackendError", "RankError", "Ranks", "asarray", "describe", "learn", "mpi", "plots", "synchronize", "to_numpy", "xp",
 ]  # fmt: skip
 __all__ += checks.__all__
 __all__ += data.__all__

@@ -61,10 +61,10 @@ def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
 
 
 def validation_of(validation: Any) -> tuple[Any, ...]:
-    """(x, y) or (x, y, weights); or what gives batches alone."""
+    """x and y, and weights and lengths if there are any; or what gives batches alone."""
     arrays = isinstance(validation, tuple | list) and not (validation and isinstance(validation[0], tuple))
-    if arrays and len(validation) not in (2, 3):
-        raise ValueError(f"fit: validation: expected (x, y), (x, y, weights) or batches, got {len(validation)} of them")
+    if arrays and len(validation) not in (2, 3, 4):
+        raise ValueError(f"fit: validation: expected x, y, weights, lengths, or batches, got {len(validation)} of them")
     return tuple(validation) if arrays else (validation,)
 
 

@@ -85,7 +85,7 @@ def fit(
         optimizer: by default Adam().
         epochs: passes over the data, including those in ``history``.
         batch_size: samples per step; the last batch of an epoch may be smaller.
-        validation: (x, y), (x, y, weights) or batches, to evaluate after each epoch.
+        validation: (x, y), (x, y, weights), (x, y, weights, lengths) or batches, to evaluate after each epoch.
         validation_split: the share of the arrays' samples, drawn by ``rng``, that is held out as validation data.
         sample_weight: of each sample, in the loss, the accuracy and the metrics.
         class_weight: of each class's samples, as a dict or sequence, or "balanced": N / (K count); also in validation.
