@@ -21,7 +21,7 @@ from .training import *
 __version__ = "0.1.0"
 
 __all__ = [
-    "BackendError", "RankError", "Ranks", "asarray", "describe", "learn", "mpi", "plots", "synchronize", "to_numpy", "xp",
+    "BackendError", "RankError", "Ranks", "asarray", "describe", "learn", "mpi", "plots", "synchronize", "to_numpy", "xp"
 ]  # fmt: skip
 __all__ += checks.__all__
 __all__ += data.__all__
