@@ -20,9 +20,8 @@ from .training import *
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "BackendError", "RankError", "Ranks", "asarray", "describe", "learn", "mpi", "plots", "synchronize", "to_numpy", "xp"
-]  # fmt: skip
+__all__ = ["BackendError", "RankError", "Ranks", "asarray", "describe", "learn", "mpi", "plots"]
+__all__ += ["synchronize", "to_numpy", "xp"]
 __all__ += checks.__all__
 __all__ += data.__all__
 __all__ += layers.__all__
