@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,8 @@ def fit(
                 told.epoch_end(epoch, row)
         _ended(history, stop, sums, source)
         if kept:
-            kept.end(whole=not stop.within)
+            with Interruptible() if stop.signal else nullcontext():  # another signal does not end the saving
+                kept.end(whole=not stop.within)
         told.end()
     return history
 

@@ -8,7 +8,15 @@ from xpnn.cli import train
 collect_ignore = (
     []
     if ONCE
-    else ["test_document.py", "test_options.py", "test_plot.py", "test_runs.py", "test_sources.py", "test_streams.py"]
+    else [
+        "test_checkpoints.py",
+        "test_document.py",
+        "test_options.py",
+        "test_plot.py",
+        "test_runs.py",
+        "test_sources.py",
+        "test_streams.py",
+    ]
 )
 """Data, figures, files, locks, signals and streams: once is enough."""
 
