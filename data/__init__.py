@@ -5,6 +5,7 @@ from .batches import batches
 from .encoder import TableEncoder
 from .idx import read_idx, write_idx
 from .images import ImageData, load_images
+from .preprocessing import Pixels, Preprocessing
 from .sequences import bucketed, pad
 from .table import TableData, load_table
 from .text import TextData, load_text, windows
@@ -13,6 +14,8 @@ from .weights import class_weights
 __all__ = [
     "Augmented",
     "ImageData",
+    "Pixels",
+    "Preprocessing",
     "TableData",
     "TableEncoder",
     "TextData",

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from ..backend import Array, accelerated, xp
 from .base import Backward, Layer
-from .settings import brief
 
 Activated = tuple[Array, Callable[[Array], Array]]
 """f(z), and ``backward(dE/da) -> dE/dz``."""
@@ -116,9 +115,6 @@ class ScaledTanh(Activation):
 
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
         return scaled_tanh, (self.amplitude, self.slope)
-
-    def _arguments(self) -> str:
-        return brief({"amplitude": 1.7159, "slope": 2 / 3}, amplitude=self.amplitude, slope=self.slope)
 
 
 class ReLU(Activation):

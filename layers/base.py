@@ -1,9 +1,9 @@
 """What every layer shares: its parameters, its gradients, and the checks of its input."""
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from ..backend import Array, Params, Window, xp
 from .inference import inference_mode
 from .lengths import Lengths
 from .locks import Locks
+from .mismatch import mismatch
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
+from .settings import constructor, shown
 
 Backward = Callable[[Array], Any]
 """Takes dE/dy, adds to the layer's gradients, returns dE/dx (or None if it was not asked for)."""
@@ -185,8 +187,8 @@ class Layer:
         """
         named = list(self.leaves())
         paths, leaves = [path for path, _ in named], [leaf for _, leaf in named]
-        for path in paths:
-            if paths.count(path) > 1:
+        for path, count in Counter(paths).items():
+            if count > 1:
                 raise ValueError(f"{type(self).__name__}: two of its layers have the name {path!r}")
         for layer in _tree(self):
             for name, value in vars(layer).items():
@@ -214,7 +216,26 @@ class Layer:
 
     def _arguments(self) -> str:
         """What repr and error messages show of the constructor's arguments."""
-        return ""
+        return shown(self)
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments but for ``rng``, ``init`` and ``dtype``, from the attributes of their names.
+
+        :func:`save` writes them, and :meth:`from_settings` builds the layer. A class that keeps its arguments under
+        other names overrides both.
+
+        Raises:
+            AttributeError: the layer has no attribute of an argument's name.
+        """
+        omitted = {key for key in ("rng", "init") if not hasattr(self, key)} | {"dtype"}
+        return {key: getattr(self, key) for key in constructor(type(self)) if key not in omitted}
+
+    @classmethod
+    def from_settings(cls, **settings: Any) -> Self:
+        """A layer of these settings, with initial parameters; ``dtype`` is another argument, if the class takes it."""
+        if unknown := settings.keys() - constructor(cls).keys():
+            raise TypeError(f"{cls.__name__}: unknown settings {', '.join(sorted(unknown))}")
+        return cls(**settings)
 
     def _check(self, x: Any, *shape: int | str, dtype: Any = None) -> None:
         """Raise if the input does not fit.
@@ -229,7 +250,7 @@ class Layer:
                 f"{self}: expected an array of the {xp.__name__} backend, got {type(x).__module__}."
                 f"{type(x).__name__}: xpnn.asarray(x) makes one"
             )
-        wrong = _mismatch(shape, x.shape, dtype or self.dtype or "floating-point", x.dtype)
+        wrong = mismatch(shape, x.shape, dtype or self.dtype or "floating-point", x.dtype)
         if wrong:
             error, text = wrong
             raise error(f"{self}: {text}")
@@ -258,27 +279,6 @@ class Layer:
 def several(x: Any) -> tuple[Any, ...]:
     """The arrays of a tuple, or the one array."""
     return x if isinstance(x, tuple) else (x,)
-
-
-_KINDS = {"integer": "iu", "floating-point": "f"}
-
-
-@lru_cache(1024)  # every step repeats the same question
-def _mismatch(
-    shape: tuple[int | str, ...], got: tuple[int, ...], dtype: Any, got_dtype: np.dtype
-) -> tuple[type[Exception], str] | None:
-    """(exception, message) if the input does not fit, else None."""
-    fits = len(got) >= len(shape) if shape[0] == "..." else len(got) == len(shape)
-    for want, length in zip(reversed(shape), reversed(got), strict=False):  # from the right, since "..." is leftmost
-        fits &= want == length or isinstance(want, str)
-    if not fits:
-        text = ", ".join(map(str, shape)).replace("...", "N, ...") + ("," if len(shape) == 1 else "")
-        return ValueError, f"expected input of shape ({text}), got {got}"
-    if 0 in got:
-        return ValueError, f"got an empty input, of shape {got}"
-    if got_dtype.kind not in _KINDS[dtype] if isinstance(dtype, str) else got_dtype != dtype:
-        return TypeError, f"expected input of dtype {dtype}, got {got_dtype}: xpnn.asarray(x, dtype) converts"
-    return None
 
 
 CACHES = ("_flat", "_gathered", "_plan", "_locks")  # attributes of this very layer; what they hold is not its own

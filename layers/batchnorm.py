@@ -8,7 +8,7 @@ from ..backend import Array, Params, accelerated, xp
 from .base import Backward, Layer
 from .inference import inferring, rehearsing
 from .parameters import Parameters
-from .settings import brief, positive
+from .settings import positive
 
 
 @accelerated
@@ -90,10 +90,6 @@ class _BatchNorm(Layer):
         for key, value in batch.items():
             self.buffers[key] *= 1 - self.momentum
             self.buffers[key] += self.momentum * value
-
-    def _arguments(self) -> str:
-        options = brief({"eps": 1e-5, "momentum": 0.1}, eps=self.eps, momentum=self.momentum)
-        return f"{self.num_features}" + (options and f", {options}")
 
 
 class BatchNorm1D(_BatchNorm):

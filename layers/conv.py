@@ -10,7 +10,7 @@ from .base import Backward, Layer
 from .im2col import col2im, im2col
 from .init import Init, affine
 from .parameters import with_biases
-from .settings import Size, brief, lengths, positive, window_of
+from .settings import Size, lengths, positive, window_of
 
 
 @accelerated
@@ -103,12 +103,6 @@ class Convolution(Layer):
         if m == n == 0:
             return x, backward
         return x[:, :, m:, n:], lambda delta, grads: backward(xp.pad(delta, ((0, 0), (0, 0), (m, 0), (n, 0))), grads)
-
-    def _arguments(self) -> str:
-        one, none = (1,) * self.axes, (0,) * self.axes
-        usual: dict[str, object] = {"stride": one, "padding": none, "dilation": one, "groups": 1, "bias": True}
-        options = brief(usual, **{key: getattr(self, key) for key in ("kernel_size", *usual)})
-        return f"{self.in_channels}, {self.out_channels}, {options}"
 
 
 class Conv2D(Convolution):

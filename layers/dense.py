@@ -98,9 +98,6 @@ class Dense(Layer):
 
         return z.T.reshape(*x.shape[:-1], self.out_features), backward
 
-    def _arguments(self) -> str:
-        return f"{self.in_features}, {self.out_features}" + ("" if self.bias else ", bias=False")
-
 
 class ActivatedDense(Layer):
     """A :class:`Dense` and the activation after it, joined for a form that computes both at once."""

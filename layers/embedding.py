@@ -60,6 +60,3 @@ class Embedding(Layer):
         )
         y, backward = embedding(x, self.params)
         return y, lambda dy: backward(dy, self.grads)
-
-    def _arguments(self) -> str:
-        return f"{self.num_embeddings}, {self.embedding_dim}"

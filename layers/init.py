@@ -1,7 +1,9 @@
 """Initial weights, drawn on the host so that a seed gives the same weights on every backend."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeAlias
 
 import numpy as np
@@ -20,6 +22,19 @@ _VARIANCES: dict[str, Callable[[int, int], float]] = {
 }
 RULES = (*(f"{rule}_{kind}" for rule in _VARIANCES for kind in ("uniform", "normal")), "orthogonal", "zeros")
 """The names of the rules."""
+
+
+_draws: ContextVar[bool] = ContextVar("draws", default=True)
+
+
+@contextmanager
+def without_draws() -> Iterator[None]:
+    """A block whose layers begin with weights of 0, since a file's take their place."""
+    token = _draws.set(False)
+    try:
+        yield
+    finally:
+        _draws.reset(token)
 
 
 def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_in: int | None = None) -> np.ndarray:
@@ -55,7 +70,7 @@ def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_
         return weights
     if init not in RULES:
         raise ValueError(f"init: expected one of {', '.join(RULES)}, or a function init(shape, rng), got {init!r}")
-    if init == "zeros":
+    if init == "zeros" or not _draws.get():
         return np.zeros(shape)
     fan_in = fan_in or math.prod(shape[1:])
     if init == "orthogonal":

@@ -58,7 +58,7 @@ class MappedConv2D(Layer):
     ) -> None:
         rng, self.connections = np.random.default_rng(rng), tuple(map(tuple, connections))
         for d, channels in enumerate(self.connections):
-            if not channels or len(set(channels)) < len(channels) or not set(channels) <= set(range(in_channels)):
+            if not channels or len(set(channels)) < len(channels) or not all(0 <= c < in_channels for c in channels):
                 raise ValueError(
                     f"MappedConv2D: expected output map {d} to read input maps from 0 to {in_channels - 1}, at least "
                     f"one and none twice, got {channels}"

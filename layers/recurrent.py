@@ -10,7 +10,7 @@ from .base import Backward, Layer
 from .init import initial
 from .lengths import Lengths, check_lengths
 from .parameters import with_biases
-from .settings import brief, positive
+from .settings import positive
 
 State: TypeAlias = Array | tuple[Array, ...]
 """h (N, H), or a tuple of such arrays for a layer whose state has several components."""
@@ -186,9 +186,3 @@ class Recurrent(Layer):
 
     def _state(self, components: tuple[Array, ...]) -> State:
         return components if len(components) > 1 else components[0]
-
-    def _arguments(self) -> str:
-        options = brief(
-            {"return_sequences": False, "bias": True}, return_sequences=self.return_sequences, bias=self.bias
-        )
-        return f"{self.input_size}, {self.hidden_size}" + (options and f", {options}")

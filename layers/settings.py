@@ -1,6 +1,8 @@
 """A constructor's arguments: checks, and their text in repr."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,14 +40,44 @@ def window_of(*settings: tuple[int, ...]) -> Window:
     return Window(*pairs)
 
 
+def _one(value: Any) -> Any:
+    """v for (v, v)."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+
+
 def brief(usual: dict[str, object], **options: object) -> str:
     """Constructor arguments for a repr, without those at their usual values; a pair of equals as one number."""
     texts = []
     for key, value in options.items():
-        if value != usual.get(key):
-            value = value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+        if _one(value) != _one(usual.get(key)):
+            value = _one(value)
             texts.append(f"{key}={value!r}" if isinstance(value, str) else f"{key}={value}")
     return ", ".join(texts)
+
+
+def _parameters(kind: type) -> dict[str, Any]:
+    parameters = inspect.signature(kind).parameters.values()
+    return {one.name: one.default for one in parameters if one.kind is not one.VAR_KEYWORD}
+
+
+constructor: Callable[[Any], dict[str, Any]] = lru_cache(None)(_parameters)
+"""The parameters of a class's constructor by name, with their defaults; without ``**options``."""
+
+_NAMED = ("kernel_size", "size", "scale")  # of a window, which is shown with its name, whatever is usual
+_SHORT = bool, *_WHOLE, float, np.floating, str, tuple, type(None)
+
+
+def shown(layer: Any) -> str:
+    """A layer's settings for a repr: first those without a default, then the others that differ from theirs."""
+    try:
+        settings = {key: value for key, value in layer.settings().items() if isinstance(value, _SHORT)}
+    except AttributeError:  # a class of the user's that keeps them in another way
+        return ""
+    usual = {key: value for key, value in constructor(type(layer)).items() if key not in _NAMED}
+    first = [key for key in settings if usual.get(key) is inspect.Parameter.empty]
+    options = brief(usual, **{key: value for key, value in settings.items() if key not in first})
+    texts = (value[0] if isinstance(value, tuple) and len(value) == 1 else value for value in map(settings.get, first))
+    return ", ".join(filter(None, (*map(str, texts), options)))
 
 
 def positive(**sizes: int) -> None:

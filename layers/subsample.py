@@ -4,7 +4,7 @@ from ..backend import Array, Rng, Window
 from .base import Backward, Layer
 from .init import affine
 from .pool import mean_pool
-from .settings import brief, pair, positive
+from .settings import pair, positive
 
 
 class Subsample2D(Layer):
@@ -59,6 +59,3 @@ class Subsample2D(Layer):
             return mean_backward(area * W * dy) if needs_dx else None
 
         return area * W * mean + b, backward
-
-    def _arguments(self) -> str:
-        return f"{self.channels}, {brief({}, size=self.size)}"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -212,6 +212,12 @@ class Graph(Composite):
 
     def _arguments(self) -> str:
         return f"{self.nodes}, inputs={self.inputs}, outputs={self.outputs}"
+
+    @classmethod
+    def from_settings(cls, **settings: Any) -> Self:
+        graph = cls.__new__(cls)  # see Sequential
+        Graph.__init__(graph, **settings)
+        return graph
 
 
 def _check_names(graph: Graph) -> None:

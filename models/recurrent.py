@@ -1,12 +1,13 @@
 """The source document's RNN in two models: of a sequence's class, and of a text's next character."""
 
 from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 
 from ..backend import Rng, asarray, to_numpy
 from ..data.text import encode
-from ..layers import RNN, Bidirectional, Dense, Embedding, Layer
+from ..layers import RNN, Bidirectional, Dense, Dropout, Embedding, Layer
 from ..layers.recurrent import Recurrent, State
 from ..layers.settings import positive
 from .sequential import Sequential
@@ -82,14 +83,32 @@ class CharRNN(Sequential):
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
-        if len(set(vocabulary)) != len(vocabulary):
-            raise ValueError("CharRNN: a character stands twice in the vocabulary")
         rng = np.random.default_rng(rng)
-        self.vocabulary = vocabulary
-        self.embedding = Embedding(len(vocabulary), embedding_dim, rng=rng, dtype=dtype)
-        self.rnn = cell(embedding_dim, hidden_size, return_sequences=True, rng=rng, dtype=dtype)
-        self.dense = Dense(hidden_size, len(vocabulary), rng=rng, dtype=dtype)
-        super().__init__(self.embedding, self.rnn, self.dense, input_shape=(64,), input_dtype="int64")
+        embedding = Embedding(len(vocabulary), embedding_dim, rng=rng, dtype=dtype)
+        rnn = cell(embedding_dim, hidden_size, return_sequences=True, rng=rng, dtype=dtype)
+        dense = Dense(hidden_size, len(vocabulary), rng=rng, dtype=dtype)
+        super().__init__(embedding, rnn, dense, input_shape=(64,), input_dtype="int64")
+        self._read_by(vocabulary)
+
+    def _read_by(self, vocabulary: str) -> None:
+        """Take the vocabulary, and name the layers."""
+        if not isinstance(vocabulary, str) or len(set(vocabulary)) != len(vocabulary):
+            raise ValueError("CharRNN: expected a text as vocabulary, in which no character stands twice")
+        embedding, rnn, dense = (layer for layer in self.layers if not isinstance(layer, Dropout))
+        if not (isinstance(embedding, Embedding) and isinstance(rnn, Recurrent) and isinstance(dense, Dense)):
+            raise ValueError(f"CharRNN: expected an Embedding, a recurrent layer and a Dense one, got {self}")
+        if not len(vocabulary) == embedding.num_embeddings == dense.out_features:
+            raise ValueError(f"CharRNN: expected layers for {len(vocabulary)} characters, got {self}")
+        self.vocabulary, self.embedding, self.rnn, self.dense = vocabulary, embedding, rnn, dense
+
+    def settings(self) -> dict[str, Any]:
+        return {"vocabulary": self.vocabulary} | super().settings()
+
+    @classmethod
+    def from_settings(cls, vocabulary: str, **settings: Any) -> Self:  # type: ignore[override]
+        model = super().from_settings(**settings)
+        model._read_by(vocabulary)
+        return model
 
     def sample(self, length: int, prompt: str = "", temperature: float = 1.0, *, rng: Rng = None) -> Iterator[str]:
         """Characters drawn one by one from softmax(logits / temperature), each fed back as the next input.

@@ -1,7 +1,7 @@
 """Layers in sequence: what the source document's three networks have in common."""
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Any, Self, overload
 
 from ..backend import Array, xp
 from ..layers import Backward, Composite, Layer
@@ -141,3 +141,14 @@ class Sequential(Composite):
 
     def _arguments(self) -> str:
         return ", ".join(map(repr, self.layers))
+
+    def settings(self) -> dict[str, Any]:
+        """Its layers, whatever its class was told, since they may have been replaced."""
+        return {"layers": self.layers, "input_shape": self.input_shape, "input_dtype": self.input_dtype}
+
+    @classmethod
+    def from_settings(cls, layers: Sequence[Layer], **settings: Any) -> Self:  # type: ignore[override]
+        """A network of the class, whose own constructor would only choose the layers."""
+        model = cls.__new__(cls)
+        Sequential.__init__(model, *layers, **settings)
+        return model

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT"))]
 DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
+RUN = [ROOT / "docs" / f"{name}.md" for name in ("data", "files")]  # whose code runs as it stands
 EACH = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 CODE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`[^`\n]*`")
@@ -36,7 +37,7 @@ def test_every_session_that_is_named_exists(document):
     assert [name for name in sorted(named) if f"def {name}(" not in sessions and f'name="{name}"' not in sessions] == []
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS[:2], ROOT / "docs" / "data.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", [*DOCUMENTS[:2], *RUN], ids=lambda path: path.name)
 def test_its_examples_run(document, tmp_path, monkeypatch):
     examples = [code for kind, code in CODE.findall(document.read_text("utf-8")) if kind == "python"]
     whole = [code for code in examples if "import xpnn as nn" in code]  # an excerpt of a layer has no imports

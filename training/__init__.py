@@ -7,6 +7,7 @@ from .checkpoints import Checkpoint, CheckpointWarning
 from .ema import EMA
 from .find_lr import LRSearch, find_lr
 from .history import History
+from .load_model import About, load_model, read_about
 from .loop import evaluate, fit, predict
 from .metrics import Metric, confusion_matrix, f1, top_k
 from .monitors import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
@@ -19,6 +20,7 @@ from .sgd import SGD
 __all__ = [
     "EMA",
     "SGD",
+    "About",
     "Adam",
     "AdamW",
     "Callback",
@@ -48,7 +50,9 @@ __all__ = [
     "find_lr",
     "fit",
     "load",
+    "load_model",
     "predict",
+    "read_about",
     "read_metadata",
     "save",
     "top_k",

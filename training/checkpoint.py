@@ -3,7 +3,7 @@
 What a whole run needs to go on (its position, generators, callbacks) is kept by ``training/checkpoints/``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,11 +11,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..backend import Array, to_numpy, xp
+from ..data import Preprocessing
 from ..data.files import write_file
 from ..layers import Layer
 from ..layers.parameters import Parameters
 from .optimizer import Optimizer
 from .sealed import SEAL, check_seal, sealed
+from .whole import KEY, whole
 
 _OPTIMIZER = "optimizer."
 _STEPS = f"{_OPTIMIZER}steps"
@@ -25,9 +27,15 @@ _SHOWN = 20  # faults in an error message
 
 
 def save(
-    model: Layer, path: str | Path, metadata: dict[str, str] | None = None, *, optimizer: Optimizer | None = None
+    model: Layer,
+    path: str | Path,
+    metadata: dict[str, str] | None = None,
+    *,
+    optimizer: Optimizer | None = None,
+    classes: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> None:
-    """Write every parameter and buffer under its name.
+    """Write every parameter and buffer under its name, and what the network is made of, for :func:`load_model`.
 
     The file is replaced at once, when the new one has reached the disk: neither an error nor a power cut tears it. It
     holds a checksum, by which :func:`load` knows a file that was damaged since.
@@ -38,6 +46,9 @@ def save(
             points to is replaced; a pipe or a device is written to.
         metadata: text that is stored with them.
         optimizer: its state and its number of steps are also written, so that training can be resumed.
+        classes: the names of the labels, for ``xpnn predict`` and :func:`read_about`.
+        preprocessing: how pictures or a table's rows become the network's input, for the commands and
+            :func:`read_about`; :class:`Pixels`, or the ``encoder`` of a table.
 
     Raises:
         OSError: the file cannot be written.
@@ -48,7 +59,7 @@ def save(
     """
     tensors = {key: to_numpy(value) for key, value in state_of(model, optimizer).items()}
     _keep_finite(path, tensors)
-    write_file(path, sealed(tensors, metadata))
+    write_file(path, sealed(tensors, {**(metadata or {}), **whole(model, classes, preprocessing)}))
 
 
 def _keep_finite(path: str | Path, tensors: dict[str, np.ndarray]) -> None:
@@ -95,17 +106,17 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The text that was saved with the parameters. Errors as for :func:`load`.
+    """The text that was given to :func:`save`. Errors as for :func:`load`.
 
     >>> save(Dense(3, 2), "layer.safetensors", {"note": "untrained"})
     >>> read_metadata("layer.safetensors")
     {'note': 'untrained'}
     """
-    return read_header(path)[0]
+    return {key: text for key, text in read_header(path)[0].items() if key != KEY}
 
 
 def read_header(path: str | Path) -> tuple[dict[str, str], Arrays]:
-    """The text of :func:`read_metadata`, and each array's dtype and shape. Errors as for :func:`load`."""
+    """All text of a file, and each array's dtype and shape. Errors as for :func:`load`."""
     with opened(path) as file:
         metadata = file.metadata() or {}
         return {key: text for key, text in metadata.items() if key != SEAL}, _arrays(file)

@@ -4,7 +4,7 @@ An operator that corresponds to a layer runs by that layer, built from the given
 tests the layers. The other operators only move or combine values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,9 @@ from onnx.backend.base import Backend as OnnxBackend
 from onnx.backend.base import BackendRep, Device, DeviceType, namedtupledict
 
 from ...backend import Array, asarray, name, to_numpy
-from .graph import Graph, read_graph
-from .node import UnsupportedNodeError
+from .arrays import is_number
+from .graph import Graph, all_nodes, read_graph
+from .node import Node, UnsupportedNodeError
 from .operators import OPERATORS, run
 
 
@@ -24,11 +25,13 @@ class Prepared(BackendRep):
     """A model that is ready to run."""
 
     def __init__(self, graph: Graph) -> None:
-        for node in graph.nodes:
-            if node.op not in OPERATORS:
-                node.refuse("operator", "xpnn does not have it")
+        unknown = [node for node in all_nodes(graph.nodes) if node.op not in OPERATORS and node.op != "If"]
+        if unknown:
+            raise UnsupportedNodeError.of_all(
+                [UnsupportedNodeError(node.name, node.op, "operator", "xpnn does not have it") for node in unknown]
+            )
         self._graph = graph
-        self._constants = {key: _to_backend(key, value) for key, value in graph.constants.items()}
+        self._constants = _on_backend(graph.constants)
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
         """The outputs, on the host.
@@ -47,10 +50,9 @@ class Prepared(BackendRep):
         if wrong or len(given) < len(inputs):
             raise ValueError(f"expected the inputs {names}, got {len(inputs)}; missing or unknown: {sorted(wrong)}")
         values = {**self._constants, **{key: self._input(key, np.asarray(value)) for key, value in given.items()}}
-        for node in self._graph.nodes:
-            values |= run(node, [values[key] if key else None for key in node.inputs])
+        _execute(self._graph.nodes, values)
         outputs = self._graph.outputs
-        return tuple(namedtupledict("Outputs", outputs)(*(to_numpy(values[key]) for key in outputs)))
+        return tuple(namedtupledict("Outputs", outputs)(*(_on_host(values[key]) for key in outputs)))
 
     def _input(self, key: str, value: np.ndarray) -> Array:
         dtype, shape = self._graph.types[key]
@@ -98,7 +100,28 @@ class Backend(OnnxBackend):
         return bool(Device(device).type == wanted)
 
 
+def _execute(nodes: Sequence[Node], values: dict[str, Any]) -> None:
+    """Run the nodes and add what they give to the values."""
+    for node in nodes:
+        if node.op == "If":
+            branch = node.attributes["then_branch" if to_numpy(values[node.inputs[0]]).all() else "else_branch"]
+            inner = values | _on_backend(branch.constants)
+            _execute(branch.nodes, inner)
+            values |= zip(node.outputs, (inner[key] for key in branch.outputs), strict=True)
+        else:
+            values |= run(node, [values[key] if key else None for key in node.inputs])
+
+
+def _on_backend(constants: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Arrays of numbers on the backend; of text, such as the names of classes, on the host."""
+    return {key: value if value.dtype.kind == "O" else _to_backend(key, value) for key, value in constants.items()}
+
+
+def _on_host(value: Any) -> Any:
+    return value if isinstance(value, list) or value.dtype.kind == "O" else to_numpy(value)
+
+
 def _to_backend(key: str, value: np.ndarray) -> Array:
-    if value.dtype.kind not in "biuf":
+    if not is_number(value.dtype):
         raise UnsupportedNodeError(key, "input", "dtype", "xpnn has dense arrays of numbers only", value.dtype.name)
     return asarray(value, value.dtype)

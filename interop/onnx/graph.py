@@ -1,8 +1,8 @@
 """An ONNX model's nodes, constant arrays and types, checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
@@ -38,6 +38,23 @@ class Graph:
     from_xpnn: bool
 
 
+class Branch(NamedTuple):
+    """What an If does in one case: nodes, which may read the values around it, and constants of its own."""
+
+    nodes: list[Node]
+    constants: dict[str, np.ndarray]
+    outputs: list[str]
+
+
+def all_nodes(nodes: Sequence[Node]) -> Iterator[Node]:
+    """The nodes and those of their branches."""
+    for node in nodes:
+        yield node
+        for value in node.attributes.values():
+            if isinstance(value, Branch):
+                yield from all_nodes(value.nodes)
+
+
 def read_graph(parse: Callable[[], onnx.ModelProto], source: str) -> Graph:
     """The graph of the model that ``parse`` returns; ``source`` names it in errors.
 
@@ -56,6 +73,7 @@ def read_graph(parse: Callable[[], onnx.ModelProto], source: str) -> Graph:
 def _graph(model: onnx.ModelProto) -> Graph:
     opsets = {entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")}
     opset = max(opsets, default=OPSET)
+    every = {entry.domain: entry.version for entry in model.opset_import} | {"": opset}
     if len(opsets) > 1 or not 1 <= opset <= OPSET:
         raise UnsupportedNodeError("model", "opset_import", "version", f"xpnn reads one, from 1 to {OPSET}", [*opsets])
     model = _without_functions(model)
@@ -63,19 +81,31 @@ def _graph(model: onnx.ModelProto) -> Graph:
     graph = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True).graph
     for sparse in graph.sparse_initializer:
         raise UnsupportedNodeError(sparse.values.name, "initializer", "sparse tensor", "xpnn has dense arrays only")
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    constants: dict[str, np.ndarray] = {}
+    nodes = _read(graph, every, constants)
+    inputs = [value for value in graph.input if value.name not in constants]
+    tensors = [v for v in [*graph.value_info, *graph.output] if v.type.WhichOneof("value") == "tensor_type"]
+    types = {value.name: _type(value) for value in [*inputs, *tensors]}
+    names = [v.name for v in inputs], [v.name for v in graph.output]
+    return Graph(*names, types, constants, nodes, model.producer_name == "xpnn")
+
+
+def _read(graph: onnx.GraphProto, opsets: dict[str, int], constants: dict[str, np.ndarray]) -> list[Node]:
+    """The nodes; what is constant from the start is added to the constants. A branch of an If becomes a Branch."""
+    constants.update({tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer})
     nodes = []
-    for node in (read_node(proto, opset) for proto in graph.node):
+    for node in (read_node(proto, opsets) for proto in graph.node):
         if node.op == "Constant":
             constants[node.outputs[0]] = _constant(node)
         elif node.op == "Identity" and node.inputs[0] in constants:
             constants[node.outputs[0]] = constants[node.inputs[0]]
         else:
             nodes.append(node)
-    inputs = [value for value in graph.input if value.name not in constants]
-    types = {value.name: _type(value) for value in [*inputs, *graph.value_info, *graph.output]}
-    names = [v.name for v in inputs], [v.name for v in graph.output]
-    return Graph(*names, types, constants, nodes, model.producer_name == "xpnn")
+        for key, value in node.attributes.items():
+            if isinstance(value, onnx.GraphProto):
+                own: dict[str, np.ndarray] = {}
+                node.attributes[key] = Branch(_read(value, opsets, own), own, [v.name for v in value.output])
+    return nodes
 
 
 def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -60,6 +60,10 @@ MODERN: Writers = {
     layers.HardSwish: (lambda w, layer, x: w.node("HardSwish", x), None),
     layers.LayerNorm: (_layer_norm, None),
     layers.LogSoftmax: (lambda w, layer, x: w.node("LogSoftmax", x, axis=-1), None),
+    layers.Permute: (
+        lambda w, layer, x: w.node("Transpose", x, perm=[0, *layer.axes]),
+        lambda layer: (None,) * len(layer.axes),
+    ),
     layers.PReLU: (_prelu, None),
     layers.ReLU6: (_clip, None),
     layers.SiLU: (_silu, None),

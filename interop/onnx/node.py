@@ -1,6 +1,6 @@
 """One node of an ONNX model, and what its attributes may be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +26,19 @@ class UnsupportedNodeError(ValueError):
         super().__init__(f"node {node!r} ({op}): {shown} is not supported: {reason}")
         self.node, self.op, self.what, self.reason = node, op, what, reason
 
+    @classmethod
+    def of_all(cls, errors: "Sequence[UnsupportedNodeError]") -> "UnsupportedNodeError":
+        """One error that lists all, with the attributes of the first: by operator and reason, how many there are."""
+        if len(errors) == 1:
+            return errors[0]
+        alike: dict[tuple[str, str, str], list[UnsupportedNodeError]] = {}
+        for error in errors:
+            alike.setdefault((error.op, error.what, error.reason), []).append(error)
+        lines = [f"{op}: {len(each)}, first {each[0]}" for (op, _, _), each in alike.items()]
+        first = cls(errors[0].node, errors[0].op, errors[0].what, errors[0].reason)
+        first.args = (f"{len(errors)} nodes are not supported:\n  " + "\n  ".join(lines),)
+        return first
+
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "approximate": ("none", "tanh"),
@@ -36,15 +49,24 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 # fmt: off
 FLAGS = {
-    "allowzero", "antialias", "broadcast", "ceil_mode", "count_include_pad", "exclude_outside", "input_forget",
-    "is_test", "keepdims", "layout", "linear_before_reset", "noop_with_empty_axes", "spatial", "storage_order",
-    "training_mode", "transA", "transB",
+    "allowzero", "antialias", "broadcast", "ceil_mode", "count_include_pad", "exclude_outside", "fmod", "input_forget",
+    "is_test", "keepdims", "layout", "linear_before_reset", "noop_with_empty_axes", "select_last_index", "spatial",
+    "storage_order", "training_mode", "transA", "transB",
 }
 # fmt: on
 CHOICES |= dict.fromkeys(FLAGS, (0, 1))
 """The values that an attribute may have."""
 
-LEAST = {"dilations": 1, "group": 1, "hidden_size": 1, "kernel_shape": 1, "output_padding": 0, "pads": 0, "strides": 1}
+LEAST = {
+    "dilations": 1,
+    "group": 1,
+    "hidden_size": 1,
+    "kernel_shape": 1,
+    "num_groups": 1,
+    "output_padding": 0,
+    "pads": 0,
+    "strides": 1,
+}
 """The least value of an attribute, and of each element of one that is a list."""
 
 
@@ -89,14 +111,15 @@ class Node:
             raise ValueError(f"node {self.name!r} ({self.op}): {error}") from error
 
 
-def read_node(proto: onnx.NodeProto, opset: int) -> Node:
-    """A node of a model of this opset; one without a name gets that of its first output."""
+def read_node(proto: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:
+    """A node of a model of these opsets by domain; one without a name gets that of its first output."""
     if not all(isinstance(text, str) for text in (proto.name, proto.op_type, *proto.input, *proto.output)):
         raise ValueError("a name is no UTF-8 text")  # protobuf returns such names as bytes
-    op = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    op = f"{domain}.{proto.op_type}" if domain else proto.op_type
     attributes = {a.name: _plain_value(a) for a in proto.attribute}
     name = proto.name or next(filter(None, proto.output), op)
-    return Node(name, op, tuple(proto.input), tuple(proto.output), opset, attributes)
+    return Node(name, op, tuple(proto.input), tuple(proto.output), opsets.get(domain, 1), attributes)
 
 
 def _plain_value(attribute: onnx.AttributeProto) -> Any:
@@ -109,7 +132,8 @@ def _plain_value(attribute: onnx.AttributeProto) -> Any:
 @lru_cache
 def _defaults(op: str, opset: int) -> dict[str, Any]:
     """The values that omitted attributes have by the operator's definition in this opset."""
-    attributes = onnx.defs.get_schema(op, opset, "").attributes.values()
+    domain, _, kind = op.rpartition(".")
+    attributes = onnx.defs.get_schema(kind, opset, domain).attributes.values()
     return {a.name: _plain_value(a.default_value) for a in attributes if a.default_value.name}
 
 

@@ -2,25 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import TypeAlias
+from typing import Any
 
 from numpy.lib.array_utils import normalize_axis_index
 
 from ...backend import Array, to_numpy, xp
-from ...layers import Dropout, GlobalAvgPool1D, GlobalMaxPool1D, LogSoftmax, Softmax
+from ...layers import Dropout, GlobalAvgPool1D, GlobalMaxPool1D, LayerNorm, LogSoftmax, Softmax
 from ...layers.modern.bidirectional import reversal
 from . import layers as make
+from .arrays import ARRAYS, Result, in_range, integers
 from .elementwise import ELEMENTWISE, apply, at_least_one
+from .ml import ML
 from .node import Node
-
-Result: TypeAlias = Array | tuple[Array, ...]
-
-
-def _numbers(value: Array) -> list[int]:
-    """A shape or axes as integers on the host."""
-    if value.ndim > 1:
-        raise ValueError(f"expected a shape, lengths or axes in one row, got an array of shape {value.shape}")
-    return [int(number) for number in to_numpy(value).reshape(-1)]
+from .resize import resize
 
 
 def _padded(x: Array, w: make.Window, border: float, beyond: float) -> Array:
@@ -36,12 +30,6 @@ def _conv(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
 
 def _conv_transpose(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
     return apply(make.conv_transpose(node, W, b), x)
-
-
-def _upsample(node: Node, x: Array, *others: Array | None) -> Array:
-    """With scales behind the region of interest, which counts for another mode only; sizes may stand behind them."""
-    scales = others[: 2 if node.op == "Resize" and node.opset > 10 else 1][-1] if others else None
-    return apply(make.upsample(node, None if scales is None else to_numpy(scales).tolist()), x)
 
 
 def _max_pool(node: Node, x: Array) -> Array:
@@ -92,59 +80,10 @@ def _softmax(node: Node, x: Array) -> Array:
     return y.swapaxes(axis, -1) if node.opset >= 13 else y.reshape(x.shape)
 
 
-def _flatten(node: Node, x: Array) -> Array:
-    axis = node.options("axis").axis
-    axis = axis if axis == x.ndim else normalize_axis_index(axis, x.ndim)
-    return x.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
-
-
-def _reshape(node: Node, x: Array, shape: Array) -> Array:
-    o, sizes = node.options("allowzero"), _numbers(shape)
-    if min(sizes, default=0) < -1:
-        raise ValueError(f"expected sizes from -1, got {sizes}")
-    return x.reshape([x.shape[i] if size == 0 and not o.allowzero else size for i, size in enumerate(sizes)])
-
-
-def _transpose(node: Node, x: Array) -> Array:
-    return x.transpose(node.options("perm").perm)
-
-
-def _squeeze(node: Node, x: Array, axes: Array | None = None) -> Array:
-    o = node.options("axes")
-    wanted = o.axes if axes is None else _numbers(axes)
-    return x.squeeze(tuple(wanted) if wanted else None)
-
-
-def _unsqueeze(node: Node, x: Array, axes: Array | None = None) -> Array:
-    o = node.options("axes")
-    return xp.expand_dims(x, tuple(o.axes if axes is None else _numbers(axes)))
-
-
-def _reduce(node: Node, x: Array, axes: Array | None = None) -> Array:
-    o = node.options("axes", "keepdims", "noop_with_empty_axes")
-    wanted = o.axes if axes is None else _numbers(axes)
-    if not wanted and o.noop_with_empty_axes:
-        return x
-    reduced = x.mean if node.op == "ReduceMean" else x.sum
-    return reduced(tuple(wanted) if wanted else None, dtype=x.dtype, keepdims=bool(o.keepdims))
-
-
-def _concat(node: Node, *values: Array) -> Array:
-    return xp.concatenate(values, axis=1 if (axis := node.options("axis").axis) is None else axis)
-
-
-def _in_range(indices: Array, length: int) -> Array:
-    """Indices from 0 on; ONNX allows -length to length - 1. A device would take any others without an error."""
-    wrong = indices[(indices < -length) | (indices >= length)]
-    if wrong.size:
-        raise ValueError(f"expected each index from {-length} to {length - 1}, got {int(wrong[0])}")
-    return xp.where(indices < 0, indices + length, indices)
-
-
 def _gather(node: Node, data: Array, indices: Array) -> Array:
     """Rows of a matrix by Embedding; other axes by indexing."""
     axis = normalize_axis_index(node.options("axis").axis, data.ndim)
-    indices = _in_range(indices, data.shape[axis])
+    indices = in_range(indices, data.shape[axis])
     by_layer = data.ndim == 2 and axis == 0 and data.dtype.name in ("float32", "float64") and indices.ndim
     return apply(make.embedding(data), indices) if by_layer else xp.take(data, indices, axis=axis)
 
@@ -156,7 +95,7 @@ def _scatter_nd(node: Node, data: Array, indices: Array, updates: Array) -> Arra
     out, depth = data.copy(), indices.shape[-1]
     if updates.shape != indices.shape[:-1] + data.shape[depth:]:
         raise ValueError(f"updates: expected shape {indices.shape[:-1] + data.shape[depth:]}, got {updates.shape}")
-    out[tuple(_in_range(indices[..., i], data.shape[i]) for i in range(depth))] = updates
+    out[tuple(in_range(indices[..., i], data.shape[i]) for i in range(depth))] = updates
     return out
 
 
@@ -183,7 +122,7 @@ def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) 
         return a if o.layout else a.swapaxes(0, 1)
 
     recurrents = make.recurrent(node, W, R, B, return_sequences=True)
-    x, steps = swap(x), None if lengths is None else _numbers(lengths)
+    x, steps = swap(x), None if lengths is None else integers(lengths)
     first = xp.zeros((len(x), *R.shape[::2]), dtype=x.dtype)  # (N, directions, H)
     states = [first if state is None else swap(state) for state in ((h, c) if node.op == "LSTM" else (h,))]
     for state in states:
@@ -211,46 +150,59 @@ def _layer_normalization(node: Node, x: Array, gamma: Array, beta: Array | None 
     return y, x.mean(axes, keepdims=True), 1 / xp.sqrt(x.var(axes, keepdims=True) + o.epsilon)
 
 
+def _instance_normalization(node: Node, x: Array, gamma: Array, beta: Array) -> Array:
+    """Of each sample's channel by itself: a LayerNorm of its positions, then one gamma and beta a channel."""
+    return _in_groups(x, len(gamma), gamma, beta, node.options("epsilon").epsilon)
+
+
+def _group_normalization(node: Node, x: Array, gamma: Array, beta: Array) -> Array:
+    o = node.options("epsilon", "num_groups", "stash_type")
+    each = x.shape[1] // o.num_groups if node.opset < 21 else 1  # before, one gamma a group
+    return _in_groups(x, o.num_groups, gamma.repeat(each), beta.repeat(each), o.epsilon)
+
+
+def _in_groups(x: Array, groups: int, gamma: Array, beta: Array, epsilon: float) -> Array:
+    z = x.reshape(x.shape[0] * groups, prod(x.shape[1:]) // groups)
+    layer = LayerNorm(z.shape[1], epsilon, affine=False, dtype=x.dtype.name)
+    channels = (1, -1, *[1] * (x.ndim - 2))
+    return apply(layer, z).reshape(x.shape) * gamma.reshape(channels) + beta.reshape(channels)
+
+
 OPERATORS: dict[str, Callable[..., Result]] = {
     **ELEMENTWISE,
+    **ARRAYS,
+    **ML,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
-    "Concat": _concat,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
-    "Flatten": _flatten,
     "GRU": _recurrent,
     "Gather": _gather,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool,
+    "GroupNormalization": _group_normalization,
+    "InstanceNormalization": _instance_normalization,
     "LSTM": _recurrent,
     "LayerNormalization": _layer_normalization,
     "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "MaxPool": _max_pool,
     "RNN": _recurrent,
-    "ReduceMean": _reduce,
-    "ReduceSum": _reduce,
-    "Reshape": _reshape,
-    "Resize": _upsample,
+    "Resize": resize,
     "ScatterND": _scatter_nd,
     "Softmax": _softmax,
-    "Squeeze": _squeeze,
-    "Transpose": _transpose,
-    "Unsqueeze": _unsqueeze,
-    "Upsample": _upsample,
+    "Upsample": resize,
 }
 """For each operator, a function of the node and its input values (None if omitted) that returns its outputs."""
 
-# fmt: off
-ANY_DTYPE = {
-    "Abs", "Add", "Clip", "Concat", "Div", "Flatten", "Gather", "Identity", "MatMul", "MaxPool", "Mul", "Neg",
-    "ReduceSum", "Reshape", "ScatterND", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+BY_LAYERS = make.ACTIVATION_LAYERS.keys() | {
+    *("AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "GRU", "Gemm", "GlobalAveragePool"),
+    *("GlobalMaxPool", "GroupNormalization", "InstanceNormalization", "LSTM", "LayerNormalization", "LogSoftmax"),
+    *("RNN", "Softmax", "Celu", "Mish", "Selu", "Dropout"),
 }
-# fmt: on
-"""Operators that need no layer, and so compute in any dtype; MaxPool brings integers to its layer and back."""
+"""Operators that need a layer, which computes in float32 or float64; of float16, in float32."""
 
 
 def run(node: Node, inputs: Sequence[Array | None]) -> dict[str, Array]:
@@ -260,12 +212,19 @@ def run(node: Node, inputs: Sequence[Array | None]) -> dict[str, Array]:
         UnsupportedNodeError: the node needs something that xpnn does not have.
         ValueError: the operator does not fit its inputs.
     """
-    dtype = None if node.op in ANY_DTYPE or inputs[0] is None else inputs[0].dtype.name
-    if dtype not in (None, "float32", "float64"):
-        node.refuse("input 0", "xpnn's layers compute in float32 or float64", dtype)
+    half = False
+    if node.op in BY_LAYERS and inputs[0] is not None:
+        half = inputs[0].dtype.name == "float16"
+        if not half and inputs[0].dtype.name not in ("float32", "float64"):
+            node.refuse("input 0", "xpnn's layers compute in float32 or float64", inputs[0].dtype.name)
     with node.named():
-        results = OPERATORS[node.op](node, *inputs)
+        results = OPERATORS[node.op](node, *(_converted(x, "float16", "float32") if half else x for x in inputs))
     outputs = results if isinstance(results, tuple) else (results,)
     if len(node.outputs) > len(outputs):
         node.refuse("output", "xpnn gives fewer", list(node.outputs))
-    return {key: value for key, value in zip(node.outputs, outputs, strict=False) if key}
+    found = zip(node.outputs, outputs, strict=False)
+    return {key: _converted(value, "float32", "float16") if half else value for key, value in found if key}
+
+
+def _converted(value: Any, old: str, new: str) -> Any:
+    return value.astype(new) if value is not None and value.dtype == old else value

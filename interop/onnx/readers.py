@@ -97,7 +97,8 @@ def _conv_transpose(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
     scales = reader.constant(node, 2 if node.op == "Resize" and node.opset > 10 else 1)
-    return make.upsample(node, None if scales is None else scales.tolist()), node.inputs[0]
+    o = make.resize_options(node)
+    return make.upsample(node, o, o.scales if scales is None else scales.tolist()), node.inputs[0]
 
 
 def _pool(reader: Reader, node: Node) -> tuple[Pool, str]:

@@ -1,6 +1,6 @@
 """From the ONNX nodes around an RNN, LSTM or GRU to the layer, of one direction or of both."""
 
-from ...layers import Bidirectional, Flatten, Layer
+from ...layers import Bidirectional, Flatten, Layer, Permute
 from . import layers as make
 from .node import Node
 from .walk import Reader
@@ -17,7 +17,10 @@ def last_state(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def states(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """All states, behind a Transpose to batch first; before it the directions are dropped, joined or added."""
+    """All states, behind a Transpose to batch first; before it the directions are dropped, joined or added.
+
+    Around no recurrent layer, the sample's axes in another order.
+    """
     value, cell, merge = node.inputs[0], None, ""
     squeezed = reader.behind(value, "Squeeze", CELL)
     added = reader.behind(value, "ReduceSum", CELL)
@@ -28,8 +31,11 @@ def states(reader: Reader, node: Node) -> tuple[Layer, str]:
         cell, merge = added[1], "sum"
     elif joined and _of(joined[2], 0, joined[1]) and _joins(reader, joined[0], joined[1], [0, 2, 1, 3], [0, 0, -1]):
         cell, merge = joined[2], "concat"
-    if cell is None or node.options("perm").perm != [1, 0, 2]:
-        node.refuse("operator", "xpnn has it only around a recurrent layer")
+    perm = node.options("perm").perm
+    if cell is None and perm and perm[0] == 0:
+        return Permute(*perm[1:]), value
+    if cell is None or perm != [1, 0, 2]:
+        node.refuse("perm", "the batch comes first in xpnn, except around a recurrent layer", perm)
     return _recurrent(reader, cell, return_sequences=True, merge=merge)
 
 

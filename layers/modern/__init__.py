@@ -6,6 +6,7 @@ from .global_pool import GlobalAvgPool1D, GlobalMaxPool1D, GlobalMaxPool2D
 from .joins import Add, Concat, Multiply
 from .layernorm import LayerNorm
 from .log_softmax import LogSoftmax
+from .permute import Permute
 from .piecewise import Clip, HardSigmoid, HardSwish, PReLU, ReLU6
 from .signals import AvgPool1D, Conv1D, MaxPool1D
 from .smooth import ELU, GELU, SiLU, Softplus
@@ -31,6 +32,7 @@ __all__ = [
     "MaxPool1D",
     "Multiply",
     "PReLU",
+    "Permute",
     "ReLU6",
     "SiLU",
     "Softplus",

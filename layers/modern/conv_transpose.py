@@ -10,7 +10,7 @@ from ..conv import Convolution
 from ..im2col import col2im, im2col
 from ..init import Init, affine
 from ..parameters import with_biases
-from ..settings import Size, brief, lengths
+from ..settings import Size, lengths
 
 
 def conv_transpose2d(
@@ -125,7 +125,3 @@ class ConvTranspose2D(Convolution):
             raise ValueError(f"{self}: the padding leaves nothing of the output, of size {size}")
         y, backward = conv_transpose2d(x, params, self._window(), self.groups, size, needs_dx)
         return y, lambda dy: backward(dy, with_biases(self.grads, b=self.out_channels))
-
-    def _arguments(self) -> str:
-        more = brief({"output_padding": (0, 0)}, output_padding=self.output_padding)
-        return ", ".join(filter(None, (super()._arguments(), more)))

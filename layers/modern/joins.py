@@ -6,7 +6,6 @@ from typing import Any
 
 from ...backend import Array, xp
 from ..base import Backward, Layer
-from ..settings import brief
 
 Arrays = tuple[Array, ...]
 
@@ -148,6 +147,3 @@ class Concat(_Join):
         if len({x_k.shape[:axis] + x_k.shape[axis + 1 :] for x_k in x}) > 1:
             raise self._misfit(x, f"that differ along axis {self.axis} alone")
         return axis
-
-    def _arguments(self) -> str:
-        return brief({"axis": 1}, axis=self.axis)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...backend import Array, Params, accelerated, xp
 from ..base import Backward, Layer
-from ..settings import brief, positive
+from ..settings import positive
 
 
 @accelerated
@@ -86,8 +86,8 @@ class LayerNorm(Layer):
             positive(normalized_shape=size)
         if not eps > 0:
             raise ValueError(f"LayerNorm: expected eps > 0, got {eps}")
-        first = {"gamma": np.ones(shape, dtype), "beta": np.zeros(shape, dtype)}
-        super().__init__(**{key: first[key] for key in ("gamma", "beta")[: affine + (affine and bias)]})
+        first = (("gamma", np.ones), ("beta", np.zeros))[: affine + (affine and bias)]
+        super().__init__(**{key: fill(shape, dtype) for key, fill in first})
         self.normalized_shape, self.eps, self.affine, self.bias = shape, float(eps), affine, bias
 
     @property
@@ -99,9 +99,3 @@ class LayerNorm(Layer):
         self._check(x, "...", *self.normalized_shape)
         y, backward = layer_norm(x, self.params, len(self.normalized_shape), self.eps, needs_dx)
         return y, lambda dy: backward(dy, self.grads)
-
-    def _arguments(self) -> str:
-        shape = self.normalized_shape[0] if len(self.normalized_shape) == 1 else self.normalized_shape
-        usual: dict[str, object] = {"eps": 1e-5, "affine": True, "bias": True}
-        options = brief(usual, eps=self.eps, affine=self.affine, bias=self.bias)
-        return f"{shape}" + (options and f", {options}")

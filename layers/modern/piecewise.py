@@ -7,7 +7,7 @@ import numpy as np
 from ...backend import Array, Params, accelerated, xp
 from ..activations import Activated, Activation
 from ..base import Backward, Layer
-from ..settings import brief, positive
+from ..settings import positive
 
 
 @accelerated
@@ -68,9 +68,6 @@ class Clip(Activation):
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
         return clip, (self.low, self.high)
 
-    def _arguments(self) -> str:
-        return f"{self.low}, {self.high}"
-
 
 class ReLU6(Clip):
     """a = min(max(z, 0), 6); f' = 1 where 0 < z < 6, else 0. Any shape.
@@ -83,9 +80,6 @@ class ReLU6(Clip):
 
     def __init__(self) -> None:
         super().__init__(0, 6)
-
-    def _arguments(self) -> str:
-        return ""
 
 
 class HardSigmoid(Activation):
@@ -106,9 +100,6 @@ class HardSigmoid(Activation):
 
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
         return hard_sigmoid, (self.slope, self.offset)
-
-    def _arguments(self) -> str:
-        return brief({"slope": 1 / 6, "offset": 0.5}, slope=self.slope, offset=self.offset)
 
 
 class HardSwish(Activation):
@@ -162,6 +153,3 @@ class PReLU(Layer):
             self._check(x, "N", self.num_parameters, *["L"] * (getattr(x, "ndim", 2) - 2))
         y, backward = prelu(x, self.params)
         return y, lambda dy: backward(dy, self.grads)
-
-    def _arguments(self) -> str:
-        return brief({"num_parameters": 1, "init": 0.25}, num_parameters=self.num_parameters, init=self.init)

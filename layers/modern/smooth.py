@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from ...backend import Array, accelerated, xp
 from ..activations import Activated, Activation, logistic
-from ..settings import brief
 from .erf import erf
 
 
@@ -67,9 +66,6 @@ class ELU(Activation):
 
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
         return elu, (self.alpha,)
-
-    def _arguments(self) -> str:
-        return brief({"alpha": 1.0}, alpha=self.alpha)
 
 
 class SiLU(Activation):
@@ -149,6 +145,3 @@ class Softplus(Activation):
 
     def function(self) -> tuple[Callable[..., Activated], tuple[float, ...]]:
         return softplus, (self.beta, self.threshold)
-
-    def _arguments(self) -> str:
-        return brief({"beta": 1.0, "threshold": 20.0}, beta=self.beta, threshold=self.threshold)

@@ -2,7 +2,7 @@
 
 from ...backend import Array
 from ..base import Backward, Layer
-from ..settings import Size, brief, lengths
+from ..settings import Size, lengths
 
 
 class Upsample2D(Layer):
@@ -40,6 +40,3 @@ class Upsample2D(Layer):
             return dy.reshape(N, C, H, s1, W, s2).sum((3, 5))
 
         return x.repeat(s1, 2).repeat(s2, 3), backward
-
-    def _arguments(self) -> str:
-        return brief({}, scale=self.scale)

@@ -17,6 +17,8 @@ PEERS = {
     "test_browser_": ("chromium",),
     "test_cupy_": ("cupy",),
     "test_onnx_": ("onnx", "onnxruntime"),
+    "test_onnx_sklearn": ("sklearn", "skl2onnx"),
+    "test_onnx_torch": ("torch", "onnxscript"),
     "test_sklearn_": ("sklearn", "pandas"),
     "test_torch_": ("torch", "hypothesis"),
 }

@@ -395,10 +395,10 @@ REFUSED = [
     ("Squeeze", "operator", parsed("y = Squeeze(x, one)", normal(2, 1, 3), one=np.array([1]))),
     ("Squeeze", "operator", lstm(after="y = Squeeze(s, one)", one=np.array([1]))),
     ("Squeeze", "operator", lstm(after="y = Squeeze(h, one)", one=np.array([1]))),
-    ("Transpose", "operator", parsed("y = Transpose<perm = [1, 0]>(x)")),
-    ("Transpose", "operator", lstm(after="q = ReduceSum<keepdims = 0>(s, zero); y = Transpose<perm = [1, 0, 2]>(q)")),
-    ("Transpose", "operator", lstm(after=JOINED, shape=np.array([0, 0, 4]))),
-    ("Transpose", "operator", lstm(after=JOINED.replace("0, 2, 1", "0, 1, 2"), shape=np.array([0, 0, -1]))),
+    ("Transpose", "perm", parsed("y = Transpose<perm = [1, 0]>(x)")),
+    ("Transpose", "perm", lstm(after="q = ReduceSum<keepdims = 0>(s, zero); y = Transpose<perm = [1, 0, 2]>(q)")),
+    ("Transpose", "perm", lstm(after=JOINED, shape=np.array([0, 0, 4]))),
+    ("Transpose", "perm", lstm(after=JOINED.replace("0, 2, 1", "0, 1, 2"), shape=np.array([0, 0, -1]))),
 ]
 
 

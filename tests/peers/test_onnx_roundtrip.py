@@ -192,6 +192,7 @@ CASES = {
     "PReLU": (lambda d, r: nn.PReLU(dtype=d), (3, 2, 2)),
     "PReLU-channels": (lambda d, r: nn.PReLU(3, dtype=d), (3, 2, 2)),
     "RBF": (lambda d, r: layers.RBF(r.standard_normal((4, 6)), dtype=d), (6,)),
+    "Permute": (lambda d, r: nn.Permute(2, 1), (6, 4)),
     "RNN": (lambda d, r: nn.RNN(4, 5, rng=r, dtype=d), (6, 4)),
     "RNN-sequences": (lambda d, r: nn.RNN(4, 3, True, rng=r, dtype=d), (6, 4)),
     "RNN-without-bias": (lambda d, r: nn.RNN(4, 3, True, bias=False, rng=r, dtype=d), (6, 4)),

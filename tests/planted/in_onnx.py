@@ -56,7 +56,7 @@ ONNX = [
         "interop.onnx.walk.Reader", "self.check_input(node, layer, end)", "pass", "takes any type", REFUSED,
     ),
     Mutation(
-        "interop.onnx.operators.run", "if dtype not in", "if False and dtype not in", "runs layers in any type",
+        "interop.onnx.operators.run", "if not half and", "if False and", "runs layers in any type",
         f"{BACKEND}::test_types_that_are_no_layer_s",
     ),
     Mutation(
@@ -93,7 +93,7 @@ ONNX = [
         GRAPH,
     ),
     Mutation(
-        "interop.onnx.graph._graph", 'elif node.op == "Identity"', "elif False", "has no constants behind Identity",
+        "interop.onnx.graph._read", 'elif node.op == "Identity"', "elif False", "has no constants behind Identity",
         FOREIGN,
     ),
     Mutation(
@@ -128,7 +128,7 @@ ONNX = [
         GATES,
     ),
     Mutation(
-        "interop.onnx.operators._in_range", "if wrong.size", "if False", "lets indices wrap",
+        "interop.onnx.arrays.in_range", "if wrong.size", "if False", "lets indices wrap",
         f"{BACKEND}::test_rows_counted_from_the_end",
     ),
 ]

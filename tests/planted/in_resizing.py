@@ -15,6 +15,7 @@ RESIZING = [
     Mutation(f"{POOL}.GlobalAvgPool1D", "1 / x.shape[2] * dy", "dy", "missing factor", "input"),
     Mutation("layers.modern.upsample.Upsample2D", "H, s1, W, s2).sum((3, 5))", "s1, H, s2, W).sum((2, 4))",
              "other pixels' copies", "input"),
+    Mutation("layers.modern.permute.Permute", "dy.transpose(back)", "dy.transpose(0, *self.axes)", "onward", "input"),
     Mutation(
         f"{UP}.conv_transpose2d", "K.mT @ pixels", "K[:, ::-1].mT @ pixels", "another kernel", "W input",
         "ConvTranspose2D",

@@ -1,0 +1,82 @@
+"""From a file to its network."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from ..data.preprocessing import Preprocessing, preprocessing_from
+from ..layers import Layer
+from ..layers.init import without_draws
+from ..models.architecture import ArchitectureError, built
+from .checkpoint import load, read_header
+from .whole import read_own, texts
+
+_IN_PYTHON = "build it in Python, and read the arrays by xpnn.load(model, path)"
+
+
+class About(NamedTuple):
+    """What a file says of its network.
+
+    Attributes:
+        classes: the names of its labels, in their order; () if the file does not say.
+        preprocessing: from pictures, or a table's rows, to the network's input; None if the file does not say.
+
+    >>> About(("cat", "dog"), Pixels((1, 8, 8), mean=0.5)).preprocessing.mean
+    0.5
+    """
+
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing | None
+
+
+class NotWholeError(ValueError):
+    """A file does not say how its network is built."""
+
+
+def load_model(path: str | Path, layers: Iterable[type[Layer]] = ()) -> Layer:
+    """The network that :func:`save` wrote: built from the file, with its parameters and buffers.
+
+    The file holds the names of layers and the arguments of their constructors, never code. They are checked before
+    anything is built, so that a file from a stranger costs at most 100 times its size and 30 MB: only layers of xpnn's
+    are built, at most 10,000, and none with more elements than the file has.
+
+    Args:
+        path: of the file.
+        layers: classes of your own that the network has; what their constructors take from the file is theirs to check.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no safetensors file, or damaged; it does not say how its network is built, or says it for a
+            newer xpnn; its network has another layer, or other arrays than the file.
+
+    >>> save(MLP((3, 2)), "model.safetensors")
+    >>> load_model("model.safetensors")
+    MLP(Dense(3, 2))
+    """
+    metadata, arrays = read_header(path)
+    said = read_own(path, metadata)
+    if "network" not in said:
+        raise NotWholeError(f"{path} does not say how its network is built: {_IN_PYTHON}")
+    try:
+        with without_draws():
+            model = built(said["network"], sum(math.prod(shape) for _, shape in arrays.values()), layers)
+    except ArchitectureError as error:
+        raise ValueError(f"{path} is no network: {error}. Else {_IN_PYTHON}") from error
+    load(model, path)
+    return model
+
+
+def read_about(path: str | Path) -> About:
+    """A file's classes and preprocessing. Errors as for :func:`load_model`.
+
+    >>> save(MLP((3, 2)), "model.safetensors", classes=("cat", "dog"))
+    >>> read_about("model.safetensors").classes
+    ('cat', 'dog')
+    """
+    said = read_own(path, read_header(path)[0])
+    try:
+        given = said.get("preprocessing")
+        return About(texts(said.get("classes", ())), None if given is None else preprocessing_from(given))
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: its classes or its preprocessing are none ({error})") from error

@@ -1,0 +1,43 @@
+"""What makes a file whole: the network's architecture, its classes and its preprocessing, as text beside the arrays."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data.preprocessing import Preprocessing, preprocessing_to
+from ..layers import Layer
+from ..models.architecture import architecture
+
+KEY = "xpnn.network"  # of the metadata
+VERSION = 1
+"""Of what stands under KEY. A later xpnn reads all earlier versions; an earlier one says that the file is newer."""
+
+
+def whole(model: Layer, classes: Sequence[str] | None, preprocessing: Preprocessing | None) -> dict[str, str]:
+    """The metadata that :func:`load_model` and :func:`read_about` read."""
+    said: dict[str, Any] = {"version": VERSION, "network": architecture(model)}
+    said |= {} if classes is None else {"classes": texts(classes)}
+    said |= {} if preprocessing is None else {"preprocessing": preprocessing_to(preprocessing)}
+    return {KEY: json.dumps(said, allow_nan=False)}
+
+
+def read_own(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What stands in a file's metadata under KEY; {} if nothing does, or something else than xpnn wrote."""
+    try:
+        said = json.loads(metadata.get(KEY, "{}"))
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        return {}
+    version = said.get("version", VERSION)
+    if not isinstance(version, int) or version > VERSION:
+        raise ValueError(f"{path} is of the format {version!r}, this xpnn reads up to {VERSION}: install a newer one")
+    return said
+
+
+def texts(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of classes as a tuple; TypeError if they are no texts."""
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"classes: expected a sequence of texts, got {names!r}")
+    return tuple(names)
