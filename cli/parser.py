@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import __version__
-from . import commands, gradcheck, plot, scores
+from . import commands, gradcheck, learn, plot, scores
 from .arguments import data, existing, interval, natural, pixels, positive, positive_int, prompt, share, sizes
 from .config import CONFIG, words_of
 from .recipe import CELLS, MODELS, VARIANTS
@@ -278,5 +278,5 @@ def _add_json(parser: argparse.ArgumentParser, what: str) -> None:
 
 _COMMANDS: dict[str, Callable[[Any], None]] = {
     "train": _train, "evaluate": _evaluate, "predict": _predict, "plot": _plot, "sample": _sample, "export": _export,
-    "gradcheck": _gradcheck, "info": _info, "completion": _completion,
+    "gradcheck": _gradcheck, "learn": learn.add, "info": _info, "completion": _completion,
 }  # fmt: skip

@@ -5,13 +5,13 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...backend import describe, to_numpy
+from ...backend import ALONE, Ranks, describe, to_numpy
 from ...data.files import locked, write_file
 from ...layers import Layer
 from ..callbacks import Callback
@@ -50,8 +50,9 @@ class Keeper(Callback):
         callbacks: Sequence[Callback],
         data: Mapping[str, Any],
         pool: ThreadPoolExecutor,
+        ranks: Ranks,
     ) -> None:
-        self._settings, self._pool = settings, pool
+        self._settings, self._pool, self._ranks = settings, pool, ranks
         self._model, self._optimizer, self._history, self._callbacks = model, optimizer, history, callbacks
         self._of_data = generators.generators_in(data)
         self._of_model = generators.generators_in({"model": model, "callbacks": list(callbacks)})
@@ -68,6 +69,16 @@ class Keeper(Callback):
 
     def _take_up(self) -> None:
         """Let model, optimiser, history and the data's generators be as the newest whole checkpoint has them."""
+        if self._ranks.rank == 0:
+            self._take_up_newest()
+        found = self._ranks.gather((self._state, self._history[:], self._history.begun, self._optimizer.steps))[0]
+        if self._ranks.rank > 0 and found[0]:  # fit gives it rank 0's arrays
+            self._state, self._history[:], self._history.begun, steps = found
+            self._optimizer.resume(steps)
+        if self._state:
+            self._put_back(self._of_data, "called")
+
+    def _take_up_newest(self) -> None:
         for path in self._settings.whole() if self._settings.resume else ():
             if int(path.stem.removeprefix("step-")) > self._optimizer.steps:
                 self._read(path)
@@ -87,7 +98,6 @@ class Keeper(Callback):
             raise ValueError(f"{path} is of another run: its metadata differ: give this run a folder of its own")
         load(self._model, path, optimizer=self._optimizer)
         self._history[:], self._history.begun, self._state = rows, begun, state
-        self._put_back(self._of_data, "called")
         say(f"going on from {path.name}: epoch {len(rows)}, step {steps:,}{self._other_rate()}")
 
     def _other_rate(self) -> str:
@@ -167,7 +177,10 @@ class Keeper(Callback):
         self._time, self._written = time.monotonic(), self._now()
 
     def write(self, path: Path | None = None) -> None:
-        """Write the run as it is now, to its checkpoint of this step if no other path is given."""
+        """Write the run as it is now, to its checkpoint of this step if no other path is given; of ranks, 0 does."""
+        if self._ranks.rank > 0:
+            self._mark()
+            return
         path = path or self._settings.path(self._optimizer.steps)
         arrays, text = self._packed()
         try:
@@ -220,6 +233,7 @@ def keeping(
     optimizer: Optimizer,
     history: History,
     callbacks: Sequence[Callback],
+    ranks: Ranks = ALONE,
     **data: Any,
 ) -> Iterator[Keeper | None]:
     """A block in which a run may be kept, after it was taken up where it was.
@@ -228,6 +242,7 @@ def keeping(
         settings: None keeps nothing.
         model, optimizer, history: which become what they were.
         callbacks: of the run.
+        ranks: of which 0 alone reads and writes.
         data: whatever holds generators that the data are drawn by.
 
     Raises:
@@ -238,9 +253,11 @@ def keeping(
     if settings is None:
         yield None
         return
-    settings.folder.mkdir(parents=True, exist_ok=True)
-    with locked(settings.folder), ThreadPoolExecutor(1, "xpnn checkpoint") as pool:
-        keeper = Keeper(settings, model, optimizer, history, callbacks, data, pool)
+    if ranks.rank == 0:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+    first = locked(settings.folder) if ranks.rank == 0 else nullcontext()
+    with first, ThreadPoolExecutor(1, "xpnn checkpoint") as pool:
+        keeper = Keeper(settings, model, optimizer, history, callbacks, data, pool, ranks)
         try:
             yield keeper
         finally:
