@@ -11,6 +11,7 @@ from .backend import DeviceLostError
 from .cli import start
 from .cli.parser import parsed
 from .cli.streams import answering, standard_streams, tell
+from .training import CheckpointWarning
 from .training.interrupt import signal_of
 
 
@@ -19,6 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     debug = False
     with standard_streams() as output, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they would stand between the lines of the command
+        warnings.simplefilter("always", CheckpointWarning)
+        warnings.showwarning = lambda message, *_: tell(str(message), "warning")
         try:
             start.started()
             args = parsed(argv)

@@ -12,7 +12,18 @@ from .job import Job
 
 CONFIG = "run.toml"  # in a run's folder
 _NO_OPTIONS = ("command", "config")
-_NOT_OF_THE_RUN = (*_NO_OPTIONS, "debug", "dry_run", "json", "out", "overwrite", "quiet", "resume", "answers")
+_NOT_OF_THE_RUN = (
+    *_NO_OPTIONS,
+    "checkpoint_every",
+    "debug",
+    "dry_run",
+    "json",
+    "out",
+    "overwrite",
+    "quiet",
+    "resume",
+    "answers",
+)
 
 
 def config_of(args: argparse.Namespace, todo: Job) -> bytes:
