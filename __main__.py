@@ -13,6 +13,7 @@ from .backend import ALONE, DeviceLostError, RankError, Ranks
 from .cli import start
 from .cli.parser import parsed
 from .cli.streams import answering, standard_streams, tell
+from .training import CheckpointWarning
 from .training.interrupt import signal_of
 
 
@@ -21,6 +22,8 @@ def main(argv: list[str] | None = None) -> int:
     args, debug = None, False
     with standard_streams() as output, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they would stand between the lines of the command
+        warnings.simplefilter("always", CheckpointWarning)
+        warnings.showwarning = lambda message, *_: tell(str(message), "warning")
         try:
             start.started()
             args = parsed(argv)

@@ -12,7 +12,19 @@ from .job import Job
 
 CONFIG = "run.toml"  # in a run's folder
 _NO_OPTIONS = ("command", "config")
-_OF_A_CALL = "debug", "dry_run", "json", "out", "overwrite", "quiet", "rank_timeout", "resume", "answers", "ranks"
+_OF_A_CALL = (
+    "answers",
+    "checkpoint_every",
+    "debug",
+    "dry_run",
+    "json",
+    "out",
+    "overwrite",
+    "quiet",
+    "rank_timeout",
+    "ranks",
+    "resume",
+)
 _NOT_OF_THE_RUN = (*_NO_OPTIONS, *_OF_A_CALL)
 
 

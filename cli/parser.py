@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from . import commands, gradcheck, learn, plot, scores
-from .arguments import data, existing, natural, pixels, positive, positive_int, prompt, share, sizes
+from .arguments import data, existing, interval, natural, pixels, positive, positive_int, prompt, share, sizes
 from .config import CONFIG, words_of
 from .recipe import CELLS, MODELS, VARIANTS
 from .streams import escaped
@@ -98,6 +98,8 @@ def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")
     parser.add_argument("--seed", type=natural, default=0, help="of weights, masks and shuffles; default: 0")
     parser.add_argument("--out", type=Path, help="output folder; default: runs/MODEL-DATA")
+    parser.add_argument("--checkpoint-every", type=interval, default="5 min", metavar="EVERY", help="how often the run "
+                        "is saved within an epoch, as '30 s', '5 min' (default) or '500 steps'")  # fmt: skip
     existing_run = parser.add_mutually_exclusive_group()
     existing_run.add_argument("--resume", action="store_true", help="go on with the folder's run where it stopped, "
                               "or begin it if nothing is saved yet")  # fmt: skip

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -191,7 +192,8 @@ def fit(
                 run.stop_training = any(ranks.gather(run.stop_training))
         _ended(model, history, stop, sums, source)
         if kept:
-            kept.end(whole=not stop.within)
+            with Interruptible() if stop.signal else nullcontext():  # another signal does not end the saving
+                kept.end(whole=not stop.within)
         told.end()
     return history
 

@@ -59,7 +59,7 @@ class Keeper(Callback):
         self._monitor = _Monitor(settings.best, "auto") if settings.best else None
         self._state: dict[str, Any] = {}
         self._pending: Future[None] | None = None
-        self._replaces = not settings.resume
+        settings.old = [] if settings.resume else settings.files()
         self._take_up()
         self.resumed = bool(self._state)
         self._called = self._state["called"] if self.resumed else self._states(self._of_data)
@@ -211,10 +211,9 @@ class Keeper(Callback):
         write_file(path, sealed(arrays, {**self._settings.metadata, _KEY: text}))
         if path.name == BEST:
             return
-        others = [other for other in self._settings.files() if other != path]
-        for other in others[0 if self._replaces else self._settings.keep - 1 :]:
+        self._settings.replace(by=path)
+        for other in self._settings.files()[self._settings.keep :]:
             other.unlink(missing_ok=True)
-        self._replaces = False
 
     def finish(self) -> None:
         """Wait until what is being written is on the disk; CheckpointWarning if it could not be."""
