@@ -66,7 +66,7 @@ def selection(session: nox.Session, *requirements: str) -> None:
 def tools(session: nox.Session) -> None:
     """An environment for the checkout, with all that the sessions below use."""
     session.install("torch==2.13.0")  # first, and this version: it has a build for CPUs
-    session.install("-e", ".[dev,peers]")
+    session.install("-e", ".[dev,peers,docs]")
 
 
 @nox.session(default=False, requires=["tools"])
@@ -89,6 +89,15 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documents: links, scripts that they name, code."""
     pytest(session, "tests/test_documents.py")
+
+
+@nox.session(venv_backend="none", requires=["tools"])
+def site(session: nox.Session) -> None:
+    """The site in both languages, into the folder site, with warnings as errors; then Chromium opens each page."""
+    for language in ("en", "zh_CN"):
+        build = "-W", "--keep-going", "-q", "-D", f"language={language}", "-d", f"site/.{language}", "docs"
+        session.run(of("tools", "sphinx-build"), *build, f"site/{language}", env=ENVIRONMENT, external=True)
+    pytest(session, "tests/site", "--dist", "loadfile", XPNN_SITE=str(ROOT / "site"))
 
 
 @nox.session(venv_backend="none", requires=["wheel"])
