@@ -11,7 +11,7 @@ from .cli import start as _start  # noqa: F401 - Ctrl-C during all the other imp
 
 # isort: split
 from . import checks, data, layers, learn, models, plots, training
-from .backend import BackendError, asarray, describe, synchronize, to_numpy, xp
+from .backend import BackendError, RankError, Ranks, asarray, describe, mpi, synchronize, to_numpy, xp
 from .checks import *
 from .data import *
 from .layers import *
@@ -20,7 +20,8 @@ from .training import *
 
 __version__ = "0.1.0"
 
-__all__ = ["BackendError", "asarray", "describe", "learn", "plots", "synchronize", "to_numpy", "xp"]
+__all__ = ["BackendError", "RankError", "Ranks", "asarray", "describe", "learn", "mpi", "plots"]
+__all__ += ["synchronize", "to_numpy", "xp"]
 __all__ += checks.__all__
 __all__ += data.__all__
 __all__ += layers.__all__

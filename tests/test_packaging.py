@@ -46,9 +46,12 @@ def test_every_import_is_declared():
     assert imported - set(sys.stdlib_module_names) - {"xpnn"} - BROUGHT_ALONG <= modules(lines)
 
 
+APART = {"cuda12", "cuda13", "mpi", "nccl", "torch"}  # for GPUs and clusters, and gigabytes for PyTorch's own files
+
+
 def test_all_has_every_extra_that_runs_without_a_gpu():
     (every,) = EXTRAS["all"]
-    assert set(re.findall(r"\w+", every)) - {"xpnn"} == EXTRAS.keys() - FOR_DEVELOPMENT - {"cuda12", "cuda13"}
+    assert set(re.findall(r"\w+", every)) - {"xpnn"} == EXTRAS.keys() - FOR_DEVELOPMENT - APART
 
 
 def test_the_lowest_python_is_the_first_classifier_s():

@@ -5,7 +5,7 @@ from border import AS_USED, ONCE
 
 from xpnn.cli import train
 
-ANYWHERE = "document", "learn", "options", "plot", "runs", "sources", "streams"
+ANYWHERE = "checkpoints", "document", "learn", "options", "plot", "runs", "sources", "streams"
 collect_ignore = [] if ONCE else [f"test_{name}.py" for name in ANYWHERE]
 """Data, figures, files, locks, signals and streams: once is enough."""
 
