@@ -94,9 +94,10 @@ def docs(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["tools"])
 def site(session: nox.Session) -> None:
     """The site in both languages, into the folder site, with warnings as errors; then Chromium opens each page."""
-    for language in ("en", "zh_CN"):
-        build = "-W", "--keep-going", "-q", "-D", f"language={language}", "-d", f"site/.{language}", "docs"
-        session.run(of("tools", "sphinx-build"), *build, f"site/{language}", env=ENVIRONMENT, external=True)
+    for builder, language, out in (("html", "en", "en"), ("gettext", "en", ".pot"), ("html", "zh_CN", "zh_CN")):
+        kind = "-b", builder, "-D", f"language={language}", "-d", f"site/.{language}"
+        build = of("tools", "sphinx-build"), "-W", "--keep-going", "-q", *kind, "docs", f"site/{out}"
+        session.run(*build, env=ENVIRONMENT, external=True)
     pytest(session, "tests/site", "--dist", "loadfile", XPNN_SITE=str(ROOT / "site"))
 
 

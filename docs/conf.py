@@ -1,4 +1,8 @@
-"""The site: `nox -s site` builds it, in English and Chinese, from the documents, docstrings and examples."""
+"""The site: `nox -s site` builds it, in English and Chinese, from the documents, docstrings and examples.
+
+After a change of the first page, the book or the exercises: `sphinx-intl update -p site/.pot -d docs/locale -l zh_CN`,
+then translate what is new in docs/locale; the others' messages need not be kept.
+"""
 
 import sys
 from pathlib import Path
