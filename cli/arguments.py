@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from ..data import images, text
+from ..training import Checkpoint
 
 
 def existing(word: str) -> Path:
@@ -61,6 +62,14 @@ def positive(word: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {word!r}")
     return value
+
+
+def interval(word: str) -> str:
+    try:
+        Checkpoint("", word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return word
 
 
 def share(word: str) -> float:

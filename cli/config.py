@@ -12,7 +12,20 @@ from .job import Job
 
 CONFIG = "run.toml"  # in a run's folder
 _NO_OPTIONS = ("command", "config")
-_NOT_OF_THE_RUN = (*_NO_OPTIONS, "debug", "dry_run", "json", "out", "overwrite", "quiet", "resume", "answers")
+_OF_A_CALL = (
+    "answers",
+    "checkpoint_every",
+    "debug",
+    "dry_run",
+    "json",
+    "out",
+    "overwrite",
+    "quiet",
+    "rank_timeout",
+    "ranks",
+    "resume",
+)
+_NOT_OF_THE_RUN = (*_NO_OPTIONS, *_OF_A_CALL)
 
 
 def config_of(args: argparse.Namespace, todo: Job) -> bytes:

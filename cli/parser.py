@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import __version__
-from . import commands, gradcheck, plot, scores
-from .arguments import data, existing, natural, pixels, positive, positive_int, prompt, share, sizes
+from . import commands, gradcheck, learn, plot, scores
+from .arguments import data, existing, interval, natural, pixels, positive, positive_int, prompt, share, sizes
 from .config import CONFIG, words_of
 from .recipe import CELLS, MODELS, VARIANTS
 from .streams import escaped
@@ -98,10 +98,14 @@ def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")
     parser.add_argument("--seed", type=natural, default=0, help="of weights, masks and shuffles; default: 0")
     parser.add_argument("--out", type=Path, help="output folder; default: runs/MODEL-DATA")
+    parser.add_argument("--checkpoint-every", type=interval, default="5 min", metavar="EVERY", help="how often the run "
+                        "is saved within an epoch, as '30 s', '5 min' (default) or '500 steps'")  # fmt: skip
     existing_run = parser.add_mutually_exclusive_group()
     existing_run.add_argument("--resume", action="store_true", help="go on with the folder's run where it stopped, "
                               "or begin it if nothing is saved yet")  # fmt: skip
     existing_run.add_argument("--overwrite", action="store_true", help="replace the folder's run")
+    parser.add_argument("--rank-timeout", type=positive, default=30.0, metavar="SECONDS", help="of ranks that mpiexec "
+                        "has started: for how long one may let the others wait; default: 30")  # fmt: skip
     parser.add_argument("--report", action="store_true", help="write the run as one HTML page, report.html, as well")
     parser.add_argument("--config", type=existing, metavar="FILE", help=f"a TOML file of these options, as {CONFIG} in "
                         "a run's folder; options of the command line win")  # fmt: skip
@@ -276,5 +280,5 @@ def _add_json(parser: argparse.ArgumentParser, what: str) -> None:
 
 _COMMANDS: dict[str, Callable[[Any], None]] = {
     "train": _train, "evaluate": _evaluate, "predict": _predict, "plot": _plot, "sample": _sample, "export": _export,
-    "gradcheck": _gradcheck, "info": _info, "completion": _completion,
+    "gradcheck": _gradcheck, "learn": learn.add, "info": _info, "completion": _completion,
 }  # fmt: skip

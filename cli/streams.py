@@ -113,6 +113,6 @@ def escaped(text: str, keep: str = "") -> str:
     return "".join(character if safe(character) else ascii(character)[1:-1] for character in text)
 
 
-def tell(message: str) -> None:
-    """Print an error in one line."""
-    print(f"xpnn: error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+def tell(message: str, kind: str = "error") -> None:
+    """Print an error or a warning in one line."""
+    print(f"xpnn: {kind}: {' '.join(message.split())}", file=sys.stderr, flush=True)

@@ -2,17 +2,21 @@
 
 import argparse
 import shlex
+import tomllib
+import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from ..backend import describe
+from ..backend import ALONE, describe, mpi
+from ..backend.mpi_ranks import launched
 from ..data.files import locked, write_file
 from ..models import CharRNN
 from ..plots.canvas import needs_matplotlib
-from ..training import EarlyStopping, History, save
+from ..training import Checkpoint, CheckpointWarning, EarlyStopping, History, save
 from ..training.interrupt import Interruptible, terminable
+from ..training.sealed import check_seal
 from .config import CONFIG, config_of
 from .dry_run import dry_run
 from .figures import Run
@@ -21,13 +25,18 @@ from .report import REPORT, write_report
 from .saved import BEST_FILE, MODEL_FILE, load_finite, read_run
 from .scores import score
 from .sources import for_training
-from .streams import answer, escaped
+from .streams import Output, answer, escaped
 
-_HISTORY, _CURVES = "history.csv", "curves.png"
+_HISTORY, _CURVES, _CHECKPOINTS = "history.csv", "curves.png", "checkpoints"
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train a network and write parameters, history and curves to the output folder."""
+    """Train a network and write parameters, history and curves to the output folder; of several ranks, 0 does."""
+    args.ranks = mpi(args.rank_timeout) if launched() else ALONE
+    if args.ranks.rank > 0:
+        with redirect_stdout(Output(None)):
+            _follow(args)
+        return
     recipe, data = for_training(args)
     out: Path = args.out or default_folder(recipe)
     if args.dry_run:
@@ -40,23 +49,56 @@ def train(args: argparse.Namespace) -> None:
         _train(args, job(args, recipe, data, out))
 
 
+def _follow(args: argparse.Namespace) -> None:
+    """Train with rank 0, which has found out where the run begins."""
+    recipe, data = for_training(args)
+    if args.dry_run:
+        return
+    todo = job(args, recipe, data, Path())
+    history, steps, masks = args.ranks.gather(None)[0]
+    todo.optimizer.resume(steps)
+    todo.rng.bit_generator.state = masks
+    with terminable():
+        _fit(args, todo, history, _checkpoint(args, todo))
+    if history.interrupted:
+        raise KeyboardInterrupt(history.signal)
+
+
+def _checkpoint(args: argparse.Namespace, todo: Job) -> Checkpoint:
+    """Of the run's folder, which rank 0 alone has."""
+    metadata, every = todo.recipe.metadata(), args.checkpoint_every
+    return Checkpoint(todo.out / _CHECKPOINTS, every, resume=args.resume, metadata=metadata)
+
+
+def _fit(
+    args: argparse.Namespace, todo: Job, history: History, checkpoint: Checkpoint,
+    keep: Callable[[History], None] | None = None,
+) -> None:  # fmt: skip
+    """Train as far as the arguments say; ``keep`` saves the run after each epoch."""
+    patience = args.early_stopping
+    stopping = [EarlyStopping("val_loss", patience, restore_best=False)] if patience else []
+    todo.fit(
+        todo.x, todo.y, epochs=todo.epochs, validation=todo.validation, history=history, callbacks=stopping,
+        on_epoch_end=keep, verbose=not args.quiet, checkpoint=checkpoint, ranks=args.ranks,
+    )  # fmt: skip
+
+
 def _train(args: argparse.Namespace, todo: Job) -> None:
     recipe, model, out = todo.recipe, todo.model, todo.out
-    history = _begin(args, todo)
+    checkpoint = _checkpoint(args, todo)
+    history = _begin(args, todo, checkpoint)
     print(f"{describe()}\n\n{model.summary()}\n\n{len(todo.x):,} training samples from {escaped(recipe.data)}")
     if len(history) >= todo.epochs:
         print(f"{out}: its {len(history)} epochs are done; a larger --epochs goes on")
     elif todo.optimizer.steps:
         step = f", step {todo.optimizer.steps:,}" if history.begun else ""
         print(f"going on after epoch {len(history)}{step}")
-    keep, patience = _keeper(args, todo), args.early_stopping
-    stopping = [EarlyStopping("val_loss", patience, restore_best=False)] if patience else []
+    args.ranks.gather((history, todo.optimizer.steps, todo.rng.bit_generator.state))
+    keep, patience = _keeper(args, todo, checkpoint), args.early_stopping
     try:
-        todo.fit(
-            todo.x, todo.y, epochs=todo.epochs, validation=todo.validation, history=history, callbacks=stopping,
-            on_epoch_end=lambda rows: keep(rows, patience is not None and _best(rows) == len(rows)),
-            verbose=not args.quiet,
-        )  # fmt: skip
+        _fit(
+            args, todo, history, checkpoint, lambda rows: keep(rows, patience is not None and _best(rows) == len(rows))
+        )
     finally:
         if history.interrupted:  # also where the terminal has gone, so that fit could not say it
             _stop(history, lambda rows: keep(rows, False), out)
@@ -77,15 +119,17 @@ def _finish(args: argparse.Namespace, todo: Job, history: History) -> None:
     text = f"saved in {out}: {MODEL_FILE}{best}, {_HISTORY}, {CONFIG}{_plot(history, out)}"
     if args.report:
         text += f"\nreport: {write_report(Run(recipe, model, history, todo.data), out, result.text)}"
-    said = {"model": recipe.model, "data": recipe.data, "options": recipe.options, "out": str(out)}
+    said: dict[str, Any] = {"model": recipe.model, "data": recipe.data, "options": recipe.options, "out": str(out)}
+    said |= {"ranks": args.ranks.size, "hosts": len(set(args.ranks.hosts))}
     answer(args, text, **said, parameters=model.flat_params.size, test=result.values, history=list(history))
 
 
-def _keeper(args: argparse.Namespace, todo: Job) -> Callable[[History, bool], None]:
+def _keeper(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> Callable[[History, bool], None]:
     """What saves the run as it is; and, of an epoch that is the best one so far, its network for good."""
     recipe, out, options = todo.recipe, todo.out, config_of(args, todo)
 
     def keep(rows: History, best: bool) -> None:
+        checkpoint.replace()  # of the run that this one replaces: else --resume would go on with it
         metadata = recipe.metadata(rows, todo.rng)
         if best:  # first: else a process that is killed in between would go on after this epoch, and never keep it
             save(todo.model, out / BEST_FILE, metadata)
@@ -120,7 +164,7 @@ def _stop(history: History, keep: Callable[[History], None], out: Path) -> NoRet
     raise KeyboardInterrupt(history.signal)
 
 
-def _begin(args: argparse.Namespace, todo: Job) -> History:
+def _begin(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> History:
     """The history of the run to go on with, whose state model and optimizer take, or of a new one."""
     out, optimizer = todo.out, todo.optimizer
     for name in (MODEL_FILE, BEST_FILE, _HISTORY, CONFIG, _CURVES, REPORT):
@@ -130,22 +174,52 @@ def _begin(args: argparse.Namespace, todo: Job) -> History:
         if not args.overwrite and any((out / name).exists() for name in (MODEL_FILE, _HISTORY, CONFIG)):
             raise FileExistsError(f"{out} has a run: --resume goes on with it, --overwrite replaces it")
         return History()
-    if not (out / MODEL_FILE).exists():
+    file = _whole(out, checkpoint)
+    if file is None:
         print(f"nothing is saved in {out} yet: the run begins")
         return History()
-    started, history, _, masks = read_run(out / MODEL_FILE)
+    started, history, _, masks = read_run(file)
     if started != todo.recipe:
         command = shlex.join(["xpnn", "train", started.model, "--data", started.data, *_words(started.options)])
         raise ValueError(
             f"{out} was left by `{command}`: --resume takes the same model and options, and the data as they were"
         )
-    load_finite(todo.model, out / MODEL_FILE, optimizer)
+    if file.name != MODEL_FILE:
+        return History()  # fit takes the checkpoint up
+    load_finite(todo.model, file, optimizer)
     if optimizer.steps != len(history) * todo.steps + (history.begun or {}).get("steps", 0):
-        raise ValueError(f"{out / MODEL_FILE}: its {len(history)} epochs are not {optimizer.steps} steps")
+        raise ValueError(f"{file}: its {len(history)} epochs are not {optimizer.steps} steps")
     if masks:
         todo.rng.bit_generator.state = masks
     _add_seconds(history, out / _HISTORY)
+    _say_rate(todo)
     return history
+
+
+def _whole(out: Path, checkpoint: Checkpoint) -> Path | None:
+    """What a run goes on from: its file or, where that is missing or damaged, its newest whole checkpoint."""
+    path, newest = out / MODEL_FILE, next(checkpoint.whole(), None)
+    if not path.exists():
+        return newest
+    try:
+        check_seal(path, required=newest is not None)
+    except ValueError as error:
+        if newest is None:
+            raise
+        warnings.warn(f"{error}; {newest} is taken", CheckpointWarning, stacklevel=2)
+        return newest
+    return path
+
+
+def _say_rate(todo: Job) -> None:
+    """A word on the learning rate of a run that goes on for other than its first number of epochs."""
+    with suppress(OSError, ValueError, KeyError):
+        before = tomllib.loads((todo.out / CONFIG).read_text("utf-8", "surrogateescape"))["epochs"]
+        if before != todo.epochs:
+            print(
+                f"the learning rate fell along a cosine of {before} epochs; from here on it follows the one of "
+                f"{todo.epochs} epochs, at first {todo.optimizer.rate:.3g}"
+            )
 
 
 def _words(options: str) -> list[str]:

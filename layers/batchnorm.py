@@ -9,17 +9,21 @@ from .base import Backward, Layer
 from .inference import inferring, rehearsing
 from .parameters import Parameters
 from .settings import positive
+from .whole import identity, share_of_batch
 
 
 @accelerated
 def batch_norm(
-    x: Array, params: Params, eps: float, needs_dx: bool = True
+    x: Array, params: Params, eps: float, M: int, needs_dx: bool = True, total: Callable[[Array], Array] = identity
 ) -> tuple[Array, Array, Array, Callable[[Array, Params], Array | None]]:
-    """y, each channel's mean and variance over the batch, and ``backward(dy, grads) -> dx``."""
-    axes, M = (0, *range(2, x.ndim)), x.size // x.shape[1]
+    """y, each channel's mean and variance over the batch, and ``backward(dy, grads) -> dx``.
+
+    If x is a process's share of the batch, ``total`` adds all shares' sums up; M values per channel are in all of them.
+    """
+    axes = (0, *range(2, x.ndim))
     gamma, beta = (params[key].reshape(1, -1, *[1] * (x.ndim - 2)) for key in ("gamma", "beta"))
-    mean = x.mean(axes, keepdims=True)
-    var = xp.square(x - mean).mean(axes, keepdims=True)  # not mean(x^2) - mean(x)^2, which cancels
+    mean = total(x.sum(axes, keepdims=True)) / M
+    var = total(xp.square(x - mean).sum(axes, keepdims=True)) / M  # not mean(x^2) - mean(x)^2, which cancels
     invstd = 1 / xp.sqrt(var + eps)
     xhat = (x - mean) * invstd
 
@@ -29,6 +33,7 @@ def batch_norm(
         grads["beta"] += dbeta.ravel()  # dE/dbeta = sum_i dE/dy_i
         if not needs_dx:
             return None
+        dgamma, dbeta = total(xp.stack([dgamma, dbeta]))
         return (dy - xhat * (dgamma / M) - dbeta / M) * (gamma * invstd)  # through y, the variance and the mean
 
     return gamma * xhat + beta, mean.ravel(), var.ravel(), backward
@@ -68,18 +73,24 @@ class _BatchNorm(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check_input(x)
-        M = x.size // self.num_features
-        if M == 1 and self.trainable and (rehearsing() or not inferring()):
+        M, share = x.size // self.num_features, share_of_batch.get()
+        apart = share is not None and share.allreduce is None
+        if share is not None and not apart:
+            M = share.whole(M)
+        if M == 1 and not apart and self.trainable and (rehearsing() or not inferring()):
             raise ValueError(
                 f"{self}: expected two values per channel at the least in training, got shape {x.shape}: another "
                 "batch_size may leave no batch of one sample"
             )
-        if inferring() or not self.trainable:
+        if inferring() or not self.trainable or M == 1:  # the last: where other processes have the rest of a batch
             mean, var = self.buffers.copy().values()  # a training pass may change the buffers before backward
             y, backward = fixed_norm(x, self.params, mean, var, self.eps, needs_dx)
             return y, lambda dy: backward(dy, self.grads)
-        y, mean, var, backward = batch_norm(x, self.params, self.eps, needs_dx)
+        total = identity if share is None else share.total
+        y, mean, var, backward = batch_norm(x, self.params, self.eps, M, needs_dx, total)
         self._track(running_mean=mean, running_var=var * (M / (M - 1)))
+        if share is not None and share.empty:  # the sample here is none of those that the mean is of
+            return y, lambda dy: xp.zeros_like(x) if needs_dx and backward(dy, self.grads) is not None else None
         return y, lambda dy: backward(dy, self.grads)
 
     def _check_input(self, x: Array) -> None:

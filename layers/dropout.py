@@ -1,10 +1,13 @@
 """Dropout."""
 
+import math
+
 import numpy as np
 
 from ..backend import Array, Rng, asarray
 from .base import Backward, Layer
 from .inference import inferring
+from .whole import share_of_batch
 
 
 class Dropout(Layer):
@@ -35,7 +38,7 @@ class Dropout(Layer):
         self._check(x, "...")
         if inferring():
             return x, lambda dy: dy
-        kept = self._rng.random(x.shape, dtype=np.float32) >= self.p
+        kept = self._drawn(x.shape) >= self.p
         mask = asarray(kept).astype(x.dtype)  # one byte per element crosses to the device
         mask *= 1 / (1 - self.p)
 
@@ -43,6 +46,15 @@ class Dropout(Layer):
             return mask * dy
 
         return mask * x, backward
+
+    def _drawn(self, shape: tuple[int, ...]) -> np.ndarray:
+        """A number for each element; those of the whole batch are the same for any number of processes."""
+        share = share_of_batch.get()
+        if share is None:
+            return self._rng.random(shape, dtype=np.float32)
+        each = math.prod(shape) // len(range(share.samples)[share.rows])
+        drawn = self._rng.random((share.samples, each), dtype=np.float32)
+        return drawn[share.rows].reshape(shape)
 
     def _arguments(self) -> str:
         return f"{self.p}"

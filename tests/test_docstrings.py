@@ -10,12 +10,16 @@ import xpnn as nn
 
 PUBLIC = {name: getattr(nn, name) for name in nn.__all__}
 PUBLIC |= {f"plots.{name}": getattr(nn.plots, name) for name in nn.plots.__all__}
+PUBLIC |= {f"learn.{name}": getattr(nn.learn, name) for name in nn.learn.__all__}
+KNOWN = PUBLIC | {"nn": nn, "np": np, "learn": nn.learn}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 EXAMPLES = [
     example
     for name, value in PUBLIC.items()
     if inspect.isclass(value) or inspect.isfunction(value)
-    for example in doctest.DocTestFinder().find(value, name, module=False, globs=PUBLIC | {"nn": nn, "np": np})
+    for example in doctest.DocTestFinder().find(
+        value, name, module=False, globs=PUBLIC | {"nn": nn, "np": np, "learn": nn.learn}
+    )
     if example.examples
 ]
 

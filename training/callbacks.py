@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..backend import ALONE, Ranks
 from ..layers import Layer, Loss
 from .history import History, format_row
 from .optimizer import Optimizer
@@ -24,12 +25,16 @@ class Run:
         steps: of an epoch; None if that is not known.
         done: how many steps the epoch that begins has made before, in a run that was interrupted.
         stop_training: set it to True to end the run after the current epoch.
+        ranks: those that train together.
 
     >>> Run(MLP((2, 2)), Adam(), SoftmaxCrossEntropy(), History(), epochs=3).stop_training
     False
     """
 
-    def __init__(self, model: Layer, optimizer: Optimizer, loss: Loss, history: History, epochs: int) -> None:
+    def __init__(
+        self, model: Layer, optimizer: Optimizer, loss: Loss, history: History, epochs: int, ranks: Ranks = ALONE
+    ) -> None:
+        self.ranks = ranks
         self.model, self.optimizer, self.loss, self.history, self.epochs = model, optimizer, loss, history, epochs
         self.steps: int | None = None
         self.done = 0
@@ -42,8 +47,11 @@ class Callback:
     Epochs and batches count from 1, as in the history's rows. ``logs`` is the epoch's row, and in ``on_batch_end`` the
     means of the epoch so far: on a device reading them waits for it.
 
+    Of several ranks each has its callbacks, which see the same values; those that print or write are of rank 0 alone.
+
     Attributes:
         run: what it takes part in, from ``on_train_begin`` on.
+        everywhere: False if it is for rank 0 alone.
 
     >>> class Announce(Callback):
     ...     def on_epoch_end(self, epoch, logs):
@@ -54,6 +62,7 @@ class Callback:
     """
 
     run: Run
+    everywhere = True
 
     @property
     def model(self) -> Layer:
@@ -115,12 +124,13 @@ class BatchLogs(Mapping[str, float]):
 class Callbacks:
     """All callbacks of a run, in order."""
 
-    def __init__(self, callbacks: Sequence[Callback], sums: Sums) -> None:
+    def __init__(self, callbacks: Sequence[Callback], sums: Sums, ranks: Ranks = ALONE) -> None:
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"fit: expected callbacks, such as EarlyStopping(), got {callback!r}")
-        self._all, self._sums = callbacks, sums
-        self._stepping = [one for one in callbacks if type(one).on_batch_end is not Callback.on_batch_end]
+        self._all = [one for one in callbacks if one.everywhere or ranks.rank == 0]
+        self._sums = sums
+        self._stepping = [one for one in self._all if type(one).on_batch_end is not Callback.on_batch_end]
         self._logs = BatchLogs(sums)
         self._run: Run | None = None
 
@@ -160,7 +170,12 @@ class ProgressBar(Callback):
     >>> options = {"callbacks": [ProgressBar()], "verbose": False}
     """
 
+    everywhere = False
     _bar: Any = None
+
+    def on_train_begin(self) -> None:
+        if self.run.ranks.size > 1:
+            say(str(self.run.ranks))
 
     def on_epoch_begin(self, epoch: int) -> None:
         self._bar = bar_of(f"epoch {epoch}/{self.run.epochs}", self.run.steps, self.run.done)
@@ -194,6 +209,8 @@ class TensorBoard(Callback):
 
     >>> options = {"callbacks": [TensorBoard("logs/first")]}
     """
+
+    everywhere = False
 
     def __init__(self, folder: str | Path) -> None:
         try:

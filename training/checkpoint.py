@@ -3,6 +3,7 @@
 What a whole run needs to go on (its position, generators, callbacks) is kept by ``training/checkpoints/``.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ _STEPS = f"{_OPTIMIZER}steps"
 RUN = "run."  # the arrays of a checkpoint that are neither the model's nor the optimiser's
 Arrays: TypeAlias = dict[str, tuple[str, tuple[int, ...]]]  # dtype and shape of each, by name
 _SHOWN = 20  # faults in an error message
+_OF_TORCH = "what PyTorch has saved is read by xpnn.interop.torch.from_state_dict(model, path)"
 
 
 def save(
@@ -96,6 +98,9 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
         problems = _problems(state, _arrays(file), optimizer is None)  # before any array is read
         if problems:
             more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+            more += (
+                f"; {_OF_TORCH}" if any(re.match(r"(.*\.)?(weight|bias)\b", problem) for problem in problems) else ""
+            )
             raise ValueError(f"{path} does not fit the model: {'; '.join(problems[:_SHOWN])}{more}")
         check_seal(path)
         tensors = {key: file.get_tensor(key) for key in state}
@@ -170,4 +175,6 @@ def opened(path: str | Path) -> Iterator[Any]:
         with safe_open(path, "numpy") as file:
             yield file
     except (SafetensorError, OSError, TypeError, AttributeError) as error:  # the last two: dtypes that NumPy lacks
-        raise ValueError(f"{path} is not a readable safetensors file ({error})") from error
+        with open(path, "rb") as start:
+            hint = f"; {_OF_TORCH}" if start.read(2) == b"PK" else ""  # a zip archive, as torch.save writes it
+        raise ValueError(f"{path} is not a readable safetensors file ({error}){hint}") from error

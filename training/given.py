@@ -1,4 +1,4 @@
-"""The source of what a user gave to ``fit``, ``evaluate`` or ``predict``."""
+"""What a user gave to ``fit``, ``evaluate`` or ``predict``: the source of data, and the like."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 
 from ..layers import Layer
+from .adam import Adam
 from .columns import Lazy, Sequences, column, inputs_given, inputs_of, like_an_array, of_batch
+from .history import History
 from .inputs import names
+from .optimizer import Optimizer
 from .sources import InMemory, Rows, Source, Stream
 
 
@@ -55,3 +58,22 @@ def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
     if like_an_array(given) and not isinstance(given, list | tuple):
         raise ValueError(f"{caller}: x is an array, so y must be given")
     return Stream(caller, model, given, targets)
+
+
+def validation_of(validation: Any) -> tuple[Any, ...]:
+    """x and y, and weights and lengths if there are any; or what gives batches alone."""
+    arrays = isinstance(validation, tuple | list) and not (validation and isinstance(validation[0], tuple))
+    if arrays and len(validation) not in (2, 3, 4):
+        raise ValueError(f"fit: validation: expected x, y, weights, lengths, or batches, got {len(validation)} of them")
+    return tuple(validation) if arrays else (validation,)
+
+
+def of_a_run(optimizer: Optimizer | None, history: History | None) -> tuple[Optimizer, History]:
+    """Those given, or new ones; TypeError if they are none."""
+    optimizer = optimizer or Adam()
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"fit: expected an optimiser, such as SGD(0.1), got {optimizer!r}")
+    history = History() if history is None else history
+    if not isinstance(history, History):
+        raise TypeError(f"fit: expected a History, as an earlier call gave it, got {type(history).__name__}")
+    return optimizer, history

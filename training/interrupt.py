@@ -22,10 +22,15 @@ class Interruptible:
     Attributes:
         signal: the number of the signal that ended the block; 0 if none did.
         within: whether a step was under way when the block ended.
+        received: the number of the first signal that has come; 0 if none has.
     """
 
-    signal = _received = 0
+    signal = received = 0
     within = False
+
+    def __init__(self, alone: bool = True) -> None:
+        """Of several ranks, none ends on its own: the signal that all have agreed on is written to ``agreed``."""
+        self._alone, self.agreed = alone, 0
 
     def __enter__(self) -> "Interruptible":
         self._replaced: dict[int, Any] = {}
@@ -50,13 +55,13 @@ class Interruptible:
             self.within = True
             yield step
             self.within = False
-            if self._received:
-                raise KeyboardInterrupt(self._received)
+            if due := self.received if self._alone else self.agreed:
+                raise KeyboardInterrupt(due)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._received and number == signal.SIGINT:
+        if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt(number)
-        self._received = self._received or number
+        self.received = self.received or number
 
 
 @contextmanager

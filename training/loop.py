@@ -3,19 +3,20 @@
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from ..backend import Rng, explained, to_numpy
+from ..backend import Ranks, Rng, explained, to_numpy
 from ..backend.shared.data import not_finite
 from ..layers import Layer, Loss, inference
 from ..layers.inference import rehearsal
 from ..layers.settings import positive
-from .adam import Adam
+from .alike import agree, average, begin_alike, ranks_given, seed_of
 from .callbacks import Callback, Callbacks, ProgressBar, Run
 from .checkpoints import Checkpoint, Keeper, keeping
-from .given import source_of
+from .given import of_a_run, source_of, validation_of
 from .history import History
 from .inputs import check_model
 from .interrupt import Interruptible
@@ -25,6 +26,7 @@ from .progress import say
 from .score import Score, Sums, names_not_finite
 from .sources import Source
 from .steps import fit_inputs, fit_targets, groups, rehearse, run_pass, scoring_step, training_step
+from .together import Steps
 
 _BATCH = 256  # samples per batch in inference, which keeps nothing for backward
 
@@ -55,6 +57,7 @@ def fit(
     on_epoch_end: Callable[[History], object] | None = None,
     checkpoint: Checkpoint | None = None,
     verbose: bool = True,
+    ranks: Ranks | None = None,
 ) -> History:
     """Train the model on shuffled batches: forward, backward, optimiser, and nothing else.
 
@@ -83,7 +86,7 @@ def fit(
         optimizer: by default Adam().
         epochs: passes over the data, including those in ``history``.
         batch_size: samples per step; the last batch of an epoch may be smaller.
-        validation: (x, y), (x, y, weights) or batches, to evaluate after each epoch.
+        validation: (x, y), (x, y, weights), (x, y, weights, lengths) or batches, to evaluate after each epoch.
         validation_split: the share of the arrays' samples, drawn by ``rng``, that is held out as validation data.
         sample_weight: of each sample, in the loss, the accuracy and the metrics.
         class_weight: of each class's samples, as a dict or sequence, or "balanced": N / (K count); also in validation.
@@ -103,6 +106,9 @@ def fit(
         on_epoch_end: called with the history after each epoch; a true result ends the run.
         checkpoint: where the whole run is saved from time to time, and is taken up again.
         verbose: whether to show a progress bar and a line per epoch.
+        ranks: of :func:`mpi`, that train together: each computes with its share of every batch, and the result is that
+            of one process. All call fit with the same arguments, and get the same model and history. Rank 0 alone
+            prints and saves (:class:`Callback`).
 
     Raises:
         TypeError: model, loss, optimizer or history is of a wrong type, or the data are not numeric.
@@ -112,31 +118,37 @@ def fit(
             and step, and comes before ``on_epoch_end``, which never sees such a model.
         MemoryError, RuntimeError: the device is out of memory, or was lost.
         RuntimeError: the model is being trained already, by another thread or by the call that calls this one.
+        RankError: another rank has failed.
 
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
     >>> stopping = EarlyStopping(patience=3)
     >>> history = fit(MLP((8, 16, 2), rng=0), x, y, validation_split=0.3, callbacks=[stopping], verbose=False)
     >>> history = fit(MLP((8, 16, 2), rng=0), lambda: batches(x, y, 32), epochs=1, verbose=False)
     """
+    given = dict(locals())
     check_model("fit", model)
     positive(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
-    optimizer, history = _of_a_run(optimizer, history)
+    ranks = ranks_given(ranks)
+    given["rng"] = rng = seed_of(ranks, rng)
+    optimizer, history = of_a_run(optimizer, history)
     drawn = {"rng": rng, "data": (x, y), "validation": validation}
     with (
         model.locks.fitting(type(model).__name__),
-        keeping(checkpoint, model, optimizer, history, callbacks, **drawn) as kept,
+        keeping(checkpoint, model, optimizer, history, callbacks, ranks, **drawn) as kept,
     ):
         source, held_out = source_of("fit", model, x, y, sample_weight, lengths), None
+        source.ranks = ranks
         if validation_split:
             source, held_out = source.split(validation_split, rng)
         elif validation is not None:
-            held_out = source_of("fit: validation", model, *_arguments(validation))
+            held_out = source_of("fit: validation", model, *validation_of(validation))
+            held_out.ranks = ranks
         finite = _finite_buffers(model)
-        sums, held_out_sums = Sums(_taken_up(history, rng, kept)), Sums()
+        sums, held_out_sums = Sums(_taken_up(history, rng, kept)), Sums(ranks=ranks)
         shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
         shown: list[Callback] = [ProgressBar()] if verbose else []
-        told = Callbacks([*callbacks, *shown, *([kept] if kept else [])], sums)
-        with Interruptible() as stop:
+        told = Callbacks([*callbacks, *shown, *([kept] if kept else [])], sums, ranks)
+        with Interruptible(ranks.size == 1) as stop:
             if kept:
                 kept.begin(shuffles, sums)
             model.zero_grad()  # an interrupted step may have left gradients
@@ -145,16 +157,20 @@ def fit(
             if held_out is not None:
                 fit_targets(held_out, model, loss, class_weight)
                 rehearse(held_out, model, loss, _BATCH, inference())
-            step = training_step(model, loss, optimizer, max_norm, sums, accumulate)
-            scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss)
-            run = told.begin(Run(model, optimizer, loss, history, epochs))
+            begin_alike(ranks, model, optimizer, {"training data": source, "validation data": held_out}, given)
+            together = Steps(ranks, sums, stop) if accumulate * ranks.size > 1 else None
+            step = training_step(model, loss, optimizer, max_norm, sums, together)
+            scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss, ranks)
+            run = told.begin(Run(model, optimizer, loss, history, epochs, ranks))
 
             def trained() -> Score:
                 arrays = (model.flat_params, *(model.buffers[name] for name in finite))
                 batches = source.pass_over(batch_size, shuffles, drop_last, skip=sums.steps * accumulate)
                 if kept:
                     kept.go_on(collected)
-                return run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
+                score = run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
+                average(ranks, model)
+                return score
 
             def validated(data: Source, where: str) -> Score:
                 held_out_sums.reset(where)
@@ -168,43 +184,32 @@ def fit(
                 row = {"epoch": epoch, **trained().row()}
                 if held_out is not None:
                     row |= validated(held_out, f"epoch {epoch}'s validation").row("val_")
-                history.append(row := row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
+                row = agree(ranks, model, row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
+                history.append(row)
                 sums.reset()
                 run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
                 told.epoch_end(epoch, row)
-        _ended(history, stop, sums, source)
+                run.stop_training = any(ranks.gather(run.stop_training))
+        _ended(model, history, stop, sums, source)
         if kept:
-            kept.end(whole=not stop.within)
+            with Interruptible() if stop.signal else nullcontext():  # another signal does not end the saving
+                kept.end(whole=not stop.within)
         told.end()
     return history
 
 
-def _arguments(validation: Any) -> tuple[Any, ...]:
-    """(x, y) or (x, y, weights); or what gives batches alone."""
-    arrays = isinstance(validation, tuple | list) and not (validation and isinstance(validation[0], tuple))
-    if arrays and len(validation) not in (2, 3):
-        raise ValueError(f"fit: validation: expected (x, y), (x, y, weights) or batches, got {len(validation)} of them")
-    return tuple(validation) if arrays else (validation,)
-
-
-def _ended(history: History, stop: Interruptible, sums: Sums, source: Source) -> None:
+def _ended(model: Layer, history: History, stop: Interruptible, sums: Sums, source: Source) -> None:
     """Keep where a signal ended the run, and say so."""
-    if stop.signal:
-        history.signal, history.begun = stop.signal, None if stop.within else sums.state()
-        of = "" if source.samples is None else f" of {source.samples:,}"
-        where = "within a step" if stop.within else f"after {sums.samples:,}{of} samples"
+    if not stop.signal:
+        return
+    if not stop.within:
+        average(source.ranks, model)
+        agree(source.ranks, model, {})
+    history.signal, history.begun = stop.signal, None if stop.within else sums.state()
+    of = "" if source.samples is None else f" of {source.samples:,}"
+    where = "within a step" if stop.within else f"after {sums.samples:,}{of} samples"
+    if source.ranks.rank == 0:
         say(f"\ninterrupted in epoch {len(history) + 1}, {where}")
-
-
-def _of_a_run(optimizer: Optimizer | None, history: History | None) -> tuple[Optimizer, History]:
-    """Those given, or new ones; TypeError if they are none."""
-    optimizer = optimizer or Adam()
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"fit: expected an optimiser, such as SGD(0.1), got {optimizer!r}")
-    history = History() if history is None else history
-    if not isinstance(history, History):
-        raise TypeError(f"fit: expected a History, as an earlier call gave it, got {type(history).__name__}")
-    return optimizer, history
 
 
 def _finite_buffers(model: Layer) -> list[str]:

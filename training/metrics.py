@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, asarray, to_numpy
+from ..backend import ALONE, Array, Ranks, asarray, to_numpy
 from ..layers import BinaryCrossEntropy, Loss, Sigmoid, Softmax, SoftmaxCrossEntropy
 
 Metric: TypeAlias = Callable[..., Any]
@@ -76,26 +76,28 @@ class Metrics:
         parts: targets, outputs and weights of each batch that was added.
     """
 
-    def __init__(self, metrics: "Mapping[str, Metric] | Sequence[Metric | str]", loss: Loss) -> None:
+    def __init__(
+        self, metrics: "Mapping[str, Metric] | Sequence[Metric | str]", loss: Loss, ranks: Ranks = ALONE
+    ) -> None:
         if isinstance(metrics, str) or callable(metrics):
             metrics = [metrics]
         named = metrics if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics}
         self._metrics = {name: _function(metric) for name, metric in named.items()}
-        self._loss = loss
+        self._loss, self._ranks = loss, ranks
         self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
 
     def __bool__(self) -> bool:
         return bool(self._metrics)
 
     def add(self, outputs: Array, y: Array, weights: Array | None = None) -> None:
-        """A batch; of the outputs for each step of sequences, those whose label counts."""
+        """A batch, or all ranks' shares of it; of the outputs for each step of sequences, those whose label counts."""
         y, outputs = to_numpy(y).copy(), to_numpy(outputs).copy()
         w = None if weights is None else to_numpy(weights).copy()
         if outputs.ndim > 2 and y.shape == outputs.shape[:-1]:
             w = w if w is None or w.ndim > 1 else np.broadcast_to(w[:, None], y.shape)
             counts = (y >= 0) if w is None else (y >= 0) & (w > 0)
             y, outputs, w = y[counts], outputs[counts], None if w is None else w[counts]
-        self.parts.append((y, outputs, w))
+        self.parts += self._ranks.gather((y, outputs, w))
 
     def values(self) -> dict[str, Any]:
         """Of the batches that were added since the last call."""

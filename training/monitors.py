@@ -115,6 +115,8 @@ class ModelCheckpoint(_Monitor):
     >>> load(MLP((2, 2)), "best.safetensors")
     """
 
+    everywhere = False
+
     def __init__(
         self, path: str | Path, monitor: str | None = None, save_best_only: bool = True, mode: str = "auto"
     ) -> None:

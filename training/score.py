@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, to_numpy, xp
+from ..backend import ALONE, Array, Ranks, to_numpy, xp
 from ..backend.shared.data import accumulate
 from ..layers import Layer
 
@@ -46,8 +46,12 @@ class Sums:
         where: what the sums are of, "epoch 3" say, for errors; without it, a loss may be NaN or infinite.
     """
 
-    def __init__(self, begun: Mapping[str, float] = MappingProxyType({})) -> None:
-        """Those of the epoch that was begun, as :meth:`state` gave them."""
+    def __init__(self, begun: Mapping[str, float] = MappingProxyType({}), ranks: Ranks = ALONE) -> None:
+        """Those of the epoch that was begun, as :meth:`state` gave them.
+
+        Of several ranks each adds what it computes, and :meth:`score` is of all.
+        """
+        self._ranks = ranks
         self.samples, self.steps = int(begun.get("samples", 0)), int(begun.get("steps", 0))
         self.lr, self.start = begun.get("lr", 0.0), time.perf_counter() - begun.get("seconds", 0.0)
         self.where = ""
@@ -55,6 +59,11 @@ class Sums:
         for i, name in enumerate(_SUMS):
             self._sums[i] = begun.get(name, 0.0)
         self._scored = "accuracy" in begun
+
+    @property
+    def vector(self) -> Array:
+        """All sums; the last element is free for those of a step."""
+        return self._sums
 
     def begin(self, lr: float, where: str) -> None:
         """An epoch, unless it was begun before."""
@@ -69,7 +78,10 @@ class Sums:
             FloatingPointError: the loss is not finite; on a device :meth:`score` raises it.
         """
         self._scored |= correct is not None
-        if not accumulate(self._sums, weight * loss, 0 if correct is None else correct, weight) and self.where:
+        self._add(weight * loss, 0 if correct is None else correct, weight)
+
+    def _add(self, *sums: Any) -> None:
+        if not accumulate(self._sums, *sums) and self.where and self._ranks.size == 1:
             raise self._diverged()
 
     def score(self, *arrays: Array) -> Score:
@@ -81,8 +93,12 @@ class Sums:
         for array in arrays:
             self._sums[-1:] += ~xp.isfinite(array).all()
         sums = to_numpy(self._sums)
+        if self._ranks.size > 1:
+            every = np.array(self._ranks.gather(sums))
+            sums = every.sum(0)
+            sums[3] = every[:, 3].min()  # steps before the first loss that is not finite
         if self.where and not (np.isfinite(sums[0]) and sums[-1] == 0):
-            raise self._diverged()
+            raise self._diverged(sums)
         return self.means(sums)
 
     def means(self, sums: np.ndarray | None = None) -> Score:
@@ -91,8 +107,8 @@ class Sums:
         weight = weight or 1
         return Score(float(loss / weight), float(accuracy / weight) if self._scored else None)
 
-    def _diverged(self) -> FloatingPointError:
-        loss, _, _, steps, _ = to_numpy(self._sums)
+    def _diverged(self, sums: np.ndarray | None = None) -> FloatingPointError:
+        loss, _, _, steps, _ = to_numpy(self._sums) if sums is None else sums
         what = f"the loss is {loss} in step {steps + 1:.0f}"
         if np.isfinite(loss):
             what = f"the model holds NaN or infinity after step {steps:.0f}"
@@ -104,6 +120,13 @@ class Sums:
         seconds = time.perf_counter() - self.start
         state = {"samples": self.samples, "steps": self.steps, "loss": loss, "weight": weight, "lr": self.lr}
         return state | {"seconds": seconds} | ({"accuracy": accuracy} if self._scored else {})
+
+    def take(self, step: "Sums") -> None:
+        """Add what another one has summed in a step, which is then empty. Errors as for :meth:`add`."""
+        self._scored |= step._scored
+        sums = [step._sums[i] for i in range(3)]
+        self._add(*sums)
+        step.reset()
 
     def reset(self, where: str = "") -> None:
         self.where = where

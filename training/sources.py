@@ -3,63 +3,35 @@
 import copy
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, Rng, prefetch
+from ..backend import ALONE, Array, Ranks, Rng, prefetch, to_numpy
 from ..backend.border import Indices
-from ..backend.shared.data import taken
+from ..backend.shared.data import on_host, taken
 from ..data.batches import batch_indices
 from ..data.reader import read_ahead
 from ..data.sequences import bucketed
-from ..layers import Backward, Layer
+from ..layers import Layer
+from ..layers.whole import Share
+from .batch import Arrays, Batch
 from .columns import Sequences, column, inputs_given, inputs_of, of_batch
 from .inputs import check_arrays
-
-Arrays: TypeAlias = Sequence[Array]
-"""x, or several inputs; y; weights."""
+from .together import checksum, share_of
 
 Change: TypeAlias = Callable[[Arrays, "np.ndarray | None"], Arrays]
 """Takes a batch's arrays and the lengths of its sequences; gives the arrays that the model and the loss take."""
 
+_COMPARED = 64  # rows by which the ranks compare data that are not in memory
 
-@dataclass(slots=True)
-class Batch:
-    """Arrays of the backend, and of sequences of different lengths their numbers of steps, on the host."""
 
-    arrays: tuple[Array, ...]  # x, or the model's inputs; y; weights
-    inputs: int
-    lengths: np.ndarray | None = None
+class Cut(NamedTuple):
+    """Some rows of the batch that an entry of :meth:`Source.order` stands for, which has to be read as a whole."""
 
-    def __len__(self) -> int:
-        return len(self.arrays[0])
-
-    @property
-    def has_integers(self) -> bool:
-        """Whether an input consists of integers."""
-        return any(x.dtype.kind in "iu" for x in self.arrays[: self.inputs])
-
-    @property
-    def targets(self) -> tuple[Array, ...]:
-        """y, and the weights if there are any."""
-        return self.arrays[self.inputs :]
-
-    def forward(self, model: Layer) -> tuple[Array, Backward]:
-        """The model's outputs, and backward for the parameters alone."""
-        options: Any = {} if self.lengths is None else {"lengths": self.lengths}
-        return model.forward(self._x, needs_dx=False, **options)
-
-    def infer(self, model: Layer) -> Array:
-        """The model's outputs."""
-        options: Any = {} if self.lengths is None else {"lengths": self.lengths}
-        return model(self._x, **options)
-
-    @property
-    def _x(self) -> Any:
-        return self.arrays[0] if self.inputs == 1 else self.arrays[: self.inputs]
+    of: Any
+    rows: slice
 
 
 class Source:
@@ -69,6 +41,7 @@ class Source:
         caller: for errors.
         samples: their number; None if it is not known.
         labels: all targets, if they are in memory; else None.
+        ranks: which have a share of each batch.
         converts: whether inputs that are integers become floating-point numbers; set it for a model without symbols.
     """
 
@@ -76,6 +49,7 @@ class Source:
 
     samples: int | None = None
     labels: Array | None = None
+    ranks: Ranks = ALONE
 
     def __init__(self, caller: str, model: Layer) -> None:
         self.caller, self._dtype = caller, model.dtype
@@ -98,29 +72,70 @@ class Source:
         return batch_indices(self.samples or 0, batch_size, rng)
 
     def pass_over(self, batch_size: int, rng: Rng = None, drop_last: bool = False, skip: int = 0) -> Iterator[Batch]:
-        """The batches of a pass, but for the first ``skip`` ones; with ``drop_last`` only full ones."""
+        """The batches of a pass, but for the first ``skip`` ones; with ``drop_last`` only full ones.
+
+        Of several ranks each has its share of every batch, which are the same for any number of them.
+        """
         full = self._count(batch_size, drop_last) if drop_last else None
-        return self.batches(islice(self.order(batch_size, rng), skip, full))
+        order = islice(self.order(batch_size, rng), skip, full)
+        return self.batches(order) if self.ranks.size == 1 else self._shares(order)
+
+    def _shares(self, order: Iterable[Any]) -> Iterator[Batch]:
+        shares: deque[Share] = deque()
+
+        def own() -> Iterator[Any]:
+            for key in order:
+                shares.append(share_of(self._size(key), self.ranks))
+                yield self._cut(key, shares[-1].rows)
+
+        for batch in self.batches(own()):
+            batch.share = shares.popleft()
+            yield batch
+
+    def _size(self, key: Any) -> int:
+        """The number of samples of an entry of :meth:`order`."""
+        return len(range(self.samples or 0)[key]) if isinstance(key, slice) else len(key)
+
+    def _cut(self, key: Any, rows: slice) -> Any:
+        """An entry that stands for these rows of the entry's."""
+        if not isinstance(key, slice):
+            return key[rows]
+        own = range(self.samples or 0)[key][rows]
+        return slice(own.start, own.stop)
 
     def batches(self, order: Iterable[Any]) -> Iterator[Batch]:
         """The batches that these entries of :meth:`order` stand for; a thread reads them ahead."""
         lengths: deque[np.ndarray | None] = deque()
 
         def arrays() -> Iterator[Arrays]:
-            for part, steps in read_ahead(map(self.read, order)):
+            for part, steps in read_ahead(map(self._read, order)):
                 lengths.append(steps)
                 yield part
 
         for part in prefetch(None, arrays(), self._dtype):
             yield self._batch(part, lengths.popleft())
 
+    def _read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
+        if not isinstance(key, Cut):
+            return self.read(key)
+        arrays, lengths = self.read(key.of)
+        return [array[key.rows] for array in arrays], None if lengths is None else lengths[key.rows]
+
     def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
         """A batch's arrays, and the lengths of its sequences."""
         raise NotImplementedError
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
-        """Batches that show what does not fit: here the first one."""
-        yield from self.batches([next(iter(self.order(batch_size)))])
+        """Batches that show what does not fit: here the first one, or as much of it as a rank has of a batch."""
+        yield from self.batches([next(iter(self.order(self._own(batch_size))))])
+
+    def _own(self, batch_size: int) -> int:
+        """The size of a rank's share, but at least 2, as many as batch normalisation needs."""
+        return batch_size if self.ranks.size == 1 else max(min(2, batch_size), -(-batch_size // self.ranks.size))
+
+    def fingerprint(self) -> int:
+        """A checksum that differs, most likely, from that of other data: here of the first batch."""
+        return checksum(to_numpy(array) for array in next(self.trial(1)).arrays)
 
     @property
     def may_have_integers(self) -> bool:
@@ -168,7 +183,7 @@ class InMemory(Source):
     def trial(self, batch_size: int) -> Iterator[Batch]:
         """A batch with the lowest and the highest label; then one of a single sample, if the last one will be such."""
         samples, y = len(self.arrays[0]), self.labels
-        rows = np.arange(min(max(2, batch_size), samples))
+        rows = np.arange(min(max(2, self._own(batch_size)), samples))
         last = [rows[:1]] if 1 in (batch_size, samples % batch_size) else []
         if y is not None and y.dtype.kind in "iu":
             rows[[0, -1]] = [int(end) // (y.size // len(y)) for end in (y.argmin(), y.argmax())]
@@ -180,6 +195,10 @@ class InMemory(Source):
 
     def change(self, change: Change) -> None:
         self.arrays = tuple(change(self.arrays, None))
+
+    def fingerprint(self) -> int:
+        """Of all samples."""
+        return checksum(map(on_host, self.arrays))
 
     def split(self, share: float, rng: Rng) -> "tuple[InMemory, InMemory]":
         """Two sources: of all samples but a share of them, and of that share; which ones, ``rng`` draws."""
@@ -225,6 +244,15 @@ class Rows(Source):
         lengths = None if self._lengths is None else self._lengths[key]
         return self._checked(self.caller, self._take(key), lengths, key)
 
+    def _cut(self, key: Any, rows: slice) -> Any:
+        """Of sequences the whole batch is read, which is as long as its longest sequence."""
+        return super()._cut(key, rows) if self._lengths is None else Cut(key, rows)
+
+    def fingerprint(self) -> int:
+        """Of a few samples, since all would have to be read."""
+        rows = np.unique(np.linspace(0, (self.samples or 1) - 1, _COMPARED).astype(int))
+        return checksum(np.asarray(array) for array in self.read(rows)[0])
+
 
 class Stream(Source):
     """Batches (x, y) or (x, y, weights) that something else makes; each pass begins an iteration."""
@@ -254,6 +282,13 @@ class Stream(Source):
                 f"{self.caller}: there were no batches (a generator can be iterated over once: give the function that "
                 "makes it)"
             )
+
+    def _size(self, key: Any) -> int:
+        x, *_ = of_batch(f"{self.caller}: batch {key[0]}", key[1], self._targets)
+        return len(inputs_given(self.caller, x, self._names)[0])
+
+    def _cut(self, key: Any, rows: slice) -> Any:
+        return Cut(key, rows)
 
     def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
         number, batch = key

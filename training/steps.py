@@ -6,15 +6,17 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeAlias
 
-from ..backend import Array, captured, synchronize, xp
+from ..backend import Array, captured, synchronize
 from ..backend.shared.data import on_host
 from ..data.weights import class_weights
 from ..layers import Layer, Loss, inference
+from .batch import Batch
 from .inputs import fitting, loss_for
 from .metrics import Metrics
 from .optimizer import Optimizer, clip_grad_norm
 from .score import Score, Sums
-from .sources import Batch, Source
+from .sources import Source
+from .together import Steps
 
 Group: TypeAlias = Sequence[Batch]
 """The batches whose gradients make one step."""
@@ -97,34 +99,31 @@ def _named(caller: str) -> Iterator[None]:
 
 
 def training_step(
-    model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: Sums, accumulate: int
+    model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: Sums, steps: Steps | None = None
 ) -> Callable[[Group], list[Array]]:
     """One step of the optimiser on a group of batches, which returns their outputs.
 
-    Of ``accumulate`` batches the gradient is that of all as one: the mean of theirs, by their weights. The step is
-    captured if the backend can, and no sequence ends before the others.
+    With ``steps``, of several batches or of all ranks' shares, the gradient is that of all as one: the mean of theirs,
+    by their weights. The step is captured if the backend can, and no sequence ends before the others.
     """
     optimizer.placed(model)  # what its groups and the frozen layers do not allow is met here
     whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
-    total = xp.zeros(1, dtype=model.dtype)
 
     def differentiate(batch: Batch) -> Array:
         outputs, backward = batch.forward(model)
         value, loss_backward = loss.forward(outputs, *batch.targets)
-        weight = loss.weight(*batch.targets)
-        sums.add(weight, value, loss.correct(outputs, *batch.targets))
+        weight, *_ = scored = batch.scored(loss, outputs, value)
+        (sums if steps is None else steps.own).add(*scored)
         doutputs = loss_backward()
-        if accumulate > 1:
-            total[...] += weight
+        if steps is not None:
             doutputs = (doutputs * weight).astype(doutputs.dtype)
         backward(doutputs)
         return outputs
 
     def update(*scalars: Any) -> None:
-        if accumulate > 1:
+        if steps is not None:
             grads = model.gather()[1]
-            grads /= xp.where(total == 0, 1, total)
-            total.fill(0)
+            grads *= steps.sum_up(grads)
         if max_norm is not None:
             clip_grad_norm(model, max_norm)
         if whole and not optimizer.update(model, *scalars):
@@ -139,7 +138,7 @@ def training_step(
 
     def step(group: Group) -> list[Array]:
         scalars = optimizer.scalars() if whole else ()
-        if accumulate == 1:
+        if steps is None:
             outputs = [run_all(group[0], *scalars)]
         else:
             outputs = [run(batch).copy() for batch in group]  # a captured step has one array for all
@@ -158,7 +157,7 @@ def scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Group], list
 
     def score(batch: Batch) -> Array:
         outputs = batch.infer(model)
-        sums.add(loss.weight(*batch.targets), loss(outputs, *batch.targets), loss.correct(outputs, *batch.targets))
+        sums.add(*batch.scored(loss, outputs, loss(outputs, *batch.targets)))
         return outputs
 
     run = _captured(score, model, model.gather)
@@ -166,11 +165,15 @@ def scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Group], list
 
 
 def _captured(step: Callable[..., Array], model: Layer, place: Callable[[], object]) -> Callable[..., Array]:
-    """A step on a batch and numbers, captured unless its sequences have lengths, which the host reads."""
+    """A step on a batch and numbers, captured unless its sequences have lengths, which the host reads.
+
+    Nor is a step captured within which ranks may meet, or in which one has no samples.
+    """
     captured_steps: dict[int, Callable[..., Array]] = {}  # by the number of arrays, such as x, y and weights
 
     def run(batch: Batch, *scalars: Any) -> Array:
-        if batch.lengths is not None:
+        share = batch.share
+        if batch.lengths is not None or (share is not None and (share.empty or not model.separable)):
             return step(batch, *scalars)
         count, inputs = len(batch.arrays), batch.inputs
         if count not in captured_steps:
@@ -207,7 +210,7 @@ def run_pass(
         sums.steps += 1
         if metrics:
             for batch, one in zip(group, outputs, strict=True):
-                metrics.add(one, *batch.targets)
+                metrics.add(*(array[batch.counted] for array in (one, *batch.targets)))
         if done is not None:
             done(sums.steps)
     score = sums.score(*arrays)

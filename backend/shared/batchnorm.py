@@ -6,14 +6,19 @@ from ..select import Array, Params, xp
 
 
 def batch_norm(
-    x: Array, params: Params, eps: float, needs_dx: bool = True
+    x: Array,
+    params: Params,
+    eps: float,
+    M: int,
+    needs_dx: bool = True,
+    total: Callable[[Array], Array] = lambda sums: sums,
 ) -> tuple[Array, Array, Array, Callable[[Array, Params], Array | None]]:
     """The equation with in-place operations, in arrays of x's memory order."""
-    axes, M = (0, *range(2, x.ndim)), x.size // x.shape[1]
+    axes = (0, *range(2, x.ndim))
     gamma, beta = (params[key].reshape(1, -1, *[1] * (x.ndim - 2)) for key in ("gamma", "beta"))
-    mean = x.mean(axes, keepdims=True)
+    mean = total(x.sum(axes, keepdims=True)) / M
     xhat = xp.subtract(x, mean, out=xp.empty_like(x))
-    var = (xhat * xhat).mean(axes, keepdims=True)
+    var = total((xhat * xhat).sum(axes, keepdims=True)) / M
     invstd = 1 / xp.sqrt(var + eps)
     xhat *= invstd
     y = xp.multiply(gamma, xhat, out=xp.empty_like(x))
@@ -25,6 +30,7 @@ def batch_norm(
         grads["beta"] += dbeta.ravel()
         if not needs_dx:
             return None
+        dgamma, dbeta = total(xp.stack([dgamma, dbeta]))
         dx: Array = xp.multiply(xhat, dgamma / -M, out=xp.empty_like(xhat))
         dx += dy
         dx -= dbeta / M

@@ -144,7 +144,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
             optimizer=self._optimizer,
             epochs=epochs,
             batch_size=self._size_of_batch(X.shape[0]),
-            validation=None if held_out is None else (_cut(held_out), self._encoded(held_out[1]), held_out[2]),
+            validation=None if held_out is None else (held_out[0], self._encoded(held_out[1]), *held_out[2:]),
             sample_weight=weights,
             lengths=lengths,
             callbacks=callbacks,
@@ -281,9 +281,3 @@ def _filled(data: Data, given: list[Any]) -> Data:
     rest = iter(given)
     x, y, weights, lengths = (None if one is None else next(rest) for one in data)
     return x, y, weights, lengths
-
-
-def _cut(data: Data) -> Any:
-    """X, or the sequences that were padded in it."""
-    X, _, _, lengths = data
-    return X if lengths is None else [sequence[:steps] for sequence, steps in zip(X, lengths, strict=True)]

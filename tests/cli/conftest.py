@@ -5,11 +5,8 @@ from border import AS_USED, ONCE
 
 from xpnn.cli import train
 
-collect_ignore = (
-    []
-    if ONCE
-    else ["test_document.py", "test_options.py", "test_plot.py", "test_runs.py", "test_sources.py", "test_streams.py"]
-)
+ANYWHERE = "checkpoints", "document", "learn", "options", "plot", "runs", "sources", "streams"
+collect_ignore = [] if ONCE else [f"test_{name}.py" for name in ANYWHERE]
 """Data, figures, files, locks, signals and streams: once is enough."""
 
 if not AS_USED:

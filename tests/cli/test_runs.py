@@ -74,7 +74,7 @@ def send():
 
 
 def names(folder):
-    return {path.name for path in folder.iterdir()} - {".lock"}
+    return {path.name for path in folder.iterdir()} - {".lock", "checkpoints"}
 
 
 def history(folder):

@@ -308,8 +308,10 @@ def dtype_of(name: str) -> Any:
 
 
 def batch_norm(rng: Rng, dtype: str) -> Draw:
-    inputs, back, _ = _features(rng, dtype)
-    return Draw(inputs, back, not inputs["needs_dx"])
+    inputs, back, C = _features(rng, dtype)
+    others = one_of(rng, 0, 3)  # processes, which have the same sums
+    M = inputs["x"].size // C * (1 + others)
+    return Draw(inputs | {"M": M, "total": lambda sums: (1 + others) * sums}, back, not inputs["needs_dx"])
 
 
 def fixed_norm(rng: Rng, dtype: str) -> Draw:

@@ -231,8 +231,8 @@ LAYERS = [
     ),
     Mutation(
         "layers.batchnorm._BatchNorm",
-        "(M / (M - 1)))\n        return y, lambda dy: backward(dy,",
-        "(M / (M - 1)))\n        return y, lambda dy: backward(dy[::-1],",
+        "None else None\n        return y, lambda dy: backward(dy,",
+        "None else None\n        return y, lambda dy: backward(dy[::-1],",
         "another sample's",
         "gamma input",
         "BatchNorm1D",

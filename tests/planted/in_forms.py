@@ -310,7 +310,14 @@ OTHERS = [
         "input",
         "LeakyReLU",
     ),
-    Mutation("backend.cpu.losses.equally_weighted", "dz -= t", "dz += t", "wrong sign", "input", "SoftmaxCrossEntropy"),
+    Mutation(
+        "backend.cpu.losses.equally_weighted",
+        "dz[t, places] -= 1",
+        "dz[t, places] += 1",
+        "wrong sign",
+        "input",
+        "SoftmaxCrossEntropy",
+    ),
     Mutation(
         "backend.cpu.embedding.embedding",
         "np.add.reduceat(dy.reshape(-1, dy.shape[-1])[order], starts)",

@@ -233,7 +233,7 @@ SAVING = [
         "removes files of the user's", f"{RUNS}::TestFolders::test_what_a_killed_process_left",
     ),
     Mutation(
-        "cli.train._begin", "if not (out / MODEL_FILE).exists():", "if False:",
+        "cli.train._begin", "if file is None:", "if False:",
         "does not begin where nothing is saved", KILLED,
     ),
     Mutation(

@@ -36,7 +36,7 @@ TRAINING = [
     Mutation("training.inputs._as_outputs", "y = y[..., None]", "pass", "broadcasts targets", SOURCES),
     Mutation("training.steps.training_step", "doutputs * weight", "doutputs * 1", "small batches weigh more", SOURCES),
     Mutation("training.sources.Source", "-(-samples // batch_size)", "samples // batch_size + 1", "more", CALLBACKS),
-    Mutation("training.sources.Source", "skip, full))", "skip, None))", "keeps the last batch", SOURCES),
+    Mutation("training.sources.Source", "skip, full)", "skip, None)", "keeps the last batch", SOURCES),
     Mutation("training.sources.Stream", "chain([first], batches)", "batches", "loses the first batch", SOURCES),
     Mutation("training.columns.Lazy", "result[order] = read", "result[...] = read", "mixes the rows up", SOURCES),
     Mutation("training.metrics.Metrics", "(y >= 0) & (w > 0)", "(y >= 0)", "counts the padding", SOURCES),

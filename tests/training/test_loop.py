@@ -145,8 +145,8 @@ class TestFit:
     @pytest.mark.parametrize(
         ("cut", "error", "message"),
         [
-            (lambda x, y: (x,), ValueError, r"expected \(x, y\), \(x, y, weights\) or batches, got 1 of them"),
-            (lambda x, y: (x, y, y, y), ValueError, "got 4 of them"),
+            (lambda x, y: (x,), ValueError, r"expected x, y, weights, lengths, or batches, got 1 of them"),
+            (lambda x, y: (x, y, y, y, y), ValueError, "got 5 of them"),
             (lambda x, y: x, ValueError, "x is an array, so y must be given"),
             (lambda x, y: 0.2, TypeError, "got float"),
         ],

@@ -193,7 +193,9 @@ def test_sequences_of_different_lengths(rng):
     np.testing.assert_array_equal(nn.predict(model, padded, lengths=lengths), nn.predict(model, x))
     by_list, history = fitted(x, y, model=model, validation=(x, y))
     again = nn.RNNClassifier(2, 5, 2, cell=nn.GRU, rng=0)
-    np.testing.assert_array_equal(fitted(padded, y, model=again, lengths=lengths)[0], by_list)
+    by_lengths, rows = fitted(padded, y, model=again, lengths=lengths, validation=(padded, y, None, lengths))
+    np.testing.assert_array_equal(by_lengths, by_list)
+    assert rows.column("val_loss") == history.column("val_loss")
     assert history[-1]["val_loss"] == pytest.approx(nn.evaluate(model, x, y).loss, rel=1e-6)
     with pytest.raises(ValueError, match="fit: MLP takes no sequences of different lengths"):
         fitted(x, y)

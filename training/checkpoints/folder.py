@@ -71,7 +71,7 @@ class Checkpoint:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.folder, self.keep, self.best, self.resume = Path(folder), keep, best, resume
-        self.metadata = dict(metadata or {})
+        self.metadata, self.old = dict(metadata or {}), list[Path]()
         self.amount, self.unit = _interval(every)
         if keep < 1:
             raise ValueError(f"Checkpoint: expected to keep at least 1, got {keep}")
@@ -84,6 +84,13 @@ class Checkpoint:
     def path(self, step: int) -> Path:
         """Of the checkpoint after so many steps."""
         return self.folder / f"step-{step:09d}.safetensors"
+
+    def replace(self, by: Path | None = None) -> None:
+        """Remove the checkpoints of the run that another one has replaced, but for the one at this path."""
+        for path in self.old:
+            if path != by:
+                path.unlink(missing_ok=True)
+        self.old = []
 
     def whole(self) -> Iterator[Path]:
         """The checkpoints that are not damaged, the newest one first; CheckpointWarning for each of the others."""

@@ -5,13 +5,13 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...backend import describe, to_numpy
+from ...backend import ALONE, Ranks, describe, to_numpy
 from ...data.files import locked, write_file
 from ...layers import Layer
 from ..callbacks import Callback
@@ -50,15 +50,16 @@ class Keeper(Callback):
         callbacks: Sequence[Callback],
         data: Mapping[str, Any],
         pool: ThreadPoolExecutor,
+        ranks: Ranks,
     ) -> None:
-        self._settings, self._pool = settings, pool
+        self._settings, self._pool, self._ranks = settings, pool, ranks
         self._model, self._optimizer, self._history, self._callbacks = model, optimizer, history, callbacks
         self._of_data = generators.generators_in(data)
         self._of_model = generators.generators_in({"model": model, "callbacks": list(callbacks)})
         self._monitor = _Monitor(settings.best, "auto") if settings.best else None
         self._state: dict[str, Any] = {}
         self._pending: Future[None] | None = None
-        self._replaces = not settings.resume
+        settings.old = [] if settings.resume else settings.files()
         self._take_up()
         self.resumed = bool(self._state)
         self._called = self._state["called"] if self.resumed else self._states(self._of_data)
@@ -68,6 +69,16 @@ class Keeper(Callback):
 
     def _take_up(self) -> None:
         """Let model, optimiser, history and the data's generators be as the newest whole checkpoint has them."""
+        if self._ranks.rank == 0:
+            self._take_up_newest()
+        found = self._ranks.gather((self._state, self._history[:], self._history.begun, self._optimizer.steps))[0]
+        if self._ranks.rank > 0 and found[0]:  # fit gives it rank 0's arrays
+            self._state, self._history[:], self._history.begun, steps = found
+            self._optimizer.resume(steps)
+        if self._state:
+            self._put_back(self._of_data, "called")
+
+    def _take_up_newest(self) -> None:
         for path in self._settings.whole() if self._settings.resume else ():
             if int(path.stem.removeprefix("step-")) > self._optimizer.steps:
                 self._read(path)
@@ -87,7 +98,6 @@ class Keeper(Callback):
             raise ValueError(f"{path} is of another run: its metadata differ: give this run a folder of its own")
         load(self._model, path, optimizer=self._optimizer)
         self._history[:], self._history.begun, self._state = rows, begun, state
-        self._put_back(self._of_data, "called")
         say(f"going on from {path.name}: epoch {len(rows)}, step {steps:,}{self._other_rate()}")
 
     def _other_rate(self) -> str:
@@ -167,7 +177,10 @@ class Keeper(Callback):
         self._time, self._written = time.monotonic(), self._now()
 
     def write(self, path: Path | None = None) -> None:
-        """Write the run as it is now, to its checkpoint of this step if no other path is given."""
+        """Write the run as it is now, to its checkpoint of this step if no other path is given; of ranks, 0 does."""
+        if self._ranks.rank > 0:
+            self._mark()
+            return
         path = path or self._settings.path(self._optimizer.steps)
         arrays, text = self._packed()
         try:
@@ -198,10 +211,9 @@ class Keeper(Callback):
         write_file(path, sealed(arrays, {**self._settings.metadata, _KEY: text}))
         if path.name == BEST:
             return
-        others = [other for other in self._settings.files() if other != path]
-        for other in others[0 if self._replaces else self._settings.keep - 1 :]:
+        self._settings.replace(by=path)
+        for other in self._settings.files()[self._settings.keep :]:
             other.unlink(missing_ok=True)
-        self._replaces = False
 
     def finish(self) -> None:
         """Wait until what is being written is on the disk; CheckpointWarning if it could not be."""
@@ -221,6 +233,7 @@ def keeping(
     optimizer: Optimizer,
     history: History,
     callbacks: Sequence[Callback],
+    ranks: Ranks = ALONE,
     **data: Any,
 ) -> Iterator[Keeper | None]:
     """A block in which a run may be kept, after it was taken up where it was.
@@ -229,6 +242,7 @@ def keeping(
         settings: None keeps nothing.
         model, optimizer, history: which become what they were.
         callbacks: of the run.
+        ranks: of which 0 alone reads and writes.
         data: whatever holds generators that the data are drawn by.
 
     Raises:
@@ -239,9 +253,11 @@ def keeping(
     if settings is None:
         yield None
         return
-    settings.folder.mkdir(parents=True, exist_ok=True)
-    with locked(settings.folder), ThreadPoolExecutor(1, "xpnn checkpoint") as pool:
-        keeper = Keeper(settings, model, optimizer, history, callbacks, data, pool)
+    if ranks.rank == 0:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+    first = locked(settings.folder) if ranks.rank == 0 else nullcontext()
+    with first, ThreadPoolExecutor(1, "xpnn checkpoint") as pool:
+        keeper = Keeper(settings, model, optimizer, history, callbacks, data, pool, ranks)
         try:
             yield keeper
         finally:

@@ -1,0 +1,222 @@
+"""Ranks that MPI has started: their collective operations, and how a rank that fails is noticed and named."""
+
+import atexit
+import os
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from .border import asarray, to_numpy
+from .ranks import RankError, Ranks
+from .select import Array, on_device
+
+_FAULT, _WAITS = 24_301, 24_302  # tags of the notes beside the collective operations
+_LOOK = 0.01  # seconds between two looks for notes
+_BRIEF, _PAUSE = 5e-4, 1e-4  # seconds for which a wait is busy, and of the pauses after them
+_give_way = getattr(os, "sched_yield", lambda: None)  # Windows has none
+_VARIABLES = "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"
+
+
+def mpi(timeout: float = 30.0, *, synchronized: bool = True) -> Ranks:
+    """The ranks that ``mpiexec`` or ``srun`` has started; without it, the one process.
+
+    Each call of the ranks' methods waits for the other ranks, at most ``timeout`` seconds. If one was killed, has
+    raised an error that nobody caught, or does not answer, every rank raises a :class:`RankError` that names it, and
+    where that is not caught either, MPI ends all processes.
+
+    Args:
+        timeout: the seconds for which one rank may let the others wait, as when it reads or writes a large file.
+        synchronized: whether batch normalisation takes the statistics of the whole batch, not of the rank's share.
+
+    Raises:
+        ImportError: mpi4py, or an MPI for it, is missing; the message names the extra.
+        ValueError: timeout is not above 0.
+        RankError: a rank does not come.
+
+    >>> ranks = mpi()
+    >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
+    >>> history = fit(MLP((8, 16, 2), rng=0), x, y, epochs=1, ranks=ranks, verbose=ranks.rank == 0)
+    epoch   1  loss ...
+    """
+    if not timeout > 0:
+        raise ValueError(f"mpi: expected a timeout above 0 seconds, got {timeout}")
+    line = _line()
+    if line.size == 1:
+        return Ranks()
+    ranks = MPIRanks(line, timeout, synchronized)
+    line.names = [ranks.name(rank) for rank in range(line.size)]
+    return ranks
+
+
+def launched() -> bool:
+    """Whether ``mpiexec``, or Slurm's ``srun``, has started this process as one of several."""
+    return any(name in os.environ for name in _VARIABLES)
+
+
+@cache
+def _line() -> "_Line":
+    """The one connection of this process."""
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:  # RuntimeError: there is no libmpi
+        raise ImportError(
+            f"mpi() needs mpi4py and an MPI, such as Open MPI ({error}): install xpnn's extra [mpi]"
+        ) from error
+    return _Line(MPI)
+
+
+class _Line:
+    """What the messages of this process go through.
+
+    Nothing blocks: this process looks again and again whether an operation is complete, and between for notes of the
+    others, that they wait too, or that they have failed.
+    """
+
+    def __init__(self, library: Any) -> None:
+        self.MPI, self.world = library, library.COMM_WORLD
+        self.rank, self.size = self.world.rank, self.world.size
+        self.names = [f"rank {rank}" for rank in range(self.size)]
+        self._count = 0  # operations so far, the same on all ranks
+        self._waiting = dict[int, int]()  # by rank, the operation that it was waiting in when it last said so
+        self._sent: list[Any] = []
+        self._said, self._over = 0, False
+        if self.size > 1:
+            self._hook = sys.excepthook
+            sys.excepthook = self._uncaught
+            atexit.register(self._leave)
+
+    def wait(self, requests: list[Any], timeout: float) -> None:
+        """Until all requests are complete.
+
+        Raises:
+            RankError: a rank has failed, or does not answer.
+        """
+        self._count += 1
+        begun = looked = time.monotonic()
+        try:
+            while not self.MPI.Request.Testall(requests):
+                now = time.monotonic()
+                if now > looked + _LOOK:
+                    looked = now
+                    self._listen()
+                    if now > begun + timeout / 2:
+                        self._say_waiting()
+                    if now > begun + timeout:
+                        raise self._missing(timeout)
+                _give_way()  # other ranks may share the core
+                time.sleep(0 if now < begun + _BRIEF else _PAUSE)  # and other threads the interpreter
+        except self.MPI.Exception as error:
+            raise self._failed(f"{self.names[self.rank]} cannot reach the others: {error}") from error
+
+    def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
+        """Tell the others, give them a moment to say it themselves, and end all."""
+        text = str(error)
+        if not isinstance(error, RankError):
+            text = f"{self.names[self.rank]} has failed: {type(error).__name__}: {text}"
+        self._tell(_FAULT, text.encode())
+        until = time.monotonic() + (1 if self.rank == 0 else 2)
+        while time.monotonic() < until:
+            self.MPI.Request.Testall(self._sent)
+            time.sleep(_LOOK)
+        say()
+        self._end()
+
+    def _listen(self) -> None:
+        """Read the notes that have come."""
+        status = self.MPI.Status()
+        while self.world.Iprobe(self.MPI.ANY_SOURCE, _FAULT, status):
+            raise self._failed(self._read(status).decode(errors="replace"))
+        while self.world.Iprobe(self.MPI.ANY_SOURCE, _WAITS, status):
+            source = status.source
+            self._waiting[source] = int.from_bytes(self._read(status), "little")
+            self._say_waiting()  # so that who began to wait first knows of all who wait
+
+    def _read(self, status: Any) -> bytes:
+        note = bytearray(status.Get_count(self.MPI.BYTE))
+        self.world.Recv([note, self.MPI.BYTE], status.source, status.tag)
+        return bytes(note)
+
+    def _tell(self, tag: int, note: bytes) -> None:
+        others = (rank for rank in range(self.size) if rank != self.rank)
+        self._sent += [self.world.Isend([note, self.MPI.BYTE], rank, tag) for rank in others]
+
+    def _say_waiting(self) -> None:
+        if self._said != self._count:
+            self._said = self._count
+            self._tell(_WAITS, self._count.to_bytes(8, "little"))
+
+    def _missing(self, timeout: float) -> RankError:
+        absent = [rank for rank in range(self.size) if self._waiting.get(rank) != self._count and rank != self.rank]
+        names = ", ".join(self.names[rank] for rank in absent) or "the network between the ranks"
+        return self._failed(
+            f"{names} did not answer for {timeout:g} s, and hangs, was stopped or cannot be reached (what needs longer "
+            "needs a larger timeout, on the command line --rank-timeout)"
+        )
+
+    def _failed(self, text: str) -> RankError:
+        self._over = True
+        return RankError(text)
+
+    def _uncaught(self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        self._hook(kind, error, traceback)
+        self.fail(error)
+
+    def _leave(self) -> None:
+        """At the end of the process: after a failure MPI would wait for the others forever."""
+        if self._over:
+            self._end()
+
+    def _end(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        last = threading.Timer(3, os._exit, (1,))  # if MPI hangs, too
+        last.daemon = True
+        last.start()
+        self.world.Abort(1)
+
+
+class MPIRanks(Ranks):
+    """What :func:`mpi` gives."""
+
+    def __init__(self, line: _Line, timeout: float, synchronized: bool) -> None:
+        self.rank, self.size, self.timeout, self.synchronized = line.rank, line.size, float(timeout), synchronized
+        self._line = line
+        self.hosts = [""] * line.size
+        self.hosts = self.gather(line.MPI.Get_processor_name())
+
+    def allreduce(self, *arrays: Array) -> None:
+        world, in_place = self._line.world, self._line.MPI.IN_PLACE
+        self._on_hosts(arrays, lambda array: world.Iallreduce(in_place, array))
+
+    def broadcast(self, *arrays: Array) -> None:
+        self._on_hosts(arrays, lambda array: self._line.world.Ibcast(array))
+
+    def gather(self, value: Any) -> list[Any]:
+        world = self._line.world
+        data = np.frombuffer(pickle.dumps(value), "uint8")  # from one process of this very run to another
+        sizes = np.empty(self.size, "int64")
+        self._wait([world.Iallgather(np.array([data.size]), sizes)])
+        joined = np.empty(sizes.sum(), "uint8")
+        self._wait([world.Iallgatherv(data, [joined, sizes])])
+        return [pickle.loads(one.tobytes()) for one in np.split(joined, sizes.cumsum()[:-1])]
+
+    def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
+        self._line.fail(error, say)
+
+    def _wait(self, requests: list[Any]) -> None:
+        self._line.wait(requests, self.timeout)
+
+    def _on_hosts(self, arrays: Sequence[Array], start: Any) -> None:
+        """Start an operation on each array, all of them at the same time; a device's arrays travel by the host."""
+        hosts = [to_numpy(array) for array in arrays] if on_device else arrays
+        self._wait([start(host) for host in hosts])
+        for array, host in zip(arrays, hosts, strict=True) if on_device else ():
+            array[...] = asarray(host, array.dtype)

@@ -1,0 +1,131 @@
+"""``xpnn learn``: exercises in back-propagation, and their grader, in English or Chinese."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from ..learn import Exercise, Verdict, check, exercises
+from ..learn.words import language, say
+from .arguments import positive, positive_int
+from .streams import answer
+
+TITLE = re.compile(r'"""([\w-]+): ')
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """exercises: write a backward, and be told what is wrong with it
+
+    examples:
+      xpnn learn                         lists the exercises
+      xpnn learn start dense             writes dense.py, with the forward given and the backward empty
+      xpnn learn check dense.py          says what is wrong
+      xpnn learn hint dense
+      xpnn learn solution dense
+    """
+    chosen = language()
+    if chosen != "en":
+        parser.description, parser.epilog = say("help", chosen), say("help_examples", chosen)
+    _add_common(parser, chosen, lang=chosen, folder=None)
+    actions = parser.add_subparsers(metavar="ACTION")
+    added = {name: _action(actions, name, run, chosen) for name, run in _ACTIONS.items()}
+    for name in ("start", "hint", "solution"):
+        added[name].add_argument("name", metavar="EXERCISE", help=say("help_name", chosen))
+    added["start"].add_argument("--out", type=Path, metavar="FILE", help=say("help_out", chosen))
+    added["hint"].add_argument("--number", type=positive_int, default=1, help=say("help_number", chosen))
+    added["check"].add_argument("file", type=Path, metavar="FILE", help=say("help_file", chosen))
+    added["check"].add_argument("--exercise", metavar="NAME", help=say("help_exercise", chosen))
+    added["check"].add_argument("--limit", type=positive, default=20.0, metavar="SECONDS",
+                                help=say("help_limit", chosen))  # fmt: skip
+    for name in ("list", "check"):
+        added[name].add_argument("--json", action="store_true", help=say("help_json", chosen))
+    parser.set_defaults(command=_list, json=False)
+
+
+def _action(actions: Any, name: str, run: Any, chosen: str) -> argparse.ArgumentParser:
+    text = say(f"help_{name}", chosen)
+    made: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text)
+    made.set_defaults(command=run)
+    _add_common(made, chosen)
+    return made
+
+
+def _add_common(parser: argparse.ArgumentParser, chosen: str, **defaults: str | None) -> None:
+    """What may stand before or after the action; only before it there are defaults."""
+    lang, folder = (defaults.get(key, argparse.SUPPRESS) for key in ("lang", "folder"))
+    parser.add_argument("--lang", choices=("en", "zh"), default=lang, help=say("help_lang", chosen))
+    parser.add_argument("--from", dest="folder", type=Path, default=folder, metavar="FOLDER",
+                        help=say("help_from", chosen))  # fmt: skip
+
+
+def _list(args: argparse.Namespace) -> None:
+    """Print the exercises."""
+    found = exercises(args.folder)
+    width = max(map(len, found))
+    lines = [f"{name:{width}}  {one.title[args.lang]}" for name, one in found.items()]
+    begin = say("list_end", args.lang, exercise=next(iter(found)))
+    titles = {name: one.title[args.lang] for name, one in found.items()}
+    answer(args, "\n".join([*lines, "", begin]), exercises=titles)
+
+
+def _start(args: argparse.Namespace) -> None:
+    """Write the file that an exercise begins with; never over another one."""
+    exercise = _named(args, args.name)
+    file = args.out or Path(f"{exercise.name}.py")
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(exercise.start(args.lang))
+    except FileExistsError as error:
+        raise ValueError(say("exists", args.lang, file=file)) from error
+    print(say("started", args.lang, file=file))
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Grade a file; returns 0 if all is right, else 1."""
+    exercise = _named(args, args.exercise or _exercise_of(args.file))
+    verdict = check(exercise, args.file, args.limit)
+    answer(args, _report(exercise, verdict, args.lang), **verdict.as_dict(args.lang))
+    return int(not verdict.passed)
+
+
+def _exercise_of(file: Path) -> str:
+    """By the file's first words, which :meth:`Exercise.start` wrote, or by its name."""
+    title = TITLE.match(file.read_text("utf-8", "replace"))
+    return title[1] if title else file.stem
+
+
+def _report(exercise: Exercise, verdict: Verdict, lang: str) -> str:
+    lines = [say("printed", lang), verdict.printed.rstrip(), ""] if verdict.printed else []
+    if verdict.passed:
+        worst = max(verdict.errors.values(), default=0.0)
+        key = "passed" if verdict.errors else "passed_update"
+        return "\n".join([
+            *lines, say(key, lang, gradients=", ".join(verdict.errors), error=worst, cases=len(exercise.cases))
+        ])  # fmt: skip
+    lines += [say("wrong", lang), *(f"- {finding.says[lang]}" for finding in verdict.findings)]
+    lines += [say("row", lang, name=name, error=error) for name, error in verdict.errors.items() if error == error]
+    return "\n".join([*lines, say("more", lang, exercise=exercise.name, place=exercise.place)])
+
+
+def _hint(args: argparse.Namespace) -> None:
+    """Print one hint, and how to come to the next."""
+    exercise = _named(args, args.name)
+    count, number = len(exercise.hints), min(args.number, len(exercise.hints))
+    print(say("hint", args.lang, number=number, count=count, text=exercise.hints[number - 1][args.lang]))
+    after = "hint_next" if number < count else "hint_last"
+    print(say(after, args.lang, exercise=exercise.name, number=number + 1))
+
+
+def _solution(args: argparse.Namespace) -> None:
+    """Print the solution."""
+    print(f"import numpy as np\n\n\n{_named(args, args.name).source()}", end="")
+
+
+def _named(args: argparse.Namespace, name: str) -> Exercise:
+    found = exercises(args.folder)
+    if name not in found:
+        raise ValueError(say("no_exercise", args.lang, name=name, known=", ".join(found)))
+    return found[name]
+
+
+_ACTIONS = {"list": _list, "start": _start, "check": _check, "hint": _hint, "solution": _solution}

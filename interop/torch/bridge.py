@@ -1,0 +1,188 @@
+"""A model's arrays from a PyTorch state dict, and as one."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...layers import Layer
+from .arrays import ABSENT, from_module, own_arrays, to_module, torch_layers
+from .state_dict import Modules, modules_of, opened, torch_itself
+
+
+class Loaded(NamedTuple):
+    """What :func:`from_state_dict` left alone.
+
+    Attributes:
+        missing: names of the model's arrays for which the state dict has no module.
+        unexpected: names in the state dict that no layer of the model has taken.
+
+    >>> Loaded(["3.W"], []).missing
+    ['3.W']
+    """
+
+    missing: list[str]
+    unexpected: list[str]
+
+
+def from_state_dict(
+    model: Layer,
+    state_dict: Mapping[str, Any] | str | Path,
+    strict: bool = True,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Take a PyTorch network's weights. If they do not fit, the model is left unchanged.
+
+    Modules and layers are paired by their names if these are the same, as in two Sequentials of the same layers; else
+    one after the other, in the order in which PyTorch's modules were defined; or as ``names`` says. A file in the
+    safetensors format, and what was read from one, has lost that order: then kinds and shapes must leave no choice.
+
+    A pair must be of one kind and of fitting shapes; rows are outputs, and gates are in PyTorch's order. The two biases
+    of a recurrent module are added, a module without a bias has one of 0, and a Linear becomes a convolution that
+    covers its whole input, or the reverse, as the C5 of LeNet-5.
+
+    Args:
+        model: its parameters and buffers are assigned, in its own dtype.
+        state_dict: tensors or arrays by name; or the path of a .safetensors file, or of a .pt file, which torch reads
+            without running any code (``weights_only``).
+        strict: False to leave alone what has no counterpart; in order, that is all after the last pair that fits.
+        names: for each layer the module, by their names, as ``{"0": "features.conv1"}``; of a recurrent module each
+            layer and direction is one, as "lstm.l0" and "lstm.l0_reverse".
+
+    Raises:
+        FileNotFoundError, ImportError: there is no such file; a .pt file needs torch.
+        TypeError: a layer has no counterpart in PyTorch, or a value is no array of numbers.
+        ValueError: names or shapes do not fit, or are another library's; or ``strict``, and something is left over.
+
+    >>> model = Sequential(Dense(3, 2), ReLU())
+    >>> state_dict = {"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2)}  # net.state_dict() of a PyTorch network
+    >>> from_state_dict(model, state_dict)
+    Loaded(missing=[], unexpected=[])
+    """
+    given = modules_of(opened(state_dict) if isinstance(state_dict, str | Path) else state_dict)
+    own = torch_layers(model)
+    pairs = _pairs(own, given, strict, names)
+    missing = [f"{path}.{key}" if path else key for path in own if path not in pairs for key in own_arrays(own[path])]
+    left = [module for name, module in given.items() if name not in pairs.values()]
+    unexpected = [key for module in left for key in module.keys.values()]
+    if strict and (missing or unexpected):
+        raise ValueError(f"the state dict does not fit the model: missing {missing}, unexpected {unexpected}")
+    taken = [(own[path], from_module(own[path], given[name])) for path, name in pairs.items()]
+    for layer, arrays in taken:
+        for key, value in arrays.items():
+            (layer.params if key in layer.params else layer.buffers)[key] = value
+    return Loaded(missing, unexpected)
+
+
+def to_state_dict(model: Layer, like: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A model's weights as PyTorch's tensors, for ``net.load_state_dict``; torch must be installed.
+
+    Args:
+        model: of layers that PyTorch has, too.
+        like: the state dict of the PyTorch network, whose names and shapes the result then has, paired as by
+            :func:`from_state_dict`. Without it the names are the model's own, as "0.weight", and each recurrent layer
+            is a module, or a Bidirectional.
+
+    Raises:
+        ImportError: torch is not installed.
+        TypeError: a layer has no counterpart in PyTorch.
+        ValueError: the model does not fit ``like``.
+
+    >>> sorted(to_state_dict(Sequential(Dense(3, 2), BatchNorm1D(2))))[:3]
+    ['0.bias', '0.weight', '1.bias']
+    """
+    torch, own = torch_itself(), torch_layers(model)
+    arrays: dict[str, np.ndarray] = {}
+    if like is None:
+        for path, layer in own.items():
+            arrays |= {_named(path, key): value for key, value in to_module(layer).items()}
+        return {key: torch.from_numpy(np.array(value)) for key, value in arrays.items()}
+    given = modules_of(like)
+    for path, name in _pairs(own, given, True, None).items():
+        there, here = given[name], to_module(own[path])
+        extra: Collection[str] = ABSENT.keys() & here.keys() - there.keys.keys()
+        if extra := [key for key in extra if (here[key] != ABSENT[key](here[key].shape)).any()]:
+            raise ValueError(f"the module {name!r} has no {', '.join(extra)}, but {own[path]} has")
+        arrays |= {there.keys[key]: here[key].reshape(there.arrays[key].shape) for key in there.keys if key in here}
+    return {key: torch.from_numpy(np.array(arrays[key])) for key in like if key in arrays}
+
+
+def _named(path: str, key: str) -> str:
+    """The name in a state dict of a layer's array; the two layers of a Bidirectional are one module."""
+    if key.endswith(("_ih", "_hh")):
+        prefix, _, last = path.rpartition(".")
+        key += "_l0_reverse" if last == "reverse" else "_l0"
+        path = prefix if last in ("forward", "reverse") else path
+    return f"{path}.{key}" if path else key
+
+
+def _pairs(own: Mapping[str, Layer], given: Modules, strict: bool, names: Mapping[str, str] | None) -> dict[str, str]:
+    """For each layer the module, by their names.
+
+    Raises:
+        ValueError: one of them does not fit, or it is not clear which belong together.
+    """
+    if names is None:
+        same = {path: _as_module(path, given) for path in own}
+        same = {path: name for path, name in same.items() if name in given}
+        if len(same) < len(own) or (strict and len(same) < len(given)):
+            if strict and len(own) != len(given):
+                raise ValueError(
+                    f"the model has {len(own)} layers with parameters ({', '.join(own)}), the state dict {len(given)} "
+                    f"modules ({', '.join(given)}): say by names={{...}} which belong together, or by strict=False "
+                    "that some may be left out"
+                )
+            return _in_order(own, given, strict) if given.ordered else _by_shapes(own, given)
+        names = same
+    for what, asked, known in (("layer", names.keys(), own.keys()), ("module", names.values(), given.keys())):
+        if unknown := [name for name in asked if name not in known]:
+            raise ValueError(f"names: there is no {what} {unknown[0]!r}, only {', '.join(known)}")
+    for path, name in names.items():
+        from_module(own[path], given[name], path)
+    return dict(names)
+
+
+def _as_module(path: str, given: Modules) -> str:
+    """What the module of a layer of this path would be called."""
+    if path in given:
+        return path
+    prefix, _, last = path.rpartition(".")
+    place = {"forward": "l0", "reverse": "l0_reverse"}.get(last)
+    return ".".join(filter(None, (prefix, place) if place else (path, "l0")))
+
+
+def _in_order(own: Mapping[str, Layer], given: Modules, strict: bool) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for (path, layer), (name, module) in zip(own.items(), given.items(), strict=False):
+        try:
+            from_module(layer, module, path)
+        except ValueError:
+            if strict:
+                raise
+            break
+        pairs[path] = name
+    return pairs
+
+
+def _by_shapes(own: Mapping[str, Layer], given: Modules) -> dict[str, str]:
+    """Each layer with the one module that fits it."""
+    pairs: dict[str, str] = {}
+    for path, layer in own.items():
+        fitting = [name for name, module in given.items() if _fits(layer, module)]
+        if len(fitting) != 1 or fitting[0] in pairs.values():
+            raise ValueError(
+                f"the layer {path!r}, {layer}, fits {', '.join(fitting) or 'none'} of the modules {', '.join(given)}, "
+                "whose order the file does not keep: say by names={...} which belong together"
+            )
+        pairs[path] = fitting[0]
+    return pairs
+
+
+def _fits(layer: Layer, module: Any) -> bool:
+    try:
+        from_module(layer, module)
+    except ValueError:
+        return False
+    return True

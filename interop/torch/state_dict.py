@@ -1,0 +1,129 @@
+"""PyTorch's state dicts: where they come from, and the modules whose arrays they hold."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+"""A layer's parameters and buffers, or a module's, by name."""
+
+_KEY = re.compile(r"(?:(.*)\.)?(?:((?:weight|bias)_[ih]h)(?:_(l\d+(?:_reverse)?))?|(\w+))")
+_KNOWN = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
+_KERAS = "Keras's or Flax's: kernels are (in, out) and gates have another order, so that they would fit and mean"
+_OTHERS = {
+    "xpnn's own, which xpnn.load reads": {"W", "W_x", "gamma", "alpha", "centers"},
+    f"{_KERAS} something else; read such a network as ONNX, by xpnn.interop.onnx": {"kernel", "recurrent_kernel"},
+}
+
+
+class Module(NamedTuple):
+    """One PyTorch layer's arrays, and their names in the state dict, by what PyTorch calls them, as "weight"."""
+
+    name: str
+    keys: dict[str, str]
+    arrays: Arrays
+
+    def __str__(self) -> str:
+        return f"{self.name!r} ({', '.join(f'{key} {array.shape}' for key, array in self.arrays.items())})"
+
+
+class Modules(dict[str, Module]):
+    """The modules by name; of a recurrent one each layer and direction is one, as "lstm.l0_reverse".
+
+    Attributes:
+        ordered: whether they stand in the order in which they were defined.
+    """
+
+    ordered = True
+
+
+def modules_of(state_dict: Mapping[str, Any]) -> Modules:
+    """The modules of a state dict.
+
+    Raises:
+        TypeError: a value is no array of floating-point numbers.
+        ValueError: it is a checkpoint with a state dict in it, or the names are another library's.
+    """
+    if nested := [key for key, value in state_dict.items() if isinstance(value, Mapping)]:
+        raise ValueError(f"expected a state dict, of arrays by name, got what holds one: take its [{nested[0]!r}]")
+    last = {re.split("[./]", key)[-1].partition(":")[0] for key in state_dict}
+    for whose, names in _OTHERS.items():
+        if last & names:
+            raise ValueError(f"expected PyTorch's names, got {', '.join(sorted(last)[:6])}, which are {whose}")
+    modules = Modules()
+    for key, value in state_dict.items():
+        found = _KEY.fullmatch(key)
+        prefix, recurrent, place, plain = found.groups() if found else (None, None, None, None)
+        if not recurrent and plain not in _KNOWN:
+            raise ValueError(f"xpnn has no layer for {key!r} of the state dict")
+        name, what = ".".join(filter(None, (prefix, place))), recurrent or plain or ""
+        module = modules.setdefault(name, Module(name, {}, {}))
+        module.keys[what], module.arrays[what] = key, _array(key, value)
+    keys = [key for key in state_dict if not key.endswith("num_batches_tracked")]
+    if keys == sorted(keys):  # as a file in the safetensors format has them; PyTorch's weights stand before biases
+        modules.ordered = all(re.fullmatch(r"[\d.l]*", name) for name in modules)
+        return _sorted(modules) if modules.ordered else modules
+    return modules
+
+
+def _sorted(modules: Modules) -> Modules:
+    """Those of a Sequential, by their numbers."""
+    return Modules(sorted(modules.items(), key=lambda item: [int(digits) for digits in re.findall(r"\d+", item[0])]))
+
+
+def _array(key: str, value: Any) -> np.ndarray:
+    """A tensor's or an array's values on the host."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.float() if "bfloat16" in str(value.dtype) else value  # which NumPy lacks
+    array = np.asarray(value)
+    if array.dtype.kind != "f" and not key.endswith("num_batches_tracked"):
+        raise TypeError(f"{key}: expected an array of floating-point numbers, got {array.dtype} {array.shape}")
+    return array
+
+
+def opened(path: str | Path) -> Mapping[str, Any]:
+    """The state dict in a file, which runs no code.
+
+    Raises:
+        FileNotFoundError, ImportError: there is no such file; it is no .safetensors file, and torch is not installed.
+        ValueError: it holds no state dict.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if Path(path).suffix == ".safetensors":
+        return dict(_tensors(path))
+    torch = torch_itself()
+    try:
+        read = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of many classes
+        raise ValueError(f"{path} is no state dict that torch reads without running code: {error}") from error
+    if not isinstance(read, Mapping):
+        raise ValueError(f"{path} holds a {type(read).__name__}: expected a state dict, as net.state_dict() gives it")
+    return read
+
+
+def _tensors(path: str | Path) -> Iterator[tuple[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            keys = list(file.keys())
+            half = any(file.get_slice(key).get_dtype() == "BF16" for key in keys)
+        with safe_open(path, "pt" if half else "numpy") as file:  # NumPy has no bfloat16
+            for key in keys:
+                yield key, file.get_tensor(key)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a readable safetensors file ({error})") from error
+
+
+def torch_itself() -> Any:
+    """The library; ImportError names the extra."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError("this needs PyTorch: install xpnn's extra [torch]") from error
+    return torch

@@ -1,0 +1,183 @@
+"""An exercise: a TOML file with a forward, its backward, hints, and the slips that are made in it."""
+
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Words = dict[str, str]
+"""A text by its language, "en" and "zh"."""
+
+LANGUAGES = ("en", "zh")
+HOME = Path(__file__).parent / "exercises"
+FIELDS = {"function", "title", "text", "code", "backward", "hints", "arguments", "cases"}
+OPTIONAL = {"slips", "order", "place"}
+HOLE = "{backward}"
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A mistake that is often made: what stands in the solution, what is written instead, and what it does.
+
+    Attributes:
+        id: its name, for those who count them.
+        right, wrong: snippets of ``backward``, each of which occurs there once, and what becomes of them.
+        says: what is wrong, and why.
+    """
+
+    id: str
+    right: tuple[str, ...]
+    wrong: tuple[str, ...]
+    says: Words
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What the file says.
+
+    Attributes:
+        name: the file's, without its ending.
+        function: what the student's file has to define.
+        title, text: what it is, and what is asked for.
+        code: the function, with ``{backward}`` on a line of its own where the student writes.
+        backward: the solution, which takes the place of it.
+        hints: from the first nudge to nearly all of it.
+        arguments: of the function. "N I" draws an array with these axes, "N < K" integers below K, "N positive" an
+            array without negative elements; a number is itself, a table a dict of such.
+        cases: for each, the lengths of the axes, and numbers that replace those of ``arguments``; ``whole = true``
+            draws integers, so that equal elements occur.
+        slips: those known.
+        order: its place in the list.
+        place: where the library has it.
+
+    >>> learn.exercises()["dense"].function
+    'dense'
+    """
+
+    name: str
+    function: str
+    title: Words
+    text: Words
+    code: str
+    backward: str
+    hints: tuple[Words, ...]
+    arguments: dict[str, Any]
+    cases: tuple[dict[str, Any], ...]
+    slips: tuple[Slip, ...] = ()
+    order: int = 1_000
+    place: str = ""
+
+    def start(self, language: str = "en") -> str:
+        """The file that a student begins with."""
+        todo = {"en": "write it here, and take the next line away", "zh": "在此作答，并删去下一行"}[language]
+        hole = f"# {todo}\nraise NotImplementedError"
+        text = f"{self.name}: {self.title[language]}\n\n{self.text[language].strip()}"
+        return f'"""{text}\n"""\n\nimport numpy as np\n\n\n{self._filled(hole)}'
+
+    def solution(self, *slips: Slip) -> Callable[..., Any]:
+        """The function with its backward, or with slips in it."""
+        names: dict[str, Any] = {"np": np}
+        exec(compile(self.source(*slips), f"<{self.name}>", "exec"), names)
+        solved: Callable[..., Any] = names[self.function]
+        return solved
+
+    def source(self, *slips: Slip) -> str:
+        """The text of :meth:`solution`."""
+        backward = self.backward
+        for slip in slips:
+            for right, wrong in zip(slip.right, slip.wrong, strict=True):
+                if (times := backward.count(right)) != 1:
+                    raise ValueError(f"{self.name}, slip {slip.id}: {right!r} occurs {times} times in the solution")
+                backward = backward.replace(right, wrong)
+        return self._filled(backward)
+
+    def drawn(self, seed: int = 0) -> Iterator[dict[str, Any]]:
+        """The arguments of each case."""
+        for number, case in enumerate(self.cases):
+            rng = np.random.default_rng((seed, number))
+            yield {key: _drawn(case.get(key, spec), case, rng) for key, spec in self.arguments.items()}
+
+    @cached_property
+    def axes(self) -> dict[str, list[str]]:
+        """Of each gradient, the letters of its axes."""
+        first, *_ = self.arguments
+        params = self.arguments.get("params", {})
+        of = {f"dE/d{key}": spec for key, spec in ({first: self.arguments[first]} | params).items()}
+        of |= {key: spec for key, spec in self.arguments.items() if isinstance(spec, str)}
+        return {key: _letters(spec) for key, spec in of.items()}
+
+    def _filled(self, backward: str) -> str:
+        """The code with a text in its hole, indented as that is."""
+        (line,) = (line for line in self.code.splitlines() if line.strip() == HOLE)
+        indent = line[: line.index(HOLE)]
+        return self.code.strip("\n").replace(line, textwrap.indent(backward.strip("\n"), indent)) + "\n"
+
+
+def _letters(spec: str) -> list[str]:
+    return spec.partition("<")[0].removesuffix("positive").split()
+
+
+def _drawn(spec: Any, case: dict[str, Any], rng: np.random.Generator) -> Any:
+    if isinstance(spec, dict):
+        return {key: _drawn(one, case, rng) for key, one in spec.items()}
+    if not isinstance(spec, str):
+        return spec
+    shape = [case[letter] for letter in _letters(spec)]
+    below = spec.partition("<")[2].strip()
+    if below:
+        return rng.integers(0, case[below], shape)
+    array = rng.standard_normal(shape)
+    array = np.round(array) if case.get("whole") else array
+    return np.abs(array) if spec.endswith("positive") else array
+
+
+def exercises(folder: Path | None = None) -> dict[str, Exercise]:
+    """Those of a folder, or those that come with the library, by their names and in their order.
+
+    Raises:
+        ValueError: a file is no exercise; the message says what it lacks.
+
+    >>> "max-pool" in learn.exercises()
+    True
+    """
+    read = [_read(path) for path in sorted((folder or HOME).glob("*.toml"))]
+    if not read:
+        raise ValueError(f"{folder}: expected exercises, files that end in .toml, and found none")
+    return {one.name: one for one in sorted(read, key=lambda one: (one.order, one.name))}
+
+
+def _read(path: Path) -> Exercise:
+    try:
+        fields = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected TOML, got {error}") from error
+    missing, unknown = FIELDS - fields.keys(), fields.keys() - FIELDS - OPTIONAL
+    if missing or unknown:
+        lacks, holds = (", ".join(sorted(names)) or "none" for names in (missing, unknown))
+        raise ValueError(f"{path}: expected {', '.join(sorted(FIELDS))}; missing: {lacks}; unknown: {holds}")
+    holes = [line.strip() for line in fields["code"].splitlines()].count(HOLE)
+    if holes != 1:
+        raise ValueError(f"{path}: expected {HOLE} on one line of `code`, found it on {holes}")
+    slips = tuple(
+        Slip(
+            one["id"],
+            _several(one["right"]),
+            _several(one["wrong"]),
+            {key: one[key] for key in LANGUAGES if key in one},
+        )
+        for one in fields.pop("slips", [])
+    )
+    hints, cases = tuple(fields.pop("hints")), tuple(fields.pop("cases"))
+    exercise = Exercise(name=path.stem, slips=slips, hints=hints, cases=cases, **fields)
+    for slip in slips:
+        exercise.source(slip)
+    return exercise
+
+
+def _several(snippets: str | list[str]) -> tuple[str, ...]:
+    return (snippets,) if isinstance(snippets, str) else tuple(snippets)

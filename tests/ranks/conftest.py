@@ -1,0 +1,35 @@
+"""How tests start several ranks: by one `mpiexec` for many comparisons, since each start takes a second."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from border import ONCE
+
+import xpnn
+
+HERE = Path(__file__).parent
+MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+collect_ignore = [] if ONCE and MPIEXEC else ["test_mpi.py"]
+"""Once is enough: what a device does differently is seen in test_standing_in.py."""
+
+
+@pytest.fixture
+def run() -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run Python with arguments on so many ranks; the output has both streams."""
+
+    def run(
+        ranks: int, *arguments: str | Path, cwd: Path = HERE, **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        command = [str(MPIEXEC), "--oversubscribe", "--allow-run-as-root", "-n", str(ranks), sys.executable]
+        root = {"PYTHONPATH": str(Path(xpnn.__path__[0]).parent), "OPENBLAS_NUM_THREADS": "1"}
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.run(
+            [*command, *map(str, arguments)], env=os.environ | root | variables, cwd=cwd, timeout=60, **streams
+        )
+
+    return run

@@ -1,0 +1,109 @@
+"""That the ranks of one run are given the same, and stay alike."""
+
+import hashlib
+import platform
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..backend import ALONE, RankError, Ranks, describe, to_numpy
+from ..layers import Layer
+from .checkpoints.generators import generators_in, put_back, state_of
+from .optimizer import Optimizer
+from .sources import Source
+
+_SETTINGS = (
+    "loss", "epochs", "batch_size", "validation_split", "class_weight", "accumulate", "drop_last", "shuffle", "rng",
+    "max_norm",
+)  # fmt: skip
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def ranks_given(ranks: Ranks | None) -> Ranks:
+    """These ranks, or one.
+
+    Raises:
+        TypeError: they are none.
+    """
+    if not isinstance(ranks, Ranks | None):
+        raise TypeError(f"fit: expected ranks=mpi(), got {ranks!r}")
+    return ranks or ALONE
+
+
+def seed_of(ranks: Ranks, rng: Any) -> Any:
+    """The seed or generator of the shuffles; where there is none, the ranks need a common one."""
+    alone = ranks.size == 1 or rng is not None
+    return rng if alone else ranks.gather(np.random.SeedSequence().entropy)[0]
+
+
+def begin_alike(
+    ranks: Ranks, model: Layer, optimizer: Optimizer, data: Mapping[str, Source | None], given: Mapping[str, Any]
+) -> None:
+    """Compare what the ranks were given, then give all of them rank 0's parameters, state and generators of masks.
+
+    Raises:
+        ValueError: a rank was given other arguments or data, or has other versions; it names both.
+    """
+    if ranks.size == 1:
+        return
+    every = ranks.gather(_told(model, optimizer, data, given))
+    for rank, others in enumerate(every):
+        for name, value in every[0].items():
+            if others[name] != value:
+                what = _both(others[name], value)
+                raise ValueError(f"fit: {ranks.name(rank)} has another {name} than rank 0: {what}")
+    ranks.broadcast(model.flat_params, *model.buffers.values(), *optimizer.state(model.flat_params).values())
+    masks = generators_in({"model": model})
+    for name, state in ranks.gather({name: state_of(rng) for name, rng in masks.items()})[0].items():
+        put_back(masks[name], state)
+
+
+def _told(
+    model: Layer, optimizer: Optimizer, data: Mapping[str, Source | None], given: Mapping[str, Any]
+) -> dict[str, str]:
+    """What has to be the same on all ranks."""
+    from .. import __version__
+
+    told: dict[str, Any] = {"Python": platform.python_version(), "xpnn": __version__, "backend": describe()}
+    told |= {f"{name} (checksum)": source and source.fingerprint() for name, source in data.items()}
+    told["model"] = f"{model!r} {[array.shape for array in model.params.values()]}"
+    told["choice of frozen layers"] = [path for path, leaf in model.leaves() if not leaf.trainable]
+    told["optimizer"] = f"{optimizer!r} after {optimizer.steps} steps"
+    told |= {name: getattr(given[name], "bit_generator", given[name]) for name in _SETTINGS}
+    told["number of past epochs"] = len(given["history"] or ())
+    told["rng"] = getattr(told["rng"], "state", told["rng"])
+    return {name: _ADDRESS.sub("", str(value)) for name, value in told.items()}
+
+
+def _both(a: str, b: str) -> str:
+    """The two values from where they differ on."""
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
+    start = 0 if start < 60 else start - 20
+    return f"{a[start : start + 120]} and {b[start : start + 120]}"
+
+
+def agree(ranks: Ranks, model: Layer, row: dict[str, Any]) -> dict[str, Any]:
+    """Compare the parameters and buffers of all ranks after an epoch, whose row is then rank 0's.
+
+    Raises:
+        RankError: they differ.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (model.flat_params, *model.buffers.values()) if ranks.size > 1 else ():
+        digest.update(np.ascontiguousarray(to_numpy(array)).data)
+    every = ranks.gather((digest.digest(), row))
+    for rank, (other, _) in enumerate(every):
+        if other != every[0][0]:
+            raise RankError(f"fit: {ranks.name(rank)} has come to other parameters than rank 0")
+    return every[0][1]
+
+
+def average(ranks: Ranks, model: Layer) -> None:
+    """Replace the running estimates by the mean of all ranks', where each has those of its shares."""
+    if ranks.size > 1 and not ranks.synchronized:
+        buffers = list(model.buffers.values())
+        ranks.allreduce(*buffers)
+        for array in buffers:
+            array /= ranks.size

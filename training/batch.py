@@ -1,0 +1,71 @@
+"""A batch: the whole one, or a rank's share of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..backend import Array
+from ..layers import Backward, Layer, Loss
+from ..layers.whole import Share, share_of_batch
+
+Arrays: TypeAlias = Sequence[Array]
+"""x, or several inputs; y; weights."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Arrays of the backend, and of sequences of different lengths their numbers of steps, on the host.
+
+    They are the whole batch, or this rank's ``share`` of it.
+    """
+
+    arrays: tuple[Array, ...]  # x, or the model's inputs; y; weights
+    inputs: int
+    lengths: np.ndarray | None = None
+    share: Share | None = None
+
+    def __len__(self) -> int:
+        """The samples of the whole batch."""
+        return len(self.arrays[0]) if self.share is None else self.share.samples
+
+    @property
+    def counted(self) -> slice:
+        """Of the samples here, those that count."""
+        return slice(None) if self.share is None else self.share.counted
+
+    @property
+    def has_integers(self) -> bool:
+        """Whether an input consists of integers."""
+        return any(x.dtype.kind in "iu" for x in self.arrays[: self.inputs])
+
+    @property
+    def targets(self) -> tuple[Array, ...]:
+        """y, and the weights if there are any."""
+        return self.arrays[self.inputs :]
+
+    def scored(self, loss: Loss, outputs: Array, value: Array) -> tuple[Any, Array, Array | None]:
+        """The weight, the mean loss and the correct outputs of these samples; all but the loss 0 if none counts."""
+        weight, correct = loss.weight(*self.targets), loss.correct(outputs, *self.targets)
+        if self.share is not None and self.share.empty:
+            weight, correct = 0 * weight, None if correct is None else 0 * correct
+        return weight, value, correct
+
+    def forward(self, model: Layer) -> tuple[Array, Backward]:
+        """The model's outputs, and backward for the parameters alone."""
+        options: Any = {} if self.lengths is None else {"lengths": self.lengths}
+        token = share_of_batch.set(self.share)
+        try:
+            return model.forward(self._x, needs_dx=False, **options)
+        finally:
+            share_of_batch.reset(token)
+
+    def infer(self, model: Layer) -> Array:
+        """The model's outputs."""
+        options: Any = {} if self.lengths is None else {"lengths": self.lengths}
+        return model(self._x, **options)
+
+    @property
+    def _x(self) -> Any:
+        return self.arrays[0] if self.inputs == 1 else self.arrays[: self.inputs]
