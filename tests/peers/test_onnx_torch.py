@@ -20,10 +20,3 @@ SELECTED = [
 def test_through_torchscript(name, tmp_path):
     exported(*NETWORKS[name], dynamo=False, path=tmp_path / "model.onnx")
     assert judged(tmp_path / "model.onnx", NETWORKS[name][1]) == (True, True)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_through_torch_export(tmp_path):
-    net, inputs = NETWORKS["bidirectional LSTM, y[:, -1]"]
-    exported(net, inputs, dynamo=True, path=tmp_path / "model.onnx")
-    assert judged(tmp_path / "model.onnx", inputs) == (True, True)
