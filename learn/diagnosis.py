@@ -16,6 +16,10 @@ START = 0.5
 """What stands in every element of ``grads`` before backward; afterwards the gradient has been added to it."""
 
 
+UPON = {"sign", "transposed", "swapped", "reshaped", "flipped", "mean", "unmeaned", "not_summed", "overwritten"}
+"""What is told of a gradient in which another slip stands already; of others it would be guessing."""
+
+
 class Case(NamedTuple):
     """The lengths of the axes, the function's arguments, the gradient from above, and the right results."""
 
@@ -159,7 +163,7 @@ def _upon(exercise: Exercise, name: str, cases: list[tuple[Case, Any]], effects:
             if value is not None
         ]
         more = _general(exercise, name, given) if given and not _matches({name: values}, {name: cases}) else []
-        if more and more[0].slip not in ("factor", "shape", "reordered", "missing", "not_finite"):
+        if more and more[0].slip in UPON:
             return [Finding((name,), slip.id, slip.says), *more]
     return []
 

@@ -48,6 +48,12 @@ def _candidates(case: Seen, letters: list[str]) -> Iterator[tuple[Known, Any]]:
         length = case.sizes.get(letter, np.nan)
         yield Known("mean", at), right / length
         yield Known("unmeaned", at), right * length
+    with np.errstate(all="ignore"):
+        dy = case.dy if np.shape(case.dy) == right.shape else np.full_like(right, np.nan)
+        slope = right / dy
+        yield Known("slope_twice"), right * slope
+        yield Known("slope_divided"), dy / slope
+        yield Known("slope_added"), dy + slope
     if right.ndim == 2:
         yield Known("transposed"), right.T
     for pair in combinations(axes, 2):

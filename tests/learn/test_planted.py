@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learn.grading import KNOWN, remember_effects, said
+from learn.grading import KNOWN, graded, remember_effects, said
 from planted.in_equations import EQUATIONS, UPDATES
 from planted.planting import found, plant, run_plain
 
@@ -60,7 +60,7 @@ def rnn(x, params):
 
 
 def batch_norm(x, params, eps):
-    y, _, _, backward = bound("batch_norm", "layers.batchnorm")(x, params, eps)
+    y, _, _, backward = bound("batch_norm", "layers.batchnorm")(x, params, eps, len(x))
     return y, backward
 
 
@@ -108,7 +108,7 @@ def equations(monkeypatch):
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_the_library_itself_passes(name):
-    assert said(name, PLANTED[name][0]) == set()
+    assert graded(name, PLANTED[name][0]) == []
 
 
 def test_every_exercise_is_here():
