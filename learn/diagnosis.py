@@ -74,10 +74,12 @@ def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Findi
         name: _general(exercise, name, cases) or _upon(exercise, name, cases, effects) for name, cases in left.items()
     }
     if not all(general.values()):
-        pairs = ((pair, _effect(exercise, pair, ran, names)) for pair in combinations(exercise.slips, 2))
-        for pair, effect in pairs:
+        for (one, of_one), (other, of_other) in combinations(effects, 2):
+            if of_one.keys() | of_other.keys() != wrong.keys() or not of_one or not of_other:
+                continue
+            effect = _effect(exercise, (one, other), ran, names)
             if effect.keys() == wrong.keys() and _matches(effect, wrong):
-                return [Finding(tuple(wrong), slip.id, slip.says) for slip in pair]
+                return [Finding(tuple(wrong), slip.id, slip.says) for slip in (one, other)]
     return found + [one for name in left for one in (general[name] or [_unknown(exercise, name, left[name])])]
 
 
