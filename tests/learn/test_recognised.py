@@ -91,6 +91,14 @@ def test_two_in_one_gradient_are_both_named():
     assert said("rnn", function) == {"square_missing", "W_h_not_transposed"}
 
 
+def test_two_in_one_gradient_are_named_where_others_are_wrong_in_other_ways():
+    function = written(
+        "conv-loops", ("top, left = i * stride, j * stride", "top, left = i, j"), ("k2] += np", "k2] = np"),
+        ('grads["W"] += ', 'grads["W"] = '), ("delta.sum((0, 2, 3))", "delta.sum((2, 3))"),
+    )  # fmt: skip
+    assert said("conv-loops", function) == {"stride_forgotten", "windows_assigned", "last_place_only", "not_summed"}
+
+
 def test_other_words_for_the_same_slip_are_recognised():
     def dense(x, params):
         def backward(dz, grads):
