@@ -49,7 +49,8 @@ def _candidates(case: Seen, letters: list[str]) -> Iterator[tuple[Known, Any]]:
         yield Known("mean", at), right / length
         yield Known("unmeaned", at), right * length
     with np.errstate(all="ignore"):
-        dy = case.dy if np.shape(case.dy) == right.shape else np.full_like(right, np.nan)
+        fits = case.dy is not None and case.dy.shape == right.shape
+        dy: Any = case.dy if fits else np.full_like(right, np.nan)
         slope = right / dy
         yield Known("slope_twice"), right * slope
         yield Known("slope_divided"), dy / slope
