@@ -119,12 +119,13 @@ def test_the_table_has_every_planted_error_of_these_equations():
     assert [(name, error) for name, error, _ in TABLE] == [(name, str(mutation)) for name, mutation in PLANTINGS]
 
 
-@pytest.mark.parametrize(
-    ("name", "mutation", "slip"), [(*one, slip) for one, (_, _, slip) in zip(PLANTINGS, TABLE, strict=False)], ids=str
-)
-def test_a_planted_error_is_recognised(name, mutation, slip, monkeypatch):
-    plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
-    assert said(name, PLANTED[name][0]) == set(slip.split()) - {"-"}
+@pytest.mark.parametrize("name", PLANTED)
+def test_each_planted_error_is_recognised(name, monkeypatch):
+    for (exercise, mutation), (_, error, slip) in zip(PLANTINGS, TABLE, strict=True):
+        if exercise == name:
+            with monkeypatch.context() as planted:
+                plant(planted, found(mutation.place), mutation.right, mutation.wrong)
+                assert said(name, PLANTED[name][0]) == set(slip.split()) - {"-"}, error
 
 
 def test_none_of_them_is_unknown():
