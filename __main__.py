@@ -1,13 +1,15 @@
 """The command line: ``xpnn`` or ``python -m xpnn``."""
 
+import argparse
 import os
 import signal
 import sys
 import traceback
 import warnings
 from contextlib import suppress
+from functools import partial
 
-from .backend import DeviceLostError
+from .backend import ALONE, DeviceLostError, RankError, Ranks
 from .cli import start
 from .cli.parser import parsed
 from .cli.streams import answering, standard_streams, tell
@@ -17,7 +19,7 @@ from .training.interrupt import signal_of
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 for success, 1 after an error (printed in one line) or a failed check, 2 for wrong usage."""
-    debug = False
+    args, debug = None, False
     with standard_streams() as output, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they would stand between the lines of the command
         warnings.simplefilter("always", CheckpointWarning)
@@ -38,18 +40,28 @@ def main(argv: list[str] | None = None) -> int:
         except KeyboardInterrupt as error:
             number = signal_of(error)
             with suppress(OSError):  # SIGHUP comes when the terminal has gone
-                print(f"xpnn: interrupted by {signal.Signals(number).name}", file=sys.stderr)
+                if _ranks(args).rank == 0:
+                    print(f"xpnn: interrupted by {signal.Signals(number).name}", file=sys.stderr)
             return 128 + number  # a shell's status for it
         except Exception as error:  # one line also for those that nobody has foreseen
             if debug:
                 traceback.print_exc()
-            foreseen = isinstance(error, _FORESEEN) and str(error)
-            tell(str(error) if foreseen else f"{type(error).__name__}: {error} (--debug shows where)")
+            foreseen, ranks = isinstance(error, _FORESEEN) and str(error), _ranks(args)
+            text = str(error) if foreseen else f"{type(error).__name__}: {error} (--debug shows where)"
+            say = partial(tell, text if ranks.rank == 0 or isinstance(error, RankError) else f"{ranks.name()}: {text}")
+            if ranks.rank == 0:
+                say()
+            ranks.fail(error, say)
             if isinstance(error, DeviceLostError):
                 output.flush()
                 os._exit(1)  # else the destructor of every CuPy object would fail and print a traceback
             return 1
         return status or 0
+
+
+def _ranks(args: argparse.Namespace | None) -> Ranks:
+    """Those that run the command together."""
+    return getattr(args, "ranks", ALONE)
 
 
 _FORESEEN = (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError)

@@ -3,7 +3,7 @@
 from .accelerate import accelerated, runs_by
 from .border import asarray, check, synchronize, to_numpy
 from .errors import BackendError, DeviceLostError, explained
-from .mpi import mpi
+from .mpi_ranks import mpi
 from .ranks import ALONE, RankError, Ranks
 from .select import Array, Params, Rng, describe, name, xp
 from .shared.window import Pair, Window

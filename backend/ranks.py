@@ -1,6 +1,6 @@
 """The processes that train one network together, its ranks; here the only one, to which nobody else belongs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .select import Array
@@ -47,8 +47,16 @@ class Ranks:
         """The values of all ranks, in their order; for what is small."""
         return [value]
 
-    def fail(self, error: BaseException) -> None:
-        """Tell the other ranks that this one ends with an error, and end all; alone, do nothing."""
+    def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
+        """Tell the other ranks that this one ends with an error, and end all; alone, do nothing.
+
+        ``say`` says it, and is called where rank 0, which learns of it, has not ended all before.
+        """
+
+    def name(self, rank: int | None = None) -> str:
+        """Of a rank, by default this one, with its host's name."""
+        rank = self.rank if rank is None else rank
+        return f"rank {rank} on {self.hosts[rank]}" if self.hosts[rank] else f"rank {rank}"
 
     def __str__(self) -> str:
         hosts = len(set(self.hosts))

@@ -12,8 +12,8 @@ from .job import Job
 
 CONFIG = "run.toml"  # in a run's folder
 _NO_OPTIONS = ("command", "config")
-_NOT_OF_THE_RUN = (
-    *_NO_OPTIONS,
+_OF_A_CALL = (
+    "answers",
     "checkpoint_every",
     "debug",
     "dry_run",
@@ -21,9 +21,11 @@ _NOT_OF_THE_RUN = (
     "out",
     "overwrite",
     "quiet",
+    "rank_timeout",
+    "ranks",
     "resume",
-    "answers",
 )
+_NOT_OF_THE_RUN = (*_NO_OPTIONS, *_OF_A_CALL)
 
 
 def config_of(args: argparse.Namespace, todo: Job) -> bytes:

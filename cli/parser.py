@@ -104,6 +104,8 @@ def _train(parser: argparse.ArgumentParser) -> None:
     existing_run.add_argument("--resume", action="store_true", help="go on with the folder's run where it stopped, "
                               "or begin it if nothing is saved yet")  # fmt: skip
     existing_run.add_argument("--overwrite", action="store_true", help="replace the folder's run")
+    parser.add_argument("--rank-timeout", type=positive, default=30.0, metavar="SECONDS", help="of ranks that mpiexec "
+                        "has started: for how long one may let the others wait; default: 30")  # fmt: skip
     parser.add_argument("--report", action="store_true", help="write the run as one HTML page, report.html, as well")
     parser.add_argument("--config", type=existing, metavar="FILE", help=f"a TOML file of these options, as {CONFIG} in "
                         "a run's folder; options of the command line win")  # fmt: skip

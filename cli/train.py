@@ -5,11 +5,12 @@ import shlex
 import tomllib
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from ..backend import describe
+from ..backend import ALONE, describe, mpi
+from ..backend.mpi_ranks import launched
 from ..data.files import locked, write_file
 from ..models import CharRNN
 from ..plots.canvas import needs_matplotlib
@@ -24,13 +25,18 @@ from .report import REPORT, write_report
 from .saved import BEST_FILE, MODEL_FILE, load_finite, read_run
 from .scores import score
 from .sources import for_training
-from .streams import answer, escaped
+from .streams import Output, answer, escaped
 
 _HISTORY, _CURVES, _CHECKPOINTS = "history.csv", "curves.png", "checkpoints"
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train a network and write parameters, history and curves to the output folder."""
+    """Train a network and write parameters, history and curves to the output folder; of several ranks, 0 does."""
+    args.ranks = mpi(args.rank_timeout) if launched() else ALONE
+    if args.ranks.rank > 0:
+        with redirect_stdout(Output(None)):
+            _follow(args)
+        return
     recipe, data = for_training(args)
     out: Path = args.out or default_folder(recipe)
     if args.dry_run:
@@ -43,10 +49,43 @@ def train(args: argparse.Namespace) -> None:
         _train(args, job(args, recipe, data, out))
 
 
+def _follow(args: argparse.Namespace) -> None:
+    """Train with rank 0, which has found out where the run begins."""
+    recipe, data = for_training(args)
+    if args.dry_run:
+        return
+    todo = job(args, recipe, data, Path())
+    history, steps, masks = args.ranks.gather(None)[0]
+    todo.optimizer.resume(steps)
+    todo.rng.bit_generator.state = masks
+    with terminable():
+        _fit(args, todo, history, _checkpoint(args, todo))
+    if history.interrupted:
+        raise KeyboardInterrupt(history.signal)
+
+
+def _checkpoint(args: argparse.Namespace, todo: Job) -> Checkpoint:
+    """Of the run's folder, which rank 0 alone has."""
+    metadata, every = todo.recipe.metadata(), args.checkpoint_every
+    return Checkpoint(todo.out / _CHECKPOINTS, every, resume=args.resume, metadata=metadata)
+
+
+def _fit(
+    args: argparse.Namespace, todo: Job, history: History, checkpoint: Checkpoint,
+    keep: Callable[[History], None] | None = None,
+) -> None:  # fmt: skip
+    """Train as far as the arguments say; ``keep`` saves the run after each epoch."""
+    patience = args.early_stopping
+    stopping = [EarlyStopping("val_loss", patience, restore_best=False)] if patience else []
+    todo.fit(
+        todo.x, todo.y, epochs=todo.epochs, validation=todo.validation, history=history, callbacks=stopping,
+        on_epoch_end=keep, verbose=not args.quiet, checkpoint=checkpoint, ranks=args.ranks,
+    )  # fmt: skip
+
+
 def _train(args: argparse.Namespace, todo: Job) -> None:
     recipe, model, out = todo.recipe, todo.model, todo.out
-    metadata, every = recipe.metadata(), args.checkpoint_every
-    checkpoint = Checkpoint(out / _CHECKPOINTS, every, resume=args.resume, metadata=metadata)
+    checkpoint = _checkpoint(args, todo)
     history = _begin(args, todo, checkpoint)
     print(f"{describe()}\n\n{model.summary()}\n\n{len(todo.x):,} training samples from {escaped(recipe.data)}")
     if len(history) >= todo.epochs:
@@ -54,14 +93,12 @@ def _train(args: argparse.Namespace, todo: Job) -> None:
     elif todo.optimizer.steps:
         step = f", step {todo.optimizer.steps:,}" if history.begun else ""
         print(f"going on after epoch {len(history)}{step}")
+    args.ranks.gather((history, todo.optimizer.steps, todo.rng.bit_generator.state))
     keep, patience = _keeper(args, todo, checkpoint), args.early_stopping
-    stopping = [EarlyStopping("val_loss", patience, restore_best=False)] if patience else []
     try:
-        todo.fit(
-            todo.x, todo.y, epochs=todo.epochs, validation=todo.validation, history=history, callbacks=stopping,
-            on_epoch_end=lambda rows: keep(rows, patience is not None and _best(rows) == len(rows)),
-            verbose=not args.quiet, checkpoint=checkpoint,
-        )  # fmt: skip
+        _fit(
+            args, todo, history, checkpoint, lambda rows: keep(rows, patience is not None and _best(rows) == len(rows))
+        )
     finally:
         if history.interrupted:  # also where the terminal has gone, so that fit could not say it
             _stop(history, lambda rows: keep(rows, False), out)
@@ -82,7 +119,8 @@ def _finish(args: argparse.Namespace, todo: Job, history: History) -> None:
     text = f"saved in {out}: {MODEL_FILE}{best}, {_HISTORY}, {CONFIG}{_plot(history, out)}"
     if args.report:
         text += f"\nreport: {write_report(Run(recipe, model, history, todo.data), out, result.text)}"
-    said = {"model": recipe.model, "data": recipe.data, "options": recipe.options, "out": str(out)}
+    said: dict[str, Any] = {"model": recipe.model, "data": recipe.data, "options": recipe.options, "out": str(out)}
+    said |= {"ranks": args.ranks.size, "hosts": len(set(args.ranks.hosts))}
     answer(args, text, **said, parameters=model.flat_params.size, test=result.values, history=list(history))
 
 

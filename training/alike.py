@@ -52,8 +52,8 @@ def begin_alike(
     for rank, others in enumerate(every):
         for name, value in every[0].items():
             if others[name] != value:
-                who, what = f"rank {rank} on {ranks.hosts[rank]}", _both(others[name], value)
-                raise ValueError(f"fit: {who} has another {name} than rank 0: {what}")
+                what = _both(others[name], value)
+                raise ValueError(f"fit: {ranks.name(rank)} has another {name} than rank 0: {what}")
     ranks.broadcast(model.flat_params, *model.buffers.values(), *optimizer.state(model.flat_params).values())
     masks = generators_in({"model": model})
     for name, state in ranks.gather({name: state_of(rng) for name, rng in masks.items()})[0].items():
@@ -96,7 +96,7 @@ def agree(ranks: Ranks, model: Layer, row: dict[str, Any]) -> dict[str, Any]:
     every = ranks.gather((digest.digest(), row))
     for rank, (other, _) in enumerate(every):
         if other != every[0][0]:
-            raise RankError(f"fit: rank {rank} on {ranks.hosts[rank]} has come to other parameters than rank 0")
+            raise RankError(f"fit: {ranks.name(rank)} has come to other parameters than rank 0")
     return every[0][1]
 
 

@@ -6,7 +6,7 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import TracebackType
 from typing import Any
@@ -19,7 +19,7 @@ from .select import Array, on_device
 
 _FAULT, _WAITS = 24_301, 24_302  # tags of the notes beside the collective operations
 _LOOK = 0.01  # seconds between two looks for notes
-_BRIEF, _PAUSE = 0.01, 1e-4  # seconds for which a wait is busy, and of the pauses after them
+_BRIEF, _PAUSE = 5e-4, 1e-4  # seconds for which a wait is busy, and of the pauses after them
 _give_way = getattr(os, "sched_yield", lambda: None)  # Windows has none
 _VARIABLES = "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"
 
@@ -51,8 +51,7 @@ def mpi(timeout: float = 30.0, *, synchronized: bool = True) -> Ranks:
     if line.size == 1:
         return Ranks()
     ranks = MPIRanks(line, timeout, synchronized)
-    ranks.hosts = ranks.gather(line.MPI.Get_processor_name())
-    line.hosts = ranks.hosts
+    line.names = [ranks.name(rank) for rank in range(line.size)]
     return ranks
 
 
@@ -83,7 +82,7 @@ class _Line:
     def __init__(self, library: Any) -> None:
         self.MPI, self.world = library, library.COMM_WORLD
         self.rank, self.size = self.world.rank, self.world.size
-        self.hosts: Sequence[str] = [""] * self.size
+        self.names = [f"rank {rank}" for rank in range(self.size)]
         self._count = 0  # operations so far, the same on all ranks
         self._waiting = dict[int, int]()  # by rank, the operation that it was waiting in when it last said so
         self._sent: list[Any] = []
@@ -92,9 +91,6 @@ class _Line:
             self._hook = sys.excepthook
             sys.excepthook = self._uncaught
             atexit.register(self._leave)
-
-    def name(self, rank: int) -> str:
-        return f"rank {rank}" + (f" on {self.hosts[rank]}" if self.hosts[rank] else "")
 
     def wait(self, requests: list[Any], timeout: float) -> None:
         """Until all requests are complete.
@@ -117,18 +113,19 @@ class _Line:
                 _give_way()  # other ranks may share the core
                 time.sleep(0 if now < begun + _BRIEF else _PAUSE)  # and other threads the interpreter
         except self.MPI.Exception as error:
-            raise self._failed(f"{self.name(self.rank)} cannot reach the others: {error}") from error
+            raise self._failed(f"{self.names[self.rank]} cannot reach the others: {error}") from error
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
         """Tell the others, give them a moment to say it themselves, and end all."""
         text = str(error)
         if not isinstance(error, RankError):
-            text = f"{self.name(self.rank)} has failed: {type(error).__name__}: {text}"
+            text = f"{self.names[self.rank]} has failed: {type(error).__name__}: {text}"
         self._tell(_FAULT, text.encode())
-        until = time.monotonic() + 1
+        until = time.monotonic() + (1 if self.rank == 0 else 2)
         while time.monotonic() < until:
             self.MPI.Request.Testall(self._sent)
             time.sleep(_LOOK)
+        say()
         self._end()
 
     def _listen(self) -> None:
@@ -157,7 +154,7 @@ class _Line:
 
     def _missing(self, timeout: float) -> RankError:
         absent = [rank for rank in range(self.size) if self._waiting.get(rank) != self._count and rank != self.rank]
-        names = ", ".join(map(self.name, absent)) or "the network between the ranks"
+        names = ", ".join(self.names[rank] for rank in absent) or "the network between the ranks"
         return self._failed(
             f"{names} did not answer for {timeout:g} s, and hangs, was stopped or cannot be reached (what needs longer "
             "needs a larger timeout, on the command line --rank-timeout)"
@@ -192,6 +189,8 @@ class MPIRanks(Ranks):
     def __init__(self, line: _Line, timeout: float, synchronized: bool) -> None:
         self.rank, self.size, self.timeout, self.synchronized = line.rank, line.size, float(timeout), synchronized
         self._line = line
+        self.hosts = [""] * line.size
+        self.hosts = self.gather(line.MPI.Get_processor_name())
 
     def allreduce(self, *arrays: Array) -> None:
         world, in_place = self._line.world, self._line.MPI.IN_PLACE
@@ -209,8 +208,8 @@ class MPIRanks(Ranks):
         self._wait([world.Iallgatherv(data, [joined, sizes])])
         return [pickle.loads(one.tobytes()) for one in np.split(joined, sizes.cumsum()[:-1])]
 
-    def fail(self, error: BaseException) -> None:
-        self._line.fail(error)
+    def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
+        self._line.fail(error, say)
 
     def _wait(self, requests: list[Any]) -> None:
         self._line.wait(requests, self.timeout)
