@@ -4,8 +4,8 @@
     python benchmarks/fuzz.py all -runs=1000000
 
 ``all`` divides the executions among the targets, each in a process of its own, and prints a line for each. A target
-ends at the first exception that its reader does not document, after five seconds for a file, or beyond 2 GB of memory. The
-seeds are one valid file of each kind, which tests/peers/hostile_files.py makes; libFuzzer mutates them.
+ends at the first exception that its reader does not document, after five seconds for a file, or beyond 2 GB of memory.
+The seeds are one valid file of each kind, which tests/peers/hostile_files.py makes; libFuzzer mutates them.
 """
 
 import contextlib

@@ -36,18 +36,7 @@ def replaced(path, target):
 os.fsync, pathlib.Path.replace = synced, replaced
 sys.exit(cli.main(sys.argv[2:]))
 """
-OPTIONS = [
-    "--epochs",
-    "3",
-    "--batch-size",
-    "128",
-    "--dropout",
-    "0.3",
-    "--hidden",
-    "16",
-    "--checkpoint-every",
-    "4 steps",
-]
+OPTIONS = ["--epochs", "3", "--batch-size", "128", "--dropout", "0.3", "--checkpoint-every", "4 steps"]
 MODELS = ("mlp", "mlp", "lenet5", "rnn")
 
 
