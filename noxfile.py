@@ -66,7 +66,7 @@ def selection(session: nox.Session, *requirements: str) -> None:
 def tools(session: nox.Session) -> None:
     """An environment for the checkout, with all that the sessions below use."""
     session.install("torch==2.13.0")  # first, and this version: it has a build for CPUs
-    session.install("-e", ".[dev,peers]")
+    session.install("-e", ".[dev,peers,docs]")
 
 
 @nox.session(default=False, requires=["tools"])
@@ -89,6 +89,16 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documents: links, scripts that they name, code."""
     pytest(session, "tests/test_documents.py")
+
+
+@nox.session(venv_backend="none", requires=["tools"])
+def site(session: nox.Session) -> None:
+    """The site in both languages, into the folder site, with warnings as errors; then Chromium opens each page."""
+    for builder, language, out in (("html", "en", "en"), ("gettext", "en", ".pot"), ("html", "zh_CN", "zh_CN")):
+        kind = "-b", builder, "-D", f"language={language}", "-d", f"site/.{language}"
+        build = of("tools", "sphinx-build"), "-W", "--keep-going", "-q", *kind, "docs", f"site/{out}"
+        session.run(*build, env=ENVIRONMENT, external=True)
+    pytest(session, "tests/site", "--dist", "loadfile", XPNN_SITE=str(ROOT / "site"))
 
 
 @nox.session(venv_backend="none", requires=["wheel"])

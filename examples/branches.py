@@ -1,4 +1,7 @@
-"""A network that branches, as a Graph, trained on scikit-learn's handwritten digits: python examples/branches.py
+"""A network that branches
+=======================
+
+A network that branches, as a Graph, trained on scikit-learn's handwritten digits: python examples/branches.py
 
 Each block looks at the picture through windows of several sizes and puts what they see side by side, after Szegedy et
 al., "Going deeper with convolutions", 2015; from one block to the next the picture itself comes along.

@@ -1,4 +1,8 @@
-"""LeNet-5, one layer at a time, forward and backward; then trained on digits: python examples/lenet5_step_by_step.py"""
+"""LeNet-5, step by step
+=====================
+
+LeNet-5, one layer at a time, forward and backward; then trained on digits: python examples/lenet5_step_by_step.py.
+"""
 
 import numpy as np
 

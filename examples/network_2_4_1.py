@@ -1,4 +1,7 @@
-"""The source document's network of 2, 4 and 1 neurons learns z = x + 2y: python examples/network_2_4_1.py
+"""The document's regression
+=========================
+
+The source document's network of 2, 4 and 1 neurons learns z = x + 2y: python examples/network_2_4_1.py
 
 Twice from the same weights: by the document's formulas written out in NumPy, and by xpnn. The numbers are the same.
 """

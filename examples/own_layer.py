@@ -1,4 +1,8 @@
-"""A layer of one's own, checked and used: python examples/own_layer.py"""
+"""A layer of one's own
+====================
+
+A layer of one's own, checked and used: python examples/own_layer.py.
+"""
 
 import numpy as np
 

@@ -1,4 +1,7 @@
-"""A small ResNet, trained on scikit-learn's handwritten digits (8x8 pixels): python examples/resnet.py
+"""A small ResNet
+==============
+
+A small ResNet, trained on scikit-learn's handwritten digits (8x8 pixels): python examples/resnet.py
 
 After He, Zhang, Ren, Sun, "Deep residual learning for image recognition", 2016.
 """

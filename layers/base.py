@@ -13,7 +13,7 @@ from .lengths import Lengths
 from .locks import Locks
 from .mismatch import mismatch
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
-from .settings import constructor, shown
+from .settings import STARRED, constructor, shown
 
 Backward = Callable[[Array], Any]
 """Takes dE/dy, adds to the layer's gradients, returns dE/dx (or None if it was not asked for)."""
@@ -222,10 +222,7 @@ class Layer:
         """The constructor's arguments but for ``rng``, ``init`` and ``dtype``, from the attributes of their names.
 
         :func:`save` writes them, and :meth:`from_settings` builds the layer. A class that keeps its arguments under
-        other names overrides both.
-
-        Raises:
-            AttributeError: the layer has no attribute of an argument's name.
+        other names overrides both; else AttributeError is raised.
         """
         omitted = {key for key in ("rng", "init") if not hasattr(self, key)} | {"dtype"}
         return {key: getattr(self, key) for key in constructor(type(self)) if key not in omitted}
@@ -235,7 +232,8 @@ class Layer:
         """A layer of these settings, with initial parameters; ``dtype`` is another argument, if the class takes it."""
         if unknown := settings.keys() - constructor(cls).keys():
             raise TypeError(f"{cls.__name__}: unknown settings {', '.join(sorted(unknown))}")
-        return cls(**settings)
+        starred = [value for key, usual in constructor(cls).items() if usual is STARRED for value in settings.pop(key)]
+        return cls(*starred, **settings)
 
     def _check(self, x: Any, *shape: int | str, dtype: Any = None) -> None:
         """Raise if the input does not fit.

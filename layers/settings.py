@@ -55,13 +55,17 @@ def brief(usual: dict[str, object], **options: object) -> str:
     return ", ".join(texts)
 
 
+STARRED = object()
+
+
 def _parameters(kind: type) -> dict[str, Any]:
     parameters = inspect.signature(kind).parameters.values()
-    return {one.name: one.default for one in parameters if one.kind is not one.VAR_KEYWORD}
+    defaults = {one.name: STARRED if one.kind is one.VAR_POSITIONAL else one.default for one in parameters}
+    return {one.name: defaults[one.name] for one in parameters if one.kind is not one.VAR_KEYWORD}
 
 
 constructor: Callable[[Any], dict[str, Any]] = lru_cache(None)(_parameters)
-"""The parameters of a class's constructor by name, with their defaults; without ``**options``."""
+"""The parameters of a class's constructor by name, with their defaults, STARRED of ``*those``; no ``**options``."""
 
 _NAMED = ("kernel_size", "size", "scale")  # of a window, which is shown with its name, whatever is usual
 _SHORT = bool, *_WHOLE, float, np.floating, str, tuple, type(None)

@@ -45,3 +45,8 @@ def test_its_examples_run(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where the example saves its network
     for code in whole:
         exec(compile(code, str(document), "exec"), {"__name__": "example"})
+
+
+def test_the_site_lists_every_document():
+    listed = set(re.findall(r"^[a-z-]+$", (ROOT / "docs" / "index.md").read_text("utf-8"), re.MULTILINE))
+    assert {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"} <= listed

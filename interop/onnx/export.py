@@ -1,6 +1,7 @@
 """Write xpnn networks as ONNX models."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,34 @@ from onnx import helper, numpy_helper
 
 from ... import __version__
 from ...backend import xp
+from ...data import Preprocessing, TableEncoder
 from ...data.files import write_file
+from ...data.preprocessing import preprocessing_to
 from ...layers import Embedding, Layer
 from ...layers.base import several
 from ...layers.recurrent import Recurrent
 from ...models import Graph
+from ...training.whole import texts
+from .prepare import prepare, quantity
 from .writer import Shape, Writer
 from .writers import WRITERS
 
+LENGTHS = "lengths"
+ML_OPSET = 3  # of ai.onnx.ml, for a table's categories
 OPSET, IR_VERSION = 17, 8  # of 2022: all programs in use read them, and nothing newer is needed
 
 
-def export(model: Layer, path: str | Path, *, input_shape: Sequence[Any] | None = None, dtype: str = "float32") -> None:
+def export(
+    model: Layer,
+    path: str | Path,
+    *,
+    input_shape: Sequence[Any] | None = None,
+    dtype: str = "float32",
+    lengths: bool | Collection[str] = False,
+    classes: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+    prepared: bool = True,
+) -> None:
     """Write a network for inference as an ONNX model with a free batch size.
 
     :func:`load` restores the same layers, nesting and parameters, bit for bit.
@@ -34,40 +51,97 @@ def export(model: Layer, path: str | Path, *, input_shape: Sequence[Any] | None 
         input_shape: of one sample, with None for a free axis; of several inputs, a tuple of shapes. By default the
             model's own, with a free time axis for sequences.
         dtype: of the input if the model has no parameters; else it is the parameters' dtype.
+        lengths: True for another input, "lengths" (N,) of int64, with which the file computes ``model(x, lengths)``; of
+            several inputs, the names of those whose sequences have these lengths.
+        classes: the names of the labels, for the file's metadata, as a list in JSON under "classes".
+        preprocessing: how the input is made; also for the metadata, as JSON under "preprocessing".
+        prepared: False if the preprocessing is to stand in the file: the inputs are then uint8 pictures (N, C, H, W),
+            or a table's columns, each (N, 1) of float64 or text under its name, and a quantity has its own unit.
 
     The file's inputs and outputs have the names of a :class:`Graph`'s, else they are "input" and "output".
 
     Raises:
         OSError: the file cannot be written; one that was there is whole, as after :func:`xpnn.save`.
         TypeError: the model is not a layer, or contains a layer that is not one of xpnn's own.
-        ValueError: the model's input shape is unknown and ``input_shape`` is missing, or it does not fit the model.
+        ValueError: the model's input shape is unknown and ``input_shape`` is missing, or it does not fit the model; or
+            padding would be mixed into sequences of different lengths.
     """
     if not isinstance(model, Layer):
         raise TypeError(f"export: expected a layer or a network, got {type(model).__name__}")
     if model.joins and not isinstance(model, Graph):
         raise TypeError(f"export: {type(model).__name__} joins several inputs: put it into a Graph, which names them")
+    metadata = {} if classes is None else {"classes": json.dumps(texts(classes))}
+    metadata |= {} if preprocessing is None else {"preprocessing": json.dumps(preprocessing_to(preprocessing))}
+    raw = None if prepared else preprocessing
+    proto = _model(model, input_shape, dtype, lengths, raw)
+    onnx.helper.set_model_props(proto, metadata)
+    write_file(path, proto.SerializeToString())
+
+
+def _model(
+    model: Layer,
+    input_shape: Sequence[Any] | None,
+    dtype: str,
+    lengths: bool | Collection[str],
+    raw: Preprocessing | None,
+) -> onnx.ModelProto:
+    """The checked model; ``raw`` is the preprocessing that is to stand in it."""
     inputs, outputs = (model.inputs, model.outputs) if isinstance(model, Graph) else (("input",), ("output",))
     firsts = [_first(model, name) for name in inputs]
     shapes = _sample_shapes(model, firsts, input_shape)
     ranks = {name: len(shape) + 1 for name, shape in zip(inputs, shapes, strict=True)}
-    writer = Writer(model, np.dtype(model.dtype or dtype), ranks, WRITERS)
-    values = writer.layer(model, "", inputs if model.joins else inputs[0])
-    writer.rename(dict(zip(several(values), outputs, strict=True)))
+    spans = dict.fromkeys(_with_lengths(lengths, inputs), LENGTHS)
+    writer = Writer(model, np.dtype(model.dtype or dtype), ranks, WRITERS, spans)
     dtypes = [np.dtype("int64") if isinstance(first, Embedding) else writer.dtype for first in firsts]
+    declared = [_value(*value, alone=len(inputs) == 1) for value in zip(inputs, dtypes, shapes, strict=True)]
+    if raw is None:
+        values = several(writer.layer(model, "", inputs if model.joins else inputs[0]))
+    else:
+        values, declared = _from_raw(writer, model, inputs, raw)
+        outputs = tuple(name + "_" * (name in {one.name for one in declared}) for name in outputs)
+    writer.rename(dict(zip(values, outputs, strict=True)))
     known = [tuple(size for size in shape if size is not None) for shape in shapes]
     if known == shapes:
         x: Any = tuple(xp.zeros((1, *shape), dtype=kind) for shape, kind in zip(known, dtypes, strict=True))
         model(x if model.joins else x[0])  # a wrong shape raises the layers' own errors
+    if spans:
+        declared.append(helper.make_tensor_value_info(LENGTHS, onnx.TensorProto.INT64, ["N"]))
     graph = helper.make_graph(
         writer.nodes,
         type(model).__name__,
-        [_value(*value, alone=len(inputs) == 1) for value in zip(inputs, dtypes, shapes, strict=True)],
+        declared,
         [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(writer.dtype), None) for name in outputs],
         [numpy_helper.from_array(value, name) for name, value in writer.constants.items()],
     )
+    return _checked(graph)
+
+
+def _from_raw(
+    writer: Writer, model: Layer, inputs: Sequence[str], raw: Preprocessing
+) -> tuple[tuple[str, ...], list[onnx.ValueInfoProto]]:
+    """The outputs of a network behind its preprocessing, and the declarations of what this reads."""
+    if len(inputs) > 1:
+        raise ValueError(f"export: preprocessing is for a network of one input, got {', '.join(inputs)}")
+    x, declared = prepare(writer, raw)
+    values = several(writer.layer(model, "", writer.stands_for(x, inputs[0])))
+    return (quantity(writer, raw, values[0]), *values[1:]) if isinstance(raw, TableEncoder) else values, declared
+
+
+def _with_lengths(lengths: bool | Collection[str], inputs: Sequence[str]) -> Collection[str]:
+    """The names of the inputs whose sequences have lengths."""
+    if isinstance(lengths, bool):
+        return inputs if lengths else ()
+    if unknown := [name for name in lengths if name not in inputs]:
+        raise ValueError(f"export: lengths of {unknown[0]!r}, which is none of the inputs {', '.join(inputs)}")
+    return lengths
+
+
+def _checked(graph: onnx.GraphProto) -> onnx.ModelProto:
+    """The model of a graph, with the shapes of its outputs, if it is valid."""
+    domains = {node.domain for node in graph.node} - {""}
     proto = helper.make_model(
         graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid("", OPSET), *(helper.make_opsetid(name, ML_OPSET) for name in domains)],
         ir_version=IR_VERSION,
         producer_name="xpnn",
         producer_version=__version__,
@@ -75,7 +149,7 @@ def export(model: Layer, path: str | Path, *, input_shape: Sequence[Any] | None 
     proto = onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
     del proto.graph.value_info[:]  # only the output's shape was needed
     onnx.checker.check_model(proto, full_check=True)
-    write_file(path, proto.SerializeToString())
+    return proto
 
 
 def _value(name: str, dtype: np.dtype, shape: Shape, alone: bool) -> onnx.ValueInfoProto:

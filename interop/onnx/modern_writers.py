@@ -24,11 +24,12 @@ def _gelu(w: Writer, layer: layers.GELU, x: str) -> str:
 
 
 def _softplus(w: Writer, layer: layers.Softplus, x: str) -> str:
-    if layer.threshold < 20:
-        raise ValueError(f"export: {layer} is another function than ONNX's Softplus, which has no threshold")
-    if layer.beta == 1:
-        return w.node("Softplus", x)
-    return w.node("Div", w.node("Softplus", w.node("Mul", x, w.number(layer.beta))), w.number(layer.beta))
+    z = x if layer.beta == 1 else w.node("Mul", x, w.number(layer.beta))
+    y = w.node("Softplus", z)
+    y = y if layer.beta == 1 else w.node("Div", y, w.number(layer.beta))
+    if layer.threshold >= 20:  # where PyTorch's default makes no difference
+        return y
+    return w.node("Where", w.node("Greater", z, w.number(layer.threshold)), x, y)
 
 
 def _clip(w: Writer, layer: layers.Clip, x: str) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from ...backend import to_numpy
-from ...layers import Layer
+from ...backend import to_numpy, xp
+from ...layers import Embedding, Layer, Residual
 from ...layers.base import several
 from ...models import Graph, Sequential
 
@@ -28,16 +28,21 @@ class Writer:
         dtype: of all values but the indices of an Embedding.
         ranks: the number of axes of each input, by its name.
         writers: for each layer, the function that appends its nodes, and another.
+        spans: for inputs whose sequences have lengths, the name of these.
 
     Attributes:
         dtype: of all values but the indices of an Embedding.
         rank: the number of axes of what the current layer reads; a layer that changes it sets that of its output.
+        span: the name of the lengths of the sequences that the current layer reads, "" if it takes none.
     """
 
-    def __init__(self, model: Layer, dtype: np.dtype, ranks: dict[str, int], writers: "Writers") -> None:
+    def __init__(
+        self, model: Layer, dtype: np.dtype, ranks: dict[str, int], writers: "Writers", spans: Mapping[str, str]
+    ) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
         self.dtype, self.rank, self._ranks, self._writers = dtype, 0, dict(ranks), writers
+        self.span, self._spans = "", dict(spans)
         self._owners = {id(leaf): path for path, leaf in model.leaves()}
         self._path = ""
         self._count: Counter[str] = Counter()
@@ -48,10 +53,44 @@ class Writer:
         if write is None:
             raise TypeError(f"export: {type(layer).__name__} is none of xpnn's layers, so it has no operator in ONNX")
         self._path, self.rank = path, self._ranks[several(x)[0]]
+        self.span, kept = self._lengths(layer, x)
         y = write(self, layer, x)
         for value in several(y):  # those of a child's have their own
             self._ranks.setdefault(value, self.rank)
-        return y
+            self._spans.setdefault(value, kept)
+        if not isinstance(layer, Sequential | Graph | Residual):
+            return y
+        outputs = tuple(map(self._masked, several(y)))
+        return outputs if isinstance(y, tuple) else outputs[0]
+
+    def stands_for(self, value: str, name: str) -> str:
+        """A value that takes an input's place, with its rank and lengths."""
+        self._ranks[value], self._spans[value] = self._ranks[name], self._spans.get(name, "")
+        return value
+
+    def _lengths(self, layer: Layer, x: Any) -> tuple[str, str]:
+        """The names of the lengths that a layer takes, and of those of its output, as :meth:`Layer.with_lengths`."""
+        span = next(filter(None, (self._spans.get(value) for value in several(x))), "")
+        if not span or isinstance(layer, Sequential | Graph):
+            return span, ""  # whose children say what becomes of the lengths
+        first = isinstance(next(leaf for _, leaf in layer.leaves()), Embedding)
+        example = xp.zeros((1,) * self.rank, dtype="int64" if first else self.dtype)
+        options, kept = layer.with_lengths((example, example) if layer.joins else example, span)  # type: ignore[arg-type]
+        return options.get("lengths", ""), kept or ""  # type: ignore[return-value]
+
+    def _masked(self, y: str) -> str:
+        """y with 0 after each sequence's end, as :func:`without_padding`."""
+        span, rank = self._spans.get(y), self._ranks[y]
+        if not span:
+            return y
+        zero, one = (self.constant(f"/{n}", n, "int64") for n in (0, 1))
+        steps = self.node("Range", zero, self.node("Gather", self.node("Shape", y), one), one)
+        alive = self.node("Less", steps, self.node("Unsqueeze", span, self.axis(1)))  # (N, T)
+        if rank > 2:
+            alive = self.node("Unsqueeze", alive, self.constant(f"/axes_2_{rank}", range(2, rank), "int64"))
+        z = self.node("Where", alive, y, self.constant("/padding", 0))
+        self._ranks[z], self._spans[z] = rank, span
+        return z
 
     def child(self, layer: Layer, name: str, x: Any) -> Any:
         """Write a child of the layer that is being written."""
@@ -110,6 +149,13 @@ def _kind(layer: Layer) -> type[Layer]:
     kinds = (kind for kind in (Sequential, Graph) if isinstance(layer, kind) and type(layer).forward is kind.forward)
     return next(kinds, type(layer))
 
+
+NEAREST: dict[str, Any] = {
+    "mode": "nearest",
+    "coordinate_transformation_mode": "asymmetric",  # of pixel i at scale * i
+    "nearest_mode": "floor",
+}
+"""The attributes of a Resize that repeats each pixel."""
 
 LayerWriter: TypeAlias = Callable[[Writer, Any, Any], Any]
 """Appends the nodes of a layer that reads the value of this name; returns the name of the output. Of a layer that reads

@@ -4,6 +4,7 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+import onnx
 
 from ... import layers
 from ...backend import to_numpy
@@ -14,7 +15,7 @@ from ...layers.recurrent import Recurrent
 from ...models import Graph, Sequential
 from .layers import CELLS
 from .modern_writers import MODERN
-from .writer import LayerWriter, Writer, Writers
+from .writer import NEAREST, LayerWriter, Writer, Writers
 
 
 def _sequential(w: Writer, layer: Sequential, x: Any) -> Any:
@@ -102,8 +103,7 @@ def _global_pool(op: str) -> "LayerWriter":
 
 def _upsample(w: Writer, layer: layers.Upsample2D, x: str) -> str:
     scales = w.constant(f"{w._path}/scales", [1, 1, *layer.scale], "float32")
-    places = "asymmetric"  # of pixel i at scale * i
-    return w.node("Resize", x, "", scales, mode="nearest", coordinate_transformation_mode=places, nearest_mode="floor")
+    return w.node("Resize", x, "", scales, **NEAREST)
 
 
 def _dropout(w: Writer, layer: layers.Dropout, x: str) -> str:
@@ -148,7 +148,7 @@ def _bidirectional(w: Writer, layer: layers.Bidirectional, x: str) -> str:
 
 def _cell(w: Writer, directions: list[Recurrent], x: str) -> str:
     """The node for one layer, or for two in both directions; returns all states or the last one, as the layers do."""
-    first = directions[0]
+    first, span = directions[0], w.span
     op, H = type(first).__name__, first.hidden_size
     if any(type(layer) is not CELLS.get(op, (None,))[0] for layer in directions):
         raise TypeError(f"export: ONNX has RNN, LSTM or GRU, in both directions the same one, got {directions}")
@@ -157,6 +157,8 @@ def _cell(w: Writer, directions: list[Recurrent], x: str) -> str:
     names = list(zip(*(_gates(layer).items() for layer in directions), strict=True))
     others = "".join(f"+{w.owner(layer)}" for layer in directions[1:])
     weights = [w.weight(first, both[0][0] + others, np.stack([value for _, value in both])) for both in names]
+    if span:
+        weights += [""] * (3 - len(weights)) + [w.node("Cast", span, to=onnx.TensorProto.INT32)]
     x = w.node("Transpose", x, perm=[1, 0, 2])
     w.rank = 3 if first.return_sequences else 2
     return w.node(op, x, *weights, output=0 if first.return_sequences else 1, **options)
