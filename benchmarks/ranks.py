@@ -21,7 +21,7 @@ from allreduce import NETWORKS, Network, pays_up_to, ring
 
 import xpnn as nn
 
-BATCH, SHARE, RANKS = 256, 64, (1, 2, 4)
+BATCH, SHARE, RANKS = 64, 32, (1, 2, 4)
 
 
 NETS: dict[str, tuple[Any, tuple[int, ...]]] = {
