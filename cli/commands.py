@@ -8,9 +8,13 @@ from typing import Any
 
 from .. import __version__
 from ..backend import describe
-from ..models import CharRNN
+from ..layers import Layer
+from ..models import CharRNN, Sequential
 from ..training.checkpoint import read_header
+from .recipe import Recipe
 from .saved import NoRecipeError, load_model, load_own, model_file, read_run
+from .scores import score
+from .sources import for_testing
 from .streams import answer, escaped
 
 
@@ -60,17 +64,41 @@ def _saved(path: Path, network: str | None) -> tuple[str, dict[str, Any]]:
 
 
 def export(args: argparse.Namespace) -> None:
-    """Write a saved network as an ONNX model, and say what input it takes."""
+    """Write a saved network as an ONNX model or as C, and say what input it takes."""
     recipe, model = load_model(args.path, args.network)
+    out: Path = args.out or args.file or model_file(args.path).with_suffix(".onnx")
+    if out.suffix == ".c":
+        said = _export_c(recipe, model, out, args)
+    elif args.int8:
+        raise ValueError(f"{out}: --int8 is for C: name a file that ends in .c")
+    else:
+        said = _export_onnx(model, out)
+    takes = f"pixels / 255, less {recipe.mean:.6g}, divided by {recipe.std:.6g}" if recipe.classes else ""
+    takes = "the columns as the network's table encodes them" if recipe.table else takes or "indices of characters"
+    print(f"{said}; its input: {takes}")
+
+
+def _export_onnx(model: Layer, out: Path) -> str:
     try:
         from ..interop.onnx import export as write
     except ImportError as error:
         raise ImportError("export needs onnx: install xpnn's extra [onnx]") from error
-    out: Path = args.out or model_file(args.path).with_suffix(".onnx")
     write(model, out)
-    takes = f"pixels / 255, less {recipe.mean:.6g}, divided by {recipe.std:.6g}" if recipe.classes else ""
-    takes = "the columns as the network's table encodes them" if recipe.table else takes or "indices of characters"
-    print(f"wrote {out}; its input: {takes}")
+    return f"wrote {out}"
+
+
+def _export_c(recipe: Recipe, model: Sequential, out: Path, args: argparse.Namespace) -> str:
+    """Write it; with --int8, say what the held-out part says of the network before and after."""
+    from ..interop import c
+
+    classes = recipe.table.classes if recipe.table else recipe.classes or recipe.vocabulary
+    pixels = recipe.pixels if recipe.classes else None
+    said = str(c.export(model, out, int8=args.int8, classes=classes, preprocessing=pixels))
+    if args.int8:
+        data = for_testing(recipe, args.data or recipe.data, args.encoding)
+        for name, network in (("float32", model), ("int8", c.quantised(model))):
+            print(f"{name} weights: {score(recipe, network, data).text}")
+    return said
 
 
 def completion(parser: argparse.ArgumentParser, commands: Any, args: argparse.Namespace) -> None:

@@ -202,13 +202,18 @@ def _sample(sample: argparse.ArgumentParser) -> None:
 
 
 def _export(export: argparse.ArgumentParser) -> None:
-    """write a saved network as an ONNX model
+    """write a saved network as an ONNX model, or as C
 
-    example:
-      xpnn export runs/lenet5-digits --out digits.onnx
+    examples:
+      xpnn export runs/lenet5-digits digits.onnx
+      xpnn export runs/lenet5-digits digits.c --int8
     """
     _add_model(export)
-    export.add_argument("--out", type=Path, metavar="FILE", help="default: beside the network, as .onnx")
+    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a .c file is one of C, for a chip; "
+                        "default: beside the network, as .onnx")  # fmt: skip
+    export.add_argument("--out", type=Path, metavar="FILE", help="the same")
+    export.add_argument("--int8", action="store_true", help="in C, weights of one byte; says what accuracy it costs")
+    _add_data(export)
     _add_own(export)
     export.set_defaults(command=commands.export)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import Rng
-from ..data import ImageData, TableData, TableEncoder, TextData
+from ..data import ImageData, Pixels, TableData, TableEncoder, TextData
 from ..data.images import BUILT_IN as IMAGES
 from ..data.text import BUILT_IN as TEXTS
 from ..layers import GRU, LSTM, RNN, Dense, Dropout, Layer
@@ -188,13 +188,16 @@ class Recipe:
     def inputs(self, images: np.ndarray) -> np.ndarray:
         """Standardised float32 input of the network's shape from uint8 images (N, C, H, W)."""
         if self.model == "lenet5":
-            images = _enlarge(images)
-        x = (images.astype(np.float32) * np.float32(1 / 255) - np.float32(self.mean)) / np.float32(self.std)
-        if self.model == "mlp":
-            return x.reshape(len(x), -1)
-        if self.model == "rnn":  # rows are its time steps, with the channels side by side
-            return x.transpose(0, 2, 1, 3).reshape(len(x), x.shape[2], -1)
-        return x
+            _lenet5_side(*images.shape[2:])
+        return self.pixels(images)
+
+    @property
+    def pixels(self) -> Pixels:
+        """How images become the input."""
+        layouts: dict[str, Any] = {"mlp": "flat", "rnn": "rows"}
+        size = _lenet5_side(*self.image_shape) if self.model == "lenet5" else None
+        shape, layout = (self.channels, *self.image_shape), layouts.get(self.model, "images")
+        return Pixels(shape, self.mean, self.std, layout, (size, size) if size else None)
 
     def built_in(self) -> tuple[str, ...]:
         """The data sets that a network of this sort may have been trained on, and that a name alone gives."""
@@ -229,14 +232,15 @@ def _digest(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _enlarge(images: np.ndarray) -> np.ndarray:
-    """Small images enlarged to LeNet-5's 28x28 (or 32x32) by repeating pixels, with a black border."""
-    H, W = images.shape[2:]
+def _lenet5_side(H: int, W: int) -> int:
+    """Of its input for images of this size, which are enlarged by repeating pixels, within a black border."""
     if max(H, W) > 32:
         raise ValueError(f"lenet5: expected images of at most 32x32, got {H}x{W}")
-    size = 28 if max(H, W) <= 28 else 32
-    factor = size // max(H, W)
-    images = images.repeat(factor, axis=2).repeat(factor, axis=3)
-    top, left = (size - H * factor) // 2, (size - W * factor) // 2
-    borders = ((0, 0), (0, 0), (top, size - H * factor - top), (left, size - W * factor - left))
-    return np.pad(images, borders)
+    return 28 if max(H, W) <= 28 else 32
+
+
+def _enlarge(images: np.ndarray) -> np.ndarray:
+    """LeNet-5's images, as bytes."""
+    H, W = images.shape[2:]
+    side = _lenet5_side(H, W)
+    return Pixels((1, H, W), size=(side, side)).enlarged(images)
