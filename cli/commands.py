@@ -8,9 +8,11 @@ from typing import Any
 
 from .. import __version__
 from ..backend import describe
-from ..models import CharRNN
+from ..data import Pixels
+from ..models import CharRNN, Graph, Sequential
 from ..training.checkpoint import read_header
-from .saved import NoRecipeError, load_model, load_own, model_file, read_run
+from ..training.load_model import NotWholeError
+from .saved import NoRecipeError, load_model, load_network, load_own, model_file, read_run
 from .streams import answer, escaped
 
 
@@ -38,25 +40,38 @@ def info(args: argparse.Namespace) -> None:
 
 
 def _saved(path: Path, network: str | None) -> tuple[str, dict[str, Any]]:
-    """What a file says, as text and as values; without a recipe, its arrays."""
+    """What a file says, as text and as values; of a file that is not whole, its arrays."""
     file = model_file(path)
     try:
         recipe, model = load_model(path, network)
     except NoRecipeError as error:
-        if network:
-            model = load_own(network, file)
-            return model.summary(), {"file": str(file), "parameters": model.flat_params.size}
-        arrays = read_header(file)[1]
-        lines = [f"{escaped(name)}  {dtype} {shape}" for name, (dtype, shape) in sorted(arrays.items())]
-        elements = sum(math.prod(shape) for _, shape in arrays.values())
-        text = "\n".join([*lines, f"{elements:,} elements in all", "", escaped(str(error))])
-        return text, {"file": str(file), "arrays": {name: [dtype, *shape] for name, (dtype, shape) in arrays.items()}}
-    trained = f"{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip()
+        return _network_alone(file, network, error)
     said = {"model": recipe.model, "data": recipe.data, "options": recipe.options}
-    classes = recipe.table.classes if recipe.table else recipe.classes
+    trained = f"{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip()
+    trained = trained if recipe.data else f"a network for {' or '.join(recipe.names or ('text',))}"
     size, layers = model.flat_params.size, [repr(layer) for layer in model]
-    values = {"file": str(file), **said, "classes": list(classes), "parameters": size, "layers": layers}
-    return f"{escaped(trained)}\n{model.summary()}", values | {"epochs": len(read_run(file).history)}
+    values = {"file": str(file), **said, "classes": list(recipe.names or ()), "parameters": size, "layers": layers}
+    epochs = {"epochs": len(read_run(file).history)} if recipe.data else {}
+    return f"{escaped(trained)}\n{_summary(model)}", values | epochs
+
+
+def _network_alone(file: Path, network: str | None, error: NoRecipeError) -> tuple[str, dict[str, Any]]:
+    """What is known of a file that does not say what its input and outputs are."""
+    try:
+        model = load_own(network, file) if network else load_network(file)
+        text = f"{_summary(model)}\n\n{escaped(str(error))}"
+        return text, {"file": str(file), "parameters": model.flat_params.size}
+    except NotWholeError:
+        arrays = read_header(file)[1]
+    lines = [f"{escaped(name)}  {dtype} {shape}" for name, (dtype, shape) in sorted(arrays.items())]
+    elements = sum(math.prod(shape) for _, shape in arrays.values())
+    text = "\n".join([*lines, f"{elements:,} elements in all", "", escaped(str(error))])
+    return text, {"file": str(file), "arrays": {name: [dtype, *shape] for name, (dtype, shape) in arrays.items()}}
+
+
+def _summary(model: Sequential) -> str:
+    (first, *others) = model.layers
+    return first.summary() if isinstance(first, Graph) and not others else model.summary()
 
 
 def export(args: argparse.Namespace) -> None:
@@ -66,10 +81,15 @@ def export(args: argparse.Namespace) -> None:
         from ..interop.onnx import export as write
     except ImportError as error:
         raise ImportError("export needs onnx: install xpnn's extra [onnx]") from error
-    out: Path = args.out or model_file(args.path).with_suffix(".onnx")
-    write(model, out)
-    takes = f"pixels / 255, less {recipe.mean:.6g}, divided by {recipe.std:.6g}" if recipe.classes else ""
+    out: Path = args.file or args.out or model_file(args.path).with_suffix(".onnx")
+    prepare = recipe.preprocessing
+    if args.raw and prepare is None:
+        raise ValueError(f"--raw: {args.path} is a network of texts, whose input is indices of characters")
+    options: dict[str, Any] = {"classes": recipe.names, "preprocessing": prepare, "lengths": args.lengths}
+    write(model, out, prepared=not args.raw, **options)
+    takes = f"pixels / 255, less {prepare.mean}, divided by {prepare.std}" if isinstance(prepare, Pixels) else ""
     takes = "the columns as the network's table encodes them" if recipe.table else takes or "indices of characters"
+    takes = ("pixels" if isinstance(prepare, Pixels) else "the table's columns") if args.raw else takes
     print(f"wrote {out}; its input: {takes}")
 
 

@@ -204,11 +204,16 @@ def _sample(sample: argparse.ArgumentParser) -> None:
 def _export(export: argparse.ArgumentParser) -> None:
     """write a saved network as an ONNX model
 
-    example:
-      xpnn export runs/lenet5-digits --out digits.onnx
+    examples:
+      xpnn export runs/lenet5-digits digits.onnx
+      xpnn export runs/lenet5-digits digits.onnx --raw
     """
     _add_model(export)
-    export.add_argument("--out", type=Path, metavar="FILE", help="default: beside the network, as .onnx")
+    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="default: beside the network, as .onnx")
+    export.add_argument("--out", type=Path, metavar="FILE", help="the same, as an option")
+    export.add_argument("--raw", action="store_true", help="the model takes pixels from 0 to 255, or the table's "
+                        "columns: their preprocessing stands in it")  # fmt: skip
+    export.add_argument("--lengths", action="store_true", help="the model has another input, the sequences' lengths")
     _add_own(export)
     export.set_defaults(command=commands.export)
 
@@ -253,7 +258,13 @@ def _completion(completion: argparse.ArgumentParser) -> None:
 
 
 def _add_model(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
-    parser.add_argument("path", type=existing, nargs=nargs, metavar="MODEL", help="folder or file that train left")
+    parser.add_argument(
+        "path",
+        type=existing,
+        nargs=nargs,
+        metavar="MODEL",
+        help="folder or file that train left, or a file of xpnn.save",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

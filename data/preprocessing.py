@@ -60,15 +60,19 @@ class Pixels:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """float32 input of the network's shape from uint8 pictures (N, C, H, W)."""
         mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (self.mean, self.std))
-        if self.size:
-            factor, *borders = self.enlargement
-            images = np.pad(images.repeat(factor, axis=2).repeat(factor, axis=3), ((0, 0), (0, 0), *borders))
-        x = (images.astype(np.float32) * np.float32(1 / 255) - mean) / std
+        x = (self.enlarged(images).astype(np.float32) * np.float32(1 / 255) - mean) / std
         if self.layout == "flat":
             return x.reshape(len(x), -1)
         if self.layout == "rows":  # rows are its time steps, with the channels side by side
             return x.transpose(0, 2, 1, 3).reshape(len(x), x.shape[2], -1)
         return x
+
+    def enlarged(self, images: np.ndarray) -> np.ndarray:
+        """The pictures in the size that the network takes."""
+        if self.size is None:
+            return images
+        factor, *borders = self.enlargement
+        return np.pad(images.repeat(factor, axis=2).repeat(factor, axis=3), ((0, 0), (0, 0), *borders))
 
     @property
     def enlargement(self) -> tuple[int, tuple[int, int], tuple[int, int]]:
