@@ -144,6 +144,10 @@ def _resizing_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield _case(rng, L.ConvTranspose2D(4, 6, 2, output_padding=1, groups=2, dilation=2), (2, 4, 2, 3))
     yield _case(rng, L.Upsample2D((2, 3)), (2, 2, 3, 2))
     yield _case(rng, L.Permute(3, 1, 2), (2, 3, 3, 3))
+    yield _case(rng, L.Reshape(3, 2), (2, 2, 3))
+    yield _case(rng, L.Slice(1, -1), (2, 4, 3))
+    yield _case(rng, L.Affine((3, 1)), (2, 3, 3))
+    yield _case(rng, L.Affine((), learned=False), (2, 3))
 
 
 def _modern_cases(rng: np.random.Generator) -> Iterator[Case]:

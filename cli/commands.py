@@ -6,13 +6,18 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import __version__
 from ..backend import describe
 from ..data import Pixels
 from ..models import CharRNN, Graph, Sequential
 from ..training.checkpoint import read_header
 from ..training.load_model import NotWholeError
+from .recipe import Recipe
 from .saved import NoRecipeError, load_model, load_network, load_own, model_file, read_run
+from .scores import score
+from .sources import for_testing
 from .streams import answer, escaped
 
 
@@ -75,22 +80,56 @@ def _summary(model: Sequential) -> str:
 
 
 def export(args: argparse.Namespace) -> None:
-    """Write a saved network as an ONNX model, and say what input it takes."""
+    """Write a saved network as an ONNX model or as C, and say what input it takes."""
     recipe, model = load_model(args.path, args.network)
+    out: Path = args.out or args.file or model_file(args.path).with_suffix(".onnx")
+    if out.suffix == ".c":
+        if args.raw or args.lengths:
+            raise ValueError(f"{out}: --raw and --lengths are for ONNX")
+        said = _export_c(recipe, model, out, args)
+    elif args.int8:
+        raise ValueError(f"{out}: --int8 is for C: name a file that ends in .c")
+    else:
+        said = _export_onnx(recipe, model, out, args)
+    print(f"{said}; its input: {_takes(recipe, args.raw)}")
+
+
+def _takes(recipe: Recipe, raw: bool) -> str:
+    """What an exported network's input is."""
+    prepare = recipe.preprocessing
+    if prepare is None:
+        return "indices of characters"
+    if not isinstance(prepare, Pixels):
+        return "the table's columns" if raw else "the columns as the network's table encodes them"
+    mean, std = (np.array2string(np.array(values), precision=6) for values in (prepare.mean, prepare.std))
+    return "pixels" if raw else f"pixels / 255, less {mean}, divided by {std}"
+
+
+def _export_onnx(recipe: Recipe, model: Sequential, out: Path, args: argparse.Namespace) -> str:
     try:
         from ..interop.onnx import export as write
     except ImportError as error:
         raise ImportError("export needs onnx: install xpnn's extra [onnx]") from error
-    out: Path = args.file or args.out or model_file(args.path).with_suffix(".onnx")
     prepare = recipe.preprocessing
     if args.raw and prepare is None:
         raise ValueError(f"--raw: {args.path} is a network of texts, whose input is indices of characters")
     options: dict[str, Any] = {"classes": recipe.names, "preprocessing": prepare, "lengths": args.lengths}
     write(model, out, prepared=not args.raw, **options)
-    takes = f"pixels / 255, less {prepare.mean}, divided by {prepare.std}" if isinstance(prepare, Pixels) else ""
-    takes = "the columns as the network's table encodes them" if recipe.table else takes or "indices of characters"
-    takes = ("pixels" if isinstance(prepare, Pixels) else "the table's columns") if args.raw else takes
-    print(f"wrote {out}; its input: {takes}")
+    return f"wrote {out}"
+
+
+def _export_c(recipe: Recipe, model: Sequential, out: Path, args: argparse.Namespace) -> str:
+    """Write it; with --int8, say what the held-out part says of the network before and after."""
+    from ..interop import c
+
+    classes = recipe.names or recipe.vocabulary
+    pixels = recipe.preprocessing if isinstance(recipe.preprocessing, Pixels) else None
+    said = str(c.export(model, out, int8=args.int8, classes=classes, preprocessing=pixels))
+    if args.int8:
+        data = for_testing(recipe, args.data or recipe.data, args.encoding)
+        for name, network in (("float32", model), ("int8", c.quantised(model))):
+            print(f"{name} weights: {score(recipe, network, data).text}")
+    return said
 
 
 def completion(parser: argparse.ArgumentParser, commands: Any, args: argparse.Namespace) -> None:

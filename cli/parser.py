@@ -202,18 +202,22 @@ def _sample(sample: argparse.ArgumentParser) -> None:
 
 
 def _export(export: argparse.ArgumentParser) -> None:
-    """write a saved network as an ONNX model
+    """write a saved network as an ONNX model, or as C
 
     examples:
       xpnn export runs/lenet5-digits digits.onnx
       xpnn export runs/lenet5-digits digits.onnx --raw
+      xpnn export runs/lenet5-digits digits.c --int8
     """
     _add_model(export)
-    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="default: beside the network, as .onnx")
-    export.add_argument("--out", type=Path, metavar="FILE", help="the same, as an option")
-    export.add_argument("--raw", action="store_true", help="the model takes pixels from 0 to 255, or the table's "
+    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a .c file is one of C, for a chip; "
+                        "default: beside the network, as .onnx")  # fmt: skip
+    export.add_argument("--out", type=Path, metavar="FILE", help="the same")
+    export.add_argument("--raw", action="store_true", help="the ONNX model takes pixels from 0 to 255, or the table's "
                         "columns: their preprocessing stands in it")  # fmt: skip
-    export.add_argument("--lengths", action="store_true", help="the model has another input, the sequences' lengths")
+    export.add_argument("--lengths", action="store_true", help="it has another input, the sequences' lengths")
+    export.add_argument("--int8", action="store_true", help="in C, weights of one byte; says what accuracy it costs")
+    _add_data(export)
     _add_own(export)
     export.set_defaults(command=commands.export)
 

@@ -68,8 +68,8 @@ class Pixels:
         return x
 
     def enlarged(self, images: np.ndarray) -> np.ndarray:
-        """The pictures in the size that the network takes."""
-        if self.size is None:
+        """The pictures, brought to the size."""
+        if not self.size:
             return images
         factor, *borders = self.enlargement
         return np.pad(images.repeat(factor, axis=2).repeat(factor, axis=3), ((0, 0), (0, 0), *borders))

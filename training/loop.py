@@ -21,6 +21,7 @@ from .history import History
 from .inputs import check_model
 from .interrupt import Interruptible
 from .metrics import Metric, Metrics
+from .nonfinite import Guard
 from .optimizer import Optimizer
 from .progress import say
 from .score import Score, Sums, names_not_finite
@@ -56,6 +57,7 @@ def fit(
     history: History | None = None,
     on_epoch_end: Callable[[History], object] | None = None,
     checkpoint: Checkpoint | None = None,
+    on_nonfinite: str = "stop",
     verbose: bool = True,
     ranks: Ranks | None = None,
 ) -> History:
@@ -105,6 +107,9 @@ def fit(
             uninterrupted run.
         on_epoch_end: called with the history after each epoch; a true result ends the run.
         checkpoint: where the whole run is saved from time to time, and is taken up again.
+        on_nonfinite: what to do at a step whose loss or gradient is NaN or infinite: "stop" with an error, the model
+            being as before the step (on a device as before the epoch, since looking would wait for it); "skip" the
+            step, with a warning at the epoch's end; or "ignore".
         verbose: whether to show a progress bar and a line per epoch.
         ranks: of :func:`mpi`, that train together: each computes with its share of every batch, and the result is that
             of one process. All call fit with the same arguments, and get the same model and history. Rank 0 alone
@@ -114,8 +119,8 @@ def fit(
         TypeError: model, loss, optimizer or history is of a wrong type, or the data are not numeric.
         ValueError: x and y, also those of ``validation``, do not fit each other or the model, are empty, or are not
             finite in the model's dtype; a setting is out of its range; or the model has no parameters.
-        FloatingPointError: a step's loss is not finite, or a parameter or buffer is not after an epoch; it names epoch
-            and step, and comes before ``on_epoch_end``, which never sees such a model.
+        FloatingPointError: a step's loss or gradient is not finite, or a parameter or buffer is not after an epoch; it
+            names epoch, step and layer, and comes before ``on_epoch_end``, which never sees such a model.
         MemoryError, RuntimeError: the device is out of memory, or was lost.
         RuntimeError: the model is being trained already, by another thread or by the call that calls this one.
         RankError: another rank has failed.
@@ -159,7 +164,8 @@ def fit(
                 rehearse(held_out, model, loss, _BATCH, inference())
             begin_alike(ranks, model, optimizer, {"training data": source, "validation data": held_out}, given)
             together = Steps(ranks, sums, stop) if accumulate * ranks.size > 1 else None
-            step = training_step(model, loss, optimizer, max_norm, sums, together)
+            guard = Guard(on_nonfinite, model, finite, sums)
+            step = guard.watched(training_step(model, loss, optimizer, max_norm, sums, together, guard.check))
             scoring, collected = scoring_step(model, loss, held_out_sums), Metrics(metrics, loss, ranks)
             run = told.begin(Run(model, optimizer, loss, history, epochs, ranks))
 
@@ -168,7 +174,10 @@ def fit(
                 batches = source.pass_over(batch_size, shuffles, drop_last, skip=sums.steps * accumulate)
                 if kept:
                     kept.go_on(collected)
-                score = run_pass(stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step)
+                with guard.epoch():
+                    score = run_pass(
+                        stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step
+                    )
                 average(ranks, model)
                 return score
 
@@ -179,11 +188,11 @@ def fit(
             for epoch in range(len(history) + 1, epochs + 1):
                 if run.stop_training:
                     break
-                sums.begin(optimizer.rate, f"epoch {epoch}")
+                sums.begin(optimizer.rate, guard.named(f"epoch {epoch}"))
                 told.epoch(epoch, source.steps(batch_size, drop_last, accumulate))
                 row = {"epoch": epoch, **trained().row()}
                 if held_out is not None:
-                    row |= validated(held_out, f"epoch {epoch}'s validation").row("val_")
+                    row |= validated(held_out, guard.named(f"epoch {epoch}'s validation")).row("val_")
                 row = agree(ranks, model, row | {"lr": sums.lr, "seconds": time.perf_counter() - sums.start})
                 history.append(row)
                 sums.reset()

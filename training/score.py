@@ -37,6 +37,10 @@ class Score(_Means):
         return {f"{prefix}{key}": float(value) for key, value in values.items() if value is not None}
 
 
+class NotFiniteError(FloatingPointError):
+    """A step's loss, gradient or parameters are NaN or infinite."""
+
+
 class Sums:
     """Loss and accuracy, weighted by the batches' weights, summed in float64 at a fixed address on the device.
 
@@ -82,7 +86,7 @@ class Sums:
 
     def _add(self, *sums: Any) -> None:
         if not accumulate(self._sums, *sums) and self.where and self._ranks.size == 1:
-            raise self._diverged()
+            raise self.diverged()
 
     def score(self, *arrays: Array) -> Score:
         """The means.
@@ -98,7 +102,7 @@ class Sums:
             sums = every.sum(0)
             sums[3] = every[:, 3].min()  # steps before the first loss that is not finite
         if self.where and not (np.isfinite(sums[0]) and sums[-1] == 0):
-            raise self._diverged(sums)
+            raise self.diverged(sums)
         return self.means(sums)
 
     def means(self, sums: np.ndarray | None = None) -> Score:
@@ -107,12 +111,13 @@ class Sums:
         weight = weight or 1
         return Score(float(loss / weight), float(accuracy / weight) if self._scored else None)
 
-    def _diverged(self, sums: np.ndarray | None = None) -> FloatingPointError:
+    def diverged(self, sums: np.ndarray | None = None) -> "NotFiniteError":
+        """The error that says what is not finite, and where."""
         loss, _, _, steps, _ = to_numpy(self._sums) if sums is None else sums
         what = f"the loss is {loss} in step {steps + 1:.0f}"
         if np.isfinite(loss):
             what = f"the model holds NaN or infinity after step {steps:.0f}"
-        return FloatingPointError(f"fit: {what} of {self.where}: a lower learning rate or max_norm may help")
+        return NotFiniteError(f"fit: {what} of {self.where}: a lower learning rate or max_norm may help")
 
     def state(self) -> dict[str, float]:
         """What an unfinished epoch goes on with."""
@@ -125,8 +130,10 @@ class Sums:
         """Add what another one has summed in a step, which is then empty. Errors as for :meth:`add`."""
         self._scored |= step._scored
         sums = [step._sums[i] for i in range(3)]
-        self._add(*sums)
-        step.reset()
+        try:
+            self._add(*sums)
+        finally:
+            step.reset()
 
     def reset(self, where: str = "") -> None:
         self.where = where

@@ -99,12 +99,19 @@ def _named(caller: str) -> Iterator[None]:
 
 
 def training_step(
-    model: Layer, loss: Loss, optimizer: Optimizer, max_norm: float | None, sums: Sums, steps: Steps | None = None
+    model: Layer,
+    loss: Loss,
+    optimizer: Optimizer,
+    max_norm: float | None,
+    sums: Sums,
+    steps: Steps | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Callable[[Group], list[Array]]:
     """One step of the optimiser on a group of batches, which returns their outputs.
 
     With ``steps``, of several batches or of all ranks' shares, the gradient is that of all as one: the mean of theirs,
-    by their weights. The step is captured if the backend can, and no sequence ends before the others.
+    by their weights. ``check`` is called before the update. The step is captured if the backend can, and no sequence
+    ends before the others.
     """
     optimizer.placed(model)  # what its groups and the frozen layers do not allow is met here
     whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
@@ -124,6 +131,7 @@ def training_step(
         if steps is not None:
             grads = model.gather()[1]
             grads *= steps.sum_up(grads)
+        check()
         if max_norm is not None:
             clip_grad_norm(model, max_norm)
         if whole and not optimizer.update(model, *scalars):

@@ -57,6 +57,11 @@ def not_finite(array: Array, dtype: Any) -> tuple[int, bool] | None:
     return None
 
 
+def looking_waits() -> bool:
+    """Whether to look at a value is to wait for a device."""
+    return on_device
+
+
 def accumulate(sums: Array, *values: Any) -> bool:
     """Add numbers or 0-d arrays to the first elements of ``sums``, and 1 to the next one if the first sum is finite.
 

@@ -19,7 +19,7 @@ MOST = 2**31
 
 def is_number(dtype: np.dtype) -> bool:
     """Whether it is a type of real numbers that NumPy has itself: not text, bfloat16, float8, ..."""
-    return dtype.isbuiltin == 1 and dtype.kind in "biuf"
+    return dtype.kind in "biuf" and dtype.num < 256  # from there on those that packages add
 
 
 def integers(value: Array) -> list[int]:
@@ -109,9 +109,9 @@ def _slice(node: Node, x: Array, *where: Array | None) -> Array:
             raise ValueError("expected steps other than 0")
         length = x.shape[axis]
         if step < 0:  # past the first element ends at None, since -1 counts from the end
-            first = min(start + length if start < 0 else start, length - 1)
+            first = max(0, min(start + length if start < 0 else start, length - 1))
             stop = end + length if end < 0 else end
-            cuts[axis] = slice(first, None if stop < 0 else stop, step) if first >= 0 else slice(0, 0)
+            cuts[axis] = slice(first, None if stop < 0 else stop, step)
         else:
             cuts[axis] = slice(start, end, step)
     return x[tuple(cuts)]

@@ -8,16 +8,16 @@ from itertools import pairwise
 from ... import models
 from ...layers import Add, Concat, Layer, Multiply
 from .layers import check_elementwise
-from .node import Node
+from .node import Node, UnsupportedNodeError
 from .walk import Reader
 
 Read = tuple[Node, Layer, list[str]]
 """A value's node, the layer that ends there, and the values that it reads."""
 
 
-def as_graph(reader: Reader) -> models.Graph:
+def as_graph(reader: Reader, read: dict[str, Read]) -> models.Graph:
     """Each layer as a node; of a Graph that xpnn wrote, the nodes that it had."""
-    graph, read = reader.graph, _read(reader)
+    graph = reader.graph
     names = {name: re.sub("[./]", "_", name) for name in graph.inputs}
     taken, count = set(names.values()), Counter[str]()
     nodes: dict[str, Layer | tuple[Layer | str, ...]] = {}
@@ -49,27 +49,36 @@ def _rows(reader: Reader, read: dict[str, Read]) -> Iterator[list[str]]:
         yield from [values] if in_a_row else ([value] for value in values)
 
 
-def _read(reader: Reader) -> dict[str, Read]:
-    """What computes each value, in the order of the file, from the outputs back to the inputs."""
+def read_all(reader: Reader) -> dict[str, Read]:
+    """What computes each value, in the order of the file, from the outputs back to the inputs.
+
+    Raises:
+        UnsupportedNodeError: it lists all nodes for which there is no layer.
+    """
     read: dict[str, Read] = {}
-    uses = Counter(name for node in reader.graph.nodes for name in node.inputs)
+    errors: dict[str, UnsupportedNodeError] = {}
     todo = [reader.origin(value) for value in reader.graph.outputs]
     while todo:
         value = todo.pop()
-        if value in read or value in reader.graph.inputs:
+        if value in read or value in errors or value in reader.graph.inputs:
             continue
         node = reader.producer(value)
-        if reader.joins(node) and not (reader.graph.from_xpnn and reader.is_block(node)):
-            layer, reads = _join(reader, node, uses)
-        else:
-            layer, end = reader.layer(node, value)
-            reads = [end]
-        read[value] = node, layer, [reader.origin(name) for name in reads]
-        todo += read[value][2]
+        try:
+            if reader.joins(node) and not (reader.graph.from_xpnn and reader.is_block(node)):
+                layer, reads = _join(reader, node)
+            else:
+                layer, end = reader.layer(node, value)
+                reads = [end]
+            read[value] = node, layer, [reader.origin(name) for name in reads]
+        except UnsupportedNodeError as error:
+            errors[value] = error
+        todo += map(reader.origin, read[value][2] if value in read else reader.sources(node))
+    if errors:
+        raise UnsupportedNodeError.of_all([errors[value] for value in sorted(errors, key=reader.position)])
     return dict(sorted(read.items(), key=lambda item: reader.position(item[0])))
 
 
-def _join(reader: Reader, node: Node, uses: Counter[str]) -> tuple[Layer, list[str]]:
+def _join(reader: Reader, node: Node) -> tuple[Layer, list[str]]:
     """The layer that joins the node's inputs, and what it reads: of several nodes that xpnn wrote for it, all."""
     layer: Layer
     if node.op == "Concat":
@@ -82,7 +91,9 @@ def _join(reader: Reader, node: Node, uses: Counter[str]) -> tuple[Layer, list[s
         layer = Multiply() if node.op == "Mul" else Add()
     reads, path = [*reversed(node.inputs)], reader.path(node)
     before = reader.producers.get(reads[-1])
-    while path and before and before.op == node.op != "Concat" and reader.path(before) == path and uses[reads[-1]] == 1:
+    while path and before and before.op == node.op != "Concat" and reader.path(before) == path:
+        if reader.uses[reads[-1]] > 1:
+            break
         reads[-1:] = reversed(before.inputs)
         before = reader.producers.get(reads[-1])
     for index, name in enumerate(reads):

@@ -1,7 +1,7 @@
 """An ONNX model's nodes, constant arrays and types, checked."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,6 +14,8 @@ from .node import Node, UnsupportedNodeError, read_node
 
 OPSET = min(28, onnx.defs.onnx_opset_version())
 """The newest opset whose operators the tests compare, and the onnx package knows."""
+
+Lengths: TypeAlias = tuple[int, ...]
 
 Type: TypeAlias = tuple[np.dtype, tuple[int | None, ...] | None]
 """Dtype and shape of a value; a free axis is None, and so is an unknown shape."""
@@ -28,6 +30,8 @@ class Graph:
         types: of each value for which the model or shape inference gives one.
         constants: initialisers and the values of Constant nodes, also behind an Identity.
         from_xpnn: whether xpnn wrote the file, so that node names contain the layers' paths.
+        model: the file's content, checked, without functions.
+        sizes: the shape of each value for two lengths of each free axis, as :mod:`fold` found out.
     """
 
     inputs: list[str]
@@ -36,6 +40,8 @@ class Graph:
     constants: dict[str, np.ndarray]
     nodes: list[Node]
     from_xpnn: bool
+    model: onnx.ModelProto
+    sizes: dict[str, tuple[Lengths, Lengths]] = field(default_factory=dict)
 
 
 class Branch(NamedTuple):
@@ -85,9 +91,9 @@ def _graph(model: onnx.ModelProto) -> Graph:
     nodes = _read(graph, every, constants)
     inputs = [value for value in graph.input if value.name not in constants]
     tensors = [v for v in [*graph.value_info, *graph.output] if v.type.WhichOneof("value") == "tensor_type"]
-    types = {value.name: _type(value) for value in [*inputs, *tensors]}
+    types = {value.name: type_of(value) for value in [*inputs, *tensors]}
     names = [v.name for v in inputs], [v.name for v in graph.output]
-    return Graph(*names, types, constants, nodes, model.producer_name == "xpnn")
+    return Graph(*names, types, constants, nodes, model.producer_name == "xpnn", model)
 
 
 def _read(graph: onnx.GraphProto, opsets: dict[str, int], constants: dict[str, np.ndarray]) -> list[Node]:
@@ -135,7 +141,7 @@ def _constant(node: Node) -> np.ndarray:
     return numpy_helper.to_array(value)
 
 
-def _type(value: onnx.ValueInfoProto) -> Type:
+def type_of(value: onnx.ValueInfoProto) -> Type:
     if not value.type.HasField("tensor_type"):
         kind = (value.type.WhichOneof("value") or "unknown").removesuffix("_type")
         raise UnsupportedNodeError(value.name, "input", kind, "xpnn's values are arrays")

@@ -182,35 +182,6 @@ def _padding(node: Node, w: Window) -> Lengths:
     return w.before
 
 
-NEAREST = {
-    None: (None,),
-    "asymmetric": ("floor",),
-    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
-    "pytorch_half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
-}
-"""By how the operator places pixels, the roundings that repeat each as often as a whole scale says."""
-
-
-def resize_options(node: Node) -> SimpleNamespace:
-    """The attributes of a Resize or Upsample node."""
-    return node.options(
-        *("mode", "nearest_mode", "coordinate_transformation_mode", "scales", "axes"),
-        *("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy"),
-    )
-
-
-def upsample(node: Node, o: SimpleNamespace, scales: Sequence[float] | None) -> layers.Upsample2D:
-    """The layer of a Resize or Upsample node; scales of all four axes, None if they are no constants."""
-    if o.mode != "nearest":
-        node.refuse("mode", "xpnn repeats pixels", o.mode)
-    if o.nearest_mode not in NEAREST.get(o.coordinate_transformation_mode, ()):
-        node.refuse("nearest_mode", "xpnn repeats each pixel equally often", o.nearest_mode)
-    wanted = list(scales or ())
-    if len(wanted) != 4 or wanted[:2] != [1, 1] or not all(s >= 1 and s == int(s) for s in wanted):
-        node.refuse("scales", "xpnn takes whole scales of an image's height and width", wanted)
-    return layers.Upsample2D((int(wanted[2]), int(wanted[3])))
-
-
 def dense(W: Array, b: Array | None = None) -> layers.Dense:
     """The Dense layer with W (out, in)."""
     layer = layers.Dense(W.shape[1], W.shape[0], bias=b is not None, rng=0, dtype=W.dtype.name)

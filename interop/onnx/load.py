@@ -1,13 +1,17 @@
 """Read ONNX models as xpnn networks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
 from ...layers import Layer
-from .branches import as_graph
-from .graph import read_graph
-from .readers import JOINED, READERS
+from .batch_first import batch_first, needed
+from .branches import as_graph, read_all
+from .fold import fold
+from .graph import Graph, read_graph
+from .readers import INSIDE, JOINED, READERS
+from .rules import RULES
 from .walk import BranchesError, Reader
 
 
@@ -31,7 +35,20 @@ def load(path: str | Path) -> Layer:
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     graph = read_graph(lambda: onnx.load(path, format="protobuf"), str(path))
+    reader = Reader(batch_first(fold(_of_numbers(graph)), RULES, READERS.keys() | INSIDE), READERS, JOINED)
+    read = read_all(reader)
     try:
-        return Reader(graph, READERS, JOINED).network()
+        return reader.network()
     except BranchesError:
-        return as_graph(Reader(graph, READERS, JOINED))
+        return as_graph(reader, read)
+
+
+def _of_numbers(graph: Graph) -> Graph:
+    """The graph without the outputs that are no floating-point values, such as labels, if it has others.
+
+    Probabilities that a ZipMap makes dictionaries of are taken before it.
+    """
+    maps = {node.outputs[0]: node.inputs[0] for node in graph.nodes if node.op == "ai.onnx.ml.ZipMap"}
+    outputs = [maps.get(name, name) for name in graph.outputs]
+    kept = [name for name in outputs if name not in graph.types or graph.types[name][0].kind == "f"]
+    return replace(graph, outputs=kept or outputs, nodes=needed(graph.nodes, kept or outputs))

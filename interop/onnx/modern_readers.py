@@ -18,7 +18,10 @@ _TANH = ("Tanh", ("Mul", _CUBIC, math.sqrt(2 / math.pi)))
 
 def product(reader: Reader, node: Node) -> tuple[Layer, str] | None:
     """The SiLU or GELU whose last node this Mul is, if there is one."""
-    patterns: list[tuple[Layer, Any]] = [(layers.SiLU(), ("Mul", "x", ("Sigmoid", "x")))]
+    patterns: list[tuple[Layer, Any]] = [
+        (layers.SiLU(), ("Mul", "x", ("Sigmoid", "x"))),
+        (layers.HardSwish(), ("Mul", "x", ("Div", ("Clip", ("Add", "x", 3.0), 0.0, 6.0), 6.0))),
+    ]
     for how, t in (("none", _ERF), ("tanh", _TANH)):
         twice = ("Add", t, 1.0)  # halved after the product, as PyTorch writes it, or before
         patterns.append((layers.GELU(how), ("Mul", ("Mul", "x", twice), 0.5)))
@@ -54,16 +57,32 @@ def _match(reader: Reader, value: str, pattern: Any, path: tuple[str, ...], x: s
     return None
 
 
-def _softplus(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """Softplus(beta x) / beta."""
-    make.check_elementwise(node)
+def quotient(reader: Reader, node: Node) -> tuple[Layer, str] | None:
+    """Softplus(beta x) / beta, or x ReLU6(x + 3) / 6, which is HardSwish."""
     found = reader.behind(node.inputs[0], "Softplus", "Mul")
     after = reader.number(node, 1, 1.0) if found else None
     before = reader.number(found[1], reader.operand(found[1]), 1.0) if found else None
-    if after is None or after != before:
-        node.refuse("operator", "xpnn divides only at the end of a softplus, by its beta")
-    make.check_elementwise(found[1])
-    return layers.Softplus(after), reader.sources(found[1])[0]
+    if after is not None and after == before:
+        make.check_elementwise(found[1])
+        return layers.Softplus(after), reader.sources(found[1])[0]
+    hard = ("Div", ("Mul", "x", ("Clip", ("Add", "x", 3.0), 0.0, 6.0)), 6.0)
+    x = _match(reader, node.outputs[0], hard, reader.path(node))
+    return None if x is None else (layers.HardSwish(), x)
+
+
+def _where(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """A softplus with PyTorch's threshold: x where beta x > threshold, else softplus(beta x) / beta."""
+    divided = reader.behind(node.inputs[2], "Div", "Softplus", "Mul")
+    beta = reader.number(divided[0], 1, 1.0) if divided else 1.0
+    scaled = ("Mul", "x", beta) if divided else "x"
+    plain = ("Softplus", scaled)
+    greater = reader.producers.get(node.inputs[0])
+    threshold = reader.number(greater, 1, 20.0) if greater is not None and greater.op == "Greater" else None
+    pattern = ("Where", ("Greater", scaled, threshold), "x", ("Div", plain, beta) if divided else plain)
+    x = _match(reader, node.outputs[0], pattern, reader.path(node))
+    if x is None or beta is None or threshold is None:
+        node.refuse("operator", "xpnn has it only in a softplus with a threshold")
+    return layers.Softplus(beta, threshold), x
 
 
 def _clip(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -104,7 +123,7 @@ def _activation(reader: Reader, node: Node) -> tuple[Layer, str]:
 MODERN: dict[str, LayerReader] = {
     **dict.fromkeys(make.ACTIVATION_LAYERS, _activation),
     "Clip": _clip,
-    "Div": _softplus,
     "LayerNormalization": _layer_norm,
     "PRelu": _prelu,
+    "Where": _where,
 }

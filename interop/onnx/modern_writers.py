@@ -8,6 +8,9 @@ from ... import layers
 from ...backend import to_numpy
 from .writer import Writer, Writers
 
+FIXED = "fixed_"
+"""In the names of weights that are not trained."""
+
 
 def _silu(w: Writer, layer: layers.SiLU, x: str) -> str:
     return w.node("Mul", x, w.node("Sigmoid", x))
@@ -53,7 +56,27 @@ def _layer_norm(w: Writer, layer: layers.LayerNorm, x: str) -> str:
     return w.node("LayerNormalization", x, *weights, axis=-len(layer.normalized_shape), epsilon=layer.eps)
 
 
+def _reshape(w: Writer, layer: layers.Reshape, x: str) -> str:
+    w.rank = 1 + len(layer.sizes)
+    return w.node("Reshape", x, w.constant(f"{w._path}/sizes", [0, *layer.sizes], "int64"))
+
+
+def _slice(w: Writer, layer: layers.Slice, x: str) -> str:
+    ends = {"start": layer.start or 0, "stop": 2**63 - 1 if layer.stop is None else layer.stop, "axis": layer.axis}
+    return w.node("Slice", x, *(w.constant(f"{w._path}/{key}", [value], "int64") for key, value in ends.items()))
+
+
+def _affine(w: Writer, layer: layers.Affine, x: str) -> str:
+    arrays = layer.params if layer.learned else layer.buffers
+    names = (f"{'' if layer.learned else FIXED}{key}" for key in ("scale", "offset"))
+    scale, offset = (w.weight(layer, name, to_numpy(arrays[name.removeprefix(FIXED)])) for name in names)
+    return w.node("Add", w.node("Mul", x, scale), offset)
+
+
 MODERN: Writers = {
+    layers.Affine: (_affine, lambda layer: (None,) * len(layer.shape)),
+    layers.Reshape: (_reshape, None),
+    layers.Slice: (_slice, None),
     layers.Clip: (_clip, None),
     layers.ELU: (lambda w, layer, x: w.node("Elu", x, alpha=layer.alpha), None),
     layers.GELU: (_gelu, None),

@@ -50,8 +50,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 # fmt: off
 FLAGS = {
     "allowzero", "antialias", "broadcast", "ceil_mode", "count_include_pad", "exclude_outside", "fmod", "input_forget",
-    "is_test", "keepdims", "layout", "linear_before_reset", "noop_with_empty_axes", "select_last_index", "spatial",
-    "storage_order", "training_mode", "transA", "transB",
+    "is_test", "keepdims", "layout", "linear_before_reset", "noop_with_empty_axes", "saturate", "select_last_index",
+    "spatial", "storage_order", "training_mode", "transA", "transB",
 }
 # fmt: on
 CHOICES |= dict.fromkeys(FLAGS, (0, 1))

@@ -1,65 +1,23 @@
 """From the ONNX nodes that make up a layer to the layer, starting at the last node."""
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from ... import layers
-from ...backend import Array, to_numpy
+from ...backend import to_numpy
 from ...layers import Layer
 from ...layers.pool import Pool
+from ...models import Sequential
 from . import layers as make
-from . import recurrent_readers as cells
-from .modern_readers import MODERN, product
+from .affine_readers import add, affine, gemm, matmul, scaler, selu
+from .modern_readers import MODERN, product, quotient
 from .node import Node, shortest
+from .recurrent_readers import recurrent
+from .resize import resize_options, upsample
 from .walk import LayerFinder, LayerReader, Reader
-
-
-def _gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
-    if node.attributes.get("transA"):
-        node.refuse("transA", "the batch comes first in xpnn", 1)
-    C = reader.optional_weight(node, 2, 0, 1, 2)
-    if C is not None and C.ndim == 2 and len(C) != 1:
-        node.refuse("C", "xpnn's bias is one vector", C.shape)
-    return make.gemm(node, reader.weight(node, 1, 2), None if C is None else C.reshape(-1)), node.inputs[0]
-
-
-def _matmul(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
-    node.options()
-    return make.dense(reader.weight(node, 1, 2).T, b), node.inputs[0]
-
-
-def _add(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """The bias of a Dense or Subsample2D layer."""
-    make.check_elementwise(node)
-    (value,) = reader.sources(node)
-    if reader.behind(value, "Mul"):
-        return _subsample(reader, node)
-    matmul = reader.behind(value, "MatMul")
-    if not matmul:
-        node.refuse("operator", "xpnn has no layer that adds a constant alone")
-    return _matmul(reader, matmul[0], reader.weight(node, reader.operand(node), 0, 1))
-
-
-def _subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
-    (value,) = reader.sources(add)
-    found = reader.behind(value, "Mul", "Mul", "AveragePool")
-    if not found:
-        reader.producers[value].refuse(
-            "operator", "xpnn multiplies by a constant only before and after Tanh, and to subsample"
-        )
-    mul, mean, pool = found
-    for node in (mul, mean):
-        make.check_elementwise(node)
-    layer, x = _pool(reader, pool)
-    W, bias = reader.weight(mul, reader.operand(mul), 3), reader.weight(add, reader.operand(add), 3)
-    if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
-        mul.refuse("input 1", "xpnn's subsampling has one coefficient and one bias a map", W.shape)
-    area = reader.number(mean, reader.operand(mean), 0.0)
-    size: Any = layer.size
-    if layer.stride != size or any(layer.padding) or area != prod(size):
-        pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum", layer.stride)
-    subsample = layers.Subsample2D(W.size, size, rng=0, dtype=W.dtype.name)
-    return make.with_params(subsample, W=W.reshape(-1), b=bias.reshape(-1)), x
 
 
 def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -97,8 +55,8 @@ def _conv_transpose(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
     scales = reader.constant(node, 2 if node.op == "Resize" and node.opset > 10 else 1)
-    o = make.resize_options(node)
-    return make.upsample(node, o, o.scales if scales is None else scales.tolist()), node.inputs[0]
+    o = resize_options(node)
+    return upsample(node, o, o.scales if scales is None else scales.tolist()), node.inputs[0]
 
 
 def _pool(reader: Reader, node: Node) -> tuple[Pool, str]:
@@ -112,17 +70,81 @@ def _batch_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
     return make.batch_norm(node, rank, [reader.weight(node, i, 1) for i in range(1, 5)]), node.inputs[0]
 
 
+def _global_pool(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """Of a value whose last axis, or last two axes, are reduced."""
+    signals = layers.GlobalAvgPool1D, layers.GlobalMaxPool1D
+    images = layers.GlobalAvgPool2D, layers.GlobalMaxPool2D
+    kinds = signals if reader.ranks.get(node.inputs[0]) == 3 else images
+    return kinds[node.op == "GlobalMaxPool"](), node.inputs[0]
+
+
+def _sum(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """As many times the mean."""
+    dtype, shape = reader.graph.types[node.inputs[0]]
+    if shape is None or shape[-1] is None:
+        node.refuse("axes", "xpnn adds along axes of a known length")
+    times = layers.Affine((), learned=False, dtype=dtype.name)
+    times.buffers["scale"] = np.asarray(float(shape[-1]))
+    return Sequential(layers.GlobalAvgPool1D(), times), node.inputs[0]
+
+
 def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
-    axis, rank = node.options("axis").axis, reader.ranks.get(node.inputs[0], 0)
-    if axis not in (1, 1 - rank):
+    """Where the lengths of the value's axes are not known."""
+    if (axis := node.options("axis").axis) != 1:
         node.refuse("axis", "xpnn's Flatten keeps the batch and nothing else", axis)
-    if pool := reader.behind(node.inputs[0], "GlobalAveragePool|GlobalMaxPool"):
-        pool[0].options()
-        signals = layers.GlobalAvgPool1D, layers.GlobalMaxPool1D
-        images = layers.GlobalAvgPool2D, layers.GlobalMaxPool2D
-        kinds = signals if reader.ranks.get(pool[0].inputs[0]) == 3 else images
-        return kinds[pool[0].op == "GlobalMaxPool"](), pool[0].inputs[0]
     return layers.Flatten(), node.inputs[0]
+
+
+def _layout(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """Axes that are split, then put in another order, then joined, as far as each is needed."""
+    groups, sizes, free = (node.attributes[key] for key in ("groups", "sizes", "free"))
+    node = replace(node, op=node.attributes["op"])
+    flat = [factor for group in groups for factor in group]
+    order = sorted(flat, key=lambda factor: (factor[0], -factor[1]))
+    perm = [order.index(factor) for factor in flat]
+    parts: list[Layer] = []
+
+    def reshape(lengths: list[int], are_free: list[bool]) -> None:
+        if sum(are_free) > 1:
+            node.refuse("shape", "xpnn's Reshape leaves the length of one axis open")
+        parts.append(layers.Reshape(*(-1 if f else n for n, f in zip(lengths, are_free, strict=True))))
+
+    joined, straight = [prod(n for _, _, n in group) for group in groups], perm == sorted(perm)
+    if not straight:
+        if [n for _, _, n in order[1:]] != list(sizes[1:]):
+            of_axis = {factor[0]: f for group, f in zip(groups, free, strict=True) for factor in group}
+            reshape([n for _, _, n in order[1:]], [of_axis[axis] for axis, _, _ in order[1:]])
+        parts.append(layers.Permute(*perm[1:]))
+    if straight or [len(group) for group in groups] != [1] * len(groups):
+        if len(groups) == 2:
+            parts.append(layers.Flatten())
+        elif len(groups) > 2:
+            reshape(joined[1:], free[1:])
+        else:
+            node.refuse("shape", "xpnn's values have an axis besides the batch")
+    return parts[0] if len(parts) == 1 else Sequential(*parts), node.inputs[0]
+
+
+def _section(reader: Reader, node: Node) -> tuple[Layer, str]:
+    o = node.attributes
+    return layers.Slice(o["start"], o["stop"], o["axis"]), node.inputs[0]
+
+
+def _refused(reader: Reader, node: Node) -> tuple[Layer, str]:
+    raise node.attributes["error"]
+
+
+def _instance_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """A LayerNorm of each channel's positions, and each channel's own scale and offset."""
+    gamma, beta = reader.weight(node, 1, 1), reader.weight(node, 2, 1)
+    _, shape = reader.graph.types.get(node.inputs[0], (None, None))
+    if shape is None or None in shape[2:]:
+        node.refuse("input 0", "xpnn's LayerNorm normalises values of a known number", shape)
+    positions = [n for n in shape[2:] if n is not None]
+    norm = layers.LayerNorm(positions, shortest(node.options("epsilon").epsilon), affine=False, dtype=gamma.dtype.name)
+    affine = layers.Affine((len(gamma), *[1] * (len(shape) - 2)), dtype=gamma.dtype.name)
+    make.with_params(affine, scale=gamma.reshape(affine.shape), offset=beta.reshape(affine.shape))
+    return Sequential(norm, affine), node.inputs[0]
 
 
 def _softmax(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -156,64 +178,73 @@ def _gather(reader: Reader, node: Node) -> tuple[Layer, str]:
     return make.embedding(W), node.inputs[1]
 
 
-def _scaled_tanh(reader: Reader, node: Node) -> tuple[Layer, str]:
+def _scaled_tanh(reader: Reader, node: Node) -> Layer | None:
     usual = layers.ScaledTanh()
     found = reader.behind(reader.sources(node)[0], "Tanh", "Mul")
-    amplitude = reader.number(node, reader.operand(node), usual.amplitude)
+    amplitude = reader.number(node, reader.operand(node), usual.amplitude) if found else None
     slope = reader.number(found[1], reader.operand(found[1]), usual.slope) if found else None
-    if amplitude is None or slope is None:
-        node.refuse("operator", "xpnn multiplies by a constant only before and after Tanh, and to subsample")
-    for each in (node, *found):
-        make.check_elementwise(each)
-    return layers.ScaledTanh(amplitude, slope), reader.sources(found[1])[0]
+    same = found and reader.path(found[1]) == reader.path(node)
+    return layers.ScaledTanh(amplitude, slope) if amplitude is not None and slope is not None and same else None
 
 
 def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
-    found = reader.behind(node.inputs[0], "ReduceSum", "Mul", "Sub", "Unsqueeze")
-    fits = found and found[1].inputs[0] == found[1].inputs[1]
-    if not fits or (reader.axes(found[0]), reader.axes(found[3])) != ([2], [1]):
+    found = reader.behind(node.inputs[0], "ReduceSum", "Mul", "Sub", "Layout")
+    if not found or found[1].inputs[0] != found[1].inputs[1] or found[3].attributes["groups"][1]:
         node.refuse("operator", "xpnn has it only as the end of a squared distance")
-    total, _, difference, rows = found
-    for each in found[1:3]:
-        make.check_elementwise(each)
-    if total.attributes.get("keepdims", 1) or reader.ranks.get(rows.inputs[0]) != 2:
-        total.refuse("keepdims", "xpnn's RBF gives (N, K) from (N, F)", total.attributes.get("keepdims", 1))
-    centers = reader.weight(difference, reader.operand(difference), 2)
-    return layers.RBF(to_numpy(centers), dtype=centers.dtype.name), rows.inputs[0]
+    centers = reader.weight(found[2], reader.operand(found[2]), 2)
+    return layers.RBF(to_numpy(centers), dtype=centers.dtype.name), found[3].inputs[0]
+
+
+def _div(reader: Reader, node: Node) -> tuple[Layer, str]:
+    return quotient(reader, node) or affine(reader, node)
 
 
 def _mul(reader: Reader, node: Node) -> tuple[Layer, str]:
-    return product(reader, node) or _scaled_tanh(reader, node)
+    if found := product(reader, node):
+        return found
+    if tanh := _scaled_tanh(reader, node):
+        return tanh, reader.sources(reader.behind(reader.sources(node)[0], "Tanh", "Mul")[1])[0]
+    return affine(reader, node)
 
 
 READERS: dict[str, LayerReader] = {
     **MODERN,
-    "Add": _add,
+    "Add": add,
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "Div": _div,
     "Dropout": _dropout,
     "Flatten": _flatten,
-    "GRU": cells.refuse_cell,
+    "GRU": recurrent,
     "Gather": _gather,
-    "Gemm": _gemm,
-    "LSTM": cells.refuse_cell,
+    "Gemm": gemm,
+    "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_pool,
+    "InstanceNormalization": _instance_norm,
+    "LSTM": recurrent,
+    "Layout": _layout,
     "LogSoftmax": _softmax,
-    "MatMul": _matmul,
+    "MatMul": matmul,
     "MaxPool": _pool,
     "Mul": _mul,
     "Neg": _rbf,
-    "RNN": cells.refuse_cell,
-    "ReduceSum": cells.reduce_sum,
-    "Reshape": cells.reshape,
+    "RNN": recurrent,
+    "ReduceSum": _sum,
+    "Refused": _refused,
     "Resize": _upsample,
+    "Section": _section,
+    "Selu": selu,
     "Softmax": _softmax,
-    "Squeeze": cells.last_state,
-    "Transpose": cells.states,
+    "Sub": affine,
     "Upsample": _upsample,
+    "ai.onnx.ml.Scaler": scaler,
 }
 """For the last operator of a layer's nodes, the function that makes the layer and names the value it reads."""
+
+INSIDE = {"Erf", "Greater"}
+"""Operators that stand only before the last node of a layer's nodes."""
 
 JOINED: dict[str, LayerFinder] = {"Mul": product}
 """The same for operators that also join values, where no layer may end."""

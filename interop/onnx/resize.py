@@ -7,22 +7,50 @@ from types import SimpleNamespace
 import numpy as np
 
 from ...backend import Array, asarray, to_numpy, xp
-from . import layers as make
+from ...layers import Upsample2D
 from .arrays import MOST, integers
 from .elementwise import apply
 from .node import Node, UnsupportedNodeError
 
+NEAREST = {
+    None: (None,),
+    "asymmetric": ("floor",),
+    "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
+    "pytorch_half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
+}
+"""By how the operator places pixels, the roundings that repeat each as often as a whole scale says."""
+
+
+def resize_options(node: Node) -> SimpleNamespace:
+    """The attributes of a Resize or Upsample node."""
+    return node.options(
+        *("mode", "nearest_mode", "coordinate_transformation_mode", "scales", "axes"),
+        *("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value", "keep_aspect_ratio_policy"),
+    )
+
+
+def upsample(node: Node, o: SimpleNamespace, scales: Sequence[float] | None) -> Upsample2D:
+    """The layer of a Resize or Upsample node; scales of all four axes, None if they are no constants."""
+    if o.mode != "nearest":
+        node.refuse("mode", "xpnn repeats pixels", o.mode)
+    if o.nearest_mode not in NEAREST.get(o.coordinate_transformation_mode, ()):
+        node.refuse("nearest_mode", "xpnn repeats each pixel equally often", o.nearest_mode)
+    wanted = list(scales or ())
+    if len(wanted) != 4 or wanted[:2] != [1, 1] or not all(s >= 1 and s == int(s) for s in wanted):
+        node.refuse("scales", "xpnn takes whole scales of an image's height and width", wanted)
+    return Upsample2D((int(wanted[2]), int(wanted[3])))
+
 
 def resize(node: Node, x: Array, *others: Array | None) -> Array:
     """By the layer Upsample2D where it does the same, else by the definition."""
-    o = make.resize_options(node)
+    o = resize_options(node)
     roi_first = node.op == "Resize" and node.opset > 10
     _, scales, sizes = ((*others, None, None, None) if roi_first else (None, *others, None, None))[:3]
     axes = [axis % x.ndim for axis in o.axes] if o.axes else list(range(x.ndim))
     factors, lengths = _wanted(o, scales, sizes, [x.shape[axis] for axis in axes])
     if axes == [0, 1, 2, 3] and x.dtype.name in ("float32", "float64"):
         try:
-            return apply(make.upsample(node, o, factors), x)
+            return apply(upsample(node, o, factors), x)
         except UnsupportedNodeError:  # not by a layer
             pass
     for what, allowed in (("antialias", (0, None)), ("mode", MODES), ("coordinate_transformation_mode", [*PLACES])):

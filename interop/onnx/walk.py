@@ -1,5 +1,6 @@
 """From a graph's output back to its input, layer by layer."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import TypeAlias
@@ -59,6 +60,8 @@ class Reader:
         self._weights: list[str] = []  # the initialisers that the current layer has read
         self._budget = 2**24 + COPIES * sum(value.nbytes for value in graph.constants.values())
         self._layers: dict[tuple[str, ...], Layer] = {}
+        self._read: dict[str, tuple[Layer, str]] = {}
+        self.uses = Counter(name for node in graph.nodes for name in node.inputs)
 
     def _follow(self, nodes: list[Node]) -> None:
         """Find from where the paths to each value come, and the rank of each that shape inference does not know."""
@@ -113,7 +116,8 @@ class Reader:
             layer, end = self.layer(node, end, depth)
             if self.position(end) < self.position(start):
                 node.refuse("inputs", "a branch begins between the nodes of one layer")
-            entries.append((self.path(node), layer))
+            inner = layer.layers if isinstance(layer, Sequential) and not self.graph.from_xpnn else [layer]
+            entries += [(self.path(node), each) for each in reversed(inner)]
         return entries[::-1]
 
     def layer(self, node: Node, value: str, depth: int = 0) -> tuple[Layer, str]:
@@ -122,14 +126,16 @@ class Reader:
             node.refuse("output 1", "a layer has one output")
         if self.joins(node):
             return self._residual(node, depth + 1)
-        reader = self._readers.get(node.op)
-        if reader is None:
-            node.refuse("operator", "xpnn has no layer for it")
-        with node.named():
-            layer, end = reader(self, node)
-            layer = self._shared(layer)
-        self.check_input(node, layer, end)
-        return layer, end
+        if value not in self._read:
+            reader = self._readers.get(node.op)
+            if reader is None:
+                node.refuse("operator", "xpnn has no layer for it")
+            with node.named():
+                layer, end = reader(self, node)
+                layer = self._shared(layer)
+            self.check_input(node, layer, end)
+            self._read[value] = layer, end
+        return self._read[value]
 
     def origin(self, value: str) -> str:
         """The value itself, before any Identity."""
@@ -179,7 +185,7 @@ class Reader:
 
     def check_input(self, node: Node, layer: Layer, value: str) -> None:
         dtype, _ = self.graph.types.get(value, (None, None))
-        if dtype is not None and dtype not in ("float32", "float64") and not isinstance(layer, Embedding):
+        if dtype is not None and dtype.kind != "f" and not isinstance(layer, Embedding):
             node.refuse("input 0", "xpnn's layers compute in float32 or float64", dtype.name)
 
     def _shared(self, layer: Layer) -> Layer:
@@ -187,7 +193,8 @@ class Reader:
         names, self._weights = sorted(self._weights), []
         before = self._layers.setdefault((repr(layer), *names), layer) if names else layer
         # the same constants may have been read differently: transposed or scaled
-        same = all(to_numpy(a).tobytes() == to_numpy(before.params[key]).tobytes() for key, a in layer.params.items())
+        arrays, others = ({**each.params, **each.buffers} for each in (layer, before))
+        same = all(to_numpy(a).tobytes() == to_numpy(others[key]).tobytes() for key, a in arrays.items())
         return before if same else layer
 
     def path(self, node: Node) -> tuple[str, ...]:
@@ -251,6 +258,8 @@ class Reader:
         value = self.graph.constants.get(name)
         if value is None:
             node.refuse(f"input {index}", "xpnn's parameters are constants of the model")
+        if value.dtype == np.float16:  # which xpnn's layers do not have
+            value = value.astype(np.float32)
         if value.dtype not in (np.float32, np.float64):
             node.refuse(f"input {index}", "xpnn's parameters are float32 or float64", value.dtype.name)
         if value.ndim not in axes or not value.size:
@@ -263,12 +272,6 @@ class Reader:
 
     def optional_weight(self, node: Node, index: int, *axes: int) -> Array | None:
         return self.weight(node, index, *axes) if len(node.inputs) > index and node.inputs[index] else None
-
-    def axes(self, node: Node) -> list[int] | None:
-        """Of a Squeeze, Unsqueeze or ReduceSum: an input, or before opset 13 an attribute."""
-        value = self.constant(node, 1)
-        node.options("axes", "keepdims", "noop_with_empty_axes")
-        return node.attributes.get("axes") if value is None else value.tolist()
 
     def number(self, node: Node, index: int, usual: float) -> float | None:
         """A scalar constant, or ``usual`` if both are equal in float32; None if it is not a scalar constant."""

@@ -1,5 +1,6 @@
 """Layers that today's networks are made of, beyond those of the source document."""
 
+from .affine import Affine
 from .bidirectional import Bidirectional
 from .conv_transpose import ConvTranspose2D
 from .global_pool import GlobalAvgPool1D, GlobalMaxPool1D, GlobalMaxPool2D
@@ -8,7 +9,9 @@ from .layernorm import LayerNorm
 from .log_softmax import LogSoftmax
 from .permute import Permute
 from .piecewise import Clip, HardSigmoid, HardSwish, PReLU, ReLU6
+from .reshape import Reshape
 from .signals import AvgPool1D, Conv1D, MaxPool1D
+from .slice import Slice
 from .smooth import ELU, GELU, SiLU, Softplus
 from .upsample import Upsample2D
 
@@ -16,6 +19,7 @@ __all__ = [
     "ELU",
     "GELU",
     "Add",
+    "Affine",
     "AvgPool1D",
     "Bidirectional",
     "Clip",
@@ -34,7 +38,9 @@ __all__ = [
     "PReLU",
     "Permute",
     "ReLU6",
+    "Reshape",
     "SiLU",
+    "Slice",
     "Softplus",
     "Upsample2D",
 ]

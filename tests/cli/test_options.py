@@ -1,6 +1,7 @@
 """Options of the command line that change what a run is, what it prints, and where its options come from."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -315,6 +316,18 @@ def test_export(rnn, tmp_path, capsys):
     assert status == 0
     assert f"wrote {tmp_path / 'm.onnx'}; its input: pixels / 255, less 0.488" in out
     assert {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node} >= {"LSTM"}
+
+
+def test_export_to_c(rnn, tmp_path, capsys):
+    status, out, _ = run(capsys, "export", rnn, tmp_path / "m.c", "--int8")
+    assert status == 0
+    accuracies = [float(text) for text in re.findall(r"weights: test accuracy ([\d.]+)%", out)]
+    assert abs(accuracies[0] - accuracies[1]) < 1
+    assert f"wrote {tmp_path / 'm.c'}: " in out
+    assert "void xpnn_step(const float *x, float *state, float *y)" in (tmp_path / "m.c").read_text()
+    status, _, err = run(capsys, "export", rnn, tmp_path / "m.onnx", "--int8")
+    assert status == 1
+    assert "--int8 is for C: name a file that ends in .c" in err
 
 
 @pytest.mark.parametrize("missing", ["onnx", "shtab"])

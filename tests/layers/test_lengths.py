@@ -37,7 +37,7 @@ def test_what_keeps_steps():
     assert mixing == {
         "Layer", "AvgPool1D", "AvgPool2D", "BatchNorm1D", "BatchNorm2D", "Conv1D", "Conv2D", "ConvTranspose2D",
         "Flatten", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D", "MappedConv2D",
-        "MaxPool1D", "MaxPool2D", "Permute", "RBF", "Subsample2D", "Upsample2D",
+        "MaxPool1D", "MaxPool2D", "Permute", "RBF", "Reshape", "Slice", "Subsample2D", "Upsample2D",
     }
     # fmt: on
 

@@ -43,7 +43,12 @@ ONNX = [
         WRONG_SHAPE,
     ),
     Mutation(
-        "interop.onnx.recurrent_readers._joins", "given == shape", "True", "joins directions in any shape", REFUSED,
+        "interop.onnx.walk.Reader", "{**each.params, **each.buffers}", "each.params", "shares what differs in buffers",
+        f"{LOAD}::test_what_other_layers_do",
+    ),
+    Mutation(
+        "interop.onnx.rules._along_last", "np.argsort(perm).tolist()", "perm", "moves axes further, not back",
+        f"{LOAD}::test_what_other_layers_do",
     ),
     Mutation(
         "interop.onnx.walk.Reader", "value.ndim not in axes or", "", "takes weights of any rank", WRONG_SHAPE,

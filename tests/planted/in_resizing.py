@@ -16,6 +16,8 @@ RESIZING = [
     Mutation("layers.modern.upsample.Upsample2D", "H, s1, W, s2).sum((3, 5))", "s1, H, s2, W).sum((2, 4))",
              "other pixels' copies", "input"),
     Mutation("layers.modern.permute.Permute", "dy.transpose(back)", "dy.transpose(0, *self.axes)", "onward", "input"),
+    Mutation("layers.modern.slice.Slice", "dx[section] = dy", "dx[section] += 2 * dy", "doubled", "input"),
+    Mutation("layers.modern.affine.Affine", "_summed(dy * x, scale", "_summed(dy, scale", "missing factor", "scale"),
     Mutation(
         f"{UP}.conv_transpose2d", "K.mT @ pixels", "K[:, ::-1].mT @ pixels", "another kernel", "W input",
         "ConvTranspose2D",

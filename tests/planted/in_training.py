@@ -4,6 +4,7 @@ from .planting import Mutation
 
 DATA, INPUTS, SCORE = "backend.shared.data", "training/test_inputs.py", "training/test_score.py"
 SOURCES, CALLBACKS = "training/test_sources.py", "training/test_callbacks.py"
+NONFINITE = "training/test_nonfinite.py"
 
 TRAINING = [
     Mutation(f"{DATA}.not_finite", "of.isfinite(array[start", "~of.isinf(array[start", "NaN is none", INPUTS),
@@ -42,6 +43,9 @@ TRAINING = [
     Mutation("training.metrics.Metrics", "(y >= 0) & (w > 0)", "(y >= 0)", "counts the padding", SOURCES),
     Mutation("training.monitors.EarlyStopping", "flat_params.copy()", "flat_params", "keeps no copy", CALLBACKS),
     Mutation("layers.batchnorm._BatchNorm", "rehearsing() or ", "", "met in the last step alone", INPUTS),
+    Mutation("training.nonfinite.Guard", "if not self._looks:", "if True:", "updates by NaN", NONFINITE),
+    Mutation("training.nonfinite.Guard", "buffer[...] = value", "pass", "keeps a step's NaN in buffers", NONFINITE),
+    Mutation("training.nonfinite.Guard", "array[...] = value", "pass", "keeps parameters that overflowed", NONFINITE),
     Mutation(
         "training.checkpoint._keep_finite", "if not spoilt:", "if True:",
         "replaces a finite model by NaN", "training/test_checkpoint.py",

@@ -265,6 +265,7 @@ def keeping(
 
 
 copied = np.array
+"""A copy of an array; MemoryError if there is no room for it."""
 
 
 def _numbers(row: Mapping[str, float]) -> dict[str, float]:

@@ -1,0 +1,142 @@
+"""From ONNX nodes to the layers that multiply and add parameters or constants, starting at the last node."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ... import layers
+from ...backend import Array, xp
+from ...layers import Layer
+from ...models import Sequential
+from . import layers as make
+from .modern_writers import FIXED
+from .node import Node, shortest
+from .walk import Reader
+
+PARAMETRIC = {"BatchNormalization", "Conv", "ConvTranspose", "GRU", "Gather", "Gemm", "LSTM", "MatMul", "RNN"}
+"""Operators whose layers have parameters."""
+
+
+def gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
+    if node.attributes.get("transA"):
+        node.refuse("transA", "the batch comes first in xpnn", 1)
+    C = reader.optional_weight(node, 2, 0, 1, 2)
+    if C is not None and C.ndim == 2 and len(C) != 1:
+        node.refuse("C", "xpnn's bias is one vector", C.shape)
+    return make.gemm(node, reader.weight(node, 1, 2), None if C is None else C.reshape(-1)), node.inputs[0]
+
+
+def matmul(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
+    node.options()
+    return make.dense(reader.weight(node, 1, 2).T, b), node.inputs[0]
+
+
+def add(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """The bias of a Dense, convolution or Subsample2D layer; else an Affine layer."""
+    make.check_elementwise(node)
+    (value,) = reader.sources(node)
+    if reader.behind(value, "Mul", "Mul", "AveragePool"):
+        return subsample(reader, node)
+    before, c = reader.producers.get(value), reader.constant(node, reader.operand(node))
+    if before is not None and c is not None and reader.uses[value] == 1 and len(list(filter(None, before.inputs))) == 2:
+        rank, shape = reader.ranks.get(value, 2), (1,) * 4 + c.shape
+        channels = {"MatMul": -1, "Gemm": -1, "Conv": 1 - rank, "ConvTranspose": 1 - rank}.get(before.op)
+        if channels is not None and c.size == shape[channels] and c.ndim <= rank:
+            b = reader.weight(node, reader.operand(node), 0, 1, 2, 3, 4).reshape(-1)
+            return biased(reader, before, b), before.inputs[0]
+    return affine(reader, node)
+
+
+def biased(reader: Reader, node: Node, b: Array) -> Layer:
+    """The layer of a node without a bias, with this one, of one element for each channel or for all."""
+    if node.op == "MatMul":
+        return matmul(reader, node, b)[0]
+    if node.op == "Gemm":
+        return make.gemm(node, reader.weight(node, 1, 2), b)
+    W = reader.weight(node, 1, 3, 4)
+    channels = len(W) if node.op == "Conv" else W.shape[1] * node.attributes.get("group", 1)
+    b = xp.broadcast_to(b, (channels,))
+    return make.conv(node, W, b)[0] if node.op == "Conv" else make.conv_transpose(node, W, b)
+
+
+def affine(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """An Add, Sub, Mul or Div of a value and a constant; an Add after a Mul is one layer with it."""
+    make.check_elementwise(node)
+    (value,), index = reader.sources(node), reader.operand(node)
+    c = constant(reader, node, value)
+    name, before = node.inputs[index], reader.producers.get(value)
+    if node.op == "Div" and index == 0:
+        node.refuse("operator", "xpnn has no layer that divides by a value")
+    scale, offset = (1 / c if node.op == "Div" else c), xp.zeros_like(c)
+    if node.op in ("Add", "Sub"):
+        sign = -1 if node.op == "Sub" else 1
+        scale, offset = xp.full_like(c, 1 if index else sign), c * (sign if index else 1)
+    one = before is not None and before.op == "Mul" and reader.uses[value] == 1 and node.op == "Add"
+    if one and before and len(reader.sources(before)) == 1 and reader.path(before) == reader.path(node):
+        factor = constant(reader, before, reader.sources(before)[0])
+        if factor.shape == c.shape:
+            scale, value = factor, reader.sources(before)[0]
+    learned = FIXED not in name if reader.graph.from_xpnn else bool(c.shape) and _learned(reader, value)
+    layer = layers.Affine(c.shape, learned, dtype=c.dtype.name)
+    (layer.params if learned else layer.buffers).update(scale=scale, offset=offset)
+    return layer, value
+
+
+def constant(reader: Reader, node: Node, value: str) -> Array:
+    """The constant operand, without the axis of the batch; without any if it is one number."""
+    index, rank = reader.operand(node), reader.ranks.get(value)
+    c = reader.weight(node, index, *range(8))
+    if c.size == 1:
+        return c.reshape(())
+    if rank is None or c.ndim > rank or (c.ndim == rank and len(c) != 1):
+        node.refuse(f"input {index}", "it differs from sample to sample", c.shape)
+    return c.reshape(((1,) * (rank - c.ndim) + c.shape)[1:])
+
+
+def subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
+    (value,) = reader.sources(add)
+    mul, mean, pool = reader.behind(value, "Mul", "Mul", "AveragePool")
+    for node in (mul, mean):
+        make.check_elementwise(node)
+    layer, x = make.pool(pool)[0], pool.inputs[0]
+    W, bias = reader.weight(mul, reader.operand(mul), 3), reader.weight(add, reader.operand(add), 3)
+    if W.shape != (W.size, 1, 1) or bias.shape != W.shape:
+        mul.refuse("input 1", "xpnn's subsampling has one coefficient and one bias a map", W.shape)
+    area = reader.number(mean, reader.operand(mean), 0.0)
+    size: Any = layer.size
+    if layer.stride != size or any(layer.padding) or area != prod(size):
+        pool.refuse("strides", "xpnn's subsampling windows lie beside each other, and it takes their sum", layer.stride)
+    subsample = layers.Subsample2D(W.size, size, rng=0, dtype=W.dtype.name)
+    return make.with_params(subsample, W=W.reshape(-1), b=bias.reshape(-1)), x
+
+
+def selu(reader: Reader, node: Node) -> tuple[Layer, str]:
+    o = node.options("alpha", "gamma")
+    dtype, _ = reader.graph.types[node.inputs[0]]
+    scale = layers.Affine((), learned=False, dtype="float64" if dtype == np.float64 else "float32")
+    scale.buffers["scale"] = np.asarray(o.gamma)
+    return Sequential(layers.ELU(shortest(o.alpha)), scale), node.inputs[0]
+
+
+def scaler(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """(x - offset) scale, as scikit-learn prepares data."""
+    o = node.options("offset", "scale")
+    layer = layers.Affine((max(len(o.offset), len(o.scale)),), learned=False)
+    scale, offset = np.asarray(o.scale, "float32"), np.asarray(o.offset, "float32")
+    values = {"scale": scale, "offset": -offset * scale}
+    layer.buffers.update({key: np.broadcast_to(value, layer.shape) for key, value in values.items()})
+    return layer, node.inputs[0]
+
+
+def _learned(reader: Reader, value: str) -> bool:
+    """Whether a parameter stands before this value; what is scaled before any is the data."""
+    todo, seen = [value], set[str]()
+    while todo:
+        node = reader.producers.get(todo.pop())
+        if node is not None and node.outputs[0] not in seen:
+            seen.add(node.outputs[0])
+            todo += reader.sources(node)
+            if node.op in PARAMETRIC:
+                return True
+    return False

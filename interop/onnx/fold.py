@@ -1,0 +1,208 @@
+"""What a graph computes from constants and from shapes, before layers are read: what exporters write for a free batch.
+
+The operators that Backend has compute it, twice: a free axis, such as the batch, has one length in the first trial and
+another one in the second. What comes out alike is a constant; what does not is a shape with a free length, which the
+shapes that are inferred contain.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.shape_inference
+from onnx import numpy_helper
+
+from ...backend import asarray, to_numpy
+from .arrays import ARRAYS, is_number
+from .elementwise import ELEMENTWISE
+from .graph import Branch, Graph, Lengths, Type, type_of
+from .layers import ACTIVATION_LAYERS
+from .node import Node
+from .operators import run
+
+CHEAP = (ELEMENTWISE.keys() | ARRAYS.keys() | {"Gather", "MatMul"}) - ACTIVATION_LAYERS.keys()
+"""Operators whose time is in proportion to their inputs and outputs."""
+
+GROWING = {"ConstantOfShape", "Expand", "Pad", "Range", "Tile"}
+"""Those whose outputs may be large where the inputs are small."""
+
+ROUNDS = 4
+"""How often shapes are inferred: each time with the shapes that the time before was found out."""
+
+SMALL = 2**10
+
+
+@dataclass
+class Trial:
+    """The values that do not depend on the inputs' elements, and all shapes, for some lengths of the free axes."""
+
+    batch: int
+    others: int
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    types: dict[str, Type] = field(default_factory=dict)
+
+    def shape(self, key: str) -> Lengths | None:
+        """Of a value, if it is known in full."""
+        found = self.types.get(key, (None, None))[1]
+        return None if found is None or None in found else tuple(n for n in found if n is not None)
+
+
+def fold(graph: Graph) -> Graph:
+    """The graph without the nodes that compute constants and shapes."""
+    graph = replace(graph, model=_without_weights(graph))
+    trials = Trial(101, 224), Trial(3, 160)
+    for trial in trials:
+        _try(graph, trial)
+    first, second = trials
+    if not (first.types and second.types):  # there is a length that the model does not take
+        return graph
+    both = first.values.keys() & second.values.keys()
+    alike = {key: _common_value(first.values[key], second.values[key]) for key in both}
+    constants = {key: value for key, value in alike.items() if value is not None}
+    nodes = [*_left(graph, constants, both)]
+    types = {key: _common(type_, second.types.get(key)) for key, type_ in first.types.items()}
+    shapes = [{key: full for key in trial.types if (full := trial.shape(key)) is not None} for trial in trials]
+    sizes = {key: (shapes[0][key], shapes[1][key]) for key in shapes[0].keys() & shapes[1].keys()}
+    sizes |= {key: (value.shape, value.shape) for key, value in constants.items()}
+    return replace(
+        graph,
+        nodes=nodes,
+        types={**types, **{key: graph.types[key] for key in graph.inputs}},
+        constants=constants,
+        sizes=sizes,
+    )
+
+
+def _without_weights(graph: Graph) -> onnx.ModelProto:
+    """The model's nodes and inputs, without what was inferred for other lengths."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graph.model)
+    inputs = [value for value in model.graph.input if value.name in graph.inputs]
+    for several in (model.graph.value_info, model.graph.initializer, model.graph.input, model.graph.output):
+        del several[:]
+    model.graph.input.extend(inputs)
+    return model
+
+
+def _left(graph: Graph, constants: Mapping[str, np.ndarray], known: Any) -> Iterator[Node]:
+    """The nodes of which an output is not known; an If whose condition is constant becomes its branch."""
+    for node in _chosen(graph.nodes, constants):
+        if not all(key in known for key in node.outputs if key):
+            yield node
+
+
+def _chosen(nodes: list[Node], constants: Mapping[str, np.ndarray]) -> Iterator[Node]:
+    for node in nodes:
+        condition = constants.get(node.inputs[0]) if node.op == "If" else None
+        if condition is None:
+            yield node
+        else:
+            branch: Branch = node.attributes["then_branch" if condition.all() else "else_branch"]
+            yield from _chosen(branch.nodes, constants)
+            for inner, outer in zip(branch.outputs, node.outputs, strict=True):
+                yield Node(node.name, "Identity", (inner,), (outer,), node.opset, {})
+
+
+def _try(graph: Graph, trial: Trial) -> None:
+    trial.values |= graph.constants
+    budget = 2**24 + 2 * sum(value.nbytes for value in graph.constants.values())
+    for _ in range(ROUNDS):
+        trial.types, before = _inferred(graph, trial), len(trial.values)
+        for node in _running(graph.nodes, trial):
+            given = [_given(node, key, trial) for key in node.inputs]
+            if _foldable(node, given, trial, budget):
+                outputs = {key: to_numpy(value) for key, value in run(node, given).items()}
+                budget -= sum(value.nbytes for value in outputs.values())
+                trial.values |= outputs
+        unknown = any(trial.shape(key) is None for key in trial.types)
+        if len(trial.values) == before or not unknown or not trial.types:
+            break
+    if trial.types:
+        trial.types |= {key: (value.dtype, value.shape) for key, value in trial.values.items()}
+
+
+def _running(nodes: list[Node], trial: Trial) -> Iterator[Node]:
+    """The nodes in order, with those of the branches that are chosen on the way."""
+    for node in nodes:
+        if node.op == "If" and node.inputs[0] in trial.values:
+            branch: Branch = node.attributes["then_branch" if trial.values[node.inputs[0]].all() else "else_branch"]
+            trial.values |= branch.constants
+            yield from _running(branch.nodes, trial)
+            for inner, outer in zip(branch.outputs, node.outputs, strict=True):
+                if inner in trial.values:
+                    trial.values[outer] = trial.values[inner]
+        elif not all(key in trial.values for key in node.outputs if key):
+            yield node
+
+
+def _given(node: Node, key: str, trial: Trial) -> Any:
+    """An input: its value on the backend; of a Shape, what has that shape; None if it is omitted or unknown."""
+    value = trial.values.get(key)
+    if value is not None:
+        return asarray(value, value.dtype) if is_number(value.dtype) else None
+    shape = trial.shape(key)
+    if node.op not in ("Shape", "Size") or shape is None:
+        return None
+    return SimpleNamespace(shape=shape, size=math.prod(shape))
+
+
+def _foldable(node: Node, given: list[Any], trial: Trial, budget: int) -> bool:
+    if node.op not in CHEAP or any(value is None for key, value in zip(node.inputs, given, strict=True) if key):
+        return False
+    if not given or given[0] is None or (node.op == "Transpose" and given[0].ndim == 2 and given[0].dtype.kind == "f"):
+        return False  # a matrix that is transposed is read as it lies, so that others may share it
+    shapes = [trial.shape(key) for key in node.outputs if key]
+    if node.op == "MatMul" and given[0].size * given[1].shape[-1] > 2**24:
+        return False
+    if None in shapes:
+        return node.op not in GROWING and math.prod(value.size for value in given if value is not None) <= 2**16
+    return 8 * sum(math.prod(shape) for shape in shapes if shape) <= budget
+
+
+def _inferred(graph: Graph, trial: Trial) -> dict[str, Type]:
+    """The type of each value; none at all if the model does not take these lengths."""
+    model, lengths = onnx.ModelProto(), dict[str, int]()
+    model.CopyFrom(graph.model)
+    proto = model.graph
+    for value in proto.input:
+        for axis, d in enumerate(value.type.tensor_type.shape.dim):
+            if not d.HasField("dim_value") or d.dim_value < 0:
+                usual = trial.batch if axis == 0 else trial.others + 32 * len(lengths)
+                d.dim_value = lengths.setdefault(d.dim_param or f"{value.name}/{axis}", usual)
+    for key, array in trial.values.items():
+        if array.size < SMALL:
+            proto.initializer.append(numpy_helper.from_array(np.asarray(array), key))
+        else:
+            kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+            proto.input.append(onnx.helper.make_tensor_value_info(key, kind, array.shape))
+    kept = [node for node in proto.node if not any(key in trial.values for key in node.output)]
+    del proto.node[:]
+    proto.node.extend(kept)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
+    except Exception:  # of classes that are private to it
+        return {}
+    values = [*inferred.input, *inferred.value_info]
+    return {value.name: type_of(value) for value in values if value.type.WhichOneof("value") == "tensor_type"}
+
+
+def _common_value(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+    """What both are; of numbers that are the same all along a free axis, those along 1 of it. None if they differ."""
+    if a.shape != b.shape and a.dtype.kind == "f" and a.ndim == b.ndim:
+        first = a[tuple(slice(None) if n == m else slice(1) for n, m in zip(a.shape, b.shape, strict=True))]
+        same = all(np.array_equal(np.broadcast_to(first, each.shape), each) for each in (a, b))
+        return first if same else None
+    return a if (a.dtype, a.shape) == (b.dtype, b.shape) and a.tobytes() == b.tobytes() else None
+
+
+def _common(a: Type, b: Type | None) -> Type:
+    """With None for each length that differs, which is a free one."""
+    dtype, shape = a
+    other = None if b is None else b[1]
+    if shape is None or other is None or len(shape) != len(other):
+        return dtype, None
+    return dtype, tuple(n if n == m else None for n, m in zip(shape, other, strict=True))

@@ -1,0 +1,211 @@
+"""What ONNX's operators become where the batch comes first; see ``batch_first.py``."""
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from . import layers as make
+from .axes import MisfitError, View, batch, front, joined, reshaped, transposed, whole
+from .batch_first import FIRST, BatchFirst, Rule
+from .graph import Lengths
+from .inputs import axes_of, moved, numbers, same
+from .node import Node
+from .reductions import REDUCTIONS
+from .sections import SECTIONS
+
+
+def _cast(p: BatchFirst, node: Node) -> None:
+    """From float16 or to it, which is computed in float32; between integers."""
+    kinds = [p.types[name][0] for name in (node.inputs[0], node.outputs[0])]
+    names = [kind.name.replace("float16", "float32") if kind.kind == "f" else kind.kind for kind in kinds]
+    if names[0] != names[1]:
+        node.refuse("to", "a network of xpnn's computes in one type", kinds[1].name)
+    same(p, node)
+
+
+def _transpose(p: BatchFirst, node: Node) -> None:
+    moved(p, node, transposed(p.views[node.inputs[0]], node.options("perm").perm))
+
+
+def _reshape(p: BatchFirst, node: Node) -> None:
+    """Reshape or Flatten: in both trials of the free lengths the same axes."""
+    view, out = p.views[node.inputs[0]], node.outputs[0]
+    node.options(*(("axis",) if node.op == "Flatten" else ("allowzero", "shape")))
+    sizes = p.graph.sizes.get(out) or _sizes(p, node, view)
+    try:
+        found = reshaped(view, sizes[0], p.is_free)
+    except MisfitError:
+        if not p.leads(view):
+            node.refuse("shape", "it would split the batch")
+        flat = p.place(view.base, [view.groups[0], joined(sum(view.groups[1:], ()))], node)
+        try:
+            found = reshaped(whole(flat, p.sizes[flat]), sizes[0], p.is_free)
+        except MisfitError:
+            node.refuse("shape", "it would split the batch")
+    if p.other(found) != sizes[1]:
+        node.refuse("shape", "it depends on the lengths of free axes in another way than theirs")
+    moved(p, node, found)
+
+
+def _sizes(p: BatchFirst, node: Node, view: View) -> list[Lengths]:
+    """The lengths that a Reshape to a constant shape gives in both trials, where ONNX infers none."""
+    wanted = node.attributes.get("shape") or numbers(p, node, 1) or []
+    found = []
+    for given in (p.sizes[node.inputs[0]], p.second[node.inputs[0]]):
+        each = [given[k] if n == 0 else n for k, n in enumerate(wanted)]
+        rest = prod(given) // max(1, prod(n for n in each if n != -1))
+        found.append(tuple(rest if n == -1 else n for n in each))
+    return found
+
+
+def _squeeze(p: BatchFirst, node: Node) -> None:
+    view = p.views[node.inputs[0]]
+    node.options("axes")
+    axes = axes_of(p, node, len(view.groups))
+    axes = [k for k, group in enumerate(view.groups) if not group] if axes is None else axes
+    if any(view.groups[axis] for axis in axes):
+        node.refuse("axes", FIRST if batch(view.groups) in axes else "their length is not 1", axes)
+    moved(p, node, View(view.base, tuple(g for k, g in enumerate(view.groups) if k not in axes)))
+
+
+def _unsqueeze(p: BatchFirst, node: Node) -> None:
+    view = p.views[node.inputs[0]]
+    node.options("axes")
+    given = node.attributes.get("axes") or numbers(p, node, 1) or []
+    rank = len(view.groups) + len(given)
+    axes, rest = {normalize_axis_index(axis, rank) for axis in given}, iter(view.groups)
+    moved(p, node, View(view.base, tuple(() if k in axes else next(rest) for k in range(rank))))
+
+
+def _expand(p: BatchFirst, node: Node) -> None:
+    """To the shape that the value has."""
+    if p.sizes.get(node.inputs[0]) != p.sizes.get(node.outputs[0]):
+        node.refuse("shape", "xpnn has no layer that repeats values")
+    same(p, node)
+
+
+def _row_by_row(p: BatchFirst, node: Node, last: int | None = None) -> None:
+    """A node that does the same to each row of the last axis, whose length it may change, or to each value."""
+    view = p.views[node.inputs[0]]
+    groups, places = front(view)
+    if last is not None and places[-1] is None:
+        node.refuse("input 0", FIRST)
+    x = p.place(view.base, groups, p.maker.get(node.inputs[0], node))
+    shape = list(p.sizes[x])
+    if last is not None:
+        shape[-1] = last
+    inputs = (x, *node.inputs[1:])
+    for name in inputs[1:]:
+        if name in p.views:
+            node.refuse("input 1", "xpnn's parameters are constants of the model")
+    p.views[node.outputs[0]] = p.emit(node, view, shape, inputs=inputs)
+
+
+def _each_value(p: BatchFirst, node: Node) -> None:
+    _row_by_row(p, node)
+
+
+def _product(p: BatchFirst, node: Node) -> None:
+    """Gemm or MatMul by a matrix."""
+    W = p.sizes.get(node.inputs[1])
+    if node.inputs[0] not in p.views or node.inputs[1] in p.views or W is None or len(W) != 2:
+        BatchFirst.plain(p, node)
+    else:
+        _row_by_row(p, node, W[0 if node.attributes.get("transB") else 1])
+
+
+def _along_last(p: BatchFirst, node: Node) -> None:
+    """Softmax, LogSoftmax or LayerNormalization, with the axis counted from the end."""
+    view = p.views[node.inputs[0]]
+    rank = len(view.groups)
+    default = -1 if node.op == "LayerNormalization" or node.opset >= 13 else 1
+    axis = normalize_axis_index(node.attributes.get("axis", default), rank) - rank
+    if batch(view.groups) >= rank + axis:
+        node.refuse("axis", FIRST, axis)
+    if node.op != "LayerNormalization" and axis != -1 and node.opset < 13:
+        node.refuse("axis", "xpnn's softmax works along one axis", axis)
+    if node.op != "LayerNormalization" and axis != -1:  # bring the axis to the end, and back
+        perm = [k for k in range(rank) if k != rank + axis] + [rank + axis]
+        moved = transposed(view, perm)
+        node = replace(node, attributes={**node.attributes, "axis": -1})
+        inner = View(moved.base, moved.groups)
+        x = p.place(inner.base, front(inner)[0], p.maker.get(node.inputs[0], node))
+        done = p.emit(node, inner, p.sizes[x], inputs=(x,))
+        p.views[node.outputs[0]] = transposed(done, np.argsort(perm).tolist())
+        return
+    _row_by_row(p, replace(node, attributes={**node.attributes, "axis": axis}), p.sizes[node.inputs[0]][-1])
+
+
+def _elementwise(p: BatchFirst, node: Node) -> None:
+    """Of several values, or of values and a constant, which are repeated along axes of length 1."""
+    make.check_elementwise(node)
+    shape = np.broadcast_shapes(*(p.sizes[name] for name in node.inputs))
+    views = {name: _of_rank(p.views[name], len(shape)) for name in node.inputs if name in p.views}
+    ways = {front(view)[1] for view in views.values()}
+    if len(ways) > 1 or {batch(view.groups) for view in views.values()} != {batch(next(iter(views.values())).groups)}:
+        node.refuse("inputs", "xpnn joins arrays of the same number of axes")
+    lead = next(iter(views.values()))
+    inputs = tuple(
+        p.place(views[name].base, front(views[name])[0], p.maker.get(name, node))
+        if name in views
+        else _turned(p, node, name, lead)
+        for name in node.inputs
+    )
+    placed = np.broadcast_shapes(*(p.sizes[name] for name in inputs))
+    p.views[node.outputs[0]] = p.emit(node, lead, placed, inputs=inputs)
+
+
+def _of_rank(view: View, rank: int) -> View:
+    """With axes of length 1 before the others, as values are broadcast."""
+    return View(view.base, ((),) * (rank - len(view.groups)) + view.groups)
+
+
+def _turned(p: BatchFirst, node: Node, name: str, view: View) -> str:
+    """A constant with its axes in the order that the value has with the batch in front."""
+    value = p.constants[name]
+    if value.size == 1 or p.leads(view):
+        return name
+    groups, places = front(view)
+    value = value.reshape((1,) * (len(view.groups) - value.ndim) + value.shape)
+    at = batch(view.groups)
+    if value.shape[at] != 1:
+        node.refuse("input", "it differs from sample to sample", value.shape)
+    order = sorted((place, k) for k, place in enumerate(places) if place is not None)
+    turned = f"{name}/{node.outputs[0]}"
+    p.constants[turned] = value.transpose([at, *(k for _, k in order)] if len(groups) == value.ndim else None)
+    if len(groups) != value.ndim:
+        node.refuse("input", FIRST)
+    p.sizes[turned] = p.constants[turned].shape
+    p.types[turned] = value.dtype, p.sizes[turned]
+    return turned
+
+
+def _mish(p: BatchFirst, node: Node) -> None:
+    """x tanh(softplus(x))."""
+    a, b = (f"{node.outputs[0]}/{what}" for what in ("softplus", "tanh"))
+    for op, reads, gives in (("Softplus", node.inputs[0], a), ("Tanh", a, b)):
+        p.sizes[gives], p.types[gives] = p.sizes[node.inputs[0]], p.types[node.inputs[0]]
+        _each_value(p, replace(node, op=op, inputs=(reads,), outputs=(gives,)))
+    _elementwise(p, replace(node, op="Mul", inputs=(node.inputs[0], b)))
+
+
+RULES: dict[str, Rule] = {
+    **REDUCTIONS,
+    **SECTIONS,
+    **dict.fromkeys(make.ACTIVATION_LAYERS, _each_value),
+    **dict.fromkeys(("Clip", "Dropout", "Selu", "ai.onnx.ml.Scaler"), _each_value),
+    **dict.fromkeys(("Add", "Div", "Mul", "Sub", "Sum"), _elementwise),
+    **dict.fromkeys(("LayerNormalization", "LogSoftmax", "Softmax"), _along_last),
+    **dict.fromkeys(("Gemm", "MatMul"), _product),
+    **dict.fromkeys(("Flatten", "Reshape"), _reshape),
+    "Cast": _cast,
+    "Expand": _expand,
+    "Identity": same,
+    "Mish": _mish,
+    "Squeeze": _squeeze,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+}
+"""By operator; of the others, each stays as it is and reads its inputs in ONNX's order of axes."""
