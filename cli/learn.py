@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..learn import Exercise, Verdict, check, exercises
+from ..learn.grader import TOLERANCE
 from ..learn.words import language, say
 from .arguments import positive, positive_int
 from .streams import answer
@@ -103,7 +104,7 @@ def _report(exercise: Exercise, verdict: Verdict, lang: str) -> str:
             *lines, say(key, lang, gradients=", ".join(verdict.errors), error=worst, cases=len(exercise.cases))
         ])  # fmt: skip
     lines += [say("wrong", lang), *(f"- {finding.says[lang]}" for finding in verdict.findings)]
-    lines += [say("row", lang, name=name, error=error) for name, error in verdict.errors.items() if error == error]
+    lines += [say("row", lang, name=name, error=error) for name, error in verdict.errors.items() if error > TOLERANCE]
     return "\n".join([*lines, say("more", lang, exercise=exercise.name, place=exercise.place)])
 
 

@@ -4,6 +4,8 @@
 LeNet-5, one layer at a time, forward and backward; then trained on digits: python examples/lenet5_step_by_step.py.
 """
 
+import sys
+
 import numpy as np
 
 import xpnn as nn
@@ -59,4 +61,4 @@ def main(epochs: int = 10) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    main(3 if "--short" in sys.argv else 10)

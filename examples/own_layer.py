@@ -4,6 +4,8 @@
 A layer of one's own, checked and used: python examples/own_layer.py.
 """
 
+import sys
+
 import numpy as np
 
 import xpnn as nn
@@ -59,5 +61,5 @@ if __name__ == "__main__":
     print(check(Swish(4), 4), end="\n\n")
     model = build()
     print(check(model, 64), end="\n\n")
-    print(f"test accuracy {train(model):.4f}")
+    print(f"test accuracy {train(model, 4 if '--short' in sys.argv else 20):.4f}")
     print(f"beta, 1 at first: {np.array2string(nn.to_numpy(model[1].params['beta']), precision=2)}")

@@ -16,6 +16,10 @@ START = 0.5
 """What stands in every element of ``grads`` before backward; afterwards the gradient has been added to it."""
 
 
+UPON = {"sign", "transposed", "swapped", "reshaped", "flipped", "mean", "unmeaned", "not_summed", "overwritten"}
+"""What is told of a gradient in which another slip stands already; of others it would be guessing."""
+
+
 class Case(NamedTuple):
     """The lengths of the axes, the function's arguments, the gradient from above, and the right results."""
 
@@ -70,11 +74,18 @@ def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Findi
         name: _general(exercise, name, cases) or _upon(exercise, name, cases, effects) for name, cases in left.items()
     }
     if not all(general.values()):
-        pairs = ((pair, _effect(exercise, pair, ran, names)) for pair in combinations(exercise.slips, 2))
-        for pair, effect in pairs:
-            if effect.keys() == wrong.keys() and _matches(effect, wrong):
-                return [Finding(tuple(wrong), slip.id, slip.says) for slip in pair]
-    return found + [one for name in left for one in (general[name] or [_unknown(exercise, name, left[name])])]
+        unknown = {name: left[name] for name, known in general.items() if not known}
+        general |= _by_pairs(exercise, effects, unknown, set(wrong), (ran, names))
+    found += [one for name in left for one in (general[name] or [_unknown(exercise, name, left[name])])]
+    return _once(found)
+
+
+def _once(found: list[Finding]) -> list[Finding]:
+    """What is said of several gradients in the same words is said once."""
+    gradients: dict[str, tuple[Finding, list[str]]] = {}
+    for one in found:
+        gradients.setdefault(one.says["en"], (one, []))[1].extend(one.gradients)
+    return [Finding(tuple(dict.fromkeys(names)), one.slip, one.says) for one, names in gradients.values()]
 
 
 Effect = dict[str, list[Any]]
@@ -92,6 +103,21 @@ def _by_slips(effects: Effects, wrong: Wrong) -> tuple[list[Finding], Wrong]:
             found.append(Finding(tuple(effect), slip.id, slip.says))
             left = {name: cases for name, cases in left.items() if name not in effect}
     return found, left
+
+
+def _by_pairs(
+    exercise: Exercise, effects: Effects, unknown: Wrong, wrong: set[str], of: tuple[list[Case], list[str]]
+) -> dict[str, list[Finding]]:
+    """For gradients that no slip explains alone, two that do together; they change no gradient that is right."""
+    found: dict[str, list[Finding]] = {}
+    likely = [(slip, effect) for slip, effect in effects if effect and effect.keys() <= wrong]
+    for (one, of_one), (other, of_other) in combinations(likely, 2):
+        both = (of_one.keys() | of_other.keys()) & (unknown.keys() - found.keys())
+        effect = _effect(exercise, (one, other), *of) if both else {}
+        for name in both & effect.keys():
+            if _matches({name: effect[name]}, unknown):
+                found[name] = [Finding((name,), slip.id, slip.says) for slip in (one, other)]
+    return found
 
 
 def _matches(effect: Effect, wrong: Wrong) -> bool:
@@ -159,7 +185,7 @@ def _upon(exercise: Exercise, name: str, cases: list[tuple[Case, Any]], effects:
             if value is not None
         ]
         more = _general(exercise, name, given) if given and not _matches({name: values}, {name: cases}) else []
-        if more and more[0].slip not in ("factor", "shape", "reordered", "missing", "not_finite"):
+        if more and more[0].slip in UPON:
             return [Finding((name,), slip.id, slip.says), *more]
     return []
 

@@ -48,6 +48,13 @@ def _candidates(case: Seen, letters: list[str]) -> Iterator[tuple[Known, Any]]:
         length = case.sizes.get(letter, np.nan)
         yield Known("mean", at), right / length
         yield Known("unmeaned", at), right * length
+    with np.errstate(all="ignore"):
+        fits = case.dy is not None and case.dy.shape == right.shape
+        dy: Any = case.dy if fits else np.full_like(right, np.nan)
+        slope = right / dy
+        yield Known("slope_twice"), right * slope
+        yield Known("slope_divided"), dy / slope
+        yield Known("slope_added"), dy + slope
     if right.ndim == 2:
         yield Known("transposed"), right.T
     for pair in combinations(axes, 2):

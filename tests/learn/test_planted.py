@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learn.grading import KNOWN, remember_effects, said
+from learn.grading import KNOWN, graded, remember_effects, said
 from planted.in_equations import EQUATIONS, UPDATES
 from planted.planting import found, plant, run_plain
 
@@ -60,7 +60,7 @@ def rnn(x, params):
 
 
 def batch_norm(x, params, eps):
-    y, _, _, backward = bound("batch_norm", "layers.batchnorm")(x, params, eps)
+    y, _, _, backward = bound("batch_norm", "layers.batchnorm")(x, params, eps, len(x))
     return y, backward
 
 
@@ -108,7 +108,7 @@ def equations(monkeypatch):
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_the_library_itself_passes(name):
-    assert said(name, PLANTED[name][0]) == set()
+    assert graded(name, PLANTED[name][0]) == []
 
 
 def test_every_exercise_is_here():
@@ -119,12 +119,13 @@ def test_the_table_has_every_planted_error_of_these_equations():
     assert [(name, error) for name, error, _ in TABLE] == [(name, str(mutation)) for name, mutation in PLANTINGS]
 
 
-@pytest.mark.parametrize(
-    ("name", "mutation", "slip"), [(*one, slip) for one, (_, _, slip) in zip(PLANTINGS, TABLE, strict=False)], ids=str
-)
-def test_a_planted_error_is_recognised(name, mutation, slip, monkeypatch):
-    plant(monkeypatch, found(mutation.place), mutation.right, mutation.wrong)
-    assert said(name, PLANTED[name][0]) == set(slip.split()) - {"-"}
+@pytest.mark.parametrize("name", PLANTED)
+def test_each_planted_error_is_recognised(name, monkeypatch):
+    for (exercise, mutation), (_, error, slip) in zip(PLANTINGS, TABLE, strict=True):
+        if exercise == name:
+            with monkeypatch.context() as planted:
+                plant(planted, found(mutation.place), mutation.right, mutation.wrong)
+                assert said(name, PLANTED[name][0]) == set(slip.split()) - {"-"}, error
 
 
 def test_none_of_them_is_unknown():

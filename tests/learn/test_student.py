@@ -20,9 +20,7 @@ def graded(tmp_path, change, seconds=20.0):
     ("change", "slip", "words"),
     [
         ("while True: pass", "late", "ran longer than 0.7 s"),
-        ("import os; os._exit(0)", "ended", "ended before it answered"),
         ("exit()", "ended", "ended before it answered"),
-        ("return da @ a[:-1]", "fault", "Line 6 raises ValueError: matmul"),
         ("return da * nothing", "fault", "Line 6 raises NameError: name 'nothing' is not defined"),
         ("return da *", "fault", "Line 6 raises SyntaxError: invalid syntax"),
         ("return np.ones(10**10)", "fault", "MemoryError"),
@@ -47,7 +45,7 @@ def test_what_it_prints_is_shown_and_disturbs_nothing(tmp_path):
     assert verdict.printed.startswith('{"y": 1} (3, 4)\n')
 
 
-@pytest.mark.parametrize("answer", ['{"y": 1, "gradients": [], "moved": []}', "[[[", '{"fault": 3}'])
+@pytest.mark.parametrize("answer", ['{"y": 1, "gradients": [], "moved": []}', '{"fault": 3}'])
 def test_what_it_writes_in_the_answer_s_place_is_no_answer(answer, tmp_path):
     change = f"import os; [os.write(fd, {answer!r}.encode() + b'\\n') for fd in range(3, 9) if _open(fd)]; " + RIGHT
     helper = "\ndef _open(fd):\n    try: return os.fstat(fd)\n    except OSError: return None\nimport os\n"

@@ -78,16 +78,27 @@ def plant(monkeypatch: pytest.MonkeyPatch, target: Any, right: str, wrong: str) 
     substitute(monkeypatch, replaced)
 
 
+class _Brief:
+    """A plugin: nobody reads the tracebacks, which cost as much as a test."""
+
+    @staticmethod
+    def pytest_configure(config: pytest.Config) -> None:
+        config.option.tbstyle = "native"
+
+
 def outcome(test: str, folder: Path) -> pytest.ExitCode:
     """Of a test, of those that a part of their names selects, or of a file; its path is below ``tests``."""
-    quiet = [f"-p no:{plugin}" for plugin in ("terminal", "cacheprovider", "faulthandler", "xdist")]
+    without = "terminal", "cacheprovider", "faulthandler", "unraisableexception", "xdist"
+    quick = ["-x", *(f"-p no:{plugin}" for plugin in without)]
     file, _, name = test.partition("::")
     one = [] if test.endswith(("]", ".py")) else ["-k", name.rpartition("::")[2]]
     path = str(TESTS / (file if one else test))
     # imported anew, since they may hold functions as they were
     held = {key: sys.modules.pop(key) for key, module in [*sys.modules.items()] if _file(module) == str(TESTS / file)}
     try:
-        return pytest.main([path, *one, "-x", "-c", str(TESTS / "pytest.ini"), f"--basetemp={folder}", *quiet])
+        return pytest.main(
+            [path, *one, *quick, "-c", str(TESTS / "pytest.ini"), f"--basetemp={folder}"], plugins=[_Brief]
+        )
     finally:
         sys.modules.update(held)
 

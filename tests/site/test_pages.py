@@ -42,7 +42,7 @@ async function look(path) {
 }
 async function search(path) {
     const frame = await opened(path)
-    for (let i = 0; i < 50; i++) {
+    for (let i = 0; i < 200; i++) {
         await pause(100)
         const links = frame.contentDocument.querySelectorAll("#search-results li a")
         if (links.length) return links.length
@@ -95,15 +95,16 @@ def seen(tmp_path_factory):
         server.shutdown()
     said = (folder / "console").read_text(errors="replace")
     assert found, said[-3000:]
-    events = json.loads((folder / "net.json").read_text())["events"]
-    asked = {event["params"]["url"] for event in events if event.get("params", {}).get("initiator") == address}
+    lines = (folder / "net.json").read_text().splitlines()  # one event each; the last may be cut off
+    ours = [line for line in lines if f'"initiator":"{address}"' in line]
+    asked = {url for line in ours for url in re.findall(r'"url":"([^"]+)"', line)}
     return found, re.findall(r"CONSOLE.*?\] (.*)", said), asked, address
 
 
 def test_the_console_is_silent_and_nothing_is_asked_of_others(seen):
     _, console, asked, address = seen
-    assert [line for line in console if '"the probe"' not in line] == []
-    assert len(console) == 1
+    assert [line for line in console if not line.startswith(('"the probe"', '"[PST]: '))] == []
+    assert any('"the probe"' in line for line in console)
     assert asked
     assert [url for url in asked if not url.startswith(address)] == []
 
