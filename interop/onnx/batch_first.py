@@ -198,6 +198,12 @@ class BatchFirst:
         shape = self.types[base][1]
         return shape is None or shape[axis] is None
 
+    def as_they_are(self, node: Node) -> bool:
+        """Whether the values that the node reads are bases themselves, of as many axes as what it gives."""
+        views = [self.views[name] for name in node.inputs if name in self.views]
+        rank = len(self.sizes.get(node.outputs[0], ()))
+        return all(len(v.groups) == rank and v == whole(v.base, self.sizes[v.base]) for v in views)
+
     def leads(self, view: View) -> bool:
         """Whether the batch is the view's first axis, alone."""
         return bool(view.groups) and len(view.groups[0]) == 1 and view.groups[0][0][0] == 0

@@ -104,7 +104,7 @@ def _row_by_row(p: BatchFirst, node: Node, last: int | None = None) -> None:
 
 
 def _each_value(p: BatchFirst, node: Node) -> None:
-    _row_by_row(p, node)
+    (BatchFirst.plain if p.as_they_are(node) else _row_by_row)(p, node)
 
 
 def _product(p: BatchFirst, node: Node) -> None:
@@ -141,6 +141,8 @@ def _along_last(p: BatchFirst, node: Node) -> None:
 def _elementwise(p: BatchFirst, node: Node) -> None:
     """Of several values, or of values and a constant, which are repeated along axes of length 1."""
     make.check_elementwise(node)
+    if p.as_they_are(node):
+        return BatchFirst.plain(p, node)
     shape = np.broadcast_shapes(*(p.sizes[name] for name in node.inputs))
     views = {name: _of_rank(p.views[name], len(shape)) for name in node.inputs if name in p.views}
     ways = {front(view)[1] for view in views.values()}
@@ -155,6 +157,7 @@ def _elementwise(p: BatchFirst, node: Node) -> None:
     )
     placed = np.broadcast_shapes(*(p.sizes[name] for name in inputs))
     p.views[node.outputs[0]] = p.emit(node, lead, placed, inputs=inputs)
+    return None
 
 
 def _of_rank(view: View, rank: int) -> View:

@@ -77,7 +77,6 @@ class Reader:
                     before = self._meeting(before, source)
                 self._before.update(dict.fromkeys(filter(None, node.outputs), before))
                 rank = self.ranks.get(sources[0]) if node.op in SAME_RANK else None
-                rank = 2 if node.op in ("Gemm", "Flatten") else rank
                 if rank is not None:
                     self.ranks.setdefault(node.outputs[0], rank)
 

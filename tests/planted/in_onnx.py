@@ -102,10 +102,6 @@ ONNX = [
         FOREIGN,
     ),
     Mutation(
-        "interop.onnx.walk.Reader", 'in ("Gemm", "Flatten")', "in ()", "does not know the rank of a product",
-        f"{LOAD}::test_the_last_axis",
-    ),
-    Mutation(
         "interop.onnx.layers._along_one_axis", "if size is None and stride > 1", "if size is None",
         "refuses SAME at stride 1", FOREIGN,
     ),
