@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from types import TracebackType
 from typing import Any
@@ -63,6 +64,8 @@ def launched() -> bool:
 @cache
 def _line() -> "_Line":
     """The one connection of this process."""
+    # where a connection breaks, Open MPI would end this process before it has named the other rank
+    os.environ.setdefault("OMPI_MCA_mpi_initial_errhandler", "mpi_errors_return")
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:  # RuntimeError: there is no libmpi
@@ -113,7 +116,7 @@ class _Line:
                 _give_way()  # other ranks may share the core
                 time.sleep(0 if now < begun + _BRIEF else _PAUSE)  # and other threads the interpreter
         except self.MPI.Exception as error:
-            raise self._failed(f"{self.names[self.rank]} cannot reach the others: {error}") from error
+            raise self._failed(f"{self._lost()} was killed, or cannot be reached: {error}") from error
 
     def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
         """Tell the others, give them a moment to say it themselves, and end all."""
@@ -123,9 +126,11 @@ class _Line:
         self._tell(_FAULT, text.encode())
         until = time.monotonic() + (1 if self.rank == 0 else 2)
         while time.monotonic() < until:
-            self.MPI.Request.Testall(self._sent)
+            with suppress(self.MPI.Exception):  # of a rank that is no more
+                self.MPI.Request.Testall(self._sent)
             time.sleep(_LOOK)
-        say()
+        if self.rank > 0:  # rank 0 has said it
+            say()
         self._end()
 
     def _listen(self) -> None:
@@ -159,6 +164,14 @@ class _Line:
             f"{names} did not answer for {timeout:g} s, and hangs, was stopped or cannot be reached (what needs longer "
             "needs a larger timeout, on the command line --rank-timeout)"
         )
+
+    def _lost(self) -> str:
+        """The ranks that MPI knows to have ended; it knows them where mpiexec was called with `--with-ft ulfm`."""
+        with suppress(self.MPI.Exception, AttributeError, NotImplementedError):
+            group, world = self.world.Get_failed(), self.world.Get_group()
+            if lost := group.Translate_ranks(None, world):
+                return ", ".join(self.names[rank] for rank in lost)
+        return "another rank"
 
     def _failed(self, text: str) -> RankError:
         self._over = True

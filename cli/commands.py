@@ -6,13 +6,16 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import __version__
 from ..backend import describe
-from ..layers import Layer
-from ..models import CharRNN, Sequential
+from ..data import Pixels
+from ..models import CharRNN, Graph, Sequential
 from ..training.checkpoint import read_header
+from ..training.load_model import NotWholeError
 from .recipe import Recipe
-from .saved import NoRecipeError, load_model, load_own, model_file, read_run
+from .saved import NoRecipeError, load_model, load_network, load_own, model_file, read_run
 from .scores import score
 from .sources import for_testing
 from .streams import answer, escaped
@@ -42,25 +45,38 @@ def info(args: argparse.Namespace) -> None:
 
 
 def _saved(path: Path, network: str | None) -> tuple[str, dict[str, Any]]:
-    """What a file says, as text and as values; without a recipe, its arrays."""
+    """What a file says, as text and as values; of a file that is not whole, its arrays."""
     file = model_file(path)
     try:
         recipe, model = load_model(path, network)
     except NoRecipeError as error:
-        if network:
-            model = load_own(network, file)
-            return model.summary(), {"file": str(file), "parameters": model.flat_params.size}
-        arrays = read_header(file)[1]
-        lines = [f"{escaped(name)}  {dtype} {shape}" for name, (dtype, shape) in sorted(arrays.items())]
-        elements = sum(math.prod(shape) for _, shape in arrays.values())
-        text = "\n".join([*lines, f"{elements:,} elements in all", "", escaped(str(error))])
-        return text, {"file": str(file), "arrays": {name: [dtype, *shape] for name, (dtype, shape) in arrays.items()}}
-    trained = f"{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip()
+        return _network_alone(file, network, error)
     said = {"model": recipe.model, "data": recipe.data, "options": recipe.options}
-    classes = recipe.table.classes if recipe.table else recipe.classes
+    trained = f"{recipe.model}, trained on {recipe.data} {recipe.options}".rstrip()
+    trained = trained if recipe.data else f"a network for {' or '.join(recipe.names or ('text',))}"
     size, layers = model.flat_params.size, [repr(layer) for layer in model]
-    values = {"file": str(file), **said, "classes": list(classes), "parameters": size, "layers": layers}
-    return f"{escaped(trained)}\n{model.summary()}", values | {"epochs": len(read_run(file).history)}
+    values = {"file": str(file), **said, "classes": list(recipe.names or ()), "parameters": size, "layers": layers}
+    epochs = {"epochs": len(read_run(file).history)} if recipe.data else {}
+    return f"{escaped(trained)}\n{_summary(model)}", values | epochs
+
+
+def _network_alone(file: Path, network: str | None, error: NoRecipeError) -> tuple[str, dict[str, Any]]:
+    """What is known of a file that does not say what its input and outputs are."""
+    try:
+        model = load_own(network, file) if network else load_network(file)
+        text = f"{_summary(model)}\n\n{escaped(str(error))}"
+        return text, {"file": str(file), "parameters": model.flat_params.size}
+    except NotWholeError:
+        arrays = read_header(file)[1]
+    lines = [f"{escaped(name)}  {dtype} {shape}" for name, (dtype, shape) in sorted(arrays.items())]
+    elements = sum(math.prod(shape) for _, shape in arrays.values())
+    text = "\n".join([*lines, f"{elements:,} elements in all", "", escaped(str(error))])
+    return text, {"file": str(file), "arrays": {name: [dtype, *shape] for name, (dtype, shape) in arrays.items()}}
+
+
+def _summary(model: Sequential) -> str:
+    (first, *others) = model.layers
+    return first.summary() if isinstance(first, Graph) and not others else model.summary()
 
 
 def export(args: argparse.Namespace) -> None:
@@ -68,22 +84,37 @@ def export(args: argparse.Namespace) -> None:
     recipe, model = load_model(args.path, args.network)
     out: Path = args.out or args.file or model_file(args.path).with_suffix(".onnx")
     if out.suffix == ".c":
+        if args.raw or args.lengths:
+            raise ValueError(f"{out}: --raw and --lengths are for ONNX")
         said = _export_c(recipe, model, out, args)
     elif args.int8:
         raise ValueError(f"{out}: --int8 is for C: name a file that ends in .c")
     else:
-        said = _export_onnx(model, out)
-    takes = f"pixels / 255, less {recipe.mean:.6g}, divided by {recipe.std:.6g}" if recipe.classes else ""
-    takes = "the columns as the network's table encodes them" if recipe.table else takes or "indices of characters"
-    print(f"{said}; its input: {takes}")
+        said = _export_onnx(recipe, model, out, args)
+    print(f"{said}; its input: {_takes(recipe, args.raw)}")
 
 
-def _export_onnx(model: Layer, out: Path) -> str:
+def _takes(recipe: Recipe, raw: bool) -> str:
+    """What an exported network's input is."""
+    prepare = recipe.preprocessing
+    if prepare is None:
+        return "indices of characters"
+    if not isinstance(prepare, Pixels):
+        return "the table's columns" if raw else "the columns as the network's table encodes them"
+    mean, std = (np.array2string(np.array(values), precision=6) for values in (prepare.mean, prepare.std))
+    return "pixels" if raw else f"pixels / 255, less {mean}, divided by {std}"
+
+
+def _export_onnx(recipe: Recipe, model: Sequential, out: Path, args: argparse.Namespace) -> str:
     try:
         from ..interop.onnx import export as write
     except ImportError as error:
         raise ImportError("export needs onnx: install xpnn's extra [onnx]") from error
-    write(model, out)
+    prepare = recipe.preprocessing
+    if args.raw and prepare is None:
+        raise ValueError(f"--raw: {args.path} is a network of texts, whose input is indices of characters")
+    options: dict[str, Any] = {"classes": recipe.names, "preprocessing": prepare, "lengths": args.lengths}
+    write(model, out, prepared=not args.raw, **options)
     return f"wrote {out}"
 
 
@@ -91,8 +122,8 @@ def _export_c(recipe: Recipe, model: Sequential, out: Path, args: argparse.Names
     """Write it; with --int8, say what the held-out part says of the network before and after."""
     from ..interop import c
 
-    classes = recipe.table.classes if recipe.table else recipe.classes or recipe.vocabulary
-    pixels = recipe.pixels if recipe.classes else None
+    classes = recipe.names or recipe.vocabulary
+    pixels = recipe.preprocessing if isinstance(recipe.preprocessing, Pixels) else None
     said = str(c.export(model, out, int8=args.int8, classes=classes, preprocessing=pixels))
     if args.int8:
         data = for_testing(recipe, args.data or recipe.data, args.encoding)

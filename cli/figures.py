@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import plots
 from ..data.files import write_file
-from ..models import Sequential
+from ..models import Graph, Sequential
 from ..plots.canvas import needs_matplotlib
 from ..plots.outputs import probabilities
 from ..training import History
@@ -70,7 +70,7 @@ class Run(NamedTuple):
         model, classes = self.model, self.classes
         text = "The pictures that were taken for another class, the surest first"
         yield Shown("wrong", text, plots.wrong(model, x, y, classes, shape=shape))
-        if x.ndim == 4:
+        if x.ndim == 4 and not isinstance(model.layers[0], Graph):  # whose nodes are no layers of the Sequential
             yield Shown("feature_maps", "One picture on its way through the network", plots.feature_maps(model, x[0]))
         figure = plots.saliency(model, x[:: -(-len(x) // _SAMPLES)], classes=classes, shape=shape)
         yield Shown("saliency", "How much each pixel moves the largest logit", figure)

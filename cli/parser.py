@@ -206,12 +206,16 @@ def _export(export: argparse.ArgumentParser) -> None:
 
     examples:
       xpnn export runs/lenet5-digits digits.onnx
+      xpnn export runs/lenet5-digits digits.onnx --raw
       xpnn export runs/lenet5-digits digits.c --int8
     """
     _add_model(export)
     export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a .c file is one of C, for a chip; "
                         "default: beside the network, as .onnx")  # fmt: skip
     export.add_argument("--out", type=Path, metavar="FILE", help="the same")
+    export.add_argument("--raw", action="store_true", help="the ONNX model takes pixels from 0 to 255, or the table's "
+                        "columns: their preprocessing stands in it")  # fmt: skip
+    export.add_argument("--lengths", action="store_true", help="it has another input, the sequences' lengths")
     export.add_argument("--int8", action="store_true", help="in C, weights of one byte; says what accuracy it costs")
     _add_data(export)
     _add_own(export)
@@ -258,7 +262,13 @@ def _completion(completion: argparse.ArgumentParser) -> None:
 
 
 def _add_model(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
-    parser.add_argument("path", type=existing, nargs=nargs, metavar="MODEL", help="folder or file that train left")
+    parser.add_argument(
+        "path",
+        type=existing,
+        nargs=nargs,
+        metavar="MODEL",
+        help="folder or file that train left, or a file of xpnn.save",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,9 @@ def run(args: argparse.Namespace) -> None:
     """Draw all that applies to the run's model and data."""
     recipe, model = load_model(args.path)
     folder = args.path if args.path.is_dir() else args.path.parent
-    history = read_run(folder / MODEL_FILE if args.path.is_dir() else args.path).history
+    history = History()
+    if recipe.data:  # else it is of a file that Python saved
+        history = read_run(folder / MODEL_FILE if args.path.is_dir() else args.path).history
     with suppress(OSError, ValueError):  # the table has the seconds, too
         history = max(History.from_csv(folder / "history.csv"), history, key=len)
     known = args.data or recipe.data in recipe.built_in()

@@ -4,14 +4,14 @@ import hashlib
 import itertools
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..backend import Rng
-from ..data import ImageData, Pixels, TableData, TableEncoder, TextData
+from ..data import ImageData, Pixels, Preprocessing, TableData, TableEncoder, TextData
 from ..data.images import BUILT_IN as IMAGES
 from ..data.text import BUILT_IN as TEXTS
 from ..layers import GRU, LSTM, RNN, Dense, Dropout, Layer
@@ -48,6 +48,7 @@ class Recipe:
         cell: of a recurrent network, one of CELLS.
         dropout: the probability of 0 before each Dense layer that is not the first layer.
         variant: of LeNet-5, one of VARIANTS.
+        pixels: how pictures become the input, of a network of another origin; else it follows from the above.
     """
 
     model: str
@@ -65,6 +66,7 @@ class Recipe:
     cell: str = "rnn"
     dropout: float = 0.0
     variant: str = "modern"
+    pixels: Pixels | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no data set makes, since a recipe may come from a stranger's file.
@@ -113,11 +115,12 @@ class Recipe:
     @classmethod
     def for_images(cls, model: str, data: ImageData, **options: Any) -> "Recipe":
         """The recipe for a classifier of this data set; ``options`` are hidden, cell, dropout and variant."""
-        pixels = _enlarge(data.x_train) if model == "lenet5" else data.x_train
-        mean, std = float(pixels.mean() / 255), float(pixels.std() / 255) or 1.0
-        digest = images_digest(data)
         _, C, H, W = data.x_train.shape
-        return cls(model, data.name, (H, W), mean, std, data.classes, digest=digest, channels=C, **options)
+        raw = cls(model, data.name, (H, W), 0.0, 1.0, data.classes, digest=images_digest(data), channels=C, **options)
+        prepare = raw.preprocessing
+        pixels = prepare.enlarged(data.x_train) if isinstance(prepare, Pixels) else data.x_train
+        mean, std = float(pixels.mean() / 255), float(pixels.std() / 255) or 1.0
+        return replace(raw, mean=mean, std=std)
 
     @classmethod
     def for_table(cls, data: TableData, model: str = "mlp", **options: Any) -> "Recipe":
@@ -185,19 +188,29 @@ class Recipe:
         of_rnn = {"1.W_x": (gates * H, 64), "1.W_h": (gates * H, H)}
         return {"0.W": (characters, 64), **of_rnn, f"{2 + more}.W": (characters, H)}
 
-    def inputs(self, images: np.ndarray) -> np.ndarray:
-        """Standardised float32 input of the network's shape from uint8 images (N, C, H, W)."""
-        if self.model == "lenet5":
-            _lenet5_side(*images.shape[2:])
-        return self.pixels(images)
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """How the data become the input; of a text None."""
+        if self.pixels or self.table or not self.classes:
+            return self.pixels or self.table
+        shape: tuple[int, int, int] = (self.channels, *self.image_shape)
+        layout = {"mlp": "flat", "rnn": "rows"}.get(self.model, "images")
+        side = 28 if max(shape[1:]) <= 28 else 32
+        size = (side, side) if self.model == "lenet5" else None
+        return Pixels(shape, self.mean, self.std, layout, size)  # type: ignore[arg-type]
 
     @property
-    def pixels(self) -> Pixels:
-        """How images become the input."""
-        layouts: dict[str, Any] = {"mlp": "flat", "rnn": "rows"}
-        size = _lenet5_side(*self.image_shape) if self.model == "lenet5" else None
-        shape, layout = (self.channels, *self.image_shape), layouts.get(self.model, "images")
-        return Pixels(shape, self.mean, self.std, layout, (size, size) if size else None)
+    def names(self) -> tuple[str, ...] | None:
+        """Those of the classes; None where there are none."""
+        return (self.table.classes if self.table else self.classes) or None
+
+    def inputs(self, images: np.ndarray) -> np.ndarray:
+        """float32 input of the network's shape from uint8 images (N, C, H, W)."""
+        if self.model == "lenet5" and max(images.shape[2:]) > 32:
+            raise ValueError(f"lenet5: expected images of at most 32x32, got {images.shape[2]}x{images.shape[3]}")
+        prepare = self.preprocessing
+        assert isinstance(prepare, Pixels)
+        return prepare(images)
 
     def built_in(self) -> tuple[str, ...]:
         """The data sets that a network of this sort may have been trained on, and that a name alone gives."""
@@ -211,7 +224,8 @@ class Recipe:
         """
         rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]
         masks = rng.bit_generator.state if rng and self.dropout else None
-        return {"xpnn": json.dumps({**asdict(self), "history": rows, "begun": history.begun, "masks": masks})}
+        fields = {key: value for key, value in asdict(self).items() if key != "pixels"}
+        return {"xpnn": json.dumps({**fields, "history": rows, "begun": history.begun, "masks": masks})}
 
 
 def file_digest(path: str | Path) -> str:
@@ -230,17 +244,3 @@ def _digest(*arrays: np.ndarray) -> str:
         digest.update(f"{array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def _lenet5_side(H: int, W: int) -> int:
-    """Of its input for images of this size, which are enlarged by repeating pixels, within a black border."""
-    if max(H, W) > 32:
-        raise ValueError(f"lenet5: expected images of at most 32x32, got {H}x{W}")
-    return 28 if max(H, W) <= 28 else 32
-
-
-def _enlarge(images: np.ndarray) -> np.ndarray:
-    """LeNet-5's images, as bytes."""
-    H, W = images.shape[2:]
-    side = _lenet5_side(H, W)
-    return Pixels((1, H, W), size=(side, side)).enlarged(images)

@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 
 from ..data import TableEncoder
 from ..layers import Layer
-from ..models import Sequential
-from ..training import History, Optimizer, load
+from ..models import CharRNN, Sequential
+from ..training import History, Optimizer, load, read_about
+from ..training import load_model as load_whole
 from ..training.checkpoint import Arrays, read_header
 from ..training.score import names_not_finite
+from ..training.whole import KEY
 from .recipe import OWN, Recipe
 
+RUN_KEY = "xpnn"  # of the metadata of a run
 MODEL_FILE, BEST_FILE = "model.safetensors", "best.safetensors"  # of a run: where it goes on, and its best epoch
 
 
@@ -33,7 +36,7 @@ def read_run(path: Path) -> Saved:
     """What a file says of its network and its run. Errors as for :func:`load_model`."""
     metadata, arrays = read_header(path)
     try:
-        saved = json.loads(metadata["xpnn"])
+        saved = json.loads(metadata[RUN_KEY])
         history, begun = History(map(_numbers, saved.pop("history", []))), saved.pop("begun", None)
         history.begun, masks = begun and _numbers(begun), saved.pop("masks", None)
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
@@ -42,8 +45,8 @@ def read_run(path: Path) -> Saved:
         return Saved(Recipe(**fields), history, arrays, masks)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise NoRecipeError(
-            f"{path} was not saved by `xpnn train`: it does not say how to build its network. From Python, give it a "
-            "recipe: xpnn.save(model, path, recipe.metadata()), with a Recipe of xpnn.cli.recipe"
+            f"{path} was not saved by `xpnn train`, and does not say what the network's input and outputs are: from "
+            "Python, xpnn.save(model, path, classes=..., preprocessing=...) writes it"
         ) from error
 
 
@@ -52,18 +55,50 @@ def _numbers(row: dict[str, float]) -> dict[str, float]:
 
 
 def load_model(path: Path, network: str | None = None) -> tuple[Recipe, Sequential]:
-    """The network that ``xpnn train`` saved, from its file or its folder; or one that ``network`` builds.
-
-    It is built only if the file has arrays of its size, so that a few bytes cannot claim gigabytes.
+    """The network of a run's folder, or of a file, whoever saved it; or one that ``network`` builds.
 
     Raises:
-        OSError, ValueError: as :func:`xpnn.load`; or the file has no recipe, or one that its arrays do not fit.
+        OSError, ValueError: as :func:`xpnn.load_model`; or the file does not say what its input and outputs are.
         FloatingPointError: the network holds NaN or infinity.
     """
     path = model_file(path)
-    recipe, _, arrays, _ = read_run(path)
     if network:
-        return recipe, load_own(network, path)
+        return read_run(path).recipe, load_own(network, path)
+    metadata, _ = read_header(path)
+    if RUN_KEY in metadata or KEY not in metadata:
+        recipe = read_run(path).recipe
+        return recipe, load_network(path) if KEY in metadata else _of_an_older_xpnn(path)
+    model = load_network(path)
+    return _recipe(path, model), model
+
+
+def load_network(path: Path) -> Sequential:
+    """The network of a file that is whole, which is finite."""
+    model = load_whole(path)
+    _check_finite(model, path)
+    shape = getattr(model, "input_shape", None)
+    return model if isinstance(model, Sequential) else Sequential(model, input_shape=shape)
+
+
+def _recipe(path: Path, model: Sequential) -> Recipe:
+    """What a file that Python saved says of the network's input and outputs."""
+    classes, prepare = read_about(path)
+    if isinstance(model, CharRNN):
+        return Recipe("charrnn", "", vocabulary=model.vocabulary)
+    if isinstance(prepare, TableEncoder):
+        return Recipe(OWN, "", table=prepare)
+    if prepare is None or not classes:
+        return read_run(path).recipe  # which says what is missing
+    channels, *sides = prepare.shape
+    return Recipe(OWN, "", (sides[0], sides[1]), classes=classes, channels=channels, pixels=prepare)
+
+
+def _of_an_older_xpnn(path: Path) -> Sequential:
+    """The network of a run's file that does not hold its architecture, but how `xpnn train` built it.
+
+    It is built only if the file has arrays of its size, so that a few bytes cannot claim gigabytes.
+    """
+    recipe, _, arrays, _ = read_run(path)
     if recipe.model == OWN:
         raise ValueError(f"{path} holds a network of one's own: name what builds it by --network FILE.py:FUNCTION")
     for key, shape in recipe.shapes().items():
@@ -72,7 +107,7 @@ def load_model(path: Path, network: str | None = None) -> tuple[Recipe, Sequenti
             raise ValueError(f"{path}: {key} is {found}, where the file's own recipe makes {shape}")
     model = recipe.build()
     load_finite(model, path)
-    return recipe, model
+    return model
 
 
 def load_own(network: str, path: Path) -> Sequential:
@@ -98,5 +133,9 @@ def model_file(path: Path) -> Path:
 def load_finite(model: Layer, path: Path, optimizer: Optimizer | None = None) -> None:
     """:func:`xpnn.load`; raises FloatingPointError if the network then holds NaN or infinity."""
     load(model, path, optimizer=optimizer)
+    _check_finite(model, path)
+
+
+def _check_finite(model: Layer, path: Path) -> None:
     if spoilt := names_not_finite(model):
         raise FloatingPointError(f"{path}: {spoilt[0]} holds NaN or infinity, so that the network is of no use")

@@ -66,6 +66,8 @@ def score(recipe: Recipe, model: Sequential, data: Data) -> Scored:
 def evaluate_model(args: argparse.Namespace) -> None:
     """Print a saved network's loss and accuracy on the test part of a data set."""
     recipe, model = load_model(args.path, args.network)
+    if not args.data and not recipe.data:
+        raise ValueError(f"{args.path} does not say what it was trained on: name the data to evaluate it on by --data")
     if not args.data and recipe.data not in recipe.built_in():
         raise ValueError(f"{args.path} says that it was trained on {recipe.data!r}: if so, evaluate it with --data")
     result = score(recipe, model, for_testing(recipe, args.data or recipe.data, args.encoding))

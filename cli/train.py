@@ -131,9 +131,10 @@ def _keeper(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> Call
     def keep(rows: History, best: bool) -> None:
         checkpoint.replace()  # of the run that this one replaces: else --resume would go on with it
         metadata = recipe.metadata(rows, todo.rng)
+        said: dict[str, Any] = {"classes": recipe.names, "preprocessing": recipe.preprocessing}
         if best:  # first: else a process that is killed in between would go on after this epoch, and never keep it
-            save(todo.model, out / BEST_FILE, metadata)
-        save(todo.model, out / MODEL_FILE, metadata, optimizer=todo.optimizer)
+            save(todo.model, out / BEST_FILE, metadata, **said)
+        save(todo.model, out / MODEL_FILE, metadata, optimizer=todo.optimizer, **said)
         rows.to_csv(out / _HISTORY)
         if not args.early_stopping:
             (out / BEST_FILE).unlink(missing_ok=True)  # of the run that this one replaces, or goes on with

@@ -166,6 +166,7 @@ def _product(*sizes: Any) -> int:
 
 Settings = Mapping[str, Any]
 _SIZES: dict[type[Layer], Callable[[Settings], int]] = {
+    layers.Affine: lambda s: _product(*s["shape"]),
     layers.BatchNorm1D: lambda s: _product(s["num_features"]),
     layers.BatchNorm2D: lambda s: _product(s["num_features"]),
     layers.Dense: lambda s: _product(s["in_features"], s["out_features"]),

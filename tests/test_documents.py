@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT"))]
 DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
-RUN = [ROOT / "docs" / f"{name}.md" for name in ("data", "files")]  # whose code runs as it stands
+RUN = [ROOT / "docs" / f"{name}.md" for name in ("data", "files", "many-machines")]  # whose code runs as it stands
 EACH = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 CODE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`[^`\n]*`")

@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from ... import training
-from ...backend import to_numpy
+from ...backend import ALONE, to_numpy
 from ...data.sequences import pad
 from ...layers import Dense, Flatten, Layer
 from ...models import MLP, Sequential
@@ -56,6 +56,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         callbacks: xpnn's, told of epochs and steps; scikit-learn's own (1.9) are given to ``set_callbacks``.
         random_state: seed or RandomState of the weights and shuffles.
         verbose: whether to show a progress bar and a line per epoch.
+        ranks: of :func:`xpnn.mpi`, which train together, with the same random_state; not with "lbfgs".
         alpha: weight of the penalty alpha/2 |W|^2 / batch_size, in place of the optimiser's ``weight_decay``; by
             default 1e-4 for an optimiser that is given by its name. Except with "lbfgs", biases decay too.
         learning_rate, learning_rate_init, power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, max_fun:
@@ -111,7 +112,8 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         elif self.early_stopping and self._setting("optimizer") != "lbfgs":
             data, held_out = self._split(data)
         if not begun:
-            self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+            seed = check_random_state(self.random_state).randint(2**31)
+            self._rng = np.random.default_rng((self.ranks or ALONE).gather(seed)[0])
             self.model_ = self._network(X.shape[1:], self.n_outputs_, rng=self._rng, dtype=X.dtype.name)
             self.history_ = training.History()
         if not (begun and partial):
@@ -137,6 +139,8 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
             metadata = None if weights is None else {"sample_weight": weights}
             callbacks.append(Tasks(self, epochs, X=X, y=y, metadata=metadata))
         if self._optimizer is None:
+            if (self.ranks or ALONE).size > 1:
+                raise ValueError(f"{type(self).__name__}: 'lbfgs' is for one process: give another optimizer")
             return lbfgs(self, self.model_, self._loss, (X, self._encoded(y), weights, lengths), callbacks)
         return training.fit(
             self.model_, X, self._encoded(y),
@@ -151,6 +155,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
             shuffle=self.shuffle,
             rng=self._rng,
             verbose=bool(self.verbose),
+            ranks=self.ranks,
         )  # fmt: skip
 
     def _network(self, shape: tuple[int, ...], outputs: int, **options: Any) -> Layer:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from sklearn.base import BaseEstimator
 
+from ...backend import Ranks
 from ...layers import Layer, LeakyReLU, Loss, ReLU, Sigmoid, Tanh
 from ...training import Callback, Optimizer
 
@@ -65,6 +66,7 @@ class Settings(BaseEstimator):
     hidden_layer_sizes: Network | None = None
     solver: str | Optimizer | None = None
     max_iter: int | None = None
+    ranks: Ranks | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The settings by name; with ``deep`` also those within an optimiser or loss, as ``optimizer__lr``."""

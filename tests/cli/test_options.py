@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from border import idx
 from cli.test_commands import run
+from PIL import Image
 
 import xpnn as nn
 from xpnn.__main__ import main
 from xpnn.cli.saved import load_model
+from xpnn.training.sealed import sealed
 
 pytestmark = pytest.mark.usefixtures("no_curves")
 
@@ -238,19 +240,52 @@ def load_model_size(model):
 
 
 class TestFilesOfTheLibrary:
-    def test_without_a_recipe_info_says_what_there_is(self, tmp_path, capsys):
-        nn.save(nn.Sequential(nn.Dense(3, 2), nn.ReLU()), tmp_path / "m")
-        status, out, _ = run(capsys, "info", tmp_path / "m")
+    def test_info_says_what_there_is(self, tmp_path, capsys):
+        """Of a file that is not whole, its arrays; else its layers."""
+        (tmp_path / "arrays").write_bytes(b"".join(sealed({"0.W": np.zeros((2, 3), "f4"), "0.b": np.zeros(2, "f4")})))
+        status, out, _ = run(capsys, "info", tmp_path / "arrays")
         assert status == 0
         assert "0.W  float32 (2, 3)\n0.b  float32 (2,)\n8 elements in all\n" in out
-        assert "give it a recipe: xpnn.save(model, path, recipe.metadata())" in out
-        said = json.loads(run(capsys, "info", tmp_path / "m", "--json")[1])
+        assert "xpnn.save(model, path, classes=..., preprocessing=...) writes it" in out
+        said = json.loads(run(capsys, "info", tmp_path / "arrays", "--json")[1])
         assert said["arrays"] == {"0.W": ["float32", 2, 3], "0.b": ["float32", 2]}
+        nn.save(nn.Sequential(nn.Dense(3, 2), nn.ReLU()), tmp_path / "m")
+        status, out, _ = run(capsys, "info", tmp_path / "m")
+        assert "0 Dense(3, 2)                         8\n" in out
+        assert "xpnn.save(model, path, classes=..., preprocessing=...) writes it" in out
+
+    def test_a_network_that_python_saved(self, tmp_path, capsys, monkeypatch):
+        """A graph, which no command could build: evaluated, asked, drawn and exported from its file alone."""
+        digits = nn.load_images("digits")
+        prepare = nn.Pixels((1, 8, 8), 0.3, 0.4)
+        nodes = {
+            "a": nn.Conv2D(1, 4, 3, padding=1, rng=0),
+            "b": nn.Tanh(),
+            "s": (nn.Add(), "a", "b"),
+            "p": nn.MaxPool2D(2),
+        }
+        model = nn.Graph({**nodes, "f": nn.Flatten(), "y": nn.Dense(64, 10, rng=0)}, input_shape=(1, 8, 8))
+        nn.fit(model, prepare(digits.x_train), digits.y_train, epochs=1, verbose=False, rng=0)
+        nn.save(model, tmp_path / "m", classes=digits.classes, preprocessing=prepare)
+        expected = nn.evaluate(model, prepare(digits.x_test), digits.y_test)
+        scores = json.loads(run(capsys, "evaluate", tmp_path / "m", "--data", "digits", "--json")[1])
+        assert scores["accuracy"] == pytest.approx(expected.accuracy)
+        assert run(capsys, "evaluate", tmp_path / "m")[0] == 1
+        Image.fromarray(digits.x_test[0, 0]).save(tmp_path / "p.png")
+        said = json.loads(run(capsys, "predict", tmp_path / "m", tmp_path / "p.png", "--json")[1])
+        p = nn.predict(nn.Sequential(model, nn.Softmax()), prepare(digits.x_test[:1]))[0]
+        np.testing.assert_allclose([*said["probabilities"].values()], p, atol=1e-6)
+        assert "s Add()" in run(capsys, "info", tmp_path / "m")[1]
+        assert run(capsys, "export", tmp_path / "m", tmp_path / "m.onnx", "--raw")[::2] == (0, "")
+        onnxruntime = pytest.importorskip("onnxruntime")
+        session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+        (got,) = session.run(None, {"pixels": digits.x_test[:5]})
+        np.testing.assert_allclose(got, nn.predict(model, prepare(digits.x_test[:5])), atol=1e-5)
+        assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == [*digits.classes]
 
     @pytest.mark.parametrize(
         ("network", "message"),
         [
-            (None, "name what builds it by --network FILE.py:FUNCTION"),
             ("nets.py", "expected FILE.py:FUNCTION, and a file that exists"),
             ("none.py:wrong", "expected FILE.py:FUNCTION, and a file that exists"),
             ("nets.py:absent", "expected a function 'absent' in nets.py that returns a network, got None"),

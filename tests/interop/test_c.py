@@ -185,7 +185,7 @@ def test_pixels_become_what_the_recipe_makes_of_them(model, shape, tmp_path, rng
     recipe = Recipe(model, "digits", shape[1:], 0.3, 0.4, ("a", "b"), channels=shape[0])
     image = rng.integers(0, 256, shape, dtype="uint8")
     expected = recipe.inputs(image[None])[0]
-    options = {"classes": recipe.classes, "preprocessing": recipe.pixels}
+    options = {"classes": recipe.classes, "preprocessing": recipe.preprocessing}
     c.export(recipe.build(rng=0), tmp_path / "m.c", sample=expected[None], **options)
     x = np.empty(expected.shape, "f")
     library(tmp_path / "m.c").xpnn_pixels(pointer(image), pointer(x))

@@ -30,6 +30,12 @@ def test_every_layer_is_built_again(layer):
     assert (repr(other), arrays(other)) == (repr(layer), arrays(layer))
 
 
+@pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer.params or layer.buffers], ids=repr)
+def test_no_layer_is_built_without_its_elements(layer):
+    with pytest.raises(ValueError, match="would have more elements than the file"):
+        again(layer, 0)
+
+
 def test_these_are_all_layers():
     named = {getattr(nn, name) for name in nn.__all__ if isinstance(getattr(nn, name), type)}
     assert {kind for kind in named if issubclass(kind, nn.Layer)} - {nn.Layer, nn.Composite} == set(KINDS.values())

@@ -19,6 +19,20 @@ STREAMS = "cli/test_streams.py"
 PROGRESS = "training/test_progress.py"
 
 READERS = [
+    Mutation(
+        "models.architecture._Reader",
+        "if self.left < 0:",
+        "if False:",
+        "builds networks of any size",
+        "models/test_architecture.py::without_its_elements",
+    ),
+    Mutation(
+        "training.whole.read_own",
+        "version > VERSION",
+        "False",
+        "reads a newer format as its own",
+        "training/test_load_model.py::newer",
+    ),
     Mutation("data.idx.read_idx", "gzip.BadGzipFile, ", "", "no word on a wrong checksum", f"{IDX}::corrupt"),
     Mutation("data.idx.read_idx", ", zlib.error", "", "no word on what zlib cannot read", f"{IDX}::corrupt"),
     Mutation("data.idx.read_idx", "EOFError, ", "", "no word on a gzip file that is cut off", f"{IDX}::corrupt"),
@@ -67,7 +81,7 @@ READERS = [
     Mutation("cli.sources._test_table", "if file_digest", "if not file_digest", "learnt", f"{SOURCES}::held_out_r"),
     Mutation("cli.sources._renumbered", "place[images.y_test]", "images.y_test", "labels", f"{SOURCES}::by_their_n"),
     Mutation(
-        "cli.saved.load_model",
+        "cli.saved._of_an_older_xpnn",
         "if key not in arrays or arrays[key][1] != shape",
         "if False",
         "any size",

@@ -1,7 +1,7 @@
 """A run in which the last rank comes to harm: `mpiexec -n 3 python tests/ranks/faults.py killed FOLDER SECONDS`.
 
 `killed`, `raises`, `hangs`, `stopped` (by SIGSTOP) or `leaves` (by sys.exit) happen in the third epoch; `whole` goes on
-to the end, from the last checkpoint in the folder, and compares with a run by one process.
+to the end, from the last checkpoint in the folder, and compares with a run by one process; `long` takes minutes.
 """
 
 import os
@@ -25,6 +25,8 @@ class Harm(nn.Callback):
         self.kind = kind
 
     def on_batch_end(self, batch, logs):
+        if self.kind == "long":
+            time.sleep(0.02)
         if self.run.optimizer.steps < 25 or self.run.ranks.rank < self.run.ranks.size - 1:
             return
         if self.kind == "raises":
@@ -42,7 +44,15 @@ def train(kind: str, folder: Path | None, ranks: nn.Ranks | None) -> np.ndarray:
     model = nn.Sequential(nn.Dense(5, 8, rng=1, dtype="float64"), dropout, nn.Dense(8, 3, rng=2, dtype="float64"))
     checkpoint = None if folder is None else nn.Checkpoint(folder, every="1 epoch")
     nn.fit(
-        model, X, Y, epochs=5, batch_size=6, verbose=False, ranks=ranks, callbacks=[Harm(kind)], checkpoint=checkpoint
+        model,
+        X,
+        Y,
+        epochs=1000 if kind == "long" else 5,
+        batch_size=6,
+        verbose=False,
+        ranks=ranks,
+        callbacks=[Harm(kind)],
+        checkpoint=checkpoint,
     )
     return nn.to_numpy(model.flat_params)
 

@@ -76,7 +76,8 @@ class Keeper(Callback):
             self._state, self._history[:], self._history.begun, steps = found
             self._optimizer.resume(steps)
         if self._state:
-            self._put_back(self._of_data, "called")
+            with _well_formed():
+                self._put_back(self._of_data, "called")
 
     def _take_up_newest(self) -> None:
         for path in self._settings.whole() if self._settings.resume else ():
@@ -88,12 +89,10 @@ class Keeper(Callback):
         with opened(path) as file:
             metadata = file.metadata() or {}
             arrays = {key: file.get_tensor(key) for key in file.keys() if key.startswith(RUN)}  # noqa: SIM118
-        try:
+        with _well_formed(path):
             state = unpacked(json.loads(metadata[_KEY]), arrays)
             rows, begun = [_numbers(row) for row in state["history"]], state["sums"] and _numbers(state["sums"])
             steps = int(state["step"])
-        except _MALFORMED as error:
-            raise ValueError(f"{path} is no checkpoint of a run ({type(error).__name__}: {error})") from error
         if any(metadata.get(key) != text for key, text in self._settings.metadata.items()):
             raise ValueError(f"{path} is of another run: its metadata differ: give this run a folder of its own")
         load(self._model, path, optimizer=self._optimizer)
@@ -113,7 +112,8 @@ class Keeper(Callback):
         if shuffles is not None:
             self._of_data["shuffles"] = shuffles
         if self.resumed:
-            self._put_back(self._of_data, "epoch")
+            with _well_formed():
+                self._put_back(self._of_data, "epoch")
         self._epoch = self._states(self._of_data)
 
     def on_train_begin(self) -> None:
@@ -121,16 +121,19 @@ class Keeper(Callback):
         if self._monitor:
             self._monitor.run = self.run
             self._monitor.on_train_begin()
-        for name, callback in self._named():
-            if name in self._state.get("callbacks", {}):
-                callback.load_state_dict(self._state["callbacks"][name])
+        with _well_formed():
+            states = self._state.get("callbacks", {})
+            for name, callback in self._named():
+                if name in states:
+                    callback.load_state_dict(states[name])
 
     def go_on(self, metrics: Metrics) -> None:
         """An epoch's order is drawn: the epoch that goes on has all as it was from now on."""
         self._metrics = metrics
         if self.resumed:
-            self._put_back(self._of_model, "model")
-            metrics.parts += map(tuple, self._state["metrics"])
+            with _well_formed():
+                self._put_back(self._of_model, "model")
+                metrics.parts += [(y, outputs, weights) for y, outputs, weights in self._state["metrics"]]
             self.resumed, self._state = False, {}
 
     def _put_back(self, found: Mapping[str, np.random.Generator], when: str) -> None:
@@ -266,6 +269,15 @@ def keeping(
 
 copied = np.array
 """A copy of an array; MemoryError if there is no room for it."""
+
+
+@contextmanager
+def _well_formed(path: Path | str = "the checkpoint") -> Iterator[None]:
+    """A block in which a checkpoint's state is taken apart; ValueError where it is none."""
+    try:
+        yield
+    except _MALFORMED as error:
+        raise ValueError(f"{path} is no checkpoint of a run ({type(error).__name__}: {error})") from error
 
 
 def _numbers(row: Mapping[str, float]) -> dict[str, float]:
