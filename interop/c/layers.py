@@ -142,6 +142,18 @@ def _permute(t: Trace, layer: L.Permute, x: Value, y: Value) -> None:
     t.call("Permute", _pairs(y, [steps[axis - 1] for axis in layer.axes], [0] * len(steps)), x, y)
 
 
+def _slice(t: Trace, layer: L.Slice, x: Value, y: Value) -> None:
+    steps, axis = _steps(x.shape, x.shape), layer.axis + (len(x.shape) + 1 if layer.axis < 0 else 0) - 1
+    start = range(x.shape[axis])[layer.start : layer.stop].start
+    t.call("Permute", _pairs(y, steps, [0] * len(steps)), (x, start * steps[axis]), y)
+
+
+def _affine(t: Trace, layer: L.Affine, x: Value, y: Value) -> None:
+    repeated = _steps(layer.shape or (1,) * len(y.shape), y.shape)
+    t.call("Multiply", _pairs(y, _steps(x.shape, y.shape), repeated), x, t.array(layer, "scale"), y)
+    t.call("Add", _pairs(y, _steps(y.shape, y.shape), repeated), y, t.array(layer, "offset"), y)
+
+
 def _join(function: str, t: Trace, layer: Any, x: tuple[Value, ...], y: Value) -> None:
     """From left to right, as the layer does."""
     left = x[0]
@@ -201,6 +213,7 @@ def _bidirectional(t: Trace, layer: L.Bidirectional, x: Value, y: Value) -> None
 
 WRITERS: dict[type[L.Layer], Writer] = {
     L.Add: partial(_join, "Add"),
+    L.Affine: _affine,
     L.AvgPool1D: _pool,
     L.AvgPool2D: _pool,
     L.BatchNorm1D: _batch_norm,
@@ -238,9 +251,11 @@ WRITERS: dict[type[L.Layer], Writer] = {
     L.RNN: _recurrent,
     L.ReLU: _elementwise("ReLU"),
     L.ReLU6: _elementwise("Clip", "low", "high"),
+    L.Reshape: None,
     L.ScaledTanh: _elementwise("ScaledTanh", "amplitude", "slope"),
     L.Sigmoid: _elementwise("Sigmoid"),
     L.SiLU: _elementwise("SiLU"),
+    L.Slice: _slice,
     L.Softmax: _rows("Softmax"),
     L.Softplus: _elementwise("Softplus", "beta", "threshold"),
     L.Subsample2D: _subsample,
