@@ -28,7 +28,7 @@ class Graph:
     Attributes:
         inputs, outputs: their names.
         types: of each value for which the model or shape inference gives one.
-        constants: initialisers and the values of Constant nodes, also behind an Identity.
+        constants: initialisers and the values of Constant nodes; after :mod:`fold`, of all that is constant.
         from_xpnn: whether xpnn wrote the file, so that node names contain the layers' paths.
         model: the file's content, checked, without functions.
         sizes: the shape of each value for two lengths of each free axis, as :mod:`fold` found out.
@@ -103,8 +103,6 @@ def _read(graph: onnx.GraphProto, opsets: dict[str, int], constants: dict[str, n
     for node in (read_node(proto, opsets) for proto in graph.node):
         if node.op == "Constant":
             constants[node.outputs[0]] = _constant(node)
-        elif node.op == "Identity" and node.inputs[0] in constants:
-            constants[node.outputs[0]] = constants[node.inputs[0]]
         else:
             nodes.append(node)
         for key, value in node.attributes.items():

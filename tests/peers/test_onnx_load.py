@@ -519,6 +519,11 @@ def test_an_unknown_attribute_is_refused_by_name(tmp_path):
         node.options()
 
 
+def test_integers_are_refused(tmp_path):
+    with pytest.raises(UnsupportedNodeError, match="'the_node' .Relu.: input 0='int32' .* float32 or float64"):
+        load(saved(one_node("Relu", [ROWS.astype("int32")]), tmp_path))
+
+
 def test_float16_weights_are_computed_in_float32(tmp_path):
     W = normal(6, 5).astype("float16")
     loaded = load(saved(one_node("Gemm", [ROWS.astype("float16")], [W]), tmp_path))

@@ -47,18 +47,19 @@ ONNX = [
         f"{LOAD}::test_what_other_layers_do",
     ),
     Mutation(
-        "interop.onnx.rules._along_last", "np.argsort(perm).tolist()", "perm", "moves axes further, not back",
-        f"{LOAD}::test_what_other_layers_do",
+        "interop.onnx.axes.back", "axes[0] + axes[place] if group[0][0] == 0 else axes[place] + axes[0]", "axes[0]",
+        "forgets what the batch was joined with", f"{LOAD}::test_what_other_layers_do",
     ),
     Mutation(
-        "interop.onnx.walk.Reader", "value.ndim not in axes or", "", "takes weights of any rank", WRONG_SHAPE,
+        "interop.onnx.walk.Reader", "value.ndim not in axes or", "", "takes weights of any rank", REFUSED,
     ),
     Mutation(
         "interop.onnx.walk.Reader", " or not value.size", "", "takes empty weights",
         f"{HOSTILE}::test_a_weight_that_claims",
     ),
     Mutation(
-        "interop.onnx.walk.Reader", "self.check_input(node, layer, end)", "pass", "takes any type", REFUSED,
+        "interop.onnx.walk.Reader", "self.check_input(node, layer, end)", "pass", "takes any type",
+        f"{LOAD}::test_integers_are_refused",
     ),
     Mutation(
         "interop.onnx.operators.run", "if not half and", "if False and", "runs layers in any type",
@@ -96,10 +97,6 @@ ONNX = [
     Mutation(
         "interop.onnx.walk.Reader", "not self.graph.from_xpnn or any", "True or any", "takes every sum for a block",
         GRAPH,
-    ),
-    Mutation(
-        "interop.onnx.graph._read", 'elif node.op == "Identity"', "elif False", "has no constants behind Identity",
-        FOREIGN,
     ),
     Mutation(
         "interop.onnx.layers._along_one_axis", "if size is None and stride > 1", "if size is None",
