@@ -6,8 +6,10 @@ import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from .backend import ALONE, DeviceLostError, RankError, Ranks
 from .cli import start
@@ -23,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     with standard_streams() as output, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they would stand between the lines of the command
         warnings.simplefilter("always", CheckpointWarning)
-        warnings.showwarning = lambda message, *_: tell(str(message), "warning")
+        warnings.showwarning = partial(_show, warnings.showwarning)
         try:
             start.started()
             args = parsed(argv)
@@ -57,6 +59,14 @@ def main(argv: list[str] | None = None) -> int:
                 os._exit(1)  # else the destructor of every CuPy object would fail and print a traceback
             return 1
         return status or 0
+
+
+def _show(show: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """What is for the user in one line of its own; other warnings, with --debug, as Python shows them."""
+    if issubclass(category, CheckpointWarning):
+        tell(str(message), "warning")
+    else:
+        show(message, category, *where)
 
 
 def _ranks(args: argparse.Namespace | None) -> Ranks:
