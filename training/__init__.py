@@ -7,8 +7,9 @@ from .checkpoints import Checkpoint, CheckpointWarning
 from .ema import EMA
 from .find_lr import LRSearch, find_lr
 from .history import History
+from .inference import evaluate, predict
 from .load_model import About, load_model, read_about
-from .loop import evaluate, fit, predict
+from .loop import fit
 from .metrics import Metric, confusion_matrix, f1, top_k
 from .monitors import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from .optimizer import Optimizer, clip_grad_norm

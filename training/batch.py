@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -69,3 +69,10 @@ class Batch:
     @property
     def _x(self) -> Any:
         return self.arrays[0] if self.inputs == 1 else self.arrays[: self.inputs]
+
+
+class Cut(NamedTuple):
+    """Some rows of the batch that an entry of :meth:`Source.order` stands for, which has to be read as a whole."""
+
+    of: Any
+    rows: slice

@@ -1,15 +1,13 @@
-"""The training loop, and inference on a data set: ``fit``, ``evaluate``, ``predict``."""
+"""The training loop: ``fit``."""
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from ..backend import Ranks, Rng, explained, to_numpy
-from ..backend.shared.data import not_finite
+from ..backend import Ranks, Rng, explained
 from ..layers import Layer, Loss, inference
 from ..layers.inference import rehearsal
 from ..layers.settings import positive
@@ -18,6 +16,7 @@ from .callbacks import Callback, Callbacks, ProgressBar, Run
 from .checkpoints import Checkpoint, Keeper, keeping
 from .given import of_a_run, source_of, validation_of
 from .history import History
+from .inference import BATCH
 from .inputs import check_model
 from .interrupt import Interruptible
 from .metrics import Metric, Metrics
@@ -26,10 +25,8 @@ from .optimizer import Optimizer
 from .progress import say
 from .score import Score, Sums, names_not_finite
 from .sources import Source
-from .steps import fit_inputs, fit_targets, groups, rehearse, run_pass, scoring_step, training_step
+from .steps import fit_targets, groups, rehearse, run_pass, scoring_step, training_step
 from .together import Steps
-
-_BATCH = 256  # samples per batch in inference, which keeps nothing for backward
 
 
 @explained
@@ -161,7 +158,7 @@ def fit(
             rehearse(source, model, loss, batch_size, rehearsal())
             if held_out is not None:
                 fit_targets(held_out, model, loss, class_weight)
-                rehearse(held_out, model, loss, _BATCH, inference())
+                rehearse(held_out, model, loss, BATCH, inference())
             begin_alike(ranks, model, optimizer, {"training data": source, "validation data": held_out}, given)
             together = Steps(ranks, sums, stop) if accumulate * ranks.size > 1 else None
             guard = Guard(on_nonfinite, model, finite, sums)
@@ -183,7 +180,7 @@ def fit(
 
             def validated(data: Source, where: str) -> Score:
                 held_out_sums.reset(where)
-                return run_pass(stop.between(groups(data.pass_over(_BATCH), 1)), scoring, held_out_sums, collected)
+                return run_pass(stop.between(groups(data.pass_over(BATCH), 1)), scoring, held_out_sums, collected)
 
             for epoch in range(len(history) + 1, epochs + 1):
                 if run.stop_training:
@@ -248,64 +245,3 @@ def _shuffles(rng: Rng, source: Source, batch_size: int, past: int) -> np.random
     for _ in range(0 if rng is generator else past):
         source.order(batch_size, generator)
     return generator
-
-
-@explained
-def evaluate(
-    model: Layer,
-    x: Any,
-    y: Any = None,
-    *,
-    loss: Loss | None = None,
-    batch_size: int = _BATCH,
-    sample_weight: Any = None,
-    lengths: Any = None,
-    metrics: "Mapping[str, Metric] | Sequence[Metric | str]" = (),
-) -> Score:
-    """Mean loss and accuracy over a data set, by inference. Arguments and errors as for :func:`fit`.
-
-    Warns (RuntimeWarning) if the loss is not finite.
-
-    >>> score = evaluate(MLP((3, 2), rng=0), np.ones((4, 3)), np.array([0, 1, 0, 1]), metrics=["f1"])
-    >>> score.accuracy, list(score.metrics)
-    (0.5, ['f1'])
-    """
-    check_model("evaluate", model)
-    source, sums = source_of("evaluate", model, x, y, sample_weight, lengths), Sums()
-    loss, _ = fit_targets(source, model, loss)
-    batches = groups(source.pass_over(batch_size), 1)
-    score = run_pass(batches, scoring_step(model, loss, sums), sums, Metrics(metrics, loss))
-    if not np.isfinite(score.loss):
-        warnings.warn(f"evaluate: the loss is {score.loss}", RuntimeWarning, stacklevel=3)
-    return score
-
-
-@explained
-def predict(model: Layer, x: Any, *, batch_size: int = _BATCH, lengths: Any = None) -> np.ndarray:
-    """The model's outputs (a classifier's logits), on the host. Arguments and errors as for :func:`fit`.
-
-    Of batches (x, y) the targets are left out. Outputs for each step of sequences of different lengths are 0 after
-    their ends. Warns (RuntimeWarning) if outputs are not finite. An array of no samples has outputs of no samples.
-
-    >>> labels = predict(MLP((3, 2), rng=0), np.ones((4, 3))).argmax(1)
-    """
-    check_model("predict", model)
-    if getattr(x, "shape", ())[:1] == (0,):  # one sample in their place tells the shape of an output
-        return predict(model, np.zeros((1, *x.shape[1:]), x.dtype))[:0]
-    source = source_of("predict", model, x, lengths=lengths, targets=False)
-    if source.may_have_integers:
-        fit_inputs(source, model)
-    outputs = _joined([to_numpy(batch.infer(model)) for batch in source.pass_over(batch_size)])
-    if fault := not_finite(outputs, outputs.dtype):
-        warnings.warn(f"predict: the outputs hold NaN or infinity in row {fault[0]}", RuntimeWarning, stacklevel=3)
-    return outputs
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """The outputs of all batches; of padded sequences with as many steps as the longest."""
-    if len({part.shape[1:] for part in parts}) == 1:
-        return np.concatenate(parts)
-    steps = max(part.shape[1] for part in parts)
-    return np.concatenate(
-        [np.pad(part, [(0, 0), (0, steps - part.shape[1]), *[(0, 0)] * (part.ndim - 2)]) for part in parts]
-    )

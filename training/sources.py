@@ -4,7 +4,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..data.reader import read_ahead
 from ..data.sequences import bucketed
 from ..layers import Layer
 from ..layers.whole import Share
-from .batch import Arrays, Batch
+from .batch import Arrays, Batch, Cut
 from .columns import Sequences, column, inputs_given, inputs_of, of_batch
 from .inputs import check_arrays
 from .together import checksum, share_of
@@ -25,13 +25,6 @@ Change: TypeAlias = Callable[[Arrays, "np.ndarray | None"], Arrays]
 """Takes a batch's arrays and the lengths of its sequences; gives the arrays that the model and the loss take."""
 
 _COMPARED = 64  # rows by which the ranks compare data that are not in memory
-
-
-class Cut(NamedTuple):
-    """Some rows of the batch that an entry of :meth:`Source.order` stands for, which has to be read as a whole."""
-
-    of: Any
-    rows: slice
 
 
 class Source:

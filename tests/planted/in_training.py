@@ -25,7 +25,7 @@ TRAINING = [
     ),
     Mutation("training.loop.fit", ", *(model.buffers[name] for name in finite)", ",", "forgets the buffers", SCORE),
     Mutation("training.loop._finite_buffers", "if name not in bad", "", "no buffer may be infinite", SCORE),
-    Mutation("training.loop.predict", "not_finite(outputs, outputs.dtype)", "None", "predicts NaN silently", SCORE),
+    Mutation("training.inference.predict", "not_finite(one, one.dtype)", "None", "predicts NaN silently", SCORE),
     Mutation("training.inputs.loss_for", "(_one_hot(y[:1]) and _one_hot(y))", "False", "squares one-hot rows", INPUTS),
     Mutation("training.inputs._one_hot", "bool((y.max(-1) == 1).all()) and", "", "takes any sparse rows", INPUTS),
     Mutation("training.sources.InMemory", "(y.argmin(), y.argmax())", "(0, len(y) - 1)", "misses labels", INPUTS),

@@ -336,3 +336,11 @@ class TestReadAhead:
         assert next(batches) == 1
         assert read.wait(5)
         assert list(batches) == [2]
+
+
+def test_each_of_several_outputs(rng):
+    model = nn.Graph({"a": nn.Dense(3, 2, rng=0), "b": nn.Tanh()}, outputs=("a", "b"))
+    x = rng.standard_normal((7, 3)).astype("float32")
+    first, second = nn.predict(model, x, batch_size=3)
+    np.testing.assert_allclose(second, np.tanh(first), rtol=1e-6)
+    assert [one.shape for one in nn.predict(model, x[:0])] == [(0, 2), (0, 2)]
