@@ -6,6 +6,15 @@ from pathlib import Path
 
 from ..data import images, text
 from ..training import Checkpoint
+from .augment import augmentation
+
+
+def augmented(word: str) -> str:
+    try:
+        augmentation(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("Augmented: ")) from None
+    return word
 
 
 def existing(word: str) -> Path:

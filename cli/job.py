@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data import ImageData
 from ..layers import RBFLoss
 from ..models import Sequential
 from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, fit
+from .augment import Epochs, augmentation
 from .recipe import Recipe
 from .saved import MODEL_FILE, read_run
 from .sources import Data, arrays
@@ -30,6 +32,7 @@ class Job(NamedTuple):
         epochs, batch_size, seed: of the run.
         rng: which has drawn the initial weights, and will draw dropout's masks.
         out: the run's folder, which may not exist yet.
+        augment: how pictures are changed, as on the command line.
     """
 
     recipe: Recipe
@@ -44,21 +47,31 @@ class Job(NamedTuple):
     seed: int
     rng: np.random.Generator
     out: Path
+    augment: str | None
 
     @property
     def steps(self) -> int:
         """Of an epoch."""
         return -(-len(self.x) // self.batch_size)
 
-    def fit(self, x: np.ndarray, y: np.ndarray, **options: Any) -> History:
+    def fit(self, x: Any, y: np.ndarray | None, **options: Any) -> History:
         """:func:`xpnn.fit` with the run's settings."""
         settings: dict[str, Any] = {"optimizer": self.optimizer, "batch_size": self.batch_size, "rng": self.seed}
         loss = RBFLoss() if self.recipe.variant == "1998" else None
         return fit(self.model, x, y, loss=loss, max_norm=_MAX_NORM.get(self.recipe.model), **settings, **options)
 
+    def epochs_of(self, history: History) -> tuple[Any, np.ndarray | None]:
+        """What :meth:`fit` takes for the epochs that follow these: x and y, or batches of augmented pictures."""
+        if not self.augment or not isinstance(self.data, ImageData):
+            return self.x, self.y
+        options, inputs = augmentation(self.augment), self.recipe.inputs
+        return Epochs(self.data.x_train, self.y, inputs, self.batch_size, self.seed, history, options), None
+
 
 def job(args: argparse.Namespace, recipe: Recipe, data: Data, out: Path) -> Job:
     """The job of these arguments; where they do not say, what suits the model and the number of samples."""
+    if args.augment and not isinstance(data, ImageData):
+        raise ValueError("--augment is for pictures")
     x, y, validation = arrays(recipe, data)
     small = len(x) < 2_000  # needs more epochs, and more steps per epoch
     epochs = args.epochs or (40 if small else 12)
@@ -66,7 +79,7 @@ def job(args: argparse.Namespace, recipe: Recipe, data: Data, out: Path) -> Job:
     rng = np.random.default_rng(args.seed)
     model, optimizer = recipe.build(rng), _optimizer(args, -(-len(x) // batch_size) * epochs)
     recipe = replace(recipe, options=_options(args, recipe, batch_size, optimizer.rate))
-    return Job(recipe, data, x, y, validation, model, optimizer, epochs, batch_size, args.seed, rng, out)
+    return Job(recipe, data, x, y, validation, model, optimizer, epochs, batch_size, args.seed, rng, out, args.augment)
 
 
 def default_folder(recipe: Recipe) -> Path:
@@ -84,7 +97,7 @@ def default_folder(recipe: Recipe) -> Path:
 def _options(args: argparse.Namespace, recipe: Recipe, batch_size: int, rate: float) -> str:
     """Those of the command that decide the result."""
     options = ["--batch-size", batch_size, "--optimizer", args.optimizer, "--lr", rate, "--seed", args.seed]
-    for name in ("target", "task"):
+    for name in ("target", "task", "augment"):
         options += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
     options += [word for column in args.drop for word in ("--drop", column)]
     options += ["--size", "x".join(map(str, args.size))] if args.size else []

@@ -10,8 +10,21 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from . import commands, gradcheck, learn, plot, scores
-from .arguments import data, existing, interval, natural, pixels, positive, positive_int, prompt, share, sizes
+from .arguments import (
+    augmented,
+    data,
+    existing,
+    interval,
+    natural,
+    pixels,
+    positive,
+    positive_int,
+    prompt,
+    share,
+    sizes,
+)
 from .config import CONFIG, words_of
+from .options import add_data, add_encoding, add_json, add_model, add_own
 from .recipe import CELLS, MODELS, VARIANTS
 from .streams import escaped
 from .train import train
@@ -111,7 +124,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
                         "a run's folder; options of the command line win")  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="say what it would take (shapes, parameters, memory, "
                         "the time of a step), and write nothing")  # fmt: skip
-    _add_json(parser, "the result")
+    add_json(parser, "the result")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors, and what --json prints")
     parser.set_defaults(command=train)
 
@@ -126,7 +139,9 @@ def _add_training_data(parser: argparse.ArgumentParser) -> None:
                         "holds fractions, or over 100 different numbers")  # fmt: skip
     parser.add_argument("--size", type=pixels, metavar="H[xW]", help="to which pictures are brought; default: their "
                         "own, for lenet5 at most 32")  # fmt: skip
-    _add_encoding(parser)
+    parser.add_argument("--augment", type=augmented, metavar="HOW", help="change pictures anew in each epoch, by "
+                        "flip, shift=PIXELS, rotate=DEGREES, crop=SHARE, noise=LEVELS, by commas")  # fmt: skip
+    add_encoding(parser)
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
@@ -145,10 +160,10 @@ def _evaluate(evaluate: argparse.ArgumentParser) -> None:
       xpnn evaluate runs/lenet5-digits
       xpnn evaluate runs/mlp-wine.csv --data others.csv --json
     """
-    _add_model(evaluate)
-    _add_data(evaluate)
-    _add_own(evaluate)
-    _add_json(evaluate, "the scores")
+    add_model(evaluate)
+    add_data(evaluate)
+    add_own(evaluate)
+    add_json(evaluate, "the scores")
     evaluate.set_defaults(command=scores.evaluate_model)
 
 
@@ -160,14 +175,14 @@ def _predict(predict: argparse.ArgumentParser) -> None:
       xpnn predict runs/mlp-wine.csv new.csv > answers.csv
       xpnn predict runs/lenet5-pictures *.jpg --json
     """
-    _add_model(predict)
+    add_model(predict)
     predict.add_argument(
         "files", type=Path, nargs="+", metavar="FILE", help="picture files (PNG, JPEG, ...), or tables"
     )
-    _add_encoding(predict)
+    add_encoding(predict)
     predict.add_argument("--invert", action="store_true", help="the pictures are dark on light, as ink on paper is")
-    _add_own(predict)
-    _add_json(predict, "a line for each picture or row")
+    add_own(predict)
+    add_json(predict, "a line for each picture or row")
     predict.set_defaults(command=scores.predict_files)
 
 
@@ -178,8 +193,8 @@ def _plot(draw: argparse.ArgumentParser) -> None:
       xpnn plot runs/lenet5-digits
       xpnn plot runs/mlp-wine.csv --data wine.csv --report
     """
-    _add_model(draw)
-    _add_data(draw)
+    add_model(draw)
+    add_data(draw)
     draw.add_argument("--report", action="store_true", help="write one HTML page, report.html, instead of pictures")
     draw.add_argument("--out", type=Path, help="output folder; default: MODEL/plots, for the page MODEL")
     draw.set_defaults(command=plot.run)
@@ -191,7 +206,7 @@ def _sample(sample: argparse.ArgumentParser) -> None:
     example:
       xpnn sample runs/charrnn-topics --prompt "The " --temperature 0.5
     """
-    _add_model(sample)
+    add_model(sample)
     sample.add_argument("--length", type=positive_int, default=500, help="characters; default: 500")
     sample.add_argument("--prompt", type=prompt, help="text to go on from; default: a new line")
     sample.add_argument(
@@ -209,7 +224,7 @@ def _export(export: argparse.ArgumentParser) -> None:
       xpnn export runs/lenet5-digits digits.onnx --raw
       xpnn export runs/lenet5-digits digits.c --int8
     """
-    _add_model(export)
+    add_model(export)
     export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a .c file is one of C, for a chip; "
                         "default: beside the network, as .onnx")  # fmt: skip
     export.add_argument("--out", type=Path, metavar="FILE", help="the same")
@@ -217,8 +232,8 @@ def _export(export: argparse.ArgumentParser) -> None:
                         "columns: their preprocessing stands in it")  # fmt: skip
     export.add_argument("--lengths", action="store_true", help="it has another input, the sequences' lengths")
     export.add_argument("--int8", action="store_true", help="in C, weights of one byte; says what accuracy it costs")
-    _add_data(export)
-    _add_own(export)
+    add_data(export)
+    add_own(export)
     export.set_defaults(command=commands.export)
 
 
@@ -245,9 +260,9 @@ def _info(info: argparse.ArgumentParser) -> None:
       xpnn info
       xpnn info runs/lenet5-digits --json
     """
-    _add_model(info, nargs="?")
-    _add_own(info)
-    _add_json(info, "them")
+    add_model(info, nargs="?")
+    add_own(info)
+    add_json(info, "them")
     info.set_defaults(command=commands.info)
 
 
@@ -259,38 +274,6 @@ def _completion(completion: argparse.ArgumentParser) -> None:
       xpnn completion fish > ~/.config/fish/completions/xpnn.fish
     """
     completion.add_argument("shell", choices=_SHELLS)
-
-
-def _add_model(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
-    parser.add_argument(
-        "path",
-        type=existing,
-        nargs=nargs,
-        metavar="MODEL",
-        help="folder or file that train left, or a file of xpnn.save",
-    )
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=data, help="default: the built-in data that it was trained on")
-    _add_encoding(parser)
-
-
-def _add_encoding(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--encoding", default="utf-8", help="of a text file or a table, such as utf-16 or cp1252; default: utf-8"
-    )
-
-
-def _add_own(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--network", metavar="FILE.py:FUNCTION", help="what builds the network, if it is one of your "
-                        "own; this runs the file")  # fmt: skip
-
-
-def _add_json(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument(
-        "--json", action="store_true", help=f"print {what} as JSON, and nothing else on standard output"
-    )
 
 
 _COMMANDS: dict[str, Callable[[Any], None]] = {

@@ -78,7 +78,7 @@ def _fit(
     patience = args.early_stopping
     stopping = [EarlyStopping("val_loss", patience, restore_best=False)] if patience else []
     todo.fit(
-        todo.x, todo.y, epochs=todo.epochs, validation=todo.validation, history=history, callbacks=stopping,
+        *todo.epochs_of(history), epochs=todo.epochs, validation=todo.validation, history=history, callbacks=stopping,
         on_epoch_end=keep, verbose=not args.quiet, checkpoint=checkpoint, ranks=args.ranks,
     )  # fmt: skip
 
