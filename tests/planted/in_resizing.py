@@ -15,6 +15,7 @@ RESIZING = [
     Mutation(f"{POOL}.GlobalAvgPool1D", "1 / x.shape[2] * dy", "dy", "missing factor", "input"),
     Mutation("layers.modern.upsample.Upsample2D", "H, s1, W, s2).sum((3, 5))", "s1, H, s2, W).sum((2, 4))",
              "other pixels' copies", "input"),
+    Mutation("layers.modern.reshape.Reshape", "dy.reshape(shape)", "dy[::-1].reshape(shape)", "another's", "input"),
     Mutation("layers.modern.permute.Permute", "dy.transpose(back)", "dy.transpose(0, *self.axes)", "onward", "input"),
     Mutation("layers.modern.slice.Slice", "dx[section] = dy", "dx[section] += 2 * dy", "doubled", "input"),
     Mutation("layers.modern.affine.Affine", "_summed(dy * x, scale", "_summed(dy, scale", "missing factor", "scale"),
