@@ -98,7 +98,7 @@ def site(session: nox.Session) -> None:
         kind = "-b", builder, "-D", f"language={language}", "-d", f"site/.{builder}-{language}"
         build = of("tools", "sphinx-build"), "-W", "--keep-going", "-q", *kind, "docs", f"site/{out}"
         session.run(*build, env=ENVIRONMENT, external=True)
-    pytest(session, "tests/site", "--dist", "loadfile", XPNN_SITE=str(ROOT / "site"))
+    pytest(session, "tests/website", "--dist", "loadfile", XPNN_SITE=str(ROOT / "site"))
 
 
 @nox.session(venv_backend="none", requires=["wheel"])

@@ -6,15 +6,14 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from .border import asarray, to_numpy
 from .ranks import RankError, Ranks
 from .select import Array, on_device
 
@@ -53,7 +52,12 @@ def mpi(timeout: float = 30.0, *, synchronized: bool = True) -> Ranks:
         return Ranks()
     ranks = MPIRanks(line, timeout, synchronized)
     line.names = [ranks.name(rank) for rank in range(line.size)]
-    return ranks
+    if not on_device:
+        return ranks
+    from .device_ranks import DeviceRanks, Link  # imported where there is a device
+
+    line.link = line.link or Link(ranks)
+    return DeviceRanks(ranks, line.link)
 
 
 def launched() -> bool:
@@ -86,6 +90,7 @@ class _Line:
         self.MPI, self.world = library, library.COMM_WORLD
         self.rank, self.size = self.world.rank, self.world.size
         self.names = [f"rank {rank}" for rank in range(self.size)]
+        self.link: Any = None  # between the ranks' devices
         self._count = 0  # operations so far, the same on all ranks
         self._waiting = dict[int, int]()  # by rank, the operation that it was waiting in when it last said so
         self._sent: list[Any] = []
@@ -95,8 +100,8 @@ class _Line:
             sys.excepthook = self._uncaught
             atexit.register(self._leave)
 
-    def wait(self, requests: list[Any], timeout: float) -> None:
-        """Until all requests are complete.
+    def wait(self, done: Callable[[], bool], timeout: float) -> None:
+        """Until ``done`` says that an operation is complete.
 
         Raises:
             RankError: a rank has failed, or does not answer.
@@ -104,7 +109,7 @@ class _Line:
         self._count += 1
         begun = looked = time.monotonic()
         try:
-            while not self.MPI.Request.Testall(requests):
+            while not done():
                 now = time.monotonic()
                 if now > looked + _LOOK:
                     looked = now
@@ -116,7 +121,7 @@ class _Line:
                 _give_way()  # other ranks may share the core
                 time.sleep(0 if now < begun + _BRIEF else _PAUSE)  # and other threads the interpreter
         except self.MPI.Exception as error:
-            raise self._failed(f"{self._lost()} was killed, or cannot be reached: {error}") from error
+            raise self.failed(f"{self._lost()} was killed, or cannot be reached: {error}") from error
 
     def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
         """Tell the others, give them a moment to say it themselves, and end all."""
@@ -137,7 +142,7 @@ class _Line:
         """Read the notes that have come."""
         status = self.MPI.Status()
         while self.world.Iprobe(self.MPI.ANY_SOURCE, _FAULT, status):
-            raise self._failed(self._read(status).decode(errors="replace"))
+            raise self.failed(self._read(status).decode(errors="replace"))
         while self.world.Iprobe(self.MPI.ANY_SOURCE, _WAITS, status):
             source = status.source
             self._waiting[source] = int.from_bytes(self._read(status), "little")
@@ -160,7 +165,7 @@ class _Line:
     def _missing(self, timeout: float) -> RankError:
         absent = [rank for rank in range(self.size) if self._waiting.get(rank) != self._count and rank != self.rank]
         names = ", ".join(self.names[rank] for rank in absent) or "the network between the ranks"
-        return self._failed(
+        return self.failed(
             f"{names} did not answer for {timeout:g} s, and hangs, was stopped or cannot be reached (what needs longer "
             "needs a larger timeout, on the command line --rank-timeout)"
         )
@@ -173,7 +178,8 @@ class _Line:
                 return ", ".join(self.names[rank] for rank in lost)
         return "another rank"
 
-    def _failed(self, text: str) -> RankError:
+    def failed(self, text: str) -> RankError:
+        """The error; from now on this process ends without the others."""
         self._over = True
         return RankError(text)
 
@@ -197,7 +203,7 @@ class _Line:
 
 
 class MPIRanks(Ranks):
-    """What :func:`mpi` gives."""
+    """What :func:`mpi` gives where arrays are on the host."""
 
     def __init__(self, line: _Line, timeout: float, synchronized: bool) -> None:
         self.rank, self.size, self.timeout, self.synchronized = line.rank, line.size, float(timeout), synchronized
@@ -207,10 +213,10 @@ class MPIRanks(Ranks):
 
     def allreduce(self, *arrays: Array) -> None:
         world, in_place = self._line.world, self._line.MPI.IN_PLACE
-        self._on_hosts(arrays, lambda array: world.Iallreduce(in_place, array))
+        self._wait([world.Iallreduce(in_place, array) for array in arrays])
 
     def broadcast(self, *arrays: Array) -> None:
-        self._on_hosts(arrays, lambda array: self._line.world.Ibcast(array))
+        self._wait([self._line.world.Ibcast(array) for array in arrays])
 
     def gather(self, value: Any) -> list[Any]:
         world = self._line.world
@@ -224,12 +230,13 @@ class MPIRanks(Ranks):
     def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
         self._line.fail(error, say)
 
-    def _wait(self, requests: list[Any]) -> None:
-        self._line.wait(requests, self.timeout)
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Until ``done``, an operation of all ranks, is complete. Errors as for the others."""
+        self._line.wait(done, self.timeout)
 
-    def _on_hosts(self, arrays: Sequence[Array], start: Any) -> None:
-        """Start an operation on each array, all of them at the same time; a device's arrays travel by the host."""
-        hosts = [to_numpy(array) for array in arrays] if on_device else arrays
-        self._wait([start(host) for host in hosts])
-        for array, host in zip(arrays, hosts, strict=True) if on_device else ():
-            array[...] = asarray(host, array.dtype)
+    def failed(self, text: str) -> RankError:
+        """The error for what :meth:`wait` waits for in vain."""
+        return self._line.failed(text)
+
+    def _wait(self, requests: list[Any]) -> None:
+        self.wait(partial(self._line.MPI.Request.Testall, requests))

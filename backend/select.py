@@ -1,7 +1,8 @@
 """Choose the array library once, at import.
 
 ``NN_BACKEND`` is ``numpy`` (the default), ``cupy``, or ``auto`` (CuPy if a device responds, else NumPy). If the choice
-is not available, :class:`BackendError` says what to do; only ``auto`` falls back. ``NN_PLAIN=1`` runs the equations
+is not available, :class:`BackendError` says what to do; only ``auto`` falls back. Of the processes that MPI has started
+on a host the first takes device 0, the next one device 1, and so on, in turn. ``NN_PLAIN=1`` runs the equations
 themselves, without the faster forms.
 """
 
@@ -20,6 +21,9 @@ Params: TypeAlias = MutableMapping[str, Array]  # a layer's parameters, or their
 Rng: TypeAlias = "int | np.random.Generator | None"  # a string, since numpy.random is slow to import
 
 _CHOICES = ("numpy", "cupy", "auto")
+_LOCAL_RANKS = (  # the number of a process on its host, as Open MPI, MPICH and Intel's, MVAPICH2, Cray's and Slurm tell
+    "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "MV2_COMM_WORLD_LOCAL_RANK", "PALS_LOCAL_RANKID", "SLURM_LOCALID",
+)  # fmt: skip
 _INSTALL = 'pip install ".[cuda13]" in xpnn\'s checkout (".[cuda12]" where the driver is for CUDA 12)'
 
 
@@ -44,7 +48,9 @@ def _find_cupy() -> Any:
             f"NN_BACKEND=cupy, but CuPy cannot be imported ({error}): {_INSTALL}, or NN_BACKEND=numpy"
         ) from error
     try:
-        cupy.cuda.runtime.getDeviceCount()
+        devices = cupy.cuda.runtime.getDeviceCount()
+        if local := next(filter(None, map(os.environ.get, _LOCAL_RANKS)), None):
+            cupy.cuda.Device(int(local) % devices).use()
         cupy.zeros(1)
     except Exception as error:  # each CUDA library has its own error class in CuPy
         raise BackendError(

@@ -17,7 +17,8 @@ EXTRAS = PROJECT["optional-dependencies"]
 FOR_DEVELOPMENT = {"fuzz", "all", "docs", "test", "peers", "bench", "dev"}
 FILES = [ROOT / "__init__.py", ROOT / "__main__.py"]
 FILES += [path for room in ROOT.glob("*/__init__.py") for path in room.parent.rglob("*.py")]
-IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "cupy-cuda12x": "cupy", "cupy-cuda13x": "cupy"}
+IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "nccl4py": "nccl"}
+IMPORTED_AS |= {"cupy-cuda12x": "cupy", "cupy-cuda13x": "cupy"}
 """Requirements whose module has another name."""
 
 BROUGHT_ALONG = {"cuda", "google", "scipy"}

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +57,13 @@ def test_missing_device_says_so():
     done = run_python(fake + "import xpnn", NN_BACKEND="cupy")
     assert "no CUDA device answers (cudaErrorNoDevice)" in done.stderr.splitlines()[-1]
     assert run_python(fake + "import xpnn; print(xpnn.xp.__name__)", NN_BACKEND="auto").stdout == "numpy\n"
+
+
+def test_each_process_of_a_host_has_a_device_of_its_own():
+    paths = os.pathsep.join([str(Path(__file__).parents[1] / "stand_in"), str(Path(nn.__path__[0]).parent)])
+    given = {"PYTHONPATH": paths, "NN_BACKEND": "cupy", "STAND_IN_DEVICES": "2", "SLURM_LOCALID": "3"}
+    done = run_python("import xpnn, cupy; print(cupy.cuda.Device().id)", **given)
+    assert done.stdout == "1\n", done.stderr
 
 
 def test_command_line_tells_an_unknown_backend_in_one_line():

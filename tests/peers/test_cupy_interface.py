@@ -328,8 +328,9 @@ def run(part: str, data: Any = None, *, stand_in: bool = False, plain: bool = Fa
 OF_CUDA_OBJECTS = [
     "cuda.Device.mem_info", "cuda.Device.id", "cuda.Device.compute_capability", "cuda.Stream.synchronize",
     "cuda.Stream.record", "cuda.Stream.wait_event", "cuda.Stream.begin_capture", "cuda.Stream.end_capture",
-    "cuda.Event.synchronize", "cuda.Graph.launch", "cuda.MemoryPool.malloc", "cuda.MemoryPool.total_bytes",
-    "cuda.MemoryPointer.ptr", "ndarray.data", "ndarray.set", "ndarray.fill", "ndarray.mT",
+    "cuda.Event.synchronize", "cuda.Event.done", "cuda.Device.use", "cuda.Device.pci_bus_id",
+    "cuda.Graph.launch", "cuda.MemoryPool.malloc", "cuda.MemoryPool.total_bytes", "cuda.MemoryPointer.ptr",
+    "ndarray.data", "ndarray.get", "ndarray.set", "ndarray.fill", "ndarray.mT",
     "cuda.runtime.CUDARuntimeError", "cuda.memory.OutOfMemoryError", "cuda.compiler.CompileException",
 ]  # fmt: skip
 """What the backend asks of objects that it got by a call, which the source does not name after ``xp``."""

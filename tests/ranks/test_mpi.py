@@ -1,9 +1,12 @@
 """Ranks that MPI has started: equal to one process, and how they end where one of them fails."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from border import NO_KERNELS
 
 import xpnn as nn
 from xpnn.backend import mpi_ranks
@@ -31,6 +34,24 @@ def test_a_killed_rank_is_named_and_the_run_goes_on_with_fewer(run, tmp_path):
     done = run(1, "faults.py", "whole", tmp_path, 20)
     assert "epoch 2, step 20" in done.stdout, done.stdout
     assert float(done.stdout.split()[-1]) < 1e-12, done.stdout
+
+
+def test_ranks_with_a_device_each(run):
+    """The whole of `equal.py` runs on the stand-ins, too, and takes minutes."""
+    paths = Path(nn.__path__[0]).parent, Path(__file__).parents[1] / "stand_in"
+    variables = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "NN_BACKEND": "cupy", "NN_PLAIN": ""}
+    done = run(2, "devices.py", STAND_IN_DEVICES="2", **variables)
+    told = {line.partition(" | ")[0]: line.split(" | ")[1:] for line in done.stdout.splitlines()}
+    launches = 0 if NO_KERNELS else 8
+    for way, by in (("NCCL", "by NCCL"), ("pinned", "through pinned host memory (as a test wants it)")):
+        assert told.get(way) == [str((f"2 ranks on 1 host, {by}", rank, launches)) for rank in (0, 1)], done.stdout
+    first, second, hangs, missing = told["failed"]
+    assert [first.partition(" on ")[2][:6], second.partition(" on ")[2][:6]] == ["rank 0", "rank 1"]
+    assert first.endswith("error 6: the stand-in's")
+    assert hangs.startswith("rank 1 "), hangs
+    assert "did not answer for 1 s" in hangs
+    assert "extra [nccl]" in missing
+    assert done.returncode != 0
 
 
 def test_what_mpi_needs_is_named(monkeypatch):

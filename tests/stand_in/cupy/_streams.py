@@ -48,6 +48,7 @@ class Stream:
         self.capture: Capture | None = None
         self._late: list[Callable[[], None]] = []  # copies that are not done yet
         self._done = 0
+        self.underway: list[Callable[[], bool]] = []  # what other processes take part in; each says whether it is done
 
     def __enter__(self) -> "Stream":
         _within.append(self)
@@ -119,6 +120,11 @@ class Event:
     def synchronize(self) -> None:
         stand_in.record("holds", "Event.synchronize")
         self.stream.finish(self.place)
+
+    @property
+    def done(self) -> bool:
+        self.stream.underway[:] = [operation for operation in self.stream.underway if not operation()]
+        return self.place <= self.stream._done and not self.stream.underway
 
 
 Stream.null = Stream(null=True)

@@ -1,5 +1,6 @@
 """As much of ``cupy.cuda`` as the package asks for: its device, streams, graphs, pools and pinned memory."""
 
+import os
 from types import SimpleNamespace
 
 from ._memory import MemoryPool, OutOfMemoryError, alloc_pinned_memory, using_allocator
@@ -21,12 +22,29 @@ __all__ = [
 ]
 
 
-class Device:
-    """The one device."""
+DEVICES = int(os.environ.get("STAND_IN_DEVICES", "1"))
+"""Of the machine; all memory is one device's."""
 
-    id = 0
+
+class Device:
+    """The current one, or another."""
+
     mem_info = (1 << 30, 1 << 30)
     compute_capability = "90"
+    _current = 0
+
+    def __init__(self, device: int | None = None) -> None:
+        self.id = Device._current if device is None else device
+
+    @property
+    def pci_bus_id(self) -> str:
+        return f"0000:{self.id:02X}:00.0"
+
+    def use(self) -> "Device":
+        if not 0 <= self.id < DEVICES:
+            raise CUDARuntimeError(101, "cudaErrorInvalidDevice: invalid device ordinal")
+        Device._current = self.id
+        return self
 
     def synchronize(self) -> None:
         record("waits", "Device.synchronize")
@@ -35,7 +53,7 @@ class Device:
 runtime = SimpleNamespace(
     CUDARuntimeError=CUDARuntimeError,
     driverGetVersion=lambda: 12040,
-    getDeviceCount=lambda: 1,
+    getDeviceCount=lambda: DEVICES,
     getDeviceProperties=lambda device: {"name": b"CPU stand-in", "multiProcessorCount": 1},
     memGetInfo=lambda: (1 << 29, 1 << 30),
     runtimeGetVersion=lambda: 13000,
