@@ -14,8 +14,13 @@ from .modern_writers import FIXED
 from .node import Node, shortest
 from .walk import Reader
 
-PARAMETRIC = {"BatchNormalization", "Conv", "ConvTranspose", "GRU", "Gather", "Gemm", "LSTM", "MatMul", "RNN"}
-"""Operators whose layers have parameters."""
+# fmt: off
+PARAMETRIC = {
+    "BatchNormalization", "Conv", "ConvTranspose", "GRU", "Gather", "Gemm", "InstanceNormalization", "LSTM",
+    "LayerNormalization", "MatMul", "RNN",
+}
+# fmt: on
+"""Operators whose layers have parameters, or whose own gamma and beta may stand in a Mul and an Add after it."""
 
 
 def gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -63,6 +68,8 @@ def biased(reader: Reader, node: Node, b: Array) -> Layer:
 def affine(reader: Reader, node: Node) -> tuple[Layer, str]:
     """An Add, Sub, Mul or Div of a value and a constant; an Add after a Mul is one layer with it."""
     make.check_elementwise(node)
+    if len(reader.sources(node)) > 1:
+        node.refuse("operator", "xpnn joins values by sums, by products, or side by side")
     (value,), index = reader.sources(node), reader.operand(node)
     c = constant(reader, node, value)
     name, before = node.inputs[index], reader.producers.get(value)

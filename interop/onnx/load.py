@@ -10,6 +10,7 @@ from .batch_first import batch_first, needed
 from .branches import as_graph, read_all
 from .fold import fold
 from .graph import Graph, read_graph
+from .layer_norms import with_layer_norms
 from .readers import INSIDE, JOINED, READERS
 from .rules import RULES
 from .walk import BranchesError, Reader
@@ -35,7 +36,8 @@ def load(path: str | Path) -> Layer:
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     graph = read_graph(lambda: onnx.load(path, format="protobuf"), str(path))
-    reader = Reader(batch_first(fold(_of_numbers(graph)), RULES, READERS.keys() | INSIDE), READERS, JOINED)
+    graph = with_layer_norms(fold(_of_numbers(graph)))
+    reader = Reader(batch_first(graph, RULES, READERS.keys() | INSIDE), READERS, JOINED)
     read = read_all(reader)
     try:
         return reader.network()

@@ -4,6 +4,8 @@ import math
 from itertools import permutations
 from typing import Any
 
+import numpy as np
+
 from ... import layers
 from ...layers import Layer
 from . import layers as make
@@ -24,8 +26,8 @@ def product(reader: Reader, node: Node) -> tuple[Layer, str] | None:
     ]
     for how, t in (("none", _ERF), ("tanh", _TANH)):
         twice = ("Add", t, 1.0)  # halved after the product, as PyTorch writes it, or before
-        patterns.append((layers.GELU(how), ("Mul", ("Mul", "x", twice), 0.5)))
-        patterns.append((layers.GELU(how), ("Mul", ("Mul", "x", 0.5), twice)))
+        products = (("Mul", "x", twice), 0.5), (("Mul", "x", 0.5), twice), (("Mul", twice, 0.5), "x")
+        patterns += [(layers.GELU(how), ("Mul", *each)) for each in products]
     for layer, pattern in patterns:
         x = _match(reader, node.outputs[0], pattern, reader.path(node))
         if x is not None:
@@ -107,7 +109,19 @@ def _prelu(reader: Reader, node: Node) -> tuple[Layer, str]:
     return make.with_params(layer, alpha=alpha.reshape(-1)), node.inputs[0]
 
 
+def plain_norm(reader: Reader, node: Node, axis: int) -> layers.LayerNorm:
+    """Without parameters, over the axes from this one."""
+    dtype, shape = reader.graph.types.get(node.inputs[0], (None, None))
+    if dtype is None or shape is None or None in shape[axis:]:
+        node.refuse("input 0", "xpnn's LayerNorm normalises values of a known number", shape)
+    lengths = [n for n in shape[axis:] if n is not None]
+    kind = "float64" if dtype == np.float64 else "float32"
+    return layers.LayerNorm(lengths, shortest(node.attributes.get("epsilon", 1e-5)), affine=False, dtype=kind)
+
+
 def _layer_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
+    if len(node.inputs) == 1:  # of several operators, without gamma; see layer_norms.py
+        return plain_norm(reader, node, node.attributes["axis"]), node.inputs[0]
     gamma, beta = reader.weight(node, 1, 1, 2, 3), reader.optional_weight(node, 2, 1, 2, 3)
     axis, rank = node.options(*make.LAYER_NORM).axis, reader.ranks.get(node.inputs[0], 0)
     if gamma.ndim != (-axis if axis < 0 else rank - axis) or (beta is not None and beta.shape != gamma.shape):

@@ -13,7 +13,7 @@ from ...layers.pool import Pool
 from ...models import Sequential
 from . import layers as make
 from .affine_readers import add, affine, gemm, matmul, scaler, selu
-from .modern_readers import MODERN, product, quotient
+from .modern_readers import MODERN, plain_norm, product, quotient
 from .node import Node, shortest
 from .recurrent_readers import recurrent
 from .resize import resize_options, upsample
@@ -137,12 +137,9 @@ def _refused(reader: Reader, node: Node) -> tuple[Layer, str]:
 def _instance_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
     """A LayerNorm of each channel's positions, and each channel's own scale and offset."""
     gamma, beta = reader.weight(node, 1, 1), reader.weight(node, 2, 1)
-    _, shape = reader.graph.types.get(node.inputs[0], (None, None))
-    if shape is None or None in shape[2:]:
-        node.refuse("input 0", "xpnn's LayerNorm normalises values of a known number", shape)
-    positions = [n for n in shape[2:] if n is not None]
-    norm = layers.LayerNorm(positions, shortest(node.options("epsilon").epsilon), affine=False, dtype=gamma.dtype.name)
-    affine = layers.Affine((len(gamma), *[1] * (len(shape) - 2)), dtype=gamma.dtype.name)
+    node.options("epsilon")
+    norm = plain_norm(reader, node, 2)
+    affine = layers.Affine((len(gamma), *[1] * len(norm.normalized_shape)), dtype=gamma.dtype.name)
     make.with_params(affine, scale=gamma.reshape(affine.shape), offset=beta.reshape(affine.shape))
     return Sequential(norm, affine), node.inputs[0]
 

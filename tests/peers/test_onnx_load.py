@@ -151,6 +151,20 @@ FOREIGN = {
         "GlobalAvgPool2D",
     ),
     "Gelu": (one_node("Gelu", [ROWS], opset=20, approximate="tanh"), "GELU"),
+    "GELU, halved before x": (
+        of_nodes(
+            [
+                helper.make_node("Div", ["x", "root"], ["d"]),
+                helper.make_node("Erf", ["d"], ["e"]),
+                helper.make_node("Add", ["e", "one"], ["t"]),
+                helper.make_node("Mul", ["half", "t"], ["h"]),
+                helper.make_node("Mul", ["x", "h"], ["y"]),
+            ],
+            {"x": ROWS},
+            {"half": np.float32(0.5), "root": np.float32(1.4142135), "one": np.float32(1)},
+        ),
+        "GELU",
+    ),
     "GELU, halved first": (
         of_nodes(
             [
@@ -297,6 +311,8 @@ HALVED = "h = Mul(x, half); d = Div(x, root); e = Erf(d); t = Add(e, one); y = M
 REFUSED = [
     # (operator, what of it, the model)
     ("Add", "input 1", parsed("y = Add(x, c)", c=normal(4, 6))),
+    ("Sub", "operator", parsed("r = Relu(x); y = Sub(x, r)")),
+    ("Div", "operator", parsed("r = Sigmoid(x); y = Div(x, r)")),
     ("Expand", "shape", parsed("y = Expand(x, s)", normal(4, 1, 6), s=np.array([1, 3, 6]))),
     ("Gather", "indices", parsed("y = Gather<axis = 1>(x, i)", i=np.array([0, 2]))),
     ("Gather", "indices", parsed("y = Gather<axis = 1>(x, i)", i=np.array(9))),

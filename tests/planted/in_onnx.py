@@ -3,6 +3,7 @@
 from .planting import Mutation
 
 BACKEND, LOAD, HOSTILE = "peers/test_onnx_backend.py", "peers/test_onnx_load.py", "peers/test_onnx_hostile.py"
+NORMS = "peers/test_onnx_layer_norms.py"
 WRONG_VALUE = f"{HOSTILE}::test_a_value_that_the_operator_does_not_allow"
 WRONG_SHAPE = f"{HOSTILE}::test_weights_of_other_shapes_than_the_operator_has"
 REFUSED = f"{LOAD}::test_what_is_refused_is_named"
@@ -124,6 +125,15 @@ ONNX = [
     Mutation(
         "interop.onnx.modern_readers._match", " or reader.path(node) != path", "", "takes a Graph's nodes for a layer",
         GATES,
+    ),
+    Mutation(
+        "interop.onnx.layer_norms.alike", "isclose(factor, others[powers][0], rel_tol=1e-6)", "True",
+        "takes any multiple of the variance",
+        f"{NORMS}::test_what_is_another_function",
+    ),
+    Mutation(
+        "interop.onnx.layer_norms._Search", "if given != tuple", "if False and given != tuple", "takes any gamma",
+        f"{NORMS}::test_what_stands_around_it",
     ),
     Mutation(
         "interop.onnx.arrays.in_range", "if wrong.size", "if False", "lets indices wrap",
