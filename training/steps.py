@@ -128,9 +128,6 @@ def training_step(
         return outputs
 
     def update(*scalars: Any) -> None:
-        if steps is not None:
-            grads = model.gather()[1]
-            grads *= steps.sum_up(grads)
         check()
         if max_norm is not None:
             clip_grad_norm(model, max_norm)
@@ -142,7 +139,10 @@ def training_step(
         update(*scalars)
         return outputs
 
-    run, run_all = (_captured(one, model, partial(optimizer.placed, model)) for one in (differentiate, both))
+    place = partial(optimizer.placed, model)
+    run, run_all = (_captured(one, model, place) for one in (differentiate, both))
+    if steps is not None:  # the ranks meet between the two captured steps
+        run_update = captured(update, model.dtype or "float32", place=place)
 
     def step(group: Group) -> list[Array]:
         scalars = optimizer.scalars() if whole else ()
@@ -150,7 +150,9 @@ def training_step(
             outputs = [run_all(group[0], *scalars)]
         else:
             outputs = [run(batch).copy() for batch in group]  # a captured step has one array for all
-            update(*scalars)
+            grads = model.gather()[1]
+            grads *= steps.sum_up(grads)
+            run_update(*scalars)
         if whole:
             optimizer.steps += 1
         else:

@@ -16,6 +16,7 @@ from border import AS_USED
 PEERS = {
     "test_browser_": ("chromium",),
     "test_cupy_": ("cupy",),
+    "test_cupy_nccl": ("nccl",),
     "test_hostile_": ("hypothesis",),
     "test_onnx_": ("onnx", "onnxruntime"),
     "test_onnx_sklearn": ("sklearn", "skl2onnx"),

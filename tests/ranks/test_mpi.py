@@ -42,7 +42,7 @@ def test_ranks_with_a_device_each(run):
     variables = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "NN_BACKEND": "cupy", "NN_PLAIN": ""}
     done = run(2, "devices.py", STAND_IN_DEVICES="2", **variables)
     told = {line.partition(" | ")[0]: line.split(" | ")[1:] for line in done.stdout.splitlines()}
-    launches = 0 if NO_KERNELS else 8
+    launches = 0 if NO_KERNELS else 12
     for way, by in (("NCCL", "by NCCL"), ("pinned", "through pinned host memory (as a test wants it)")):
         assert told.get(way) == [str((f"2 ranks on 1 host, {by}", rank, launches)) for rank in (0, 1)], done.stdout
     first, second, hangs, missing = told["failed"]
