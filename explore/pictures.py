@@ -92,8 +92,8 @@ class Pictures:
             y, backward = layer.forward(x)
             runs.append(Run(layer, x, y, backward))
             x = y
-        value, backward = self.loss.forward(x, label)
-        return runs, float(to_numpy(value)), backward
+        value, start = self.loss.forward(x, label)
+        return runs, float(to_numpy(value)), start
 
     def deltas(self, sample: Sample) -> tuple[list[Run], float, list[Array]]:
         """Each layer's pass, E, and dE/d(its output) behind dE/d(input); the gradients then stand in ``grads``."""

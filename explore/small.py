@@ -75,7 +75,8 @@ def recurrent(scale: float, edits: Edits) -> dict[str, Any]:
     _edit(values, edits)
     params = {"W_x": values["W_x"], "W_h": values["W_h"] * scale, "b": values["b"]}
     grads = {key: xp.zeros_like(value) for key, value in params.items()}
-    h, steps = (xp.zeros((1, 2)),), []
+    h: tuple[Array, ...] = (xp.zeros((1, 2)),)
+    steps = []
     for t in range(T):
         h, backward = elman_step(values["x"][t : t + 1], h, params)
         steps.append((h[0], backward))
