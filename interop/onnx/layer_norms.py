@@ -17,6 +17,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from .batch_first import needed
 from .graph import OPSET, Graph
 from .node import Node
+from .walk import COPIES
 
 Powers: TypeAlias = tuple[int, ...]
 """The exponents of x, m, q and s."""
@@ -155,6 +156,7 @@ class _Search:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.constants, self.found = graph, dict(graph.constants), False
+        self.budget = 2**24 + COPIES * sum(value.nbytes for value in graph.constants.values())
         read = (node.inputs[0] for node in graph.nodes if node.op in ("ReduceMean", "ReduceSum"))
         self.forms = {name: Form(name, (), 0.0, {X: (1.0, "")}) for name in read if name in graph.sizes}
 
@@ -183,7 +185,9 @@ class _Search:
         types = [self.graph.types.get(name, (np.dtype(bool), None))[0] for name in values]
         if {dtype.kind for dtype in types} != {"f"} or len({*map(self._rank, values)}) > 1:
             raise OtherError
-        return RESULTS[node.op](*map(self._known, node.inputs))
+        forms = {name: self._known(name) for name in node.inputs if name not in self.graph.constants}
+        among = next((form for form in forms.values() if form.axes), None)
+        return RESULTS[node.op](*(forms.get(name) or self._constant(name, among, values[-1]) for name in node.inputs))
 
     def _shaped(self, node: Node) -> Form:
         """Of one number for each mean, with or without axes of length 1 where the means are taken."""
@@ -200,12 +204,23 @@ class _Search:
         return form
 
     def _known(self, name: str) -> Form:
-        value = self.graph.constants.get(name)
-        if value is not None and value.dtype.kind in "fi":
-            return number(value.item()) if value.size == 1 else Form("", (), 0.0, {ONE: (1.0, name)})
         if name not in self.forms:
             raise OtherError
         return self.forms[name]
+
+    def _constant(self, name: str, among: Form | None, out: str) -> Form:
+        """A number or an array, of which nothing is kept that repeats it along axes that are not those of the means."""
+        value = self.graph.constants[name]
+        self.budget -= value.nbytes
+        if value.dtype.kind not in "fi" or self.budget < 0:
+            raise OtherError
+        if among is not None and value.size > 1:
+            axes, before = among.axes if self._rank(out) == self._rank(among.x) else (), self._rank(out) - value.ndim
+            first = value[tuple(slice(None if k + before in axes else 1) for k in range(value.ndim))]
+            if first.size < value.size and np.array_equal(np.broadcast_to(first, value.shape), value):
+                value, name = first, f"{name}/{first.shape}"
+                self.constants[name] = value
+        return number(value.item()) if value.size == 1 else Form("", (), 0.0, {ONE: (1.0, name)})
 
     def _mean(self, node: Node) -> Form:
         form, rank = self._known(node.inputs[0]), self._rank(node.inputs[0])

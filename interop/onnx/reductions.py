@@ -20,8 +20,10 @@ def _cell(p: BatchFirst, node: Node) -> None:
     x = p.place(view.base, view.groups, p.maker.get(node.inputs[0], node))
     for index, what in ((4, "sequence_lens"), (5, "initial_h"), (6, "initial_c"), (7, "P")):
         name = node.inputs[index] if index < len(node.inputs) else ""
-        if name and (what == "sequence_lens" or name not in p.constants or p.constants[name].any()):
+        if name and (what == "sequence_lens" or name not in p.constants):
             node.refuse(what, "a layer has one input")
+        if name and p.constants[name].any():
+            node.refuse(what, "in a network, xpnn's recurrent layers begin with zeros; they have no peepholes")
     if any(name in p.views for name in node.inputs[1:]):
         node.refuse("input", "xpnn's parameters are constants of the model")
     for index in (1, 2):

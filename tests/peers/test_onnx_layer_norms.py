@@ -35,6 +35,9 @@ ARRANGED = {
     "p = Mul(c, c);"
     "v = ReduceMean<axes = [-1], keepdims = 0>(p); e = Add(v, eps); r = Sqrt(e); s = Unsqueeze(r, last);"
     "n = Div(c, s); " + END,
+    "JAX": "t = ReduceSum(x, last); m = Div(t, N); r = Shape(x); k = Expand(m, r); c = Sub(x, k); p = Mul(c, c);"
+    "l = ReduceSum(p, last); v = Div(l, N); a = Shape(v); d = Expand(eps, a); e = Add(v, d); i = Sqrt(e);"
+    "s = Expand(i, r); n = Div(c, s); f = Expand(g, r); h = Mul(n, f); o = Expand(b, r); y = Add(h, o)",
     "repeated": C + V + "r = Sqrt(e); s = Expand(r, shape); n = Div(c, s); " + END,
 }
 
