@@ -135,7 +135,7 @@ class _Function:
         targets, weights = data
         if (loss is None) != (targets is None) or (loss is None and weights is not None):
             raise ValueError("gradcheck: expected a loss and its targets, or neither")
-        self.layer, self.loss, self.options = _in_float64(layer), loss, options
+        self.layer, self.loss, self.options = in_float64(layer), loss, options
         self.x = _data("x", x, several=self.layer.joins)
         named = ("targets", targets), ("weights", weights)
         self.data: list[Any] = [None if given is None else _data(what, given) for what, given in named]
@@ -252,7 +252,7 @@ def _compare(
     return _Comparison(analytic[:, kept], np.array(numeric), noise)
 
 
-def _in_float64(layer: Layer) -> Layer:
+def in_float64(layer: Layer) -> Layer:
     """A deep copy with its floating-point arrays in float64."""
     memo: dict[int, Any] = {}
     for _, leaf in layer.leaves():

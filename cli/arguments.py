@@ -66,6 +66,16 @@ def natural(word: str) -> int:
     return int(word)
 
 
+def index_list(word: str) -> tuple[int, ...]:
+    return tuple(map(natural, word.split(",")))
+
+
+def port(word: str) -> int:
+    if natural(word) > 65_535:
+        raise argparse.ArgumentTypeError(f"expected a port of at most 65535, got {word}")
+    return int(word)
+
+
 def positive(word: str) -> float:
     value = _number(word)
     if not 0 < value < float("inf"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import __version__
-from . import commands, gradcheck, learn, plot, scores
+from . import commands, explore, gradcheck, learn, plot, scores
 from .arguments import (
     augmented,
     data,
@@ -278,5 +278,5 @@ def _completion(completion: argparse.ArgumentParser) -> None:
 
 _COMMANDS: dict[str, Callable[[Any], None]] = {
     "train": _train, "evaluate": _evaluate, "predict": _predict, "plot": _plot, "sample": _sample, "export": _export,
-    "gradcheck": _gradcheck, "learn": learn.add, "info": _info, "completion": _completion,
+    "gradcheck": _gradcheck, "learn": learn.add, "explore": explore.add, "info": _info, "completion": _completion,
 }  # fmt: skip

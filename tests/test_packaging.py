@@ -21,8 +21,8 @@ IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "nccl4py": "nccl"}
 IMPORTED_AS |= {"cupy-cuda12x": "cupy", "cupy-cuda13x": "cupy"}
 """Requirements whose module has another name."""
 
-BROUGHT_ALONG = {"cuda", "google", "scipy"}
-"""Modules of what they require themselves: CuPy's toolkit, onnx's protobuf, scikit-learn's SciPy."""
+BROUGHT_ALONG = {"cuda", "google", "scipy", "werkzeug"}
+"""Modules of what they require themselves: CuPy's toolkit, onnx's protobuf, scikit-learn's SciPy, Flask's server."""
 
 
 def modules(requirements: list[str]) -> set[str]:

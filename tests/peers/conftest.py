@@ -15,6 +15,7 @@ from border import AS_USED
 
 PEERS = {
     "test_browser_": ("chromium",),
+    "test_browser_explore": ("flask",),
     "test_cupy_": ("cupy",),
     "test_cupy_nccl": ("nccl",),
     "test_hostile_": ("hypothesis",),

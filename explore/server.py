@@ -1,0 +1,103 @@
+"""The page's server: on this machine alone, for whoever knows the token in its address."""
+
+import logging
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .pages import CONTENT_POLICY, page
+from .pictures import Pictures
+from .questions import answers
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+HOST = "127.0.0.1"
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}  # fmt: skip
+_LONGEST = 1 << 20
+
+
+def application(pictures: Pictures, token: str, port: int, language: str = "en") -> "Flask":
+    """The web application: the page at ``/TOKEN/``, and what it asks at ``/TOKEN/ask``.
+
+    Whatever comes for another host, from another origin or without the token is refused with 403. Nothing but a POST
+    changes anything.
+
+    Raises:
+        ImportError: Flask is missing; the message names the extra.
+    """
+    try:
+        from flask import Flask, Response, abort, request
+    except ImportError as error:
+        raise ImportError("the page needs Flask: install xpnn's extra [explore]") from error
+    app, lock, known = Flask(__name__, static_folder=None), threading.Lock(), answers(pictures)
+    app.config["MAX_CONTENT_LENGTH"] = _LONGEST
+    hosts = {f"{HOST}:{port}", f"localhost:{port}"}
+
+    @app.before_request
+    def admit() -> None:
+        given = request.path.split("/")[1].encode()
+        origin = request.headers.get("Origin", f"http://{request.host}")
+        if request.host not in hosts or origin != f"http://{request.host}":
+            abort(403)
+        if not secrets.compare_digest(given, token.encode()):
+            abort(403)
+
+    @app.after_request
+    def closed(response: Response) -> Response:
+        for header in HEADERS.items():
+            response.headers.setdefault(*header)
+        return response
+
+    @app.get(f"/{token}/")
+    def show() -> str:
+        return page(pictures, language)
+
+    @app.post(f"/{token}/ask")
+    def ask() -> tuple[Any, int]:
+        question = request.get_json()  # which must say that it is JSON: no form of a stranger's page can
+        try:
+            with lock:
+                name, *arguments = question
+                return known[name](*arguments), 200
+        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+            return {"error": f"{type(error).__name__}: {error}"}, 400
+
+    return app
+
+
+def serve(
+    pictures: Pictures, port: int = 0, language: str = "en", browser: bool = True, say: Callable[[str], None] = print
+) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        port: 0 for any that is free.
+        browser: whether to open the page in the user's browser.
+        say: is told the address.
+
+    Raises:
+        ImportError: Flask is missing; the message names the extra.
+        OSError: the port is taken.
+    """
+    try:
+        from werkzeug.serving import make_server
+    except ImportError as error:
+        raise ImportError("the page needs Flask: install xpnn's extra [explore]") from error
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    token = secrets.token_urlsafe(16)
+    with socket.create_server((HOST, port)) as listening:
+        port = listening.getsockname()[1]
+        app = application(pictures, token, port, language)
+        server = make_server(HOST, port, app, threaded=True, fd=listening.fileno())
+        address = f"http://{HOST}:{port}/{token}/"
+        say(address)
+        if browser:
+            webbrowser.open(address)
+        server.serve_forever()  # which Ctrl-C ends
