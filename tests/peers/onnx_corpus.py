@@ -221,8 +221,10 @@ def networks() -> dict[str, tuple[T.Module, tuple[torch.Tensor, ...]]]:
     return {name: (net.eval(), x if isinstance(x, tuple) else (x,)) for name, (net, x) in nets.items()}
 
 
-def exported(net: T.Module, inputs: tuple[torch.Tensor, ...], dynamo: bool, path: Path) -> None:
-    """A file of the network by one of PyTorch's exporters, with a free batch."""
+def exported(
+    net: T.Module, inputs: tuple[torch.Tensor, ...], dynamo: bool, path: Path, opset: int | None = None
+) -> None:
+    """A file of the network by one of PyTorch's exporters, with a free batch; by default of the exporter's opset."""
     names = [f"x{i}" for i in range(len(inputs))]
     n = {0: torch.export.Dim("n")}
     how: dict[str, Any] = {"dynamic_shapes": ((n,) * len(inputs),) if isinstance(net, Net) else (n,)}
@@ -232,7 +234,9 @@ def exported(net: T.Module, inputs: tuple[torch.Tensor, ...], dynamo: bool, path
     quiet = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
         warnings.simplefilter("ignore")
-        torch.onnx.export(net, inputs, path, input_names=names, dynamo=dynamo, external_data=False, **how)
+        torch.onnx.export(
+            net, inputs, path, input_names=names, opset_version=opset, dynamo=dynamo, external_data=False, **how
+        )
     logging.disable(logging.NOTSET)
 
 

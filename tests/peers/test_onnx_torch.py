@@ -6,6 +6,8 @@ A selection; ``onnx_corpus.py`` tries all, by both exporters, and prints the tab
 import pytest
 from peers.onnx_corpus import exported, judged, networks
 
+from xpnn.interop import onnx as interop
+
 NETWORKS = networks()
 SELECTED = [
     *("LeNet, view(x.size(0), -1)", "ResNet, 2 blocks", "MobileNet block, squeeze and excitation", "U-Net"),
@@ -20,3 +22,11 @@ SELECTED = [
 def test_through_torchscript(name, tmp_path):
     exported(*NETWORKS[name], dynamo=False, path=tmp_path / "model.onnx")
     assert judged(tmp_path / "model.onnx", NETWORKS[name][1]) == (True, True)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_layer_norm_before_opset_17(tmp_path):
+    net, inputs = NETWORKS["residual MLP, LayerNorm, GELU"]
+    exported(net, inputs, dynamo=False, path=tmp_path / "model.onnx", opset=14)
+    assert judged(tmp_path / "model.onnx", inputs) == (True, True)
+    assert str(interop.load(tmp_path / "model.onnx")).count("LayerNorm(16)") == 3

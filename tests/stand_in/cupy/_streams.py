@@ -49,6 +49,7 @@ class Stream:
         self._late: list[Callable[[], None]] = []  # copies that are not done yet
         self._done = 0
         self.underway: list[Callable[[], bool]] = []  # what other processes take part in; each says whether it is done
+        self.closed = False  # while one of these is on its way to the device
 
     def __enter__(self) -> "Stream":
         _within.append(self)
@@ -115,6 +116,8 @@ class Event:
 
     def record(self, stream: Stream | None = None) -> None:
         self.stream = stream or get_current_stream()
+        if self.stream.closed:
+            raise RuntimeError("given to a stream to which NCCL is giving an operation")
         self.place = self.stream._given
 
     def synchronize(self) -> None:

@@ -94,7 +94,10 @@ class Communicator:
         if FAILURES:
             return FAILURES[0]
         self._pending = [request for request in self._pending if not request.Test()]
-        return IN_PROGRESS if self._pending or self._polls % 2 else SUCCESS
+        if self._pending or self._polls % 2:
+            return IN_PROGRESS
+        get_current_stream().closed = False
+        return SUCCESS
 
     def get_last_error(self) -> str:
         return "the stand-in's"
@@ -102,6 +105,7 @@ class Communicator:
     def abort(self) -> None:
         self.aborted = True
         get_current_stream().underway.clear()
+        get_current_stream().closed = False
 
     def _later(self, source: ndarray, target: ndarray, stream: int, start: Callable[[np.ndarray], Any]) -> None:
         current = get_current_stream()
@@ -114,6 +118,7 @@ class Communicator:
         def begin() -> None:
             memory, host = target._memory, target._memory.copy()
             scribble(memory)
+            current.closed = True
             request = start(host)
 
             def complete() -> bool:
