@@ -13,6 +13,7 @@ import numpy as np
 from ..backend import Rng
 from ..data import ImageData, Pixels, Preprocessing, TableData, TableEncoder, TextData
 from ..data.images import BUILT_IN as IMAGES
+from ..data.preprocessing import LONGEST
 from ..data.text import BUILT_IN as TEXTS
 from ..layers import GRU, LSTM, RNN, Dense, Dropout, Layer
 from ..layers.recurrent import Recurrent
@@ -24,7 +25,6 @@ OWN = "own"  # a network of the user's, which only --network can build
 HIDDEN = {"mlp": (256, 128), "rnn": (128,), "charrnn": (256,)}  # sizes of the hidden layers, unless told
 CELLS: dict[str, tuple[type[Recurrent], int]] = {"rnn": (RNN, 1), "lstm": (LSTM, 4), "gru": (GRU, 3)}  # and its gates
 VARIANTS = ("modern", "1998")
-_LONGEST = 4096  # side of an image, in pixels
 _NO_ROWS = History()
 
 
@@ -79,7 +79,7 @@ class Recipe:
         names = self.classes if isinstance(self.classes, tuple) else (None,)
         if self.model not in (*MODELS, OWN) or not all(isinstance(text, str) for text in (*texts, *names)):
             raise ValueError("recipe: expected a known model, and texts for its data, classes, vocabulary and options")
-        longest = 32 if self.model == "lenet5" else _LONGEST
+        longest = 32 if self.model == "lenet5" else LONGEST
         if len(sides) != 2 or not all(type(side) is int and 0 <= side <= longest for side in sides):
             raise ValueError(f"{self.model}: expected images of at most {longest}x{longest}, got {sides}")
         if not all(isinstance(number, int | float) and abs(number) <= 1 for number in numbers) or self.std < 1e-9:

@@ -11,6 +11,7 @@ from ..models import CharRNN, Sequential
 from ..training import History, Optimizer, load, read_about
 from ..training import load_model as load_whole
 from ..training.checkpoint import Arrays, read_header
+from ..training.history import numbers
 from ..training.score import names_not_finite
 from ..training.whole import KEY
 from .recipe import OWN, Recipe
@@ -37,8 +38,8 @@ def read_run(path: Path) -> Saved:
     metadata, arrays = read_header(path)
     try:
         saved = json.loads(metadata[RUN_KEY])
-        history, begun = History(map(_numbers, saved.pop("history", []))), saved.pop("begun", None)
-        history.begun, masks = begun and _numbers(begun), saved.pop("masks", None)
+        history, begun = History(map(numbers, saved.pop("history", []))), saved.pop("begun", None)
+        history.begun, masks = begun and numbers(begun), saved.pop("masks", None)
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
         if fields.get("table") is not None:
             fields["table"] = TableEncoder.from_dict(fields["table"])
@@ -48,10 +49,6 @@ def read_run(path: Path) -> Saved:
             f"{path} was not saved by `xpnn train`, and does not say what the network's input and outputs are: from "
             "Python, xpnn.save(model, path, classes=..., preprocessing=...) writes it"
         ) from error
-
-
-def _numbers(row: dict[str, float]) -> dict[str, float]:
-    return {key: value + 0 for key, value in row.items()}  # a TypeError for what is no number
 
 
 def load_model(path: Path, network: str | None = None) -> tuple[Recipe, Sequential]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..data.files import write_file
@@ -72,6 +73,11 @@ class History(list[dict[str, float]]):
 
     def __str__(self) -> str:
         return "\n".join(format_row({"epoch": i, **row}) for i, row in enumerate(self, 1))
+
+
+def numbers(row: Mapping[str, float]) -> dict[str, float]:
+    """A row as a file has it, which may be a stranger's; TypeError for what is no number."""
+    return {key: value + 0 for key, value in row.items()}
 
 
 def format_row(row: dict[str, float]) -> str:

@@ -16,7 +16,7 @@ from ...data.files import locked, write_file
 from ...layers import Layer
 from ..callbacks import Callback
 from ..checkpoint import RUN, load, opened, state_of
-from ..history import History
+from ..history import History, numbers
 from ..metrics import Metrics
 from ..monitors import _Monitor
 from ..optimizer import Optimizer
@@ -91,7 +91,7 @@ class Keeper(Callback):
             arrays = {key: file.get_tensor(key) for key in file.keys() if key.startswith(RUN)}  # noqa: SIM118
         with _well_formed(path):
             state = unpacked(json.loads(metadata[_KEY]), arrays)
-            rows, begun = [_numbers(row) for row in state["history"]], state["sums"] and _numbers(state["sums"])
+            rows, begun = [numbers(row) for row in state["history"]], state["sums"] and numbers(state["sums"])
             steps = int(state["step"])
         if any(metadata.get(key) != text for key, text in self._settings.metadata.items()):
             raise ValueError(f"{path} is of another run: its metadata differ: give this run a folder of its own")
@@ -278,10 +278,6 @@ def _well_formed(path: Path | str = "the checkpoint") -> Iterator[None]:
         yield
     except _MALFORMED as error:
         raise ValueError(f"{path} is no checkpoint of a run ({type(error).__name__}: {error})") from error
-
-
-def _numbers(row: Mapping[str, float]) -> dict[str, float]:
-    return {key: value + 0 for key, value in row.items()}  # a TypeError for what is no number
 
 
 def _versions() -> str:
