@@ -26,6 +26,7 @@ PEERS = {
     "test_torch_": ("torch", "hypothesis"),
 }
 """The modules and programs that a file needs, by the beginning of its name."""
+PROGRAMS = {"chromium"}  # a program on the path says nothing of the module that is called like it
 
 collect_ignore_glob = (
     [] if AS_USED else ["test_browser_*", "test_cupy_*", "test_missing_*", "test_onnx_[!r]*", "test_sklearn_*"]
@@ -37,8 +38,8 @@ _left_out: dict[str, str] = {}
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    needed = [module for prefix, peers in PEERS.items() if collection_path.name.startswith(prefix) for module in peers]
-    missing = ", ".join(module for module in needed if find_spec(module) is None and shutil.which(module) is None)
+    needed = [peer for prefix, peers in PEERS.items() if collection_path.name.startswith(prefix) for peer in peers]
+    missing = ", ".join(peer for peer in needed if (shutil.which if peer in PROGRAMS else find_spec)(peer) is None)
     if not missing:
         return None
     if os.environ.get("XPNN_REQUIRE_PEERS", "0") not in ("", "0"):
