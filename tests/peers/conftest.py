@@ -29,7 +29,9 @@ PEERS = {
 PROGRAMS = {"chromium"}  # a program on the path says nothing of the module that is called like it
 
 collect_ignore_glob = (
-    [] if AS_USED else ["test_browser_*", "test_cupy_*", "test_missing_*", "test_onnx_[!r]*", "test_sklearn_*"]
+    []
+    if AS_USED
+    else ["test_browser_*", "test_cupy_*", "test_hostile_*", "test_missing_*", "test_onnx_[!r]*", "test_sklearn_*"]
 )
 """Plain and on the stand-in: PyTorch's values, and networks that go to ONNX and back. Pages, CuPy's interface,
 scikit-learn's checks and strangers' files are the same there, and stand_in/checks/check_users.py has an estimator."""
