@@ -5,9 +5,9 @@
 
 ``all`` gives each target as much of the time, in a process of its own, and prints a line for each. A target ends at
 the first exception that its reader does not document, after five seconds for a file, or beyond 2 GB of memory. The
-seeds are one valid file of each kind, which tests/peers/hostile_files.py makes; libFuzzer changes their bytes, and every
-second time tests/peers/structure.py their structure. What once failed is kept in tests/peers/found, which the suite
-reads.
+seeds are one valid file of each kind, which tests/peers/hostile_files.py makes; libFuzzer changes their bytes, and
+every second time tests/peers/structure.py their structure. What once failed is kept in tests/peers/found, which the
+suite reads.
 """
 
 import contextlib

@@ -22,8 +22,8 @@ from xpnn.cli.recipe import Recipe
 from xpnn.data.pictures import read_picture
 from xpnn.learn.exercise import HOME, exercises
 from xpnn.training.checkpoints import keeper
-from xpnn.training.sealed import sealed
-from xpnn.training.whole import KEY
+from xpnn.training.files.sealed import sealed
+from xpnn.training.files.whole import KEY
 
 from .structure import of_json, of_onnx, of_safetensors
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from xpnn.training.sealed import _PLACE, _ZEROS
+from xpnn.training.files.sealed import _PLACE, _ZEROS
 
 DEEP = "@deep@"
 ODD: list[Any] = [
