@@ -22,8 +22,8 @@ from xpnn.cli.recipe import Recipe
 from xpnn.data.pictures import read_picture
 from xpnn.learn.exercise import HOME, exercises
 from xpnn.training.checkpoints import keeper
-from xpnn.training.files.sealed import sealed
 from xpnn.training.files.about import KEY
+from xpnn.training.files.sealed import sealed
 
 from .structure import of_json, of_onnx, of_safetensors
 
