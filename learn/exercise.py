@@ -169,9 +169,9 @@ def _read(path: Path) -> Exercise:
         raise ValueError(f"{path}: expected {HOLE} on one line of `code`, found it on {holes}")
     try:
         slips = tuple(map(_slip, fields.pop("slips", [])))
-        words = {key: _words(fields.pop(key)) for key in ("title", "text")}
+        fields |= {key: _words(fields[key]) for key in ("title", "text")}
         hints, cases = tuple(map(_words, fields.pop("hints"))), tuple(map(dict, fields.pop("cases")))
-        exercise = Exercise(name=path.stem, slips=slips, hints=hints, cases=cases, **words, **fields)
+        exercise = Exercise(name=path.stem, slips=slips, hints=hints, cases=cases, **fields)
         for slip in slips:
             exercise.source(slip)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
