@@ -1,6 +1,6 @@
 """Slices of the gradient that travel while backward computes: `mpiexec -n 2 python benchmarks/slices.py`.
 
-A step in four ways, in turns: the gradient as a whole after backward, as `fit` sends it; each layer's, of 64 kB and more,
+A step in four ways, in turns: the gradient as a whole after backward, as `fit` sends it; each layer's of 64 kB and more
 as soon as its backward has returned, looked after between two layers or by a thread; and none, each rank for itself.
 """
 
