@@ -34,7 +34,7 @@ ACTIVATIONS: dict[str, Callable[[], Layer]] = {
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
