@@ -38,6 +38,8 @@ def load(path: str | Path) -> Layer:
     graph = read_graph(lambda: onnx.load(path, format="protobuf"), str(path))
     graph = with_layer_norms(fold(_of_numbers(graph)))
     reader = Reader(batch_first(graph, RULES, READERS.keys() | INSIDE), READERS, JOINED)
+    if not reader.graph.inputs:
+        raise ValueError(f"{path} is no network: its outputs are constants, since it has no input")
     read = read_all(reader)
     try:
         return reader.network()
