@@ -9,7 +9,8 @@ const TABS = {}
 async function ask(...question) {
   const text = JSON.stringify(question)
   if (FROZEN) return FROZEN.answers[text] ?? null
-  const response = await fetch("ask", { method: "POST", body: text, headers: { "Content-Type": "application/json" } })
+  const headers = { "Content-Type": "application/json", "Accept-Language": language }
+  const response = await fetch("ask", { method: "POST", body: text, headers })
     .catch(() => null)
   const answer = response && await response.json().catch(() => null)
   const failed = !response ? say("gone") : !response.ok ? answer?.error ?? String(response.status) : ""

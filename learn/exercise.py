@@ -164,19 +164,20 @@ def _read(path: Path) -> Exercise:
     if holes != 1:
         raise ValueError(f"{path}: expected {HOLE} on one line of `code`, found it on {holes}")
     slips = tuple(
-        Slip(
-            one["id"],
-            _several(one["right"]),
-            _several(one["wrong"]),
-            {key: one[key] for key in LANGUAGES if key in one},
-        )
-        for one in fields.pop("slips", [])
+        Slip(one["id"], _several(one["right"]), _several(one["wrong"]), _words(one)) for one in fields.pop("slips", [])
     )
-    hints, cases = tuple(fields.pop("hints")), tuple(fields.pop("cases"))
+    hints, cases = tuple(_words(one) for one in fields.pop("hints")), tuple(fields.pop("cases"))
+    fields |= {key: _words(fields[key]) for key in ("title", "text")}
     exercise = Exercise(name=path.stem, slips=slips, hints=hints, cases=cases, **fields)
     for slip in slips:
         exercise.source(slip)
     return exercise
+
+
+def _words(said: dict[str, Any]) -> Words:
+    """In each language; one that is not there is the other."""
+    first = next(said[key] for key in LANGUAGES if key in said)
+    return {key: said.get(key, first) for key in LANGUAGES}
 
 
 def _several(snippets: str | list[str]) -> tuple[str, ...]:
