@@ -12,8 +12,8 @@ from .. import __version__
 from ..backend import describe
 from ..data import Pixels
 from ..models import CharRNN, Graph, Sequential
-from ..training.checkpoint import read_header
-from ..training.load_model import NotWholeError
+from ..training.files.load_model import NotWholeError
+from ..training.files.saving import read_header
 from .recipe import Recipe
 from .saved import NoRecipeError, load_model, load_network, load_own, model_file, read_run
 from .scores import score

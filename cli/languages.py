@@ -30,7 +30,8 @@ class Parser(argparse.ArgumentParser):
 
     def add_subparsers(self, **kwargs: Any) -> Any:
         """Of the same language."""
-        return super().add_subparsers(parser_class=functools.partial(Parser, language=self.language), **kwargs)
+        kwargs["parser_class"] = functools.partial(Parser, language=self.language)
+        return super().add_subparsers(**kwargs)
 
     def format_help(self) -> str:
         return super().format_help().replace("usage: ", translated("usage: ", self.language), 1)

@@ -10,10 +10,10 @@ from ..layers import Layer
 from ..models import CharRNN, Sequential
 from ..training import History, Optimizer, load, read_about
 from ..training import load_model as load_whole
-from ..training.checkpoint import Arrays, read_header
+from ..training.files.about import KEY
+from ..training.files.saving import Arrays, read_header
 from ..training.history import numbers
 from ..training.score import names_not_finite
-from ..training.whole import KEY
 from .recipe import OWN, Recipe
 
 RUN_KEY = "xpnn"  # of the metadata of a run

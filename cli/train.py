@@ -15,8 +15,8 @@ from ..data.files import locked, write_file
 from ..models import CharRNN
 from ..plots.canvas import needs_matplotlib
 from ..training import Checkpoint, CheckpointWarning, EarlyStopping, History, save
+from ..training.files.sealed import check_seal
 from ..training.interrupt import Interruptible, terminable
-from ..training.sealed import check_seal
 from .config import CONFIG, config_of
 from .dry_run import dry_run
 from .figures import Run

@@ -2,13 +2,12 @@
 
 from .adam import Adam, AdamW
 from .callbacks import Callback, ProgressBar, Run, TensorBoard
-from .checkpoint import load, read_metadata, save
 from .checkpoints import Checkpoint, CheckpointWarning
 from .ema import EMA
+from .files import About, load, load_model, read_about, read_metadata, save
 from .find_lr import LRSearch, find_lr
 from .history import History
 from .inference import evaluate, predict
-from .load_model import About, load_model, read_about
 from .loop import fit
 from .metrics import Metric, confusion_matrix, f1, top_k
 from .monitors import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backend import Array, asarray
 from .callbacks import Callback
-from .checkpoint import save
+from .files.saving import save
 
 
 class _Monitor(Callback):

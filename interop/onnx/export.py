@@ -20,7 +20,7 @@ from ...layers import Embedding, Layer
 from ...layers.base import several
 from ...layers.recurrent import Recurrent
 from ...models import Graph
-from ...training.whole import texts
+from ...training.files.about import texts
 from .prepare import prepare, quantity
 from .writer import Shape, Writer
 from .writers import WRITERS

@@ -14,7 +14,7 @@ from PIL import Image
 import xpnn as nn
 from xpnn.__main__ import main
 from xpnn.cli.saved import load_model
-from xpnn.training.sealed import sealed
+from xpnn.training.files.sealed import sealed
 
 pytestmark = pytest.mark.usefixtures("no_curves")
 

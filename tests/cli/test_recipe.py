@@ -11,7 +11,7 @@ from border import parameters, traced
 import xpnn as nn
 from xpnn.cli import recipe as recipes
 from xpnn.cli import saved
-from xpnn.training.sealed import sealed
+from xpnn.training.files.sealed import sealed
 
 
 def test_images_without_a_contrast():

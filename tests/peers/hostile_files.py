@@ -20,7 +20,7 @@ from xpnn.cli import config, parser, saved
 from xpnn.cli.recipe import Recipe
 from xpnn.data.pictures import read_picture
 from xpnn.training.checkpoints import keeper
-from xpnn.training.sealed import sealed
+from xpnn.training.files.sealed import sealed
 
 ERRORS = (ValueError, TypeError, OSError, FloatingPointError)
 X, Y = np.arange(16.0, dtype="f").reshape(8, 2) % 3, np.arange(8) % 2

@@ -1,4 +1,4 @@
-"""The errors that are planted in what reads files and streams: in ``data``, ``cli`` and ``training/checkpoint.py``.
+"""The errors that are planted in what reads files and streams: in ``data``, ``cli`` and ``training/files/saving.py``.
 
 Each names the tests that find it, by their file and by a part of their names.
 """
@@ -12,7 +12,7 @@ TABLE = "data/test_table.py"
 AUGMENT = "data/test_augment.py"
 TEXT = "data/test_text.py"
 PICTURES = "data/test_pictures.py"
-CHECKPOINT = "training/test_checkpoint.py"
+CHECKPOINT = "training/files/test_saving.py"
 RECIPE = "cli/test_recipe.py"
 SOURCES = "cli/test_sources.py"
 STREAMS = "cli/test_streams.py"
@@ -27,11 +27,11 @@ READERS = [
         "models/test_architecture.py::without_its_elements",
     ),
     Mutation(
-        "training.whole.read_own",
+        "training.files.about.read_own",
         "version > VERSION",
         "False",
         "reads a newer format as its own",
-        "training/test_load_model.py::newer",
+        "training/files/test_load_model.py::newer",
     ),
     Mutation("data.idx.read_idx", "gzip.BadGzipFile, ", "", "no word on a wrong checksum", f"{IDX}::corrupt"),
     Mutation("data.idx.read_idx", ", zlib.error", "", "no word on what zlib cannot read", f"{IDX}::corrupt"),
@@ -65,11 +65,11 @@ READERS = [
     Mutation("data.pictures._scaled", "values.min()", "0", "the range begins at 0", f"{PICTURES}::own_range"),
     Mutation("data.pictures._scaled", "np.isfinite(high - low)", "True", "NaN is black", f"{PICTURES}::not_finite"),
     Mutation(
-        "training.checkpoint.opened", "TypeError, ", "", "a dtype that NumPy lacks", f"{CHECKPOINT}::reader_raises"
+        "training.files.saving.opened", "TypeError, ", "", "a dtype that NumPy lacks", f"{CHECKPOINT}::reader_raises"
     ),
-    Mutation("training.checkpoint.opened", ", AttributeError", "", "another", f"{CHECKPOINT}::reader_raises"),
+    Mutation("training.files.saving.opened", ", AttributeError", "", "another", f"{CHECKPOINT}::reader_raises"),
     Mutation(
-        "training.checkpoint._problems",
+        "training.files.saving._problems",
         "(dtype, shape) != expected",
         "shape != expected[1]",
         "any dtype",

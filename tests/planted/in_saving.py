@@ -7,7 +7,7 @@ whole name.
 from .planting import Mutation
 
 FILES, INTERRUPT = "data/test_files.py", "training/test_interrupt.py"
-SEALED, KEPT = "training/test_sealed.py", "training/checkpoints/test_checkpoints.py"
+SEALED, KEPT = "training/files/test_sealed.py", "training/checkpoints/test_checkpoints.py"
 HISTORY, RUNS, OPTIONS = "training/test_history.py", "cli/test_runs.py", "cli/test_options.py"
 LEARNT = f"{RUNS}::TestSignals::test_what_has_been_learnt_is_saved_and_goes_on_to_the_same_file[12-SIGTERM]"
 KILLED = f"{RUNS}::TestResume::test_a_run_that_was_killed_while_it_saved_goes_on[1]"
@@ -171,7 +171,7 @@ SAVING = [
     ),
     # checkpoints
     Mutation(
-        "training.sealed.check_seal", "if digest.hexdigest().encode() != found[1]:", "if False:",
+        "training.files.sealed.check_seal", "if digest.hexdigest().encode() != found[1]:", "if False:",
         "takes a damaged file", f"{SEALED}::test_every_flipped_bit",
     ),
     Mutation(

@@ -47,8 +47,8 @@ TRAINING = [
     Mutation("training.nonfinite.Guard", "buffer[...] = value", "pass", "keeps a step's NaN in buffers", NONFINITE),
     Mutation("training.nonfinite.Guard", "array[...] = value", "pass", "keeps parameters that overflowed", NONFINITE),
     Mutation(
-        "training.checkpoint._keep_finite", "if not spoilt:", "if True:",
-        "replaces a finite model by NaN", "training/test_checkpoint.py",
+        "training.files.saving._keep_finite", "if not spoilt:", "if True:",
+        "replaces a finite model by NaN", "training/files/test_saving.py",
     ),
     Mutation(
         "training.optimizer.Optimizer", 'rate.item() if hasattr(rate, "item") else rate', "rate",

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..sealed import check_seal
+from ..files.sealed import check_seal
 
 _UNITS = {
     "s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "step": 0, "epoch": 0,

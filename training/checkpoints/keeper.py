@@ -15,14 +15,14 @@ from ...backend import ALONE, Ranks, describe, to_numpy
 from ...data.files import locked, write_file
 from ...layers import Layer
 from ..callbacks import Callback
-from ..checkpoint import RUN, load, opened, state_of
+from ..files.saving import RUN, load, opened, state_of
+from ..files.sealed import sealed
 from ..history import History, numbers
 from ..metrics import Metrics
 from ..monitors import _Monitor
 from ..optimizer import Optimizer
 from ..progress import say
 from ..score import Sums
-from ..sealed import sealed
 from . import generators
 from .folder import BEST, Checkpoint, CheckpointWarning
 from .packing import packed, unpacked

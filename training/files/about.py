@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..data.preprocessing import Preprocessing, preprocessing_to
-from ..layers import Layer
-from ..models.architecture import architecture
+from ...data.preprocessing import Preprocessing, preprocessing_to
+from ...layers import Layer
+from ...models.architecture import architecture
 
 KEY = "xpnn.network"  # of the metadata
 VERSION = 1
 """Of what stands under KEY. A later xpnn reads all earlier versions; an earlier one says that the file is newer."""
 
 
-def whole(model: Layer, classes: Sequence[str] | None, preprocessing: Preprocessing | None) -> dict[str, str]:
+def about(model: Layer, classes: Sequence[str] | None, preprocessing: Preprocessing | None) -> dict[str, str]:
     """The metadata that :func:`load_model` and :func:`read_about` read."""
     said: dict[str, Any] = {"version": VERSION, "network": architecture(model)}
     said |= {} if classes is None else {"classes": texts(classes)}

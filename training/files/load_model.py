@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data.preprocessing import Preprocessing, preprocessing_from
-from ..layers import Layer
-from ..layers.init import without_draws
-from ..models.architecture import ArchitectureError, built
-from .checkpoint import load, read_header
-from .whole import read_own, texts
+from ...data.preprocessing import Preprocessing, preprocessing_from
+from ...layers import Layer
+from ...layers.init import without_draws
+from ...models.architecture import ArchitectureError, built
+from .about import read_own, texts
+from .saving import load, read_header
 
 _IN_PYTHON = "build it in Python, and read the arrays by xpnn.load(model, path)"
 

@@ -9,11 +9,11 @@ from border import ONCE, host, parameters, traced
 from safetensors.numpy import save as serialized
 
 import xpnn as nn
-from xpnn.training import whole
-from xpnn.training.sealed import sealed
+from xpnn.training.files import about
+from xpnn.training.files.sealed import sealed
 
 once = pytest.mark.skipif(not ONCE, reason="text that is read by NumPy alone: once is enough")
-STORED = Path(__file__).parent / "files" / "version_1.safetensors"
+STORED = Path(__file__).parent / "version_1.safetensors"
 """Saved by the xpnn that introduced version 1; never to be written again."""
 
 
@@ -61,8 +61,8 @@ class TestVersion:
         assert about.preprocessing == nn.Pixels((1, 8, 8), 0.25, (0.5,), size=(9, 9))
 
     def test_a_newer_one_is_refused(self, tmp_path):
-        said = json.dumps({"version": whole.VERSION + 1, "network": {"class": "Mamba"}})
-        (tmp_path / "m").write_bytes(serialized({"W": np.zeros(1, "f4")}, {whole.KEY: said}))
+        said = json.dumps({"version": about.VERSION + 1, "network": {"class": "Mamba"}})
+        (tmp_path / "m").write_bytes(serialized({"W": np.zeros(1, "f4")}, {about.KEY: said}))
         for read in (nn.load_model, nn.read_about):
             with pytest.raises(ValueError, match="m is of the format 2, this xpnn reads up to 1: install a newer one"):
                 read(tmp_path / "m")
@@ -171,7 +171,7 @@ TEXTS = ["", "\0", "null", "[]", '"Dense"', "7", "[" * 50_000, '{"network":' * 5
 
 
 def refuses(path, text, message, most=100):
-    path.write_bytes(serialized({"W": np.zeros((2, 2), "f4")}, {whole.KEY: text}))
+    path.write_bytes(serialized({"W": np.zeros((2, 2), "f4")}, {about.KEY: text}))
     with traced() as memory, pytest.raises(ValueError, match=message):
         nn.load_model(path)
     assert memory.peak < 2_000_000 + most * path.stat().st_size
@@ -209,6 +209,6 @@ def test_text_that_is_none(tmp_path):
     ],
 )  # fmt: skip
 def test_classes_and_preprocessing_from_a_stranger(tmp_path, said):
-    (tmp_path / "m").write_bytes(b"".join(sealed({"W": np.zeros(1, "f4")}, {whole.KEY: json.dumps(said)})))
+    (tmp_path / "m").write_bytes(b"".join(sealed({"W": np.zeros(1, "f4")}, {about.KEY: json.dumps(said)})))
     with pytest.raises(ValueError, match="its classes or its preprocessing are none"):
         nn.read_about(tmp_path / "m")

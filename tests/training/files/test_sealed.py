@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import xpnn as nn
-from xpnn.training.sealed import SEAL, check_seal, sealed
+from xpnn.training.files.sealed import SEAL, check_seal, sealed
 
 
 def test_safetensors_reads_every_dtype_and_shape(tmp_path, rng):

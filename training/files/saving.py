@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, to_numpy, xp
-from ..data import Preprocessing
-from ..data.files import write_file
-from ..layers import Layer
-from ..layers.parameters import Parameters
-from .optimizer import Optimizer
+from ...backend import Array, to_numpy, xp
+from ...data import Preprocessing
+from ...data.files import write_file
+from ...layers import Layer
+from ...layers.parameters import Parameters
+from ..optimizer import Optimizer
+from .about import KEY, about
 from .sealed import SEAL, check_seal, sealed
-from .whole import KEY, whole
 
 _OPTIMIZER = "optimizer."
 _STEPS = f"{_OPTIMIZER}steps"
@@ -61,7 +61,7 @@ def save(
     """
     tensors = {key: to_numpy(value) for key, value in state_of(model, optimizer).items()}
     _keep_finite(path, tensors)
-    write_file(path, sealed(tensors, {**(metadata or {}), **whole(model, classes, preprocessing)}))
+    write_file(path, sealed(tensors, {**(metadata or {}), **about(model, classes, preprocessing)}))
 
 
 def _keep_finite(path: str | Path, tensors: dict[str, np.ndarray]) -> None:
