@@ -1,14 +1,16 @@
 """What is wrong, told from the wrong gradients themselves: known slips are tried until one gives the same."""
 
+from collections.abc import Iterable, Set
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .exercise import Exercise, Slip, Words
+from .exercise import Exercise, Slip, Words, copied
 from .run import Result, run
 from .student import same
 from .transforms import Known, Seen, known
+from .variants import variants
 from .verdict import Finding, finding
 from .words import SAID
 
@@ -73,9 +75,10 @@ def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Findi
     general = {
         name: _general(exercise, name, cases) or _upon(exercise, name, cases, effects) for name, cases in left.items()
     }
-    if not all(general.values()):
-        unknown = {name: left[name] for name, known in general.items() if not known}
-        general |= _by_pairs(exercise, effects, unknown, set(wrong), (ran, names))
+    unknown = {name: left[name] for name, known in general.items() if not known}
+    general |= _by_variants(exercise, unknown, names)
+    unknown = {name: left[name] for name in unknown if not general[name]}
+    general |= _by_pairs(exercise, effects, unknown, wrong.keys(), names)
     found += [one for name in left for one in (general[name] or [_unknown(exercise, name, left[name])])]
     return _once(found)
 
@@ -105,19 +108,48 @@ def _by_slips(effects: Effects, wrong: Wrong) -> tuple[list[Finding], Wrong]:
     return found, left
 
 
+def _by_variants(exercise: Exercise, unknown: Wrong, names: list[str]) -> dict[str, list[Finding]]:
+    """For gradients that no known slip explains, one change of the solution that does, and harms no other."""
+    found: dict[str, list[Finding]] = {}
+    if unknown:
+        (case, _), *_ = next(iter(unknown.values()))
+        for slip in variants(exercise, case.arguments):
+            left = {name: cases for name, cases in unknown.items() if name not in found}
+            if not left:
+                break
+            explained = _explained_by(exercise, (slip,), left, left.keys(), names)
+            found |= {name: [Finding((name,), slip.id, slip.says)] for name in explained}
+    return found
+
+
 def _by_pairs(
-    exercise: Exercise, effects: Effects, unknown: Wrong, wrong: set[str], of: tuple[list[Case], list[str]]
+    exercise: Exercise, effects: Effects, unknown: Wrong, wrong: Set[str], names: list[str]
 ) -> dict[str, list[Finding]]:
     """For gradients that no slip explains alone, two that do together; they change no gradient that is right."""
     found: dict[str, list[Finding]] = {}
-    likely = [(slip, effect) for slip, effect in effects if effect and effect.keys() <= wrong]
-    for (one, of_one), (other, of_other) in combinations(likely, 2):
-        both = (of_one.keys() | of_other.keys()) & (unknown.keys() - found.keys())
-        effect = _effect(exercise, (one, other), *of) if both else {}
-        for name in both & effect.keys():
-            if _matches({name: effect[name]}, unknown):
-                found[name] = [Finding((name,), slip.id, slip.says) for slip in (one, other)]
+    likely = [(slip, effect.keys()) for slip, effect in effects if effect and effect.keys() <= wrong]
+    for pair in combinations(likely, 2):
+        (one, of_one), (other, of_other) = pair
+        left = {name: unknown[name] for name in (of_one | of_other) & (unknown.keys() - found.keys())}
+        explained = _explained_by(exercise, (one, other), left, wrong, names) if left else left
+        found |= {name: [Finding((name,), slip.id, slip.says) for slip, of in pair if name in of] for name in explained}
     return found
+
+
+def _explained_by(
+    exercise: Exercise, slips: tuple[Slip, ...], unknown: Wrong, may: Set[str], names: list[str]
+) -> Iterable[str]:
+    """Those unknown gradients that slips give in every case, if they change none but those that may."""
+    cases = [case for case, _ in next(iter(unknown.values()))]
+    telling = (number for number, case in enumerate(cases) if all(
+        not same(came[number][1], case.right["gradients"][name]) for name, came in unknown.items()))  # fmt: skip
+    first = next(telling, None)
+    for some in ([] if first is None else [slice(first, first + 1)]) + [slice(None)]:  # most differ in one case already
+        effect = _effect(exercise, slips, cases[some], names)
+        of = {name: came[some] for name, came in unknown.items() if name in effect}
+        if not effect.keys() <= may or not any(_matches({name: effect[name]}, of) for name in of):
+            return []
+    return [name for name in of if _matches({name: effect[name]}, of)]
 
 
 def _matches(effect: Effect, wrong: Wrong) -> bool:
@@ -245,10 +277,3 @@ def _fault(fault: dict[str, Any], seconds: float) -> Finding:
         return said
     more = finding("fault_shapes", shapes=shapes)
     return Finding((), "fault", {key: f"{text} {more.says[key]}" for key, text in said.says.items()})
-
-
-def copied(value: Any) -> Any:
-    """Arguments, or a gradient, that a function may change."""
-    if isinstance(value, dict):
-        return {key: copied(one) for key, one in value.items()}
-    return value.copy() if isinstance(value, np.ndarray) else value
