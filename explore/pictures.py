@@ -217,7 +217,9 @@ def _read(layer: Any, o: np.ndarray, shape: tuple[int, ...], at: tuple[int, ...]
     """What a weight is multiplied by, for each element of its map."""
     if isinstance(layer, Dense):
         return o[at[1]]
-    (rows, cols), ((k1, k2), (s1, s2), (p1, p2)) = shape, window_of(layer) or ()
+    window = window_of(layer)
+    assert window is not None  # Dense alone has none
+    (rows, cols), ((k1, k2), (s1, s2), (p1, p2)) = shape, window
     if isinstance(layer, Subsample2D):  # the sum of each window
         return o[at[0], : rows * k1, : cols * k2].reshape(rows, k1, cols, k2).sum((1, 3))
     _, c, m, n = at
