@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..data import load_images
+from ..data import ImageData, load_images
 from ..explore import Pictures, frozen, serve
 from ..explore.pages import LANGUAGES
 from ..learn.words import translated
@@ -57,7 +57,8 @@ def _of_run(path: Path) -> Pictures:
     if recipe.model != "lenet5":
         raise ValueError(f"{path}: expected a lenet5, got {recipe.model}")
     data = for_testing(recipe, recipe.data, "utf-8")
-    return Pictures(model, data.x_test, data.y_test, data.classes, recipe.inputs)  # type: ignore[union-attr]
+    assert isinstance(data, ImageData)
+    return Pictures(model, data.x_test, data.y_test, data.classes, recipe.inputs, recipe.loss)
 
 
 def _learnt(lang: str) -> Pictures:

@@ -6,7 +6,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from ..learn import Exercise, Verdict, check, exercises
+from ..learn import Exercise, Finding, Verdict, check, exercises
 from ..learn.exercise import LANGUAGES
 from ..learn.grader import TOLERANCE
 from ..learn.words import say
@@ -14,6 +14,7 @@ from .arguments import positive, positive_int
 from .languages import Parser
 from .streams import answer
 
+HERE = Path(__file__).parents[1]
 TITLE = re.compile(r'"""([\w-]+): ')
 
 
@@ -110,9 +111,16 @@ def _report(exercise: Exercise, verdict: Verdict, lang: str) -> str:
         return "\n".join([
             *lines, say(key, lang, gradients=", ".join(verdict.errors), error=worst, cases=len(exercise.cases))
         ])  # fmt: skip
-    lines += [say("wrong", lang), *(f"- {finding.says[lang]}" for finding in verdict.findings)]
+    lines += [say("wrong", lang), *(f"- {_said(finding, lang)}" for finding in verdict.findings)]
     lines += [say("row", lang, name=name, error=error) for name, error in verdict.errors.items() if error > TOLERANCE]
-    return "\n".join([*lines, say("more", lang, exercise=exercise.name, place=exercise.place)])
+    places = [HERE / place if (HERE / place).exists() else Path(place) for place in exercise.place.split(", ")]
+    return "\n".join([*lines, say("more", lang, exercise=exercise.name, place=", ".join(map(str, places)))])
+
+
+def _said(finding: Finding, lang: str) -> str:
+    """The sentence, with the gradients of which it speaks."""
+    text, names = finding.says[lang], ", ".join(finding.gradients)
+    return text if not names or finding.gradients[0] in text else f"{names}: {text}"
 
 
 def _hint(args: argparse.Namespace) -> None:

@@ -77,7 +77,7 @@ def _places(text: str, arrays: list[str]) -> Iterator[Place]:
             yield from (Place(kind, start, end, new) for kind, new in _statement(node, source))
             continue
         for kind, new in _operation(node, source):
-            yield Place(kind, start, end, new)
+            yield Place("index" if role == "index" else kind, start, end, new)
         mine = f"({source(node)})"
         if role == "index":
             kinds = ["index"]

@@ -106,6 +106,12 @@ def test_two_in_one_gradient_are_named_where_others_are_wrong_in_other_ways():
     assert said("adam", function) == {"rates_exchanged_v", "ascent", "gradient_kept"}
 
 
+def test_one_that_nobody_has_written_down_is_named_beside_a_slip_that_stands_in_the_next_gradient():
+    function = written("adam", ("v *= beta2", "v *= beta1"), ("1 - beta1**t", "1 + beta1**t"))
+    found = {(finding.gradients, finding.slip) for finding in graded("adam", function)}
+    assert found == {(("p", "v"), "rates_exchanged_v"), (("p",), "variant_sign")}
+
+
 def test_other_words_for_the_same_slip_are_recognised():
     def dense(x, params):
         def backward(dz, grads):
