@@ -14,12 +14,14 @@ def run(*names, seed=0, tolerance=1e-6):
     return command.run(argparse.Namespace(names=[command.name(name) for name in names], seed=seed, tolerance=tolerance))
 
 
-def test_command_checks_all_layers(capsys):
+def test_command_checks_all_layers(capsys, monkeypatch):
+    """Told nothing; a tenth of them, since tests/checks have them all."""
+    monkeypatch.setattr(command, "layer_cases", lambda seed: iter(CASES[::10]))
     assert run() == 0
     output = capsys.readouterr().out
-    assert f"gradcheck of {len(CASES)} layers and losses, float64 on {nn.xp.__name__}, tolerance 1e-06" in output
+    assert f"gradcheck of {len(CASES[::10])} layers and losses, float64 on {nn.xp.__name__}, tolerance 1e-06" in output
     assert "gradients agree, relative error at most" in output
-    assert all(type(case.layer).__name__ in output for case in CASES)
+    assert all(type(case.layer).__name__ in output for case in CASES[::10])
 
 
 def test_command_checks_what_it_is_told(capsys):

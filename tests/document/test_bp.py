@@ -540,7 +540,7 @@ def test_BP_42_100_steps_of_the_program():
 
 
 @pytest.mark.skipif(STAND_IN, reason="10,000 steps, which the stand-in takes 20 s for, are like any others")
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=learns) for seed in range(1, 5))])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=learns)])
 def test_BP_43_trained_longer_it_predicts_all_five_points(seed):
     model = document_model((2, 4, 1), rng=seed)
     nn.fit(model, X, Y, optimizer=nn.SGD(RATE), epochs=2000, batch_size=1, rng=seed, verbose=False)

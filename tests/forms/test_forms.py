@@ -20,7 +20,7 @@ from xpnn.backend.select import plain
 
 emulate_cublas()
 FORMS = import_module("xpnn.backend.cpu.forms" if ON_CPU else "xpnn.backend.cuda.forms").FORMS
-DRAWS = 15
+DRAWS = 10
 WITHOUT_KERNELS = pytest.mark.skipif(NO_KERNELS and not ON_CPU, reason="the device's kernels need a C++ compiler here")
 
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from border import AS_USED
+from border import AS_USED, STAND_IN
 
 PEERS = {
     "test_browser_": ("chromium",),
@@ -28,11 +28,9 @@ PEERS = {
 """The modules and programs that a file needs, by the beginning of its name."""
 PROGRAMS = {"chromium"}  # a program on the path says nothing of the module that is called like it
 
-collect_ignore_glob = (
-    [] if AS_USED else ["test_browser_*", "test_cupy_*", "test_missing_*", "test_onnx_[!r]*", "test_sklearn_*"]
-)
-"""Plain and on the stand-in: PyTorch's values, and networks that go to ONNX and back. Pages, CuPy's interface,
-scikit-learn's checks and strangers' files are the same there, and stand_in/checks/check_users.py has an estimator."""
+collect_ignore_glob = [] if AS_USED else ["test_*"] if STAND_IN else ["test_[!t]*"]
+"""Plain, PyTorch's values alone, by which the equations are known to be right. On the stand-in none: its forms are
+compared with the equations, and stand_in/checks/check_users.py has an estimator."""
 
 _left_out: dict[str, str] = {}
 

@@ -50,11 +50,10 @@ def in_a_row(count, block):
 
 def attributes():
     """(operator, opset, attribute) for each attribute of ours that allows some values only."""
-    for op in sorted(OPERATORS.keys() | READERS.keys()):
-        for opset in {schema.since_version for schema in onnx.defs.get_all_schemas_with_history() if schema.name == op}:
-            if opset <= OPSET:
-                names = onnx.defs.get_schema(op, opset, "").attributes
-                yield from ((op, opset, name) for name in names if name in CHOICES or name in LEAST)
+    for schema in onnx.defs.get_all_schemas_with_history():
+        op, opset = schema.name, schema.since_version
+        if schema.domain == "" and opset <= OPSET and op in OPERATORS.keys() | READERS.keys():
+            yield from ((op, opset, name) for name in schema.attributes if name in CHOICES or name in LEAST)
 
 
 @pytest.mark.parametrize(("op", "opset", "name"), sorted(attributes()))

@@ -3,10 +3,10 @@
 import itertools
 
 import pytest
-from border import ONCE
+from border import ONCE, PLAIN
 
-collect_ignore = [] if ONCE else ["test_canvas.py", "test_curves.py", "test_legible.py"]
-"""What knows neither layers nor a device, and how figures look: once is enough."""
+collect_ignore_glob = [] if ONCE else ["test_*"] if PLAIN else ["test_canvas.py", "test_curves.py", "test_legible.py"]
+"""On a device, what takes arrays from it; how figures look, once."""
 
 
 @pytest.fixture

@@ -726,8 +726,6 @@ def examine_all(dtype: str) -> None:
         examine_pool(function, case, dtype)
     for case in COLUMNS:
         examine_columns(case, dtype)
-    for case in CONVS:
-        examine_convolution(case, dtype)
     for sizes in ELMANS:
         examine_elman(*sizes, dtype)
     for shape, turned in itertools.product(SUMS, (False, True)):
@@ -742,6 +740,8 @@ def examine_all(dtype: str) -> None:
         examine_adam(shrink, decay, 257, dtype, on_device)
     for shape, memory in itertools.product([(1, 7), (300, 3), (2, 3, 5)], LOGITS):
         examine_loss(shape, memory, dtype, "int64")
+    for case in CONVS:  # which take as long as all others
+        examine_convolution(case, dtype)
     test_indices_of_more_than_32_bits((1 << 32) + 7, 3)  # last: its probe is compiled anew
 
 
