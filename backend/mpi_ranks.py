@@ -19,7 +19,8 @@ from .select import Array, on_device
 
 _FAULT, _WAITS = 24_301, 24_302  # tags of the notes beside the collective operations
 _LOOK = 0.01  # seconds between two looks for notes
-_BRIEF, _PAUSE = 5e-4, 1e-4  # seconds for which a wait is busy, and of the pauses after them
+_LOOKS = 64  # one after the other, of which each moves 32 kB on; then the kernel's network may need the core
+_BRIEF, _PAUSE = 0.02, 2e-3  # seconds of a wait without pauses, and of each pause after that
 _give_way = getattr(os, "sched_yield", lambda: None)  # Windows has none
 _VARIABLES = "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"
 
@@ -107,7 +108,8 @@ class _Line:
             RankError: a rank has failed, or does not answer.
         """
         self._count += 1
-        begun = looked = time.monotonic()
+        looks, begun = 0, time.monotonic()
+        looked = begun
         try:
             while not done():
                 now = time.monotonic()
@@ -118,8 +120,11 @@ class _Line:
                         self._say_waiting()
                     if now > begun + timeout:
                         raise self._missing(timeout)
-                _give_way()  # other ranks may share the core
-                time.sleep(0 if now < begun + _BRIEF else _PAUSE)  # and other threads the interpreter
+                looks += 1
+                if looks % _LOOKS:
+                    _give_way()  # other ranks may share the core
+                else:
+                    time.sleep(0 if now < begun + _BRIEF else _PAUSE)
         except self.MPI.Exception as error:
             raise self.failed(f"{self._lost()} was killed, or cannot be reached: {error}") from error
 

@@ -1,6 +1,6 @@
-"""What larger batches do to the accuracy on Fashion-MNIST: `python benchmarks/large_batches.py` takes some minutes.
+"""What larger batches do to the accuracy on Fashion-MNIST: `python benchmarks/large_batches.py 0.05` takes minutes.
 
-An MLP 784-256-128-10 is trained by SGD with momentum 0.9 for 5 epochs, with a learning rate of 0.05 for 64 samples,
+An MLP 784-256-128-10 is trained by SGD with momentum 0.9 for 5 epochs, with the given learning rate for 64 samples,
 which rises for one epoch and then falls along a cosine. For a batch of B samples the rate is kept, multiplied by
 sqrt(B / 64), or by B / 64 (Goyal et al., "Accurate, large minibatch SGD", 2017).
 """
@@ -28,7 +28,7 @@ def run(data: nn.ImageData, size: int, rate: float, seed: int) -> float:
 
 
 if __name__ == "__main__":
-    data, started = nn.load_images("fashion-mnist"), time.time()
+    data, base, started = nn.load_images("fashion-mnist"), float(sys.argv[1]), time.time()
     for size in SIZES:
         for rule, factor in RULES.items():
             if size == SIZES[0] and rule != "kept":
@@ -36,9 +36,9 @@ if __name__ == "__main__":
             found = []
             for seed in range(SEEDS):
                 try:
-                    found.append(run(data, size, 0.05 * factor(size / SIZES[0]), seed))
+                    found.append(run(data, size, base * factor(size / SIZES[0]), seed))
                 except FloatingPointError:
                     found.append(0.1)
-            row = {"batch": size, "rule": rule, "mean": np.mean(found), "least": min(found), "greatest": max(found)}
+            row = {"rate for 64": base, "batch": size, "rule": rule, "mean": np.mean(found)}
+            row |= {"least": min(found), "greatest": max(found)}
             print(json.dumps(row | {"seconds": time.time() - started}), flush=True)
-    sys.exit()

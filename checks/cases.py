@@ -69,6 +69,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
         yield _case(rng, recurrent(3, 3, bias=False), (2, 4, 3))
         yield _case(rng, recurrent(3, 3), (3, 4, 3), lengths=[1, 4, 2])
         yield _case(rng, recurrent(3, 3, return_sequences=True), (3, 4, 3), lengths=[1, 4, 2])
+    yield _case(rng, _encoder_decoder(), ((3, 4, 2), (3, 3, 2)))
     yield _case(rng, L.Bidirectional(L.RNN(2, 2, return_sequences=True)), (3, 3, 2), lengths=[1, 3, 2])
     yield _case(rng, L.Bidirectional(L.RNN(2, 2), merge="sum"), (2, 3, 2))
     yield _randomised(rng, Case(L.Embedding(5, 3), rng.integers(0, 5, (3, 4)), {}))
@@ -105,6 +106,14 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield from _loss_cases(rng)
     yield from _resizing_cases(rng)
     yield from _modern_cases(rng)
+
+
+def _encoder_decoder() -> models.Graph:
+    """Its decoder goes on from the encoder's last state, and learns its c_0."""
+    encoder = L.Bidirectional(L.GRU(2, 2, return_state=True, initial_state="learned"))
+    decoder = L.LSTM(2, 4, return_sequences=True, initial_state=("given", "learned"))
+    nodes = {"encoder": (encoder, "x"), "decoder": (decoder, "z", "encoder.h")}
+    return models.Graph(nodes, inputs=("x", "z"))
 
 
 def _loss_cases(rng: np.random.Generator) -> Iterator[Case]:

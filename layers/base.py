@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -47,6 +47,7 @@ class Layer:
             ``takes_lengths``, each must depend on that step alone.
         equation: the name of the accelerated function that computes the layer, or "".
         joins: whether x is a tuple of several arrays; backward then returns the tuple of their gradients.
+        gives: the names of what it gives besides its output, such as a last state; y and dE/dy are then tuples of all.
 
     A subclass that defines ``forward`` or ``__call__`` has False for each of the three until it sets them.
     """
@@ -61,6 +62,7 @@ class Layer:
     keeps_steps: ClassVar[bool] = False
     equation: ClassVar[str] = ""
     joins: ClassVar[bool] = False
+    gives: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -277,6 +279,11 @@ class Layer:
 def several(x: Any) -> tuple[Any, ...]:
     """The arrays of a tuple, or the one array."""
     return x if isinstance(x, tuple) else (x,)
+
+
+def of_several(arrays: Sequence[Any]) -> Any:
+    """The one array, or the tuple of several, which :func:`several` takes apart."""
+    return tuple(arrays) if len(arrays) > 1 else arrays[0]
 
 
 CACHES = ("_flat", "_gathered", "_plan", "_locks")  # attributes of this very layer; what they hold is not its own

@@ -55,7 +55,8 @@ class GRU(Recurrent):
 
     Arguments as for :class:`RNN`. W_h is initially orthogonal for each gate.
 
-    Shapes: input (N, T, I), output (N, T, H) or (N, H), state h (N, H); W_x (3H, I), W_h (3H, H), b (3H,), b_h (H,).
+    Shapes: input (N, T, I), output (N, T, H) or (N, H), state h (N, H); W_x (3H, I), W_h (3H, H), b (3H,), b_h and h_0
+    (H,).
 
     Source: Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical machine translation",
     2014; gates and reset as in PyTorch and cuDNN.

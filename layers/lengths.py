@@ -1,11 +1,11 @@
 """Sequences of different lengths in one batch: padded to T steps, with the number of steps of each."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..backend import Array, asarray, xp
+from ..backend import asarray, xp
 
 Lengths: TypeAlias = Sequence[int] | np.ndarray
 """The number of steps of each sample: (N,) integers on the host."""
@@ -31,10 +31,15 @@ def check_lengths(of: object, lengths: Lengths, N: int, T: int) -> np.ndarray:
     return host
 
 
-def without_padding(of: object, y: Array, lengths: Lengths | None) -> Array:
-    """y (N, T, ...) with 0 after each sequence's end; its transpose is itself. Errors as for :func:`check_lengths`."""
+def without_padding(of: object, y: Any, lengths: Lengths | None) -> Any:
+    """y (N, T, ...) with 0 after each sequence's end; its transpose is itself. Errors as for :func:`check_lengths`.
+
+    Of a tuple, the first array: those behind it are no sequences.
+    """
     if lengths is None:
         return y
+    if isinstance(y, tuple):
+        return without_padding(of, y[0], lengths), *y[1:]
     N, T = y.shape[:2]
     alive = np.arange(T) < check_lengths(of, lengths, N, T)[:, None]
     return xp.where(asarray(alive.reshape(N, T, *(1,) * (y.ndim - 2))), y, 0)

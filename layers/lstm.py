@@ -1,6 +1,6 @@
 """Long short-term memory."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..backend import Array, Params, Rng, xp
 from .activations import logistic
@@ -50,7 +50,8 @@ class LSTM(Recurrent):
     Arguments as for :class:`RNN`. W_h is initially orthogonal for each gate, and b is 1 for the forget gate, so that
     the cell keeps its content until it learns to forget.
 
-    Shapes: input (N, T, I), output (N, T, H) or (N, H), state (h, c), (N, H) each; W_x (4H, I), W_h (4H, H), b (4H,).
+    Shapes: input (N, T, I), output (N, T, H) or (N, H), state (h, c), (N, H) each; W_x (4H, I), W_h (4H, H), b (4H,),
+    h_0 and c_0 (H,).
 
     Source: Hochreiter, Schmidhuber, "Long short-term memory", 1997; the forget gate is from Gers, Schmidhuber, Cummins,
     "Learning to forget", 2000, its bias of 1 from Jozefowicz, Zaremba, Sutskever, "An empirical exploration of
@@ -72,9 +73,12 @@ class LSTM(Recurrent):
         return_sequences: bool = False,
         *,
         bias: bool = True,
+        return_state: bool = False,
+        initial_state: str | tuple[str, ...] = "zeros",
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
-        super().__init__(input_size, hidden_size, return_sequences, bias=bias, rng=rng, dtype=dtype)
+        state: dict[str, Any] = {"return_state": return_state, "initial_state": initial_state}
+        super().__init__(input_size, hidden_size, return_sequences, bias=bias, rng=rng, dtype=dtype, **state)
         if bias:
             self.params["b"][hidden_size : 2 * hidden_size] = 1

@@ -1,12 +1,12 @@
 """What recurrent layers share: the loop over time, sequence lengths, the initial and the last state."""
 
 from collections.abc import Callable
-from typing import ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
 from ..backend import Array, Params, Rng, accelerated, asarray, xp
-from .base import Backward, Layer
+from .base import Backward, Layer, of_several, several
 from .init import initial
 from .lengths import Lengths, check_lengths
 from .parameters import with_biases
@@ -14,6 +14,12 @@ from .settings import positive
 
 State: TypeAlias = Array | tuple[Array, ...]
 """h (N, H), or a tuple of such arrays for a layer whose state has several components."""
+
+OfState: TypeAlias = Array | tuple[Array | None, ...]
+"""The same, with None for a component that is left to the layer."""
+
+STARTS = "zeros", "learned", "given"
+"""How a state component may start: at 0, at a parameter, or at what the layer reads beside x."""
 
 Stepped: TypeAlias = tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]
 """What ``step(x_t, state, params)`` gives: the new state, and ``backward(dnew, grads) -> (dx_t, dstate)``."""
@@ -79,7 +85,8 @@ def _chosen(alive: Array, new: tuple[Array, ...], old: tuple[Array, ...]) -> tup
 class Recurrent(Layer):
     """A layer that reads a sequence step by step and carries a state; a subclass sets :meth:`step`.
 
-    Parameters: ``W_x`` (G*H, I) and ``W_h`` (G*H, H), one block of rows for each of the G gates, and the biases.
+    Parameters: ``W_x`` (G*H, I) and ``W_h`` (G*H, H), one block of rows for each of the G gates, and the biases; for
+    each state component that is learned its initial value, ``h_0`` or ``c_0`` (H,).
     """
 
     separable = True
@@ -99,10 +106,19 @@ class Recurrent(Layer):
         return_sequences: bool = False,
         *,
         bias: bool = True,
+        return_state: bool = False,
+        initial_state: str | tuple[str, ...] = "zeros",
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
         positive(input_size=input_size, hidden_size=hidden_size)
+        starts = (initial_state,) * len(self.state_names) if isinstance(initial_state, str) else tuple(initial_state)
+        if len(starts) != len(self.state_names) or not {*starts} <= {*STARTS}:
+            raise ValueError(
+                f"{type(self).__name__}: expected initial_state {', '.join(map(repr, STARTS))}, or a tuple of one for "
+                f"each of {', '.join(self.state_names)}, got {initial_state!r}"
+            )
+        self.starts = dict(zip(self.state_names, starts, strict=True))
         rng, gates = np.random.default_rng(rng), self.biases["b"]
         super().__init__(
             **{
@@ -110,21 +126,48 @@ class Recurrent(Layer):
                 for key, init, size in (("W_x", "glorot_uniform", input_size), ("W_h", "orthogonal", hidden_size))
             },
             **{name: np.zeros(blocks * hidden_size, dtype) for name, blocks in self.biases.items() if bias},
+            **{f"{name}_0": np.zeros(hidden_size, dtype) for name in self.starting("learned")},
         )
         self.input_size, self.hidden_size, self.return_sequences = input_size, hidden_size, return_sequences
-        self.bias = bias
+        self.bias, self.return_state = bias, return_state
+        self.initial_state = starts[0] if len({*starts}) == 1 else starts
+
+    def starting(self, how: str) -> list[str]:
+        """The names of the state components that start in this way."""
+        return [name for name, start in self.starts.items() if start == how]
 
     @property
     def keeps_steps(self) -> bool:  # type: ignore[override]
         return self.return_sequences
 
-    def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
-        """As :meth:`forward_from` from a state of zeros, without the last state and its gradient."""
-        y, _, backward = self.forward_from(x, None, needs_dx, lengths)
-        return y, lambda dy: backward(dy)[0]
+    @property
+    def joins(self) -> bool:  # type: ignore[override]
+        return bool(self.starting("given"))
+
+    @property
+    def gives(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.state_names if self.return_state else ()
+
+    def forward(self, x: Any, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Any, Backward]:
+        """As :meth:`forward_from`; the given components stand behind x in a tuple, and the last state behind y."""
+        names, (first, *given) = self.starting("given"), several(x)
+        if len(given) != len(names):
+            expected = "x" if not names else f"a tuple of x and {', '.join(f'{name}_0' for name in names)}"
+            raise TypeError(f"{self}: expected {expected}, got {len(given) + 1} in a tuple")
+        named = dict(zip(names, given, strict=True))
+        state = tuple(map(named.get, self.state_names))
+        y, last, backward = self.forward_from(first, state, needs_dx, lengths)
+
+        def differentiated(dy: Any) -> Any:
+            dy, *dlast = several(dy)
+            dx, dstate = backward(dy, tuple(dlast) or None)
+            d = dict(zip(self.state_names, several(dstate), strict=True))
+            return of_several([dx, *(d[name] for name in names)])
+
+        return ((y, *several(last)) if self.return_state else y), differentiated
 
     def forward_from(
-        self, x: Array, state: State | None, needs_dx: bool = True, lengths: Lengths | None = None
+        self, x: Array, state: OfState | None, needs_dx: bool = True, lengths: Lengths | None = None
     ) -> tuple[Array, State, StateBackward]:
         """Forward from an initial state, for text or signals that continue where the last call ended.
 
@@ -133,7 +176,8 @@ class Recurrent(Layer):
 
         Args:
             x: (N, T, I).
-            state: before the first step: h (N, H), for an LSTM (h, c); None for zeros.
+            state: before the first step: h (N, H), for an LSTM (h, c); None, also for a component, for the layer's own,
+                which is learned, or else zeros.
             needs_dx: as for :meth:`Layer.forward`.
             lengths: N integers from 1 to T, a list or a NumPy array on the host; None for T for every sample.
 
@@ -149,15 +193,20 @@ class Recurrent(Layer):
         self._check(x, "N", "T", self.input_size)
         N, T, _ = x.shape
         steps = None if lengths is None else check_lengths(self, lengths, N, T)
+        start = self._components(state, N, self.params)
+        own = zip(self.state_names, self._each(state), strict=True)
+        learned = [k for k, (name, one) in enumerate(own) if one is None and self.starts[name] == "learned"]
         y, last, scan_backward = through_time(
-            self.step, x, self._components(state, N), self._biased(self.params), steps, self.return_sequences, needs_dx
+            self.step, x, start, self._biased(self.params), steps, self.return_sequences, needs_dx
         )
 
         def backward(dy: Array, dlast: State | None = None) -> tuple[Array | None, State]:
             dx, dstate = scan_backward(dy, self._components(dlast, N), self._biased(self.grads))
-            return dx, self._state(dstate)
+            for k in learned:
+                self.grads[f"{self.state_names[k]}_0"] += dstate[k].sum(0)  # dE/dh_0, summed over the samples
+            return dx, of_several(dstate)
 
-        return y, self._state(last), backward
+        return y, of_several(last), backward
 
     @staticmethod
     def step(x: Array, state: tuple[Array, ...], params: Params) -> Stepped:
@@ -167,22 +216,24 @@ class Recurrent(Layer):
     def _biased(self, arrays: Params) -> Params:
         return with_biases(arrays, **{name: blocks * self.hidden_size for name, blocks in self.biases.items()})
 
-    def _components(self, state: State | None, N: int) -> tuple[Array, ...]:
-        """The checked components of a state or of its gradient; zeros for None."""
-        shape = N, self.hidden_size
-        if state is None:
-            return (xp.zeros(shape, dtype=self.dtype),) * len(self.state_names)
-        components = state if isinstance(state, tuple) else (state,)
-        for component in components:
-            if not isinstance(component, xp.ndarray) or component.dtype != self.dtype:
-                kind, dtype = type(component), getattr(component, "dtype", None)
+    def _components(self, state: OfState | None, N: int, own: Params | None = None) -> tuple[Array, ...]:
+        """The checked components of a state or of its gradient; for None the parameter in ``own``, or else zeros."""
+        shape, names = (N, self.hidden_size), self.state_names
+        given = self._each(state)
+        for one in given:
+            if one is not None and (not isinstance(one, xp.ndarray) or one.dtype != self.dtype):
+                kind, dtype = type(one), getattr(one, "dtype", None)
                 got = f"{kind.__module__}.{kind.__name__} of dtype {dtype}"
                 raise TypeError(f"{self}: expected a state of {xp.__name__} arrays of dtype {self.dtype}, got {got}")
-        shapes = [component.shape for component in components]
-        if shapes != [shape] * len(self.state_names):
-            names, got = ", ".join(self.state_names), ", ".join(map(str, shapes))
-            raise ValueError(f"{self}: expected a state ({names}) of shape {shape} each, got {got}")
-        return components
+        shapes = [shape if one is None else one.shape for one in given]
+        if shapes != [shape] * len(names):
+            expected, got = ", ".join(names), ", ".join(map(str, shapes))
+            raise ValueError(f"{self}: expected a state ({expected}) of shape {shape} each, got {got}")
+        starts = (None if own is None else own.get(f"{name}_0") for name in names)
+        return tuple(
+            one if one is not None else xp.zeros(shape, self.dtype) if start is None else xp.broadcast_to(start, shape)
+            for one, start in zip(given, starts, strict=True)
+        )
 
-    def _state(self, components: tuple[Array, ...]) -> State:
-        return components if len(components) > 1 else components[0]
+    def _each(self, state: OfState | None) -> tuple[Array | None, ...]:
+        return (None,) * len(self.state_names) if state is None else several(state)

@@ -27,22 +27,27 @@ class RNN(Recurrent):
 
         delta_t  = (dE/dh_t + W_h^T delta_{t+1}) * (1 - h_t^2)
         dE/dW_x  = sum_t delta_t x_t^T          dE/dW_h = sum_t delta_t h_{t-1}^T        dE/db = sum_t delta_t
-        dE/dx_t  = W_x^T delta_t                dE/dh_0 = W_h^T delta_1
+        dE/dx_t  = W_x^T delta_t                dE/dh_0 = W_h^T delta_1, summed over the samples if h_0 is learned
 
     Args:
         input_size: I, features of x_t.
         hidden_size: H, features of h_t.
         return_sequences: True to output every h_t, (N, T, H); False for the last one only, (N, H).
         bias: whether there is a b; else it is 0 throughout.
+        return_state: True to give the last state too: y is then (y, h_T), of an LSTM (y, h_T, c_T).
+        initial_state: "zeros"; "learned" for a parameter h_0, the same for each sample; or "given" for a second input
+            h_0 (N, H), and then x is (x, h_0), as from an encoder. Of an LSTM it holds for h_0 and c_0, or is a tuple
+            of one for each.
         rng: seed or generator of the initial weights (W_x Glorot uniform, W_h orthogonal; biases start at 0).
         dtype: of the parameters and the input.
 
-    Shapes: input (N, T, I), output (N, T, H) or (N, H), state h (N, H); W_x (H, I), W_h (H, H), b (H,).
+    Shapes: input (N, T, I), output (N, T, H) or (N, H), state h (N, H); W_x (H, I), W_h (H, H), b and h_0 (H,).
 
     Source: Elman, "Finding structure in time", 1990; Werbos, "Backpropagation through time", 1990.
 
     >>> RNN(8, 16, return_sequences=True, rng=0)(asarray(np.ones((2, 5, 8)))).shape
     (2, 5, 16)
+    >>> y, h = RNN(8, 16, return_state=True, initial_state="learned", rng=0)(asarray(np.ones((2, 5, 8))))
     """
 
     step = staticmethod(elman_step)

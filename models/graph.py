@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backend import Array, xp
 from ..layers import Backward, Composite, Embedding, Layer
-from ..layers.base import several
+from ..layers.base import of_several, several
 from ..layers.lengths import Lengths, without_padding
 from ..layers.parameters import vector_of
 from .plan import Plan
@@ -17,6 +17,9 @@ from .table import summarised
 Node: TypeAlias = tuple[Layer, *tuple[str, ...]]
 """A layer and the names of what it reads."""
 
+Blank: TypeAlias = tuple[tuple[int, ...], Any]
+"""The shape and dtype of a value."""
+
 Spans: TypeAlias = dict[str, Lengths | None]
 """The lengths of each value's sequences, None for one without them."""
 
@@ -24,23 +27,26 @@ Spans: TypeAlias = dict[str, Lengths | None]
 def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = None) -> tuple[Any, Backward]:
     """What a node gives, all nodes that read it read; on the way back, their gradients for it are summed."""
     (graph,) = graphs
-    steps: list[tuple[str, Sequence[str], Backward]] = []
+    steps: list[tuple[dict[str, Blank], Sequence[str], Backward]] = []
     needed = dict.fromkeys(graph.inputs, needs_dx)
 
     def differentiated(name: str, layer: Layer, x: Any, options: dict[str, Any]) -> Array:
         reads = graph.nodes[name][1:]
         needs = any(needed[read] for read in reads)
         y, step = layer.forward(x, needs, **options)
-        needed[name] = needs or layer.learns  # before the first parameters that are trained no gradient is needed
+        given = {key: (one.shape, one.dtype) for key, one in values_of(name, layer, y).items()}
+        # before the first parameters that are trained no gradient is needed
+        needed.update(dict.fromkeys(given, needs or layer.learns))
         if needed[name]:
-            steps.append((name, [read if needed[read] else "" for read in reads] if needs else [], step))
+            steps.append((given, [read if needed[read] else "" for read in reads] if needs else [], step))
         return y
 
     def backward(dy: Any) -> Any:
         gradients: dict[str, Any] = dict(zip(graph.outputs, graph.padded(dy, spans), strict=True))
-        for name, reads, step in reversed(steps):
-            if name in gradients:  # else no gradient goes through the nodes that read it
-                dx = several(step(gradients.pop(name)))
+        for given, reads, step in reversed(steps):
+            if not gradients.keys().isdisjoint(given):  # else no gradient goes through the nodes that read it
+                dy_n = [gradients.pop(key) if key in gradients else xp.zeros(*blank) for key, blank in given.items()]
+                dx = several(step(of_several(dy_n)))
                 for read, d in zip(reads, dx, strict=bool(reads)):
                     if read and d is not None:
                         gradients[read] = gradients[read] + d if read in gradients else d
@@ -70,10 +76,10 @@ class Graph(Composite):
     Args:
         nodes: name -> layer, which reads the node above it, or as the first one all inputs; or
             name -> (layer, *names of what it reads). A layer that joins several, such as :class:`Add`, gets the tuple
-            of their arrays. The nodes run in this order.
+            of their arrays. Of a layer that gives several, such as an ``LSTM(..., return_state=True)`` in the node
+            "encoder", "encoder" is y, and "encoder.h" and "encoder.c" its last state. The nodes run in this order.
         inputs: the input's name; or the names of several, and x is the tuple of their arrays, or a dict of them.
-        outputs: the name of the node that is the output, by default the last one; or of several, and y and dE/dy are
-            tuples.
+        outputs: the name of the output, by default that of the last node; or of several, and y and dE/dy are tuples.
         input_shape: of one sample, for :meth:`summary`; of several inputs, a tuple of shapes.
 
     ``params``, ``grads`` and ``buffers`` have each node's entries under its name, as ``"conv.W"``. Backward returns
@@ -147,7 +153,8 @@ class Graph(Composite):
             arrays = tuple(values[read] for read in reads)
             x = arrays if layer.joins else arrays[0]
             options, spans[name] = layer.with_lengths(x, _common(name, [spans[read] for read in reads]))
-            values[name] = call(name, layer, x, options)
+            values |= values_of(name, layer, call(name, layer, x, options))
+            spans |= dict.fromkeys(values.keys() - spans.keys())  # a last state has no steps
             for read in reads:
                 if last[read] == name and read not in self.outputs:
                     values.pop(read, None)  # nothing reads it any more
@@ -220,6 +227,11 @@ class Graph(Composite):
         return graph
 
 
+def values_of(name: str, layer: Layer, y: Any) -> dict[str, Any]:
+    """What the layer of a node gives, by the names under which other nodes read it."""
+    return dict(zip((name, *(f"{name}.{key}" for key in layer.gives)), several(y), strict=True))
+
+
 def _check_names(graph: Graph) -> None:
     """Raise unless every name is one, known where it is read, and read somewhere."""
     names = [*graph.inputs, *graph.nodes]
@@ -230,18 +242,19 @@ def _check_names(graph: Graph) -> None:
         if twice := [name for name, count in Counter(given).items() if count > 1]:
             raise ValueError(f"Graph: expected different names of {what}, got {twice[0]!r} twice")
     above = set(graph.inputs)
-    for name, (_, *reads) in graph.nodes.items():
+    for name, (layer, *reads) in graph.nodes.items():
         for read in reads:
             if read not in above:
                 known = "the nodes run in their order, so a node reads inputs and nodes above it, and never in a cycle"
                 why = f"does not stand above it: {known}" if read in graph.nodes else f"is none of {sorted(above)}"
                 raise ValueError(f"Graph: {name!r} reads {read!r}, which {why}")
-        above.add(name)
+        above.update((name, *(f"{name}.{key}" for key in layer.gives)))
     for name in graph.outputs:
-        if name not in graph.nodes:
+        if name not in above or name in graph.inputs:
             raise ValueError(f"Graph: expected outputs among the nodes {list(graph.nodes)}, got {name!r}")
-    read_somewhere = {read for _, *reads in graph.nodes.values() for read in reads}
-    if unread := [name for name in names if name not in read_somewhere.union(graph.outputs)]:
+    read_somewhere = {read for _, *reads in graph.nodes.values() for read in reads}.union(graph.outputs)
+    read_somewhere = {read.partition(".")[0] for read in read_somewhere}
+    if unread := [name for name in names if name not in read_somewhere]:
         raise ValueError(
             f"Graph: nothing reads {unread[0]!r}, and it is no output: leave it out, or name it in outputs"
         )

@@ -80,6 +80,10 @@ class Sequential(Composite):
     def joins(self) -> bool:  # type: ignore[override]
         return self.layers[0].joins
 
+    @property
+    def gives(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.layers[-1].gives
+
     def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
         y, backward = self.planned().run(in_a_row, x, needs_dx, lengths)
         return y, self._checked(y, backward)

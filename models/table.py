@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..layers import Layer
+from ..layers.base import several
 
 
 def aligned(rows: Sequence[Sequence[str]], numbers: bool = False) -> str:
@@ -26,7 +27,8 @@ def summarised(model: Layer, layers: Iterable[tuple[str, Layer, Any]], reads: Se
     counted: set[int] = set()
     for name, layer, y in layers:
         title = f"{name} {layer}"
-        shape = "" if y is None else "(" + ", ".join(["N", *map(str, y.shape[1:])]) + ")"
+        each = () if y is None else several(y)
+        shape = ", ".join("(" + ", ".join(["N", *map(str, one.shape[1:])]) + ")" for one in each)
         new = {id(leaf): leaf for _, leaf in layer.leaves() if id(leaf) not in counted}
         counted |= new.keys()
         size = sum(value.size for leaf in new.values() for value in leaf.params.values())

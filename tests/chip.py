@@ -86,5 +86,6 @@ def together(cases: list[tuple[nn.Layer, tuple[np.ndarray, ...]]]) -> tuple[nn.G
     """All of them in one network, each with inputs and an output of its own, and its sample."""
     inputs = {f"x{i}_{k}": x for i, (_, xs) in enumerate(cases) for k, x in enumerate(xs)}
     nodes = {f"y{i}": (layer, *(f"x{i}_{k}" for k in range(len(xs)))) for i, (layer, xs) in enumerate(cases)}
-    one = nn.Graph(nodes, inputs=tuple(inputs), outputs=tuple(nodes))
+    outputs = [f"y{i}{key}" for i, (layer, _) in enumerate(cases) for key in ("", *(f".{g}" for g in layer.gives))]
+    one = nn.Graph(nodes, inputs=tuple(inputs), outputs=outputs)
     return one, tuple(x.astype("float32") if x.dtype.kind == "f" else x for x in inputs.values())

@@ -49,8 +49,9 @@ typedef {weight} weight;
 """
 INT8 = ", most of them weights of one byte with a scale for each output channel"
 STEP = """
-   A step of the sequence that {p}_predict reads as a whole. The state, {P}_STATE elements, is 0 before the first step;
-   each call leaves in it what the next one goes on from."""
+   A step of the sequence that {p}_predict reads as a whole. Each call leaves in the state, {P}_STATE elements, what the
+   next one goes on from."""
+START = "/* Sets the state to that before the first step */\nvoid {p}_start(float *state)"
 PIXELS = "/* The input of {p}_predict from the bytes of an image [C][H][W] = {shape}, from 0 for black to 255 */"
 TEST = """\
 {arrays}
@@ -122,10 +123,6 @@ class Code:
             raise TypeError(f"export: layers that are none of xpnn's cannot be written in C: {listed}")
         statements, size = body(trace.calls)
         self._workspace = max(self._workspace, size)
-        self._macros |= {
-            f"{self.P}_{'STEP_' * step}INPUT": inputs[0].size,
-            f"{self.P}_{'STEP_' * step}OUTPUT": outputs[0].size,
-        }
         prefix = f"{self.P}_STEP" if step else self.P
         self._macros |= {f"{prefix}_INPUT": inputs[0].size, f"{prefix}_OUTPUT": outputs[0].size}
         self._macros |= {f"{self.P}_STATE": trace.state} if step else {}
@@ -136,6 +133,13 @@ class Code:
         told = (_told([*inputs], own[0]), _told(outputs, own[1]))
         self._declared.append(f"/* From {told[0]} to {told[1]}.{more} */\n{prototype};")
         self._defined.append(f"{prototype}\n{{\n{statements}\n}}")
+        if step:
+            copies = (f"    Copy({array}, state + {at}, 1, {n}, {n});\n" for at, (array, n) in trace.starts.items())
+            start = START.format(p=self.p)
+            self._declared.append(f"{start};")
+            self._defined.append(
+                f"{start}\n{{\n    memset(state, 0, {self.P}_STATE * sizeof(float));\n{''.join(copies)}}}"
+            )
         return trace.state
 
     def file(self, classes: Sequence[str], pixels: Pixels | None) -> str:

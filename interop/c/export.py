@@ -121,7 +121,7 @@ def _steps(model: Layer, x: tuple[Any, ...]) -> bool:
         parts += [child for _, child in part.children()]
     if len(x) > 1 or not any(isinstance(part, Recurrent) for part in parts):
         return False
-    if any(isinstance(part, Bidirectional) for part in parts):
+    if any(isinstance(part, Bidirectional) or (isinstance(part, Recurrent) and part.joins) for part in parts):
         return False
     try:
         model(x[0], lengths=[x[0].shape[1]])  # which no layer takes that mixes steps

@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import layers as L
 from ...backend import to_numpy
+from ...layers.base import several
 from ...layers.pool import Pool
 from ...layers.recurrent import Recurrent
 from .source import number
@@ -175,20 +176,33 @@ def _concat(t: Trace, layer: L.Concat, x: tuple[Value, ...], y: Value) -> None:
         start += n
 
 
-def _recurrent(t: Trace, layer: Recurrent, x: Value, y: Value) -> None:
-    _read(t, layer, x, y, layer.hidden_size if layer.return_sequences else 0)
+def _recurrent(t: Trace, layer: Recurrent, x: Any, y: Any) -> None:
+    (x, *start), (y, *last) = several(x), several(y)
+    state = _read(t, layer, x, y, layer.hidden_size if layer.return_sequences else 0, [(one, 0) for one in start])
+    _keep(t, layer, state, [(one, 0) for one in last])
 
 
-def _read(t: Trace, layer: Recurrent, x: Value, y: Any, y_step: int, reverse: bool = False) -> None:
-    """Read the sequence from its start, or from its end, and write y in rows so far apart."""
+def _read(
+    t: Trace, layer: Recurrent, x: Value, y: Any, y_step: int, start: list[tuple[Value, int]], reverse: bool = False
+) -> Any:
+    """Read the sequence from its start, or from its end, and write y in rows so far apart; gives where the state is.
+
+    Args:
+        start: where the given components of the initial state stand.
+    """
     (T, I), H, sign = x.shape, layer.hidden_size, -1 if reverse else 1
-    size, rows = len(layer.state_names) * H, len(layer.params["W_x"])
+    rows, names = len(layer.params["W_x"]), layer.state_names
+    learned = {k: t.array(layer, f"{name}_0") for k, name in enumerate(names) if name in layer.starting("learned")}
     where: Any = f"state + {t.state}"
     if t.step:
-        t.state += size
+        t.starts |= {t.state + k * H: (name, H) for k, name in learned.items()}
+        t.state += len(names) * H
     else:
-        where = t.scratch(size, "reverse_state" if reverse else "state")
-        t.call("memset", where, 0, f"{size} * sizeof(float)")
+        where = t.scratch(len(names) * H, "reverse_state" if reverse else "state")
+        t.call("memset", where, 0, f"{len(names) * H} * sizeof(float)")
+        given = dict(zip((names.index(name) for name in layer.starting("given")), start, strict=True))
+        for k, source in (given | learned).items():
+            t.call("Copy", source, (where, k * H), 1, H, H)
     first_x, first_y = ((x, (T - 1) * I), (y[0], y[1] + (T - 1) * y_step)) if reverse else (x, y)
     b = [t.array(layer, "b")]
     if isinstance(layer, L.GRU):
@@ -197,18 +211,31 @@ def _read(t: Trace, layer: Recurrent, x: Value, y: Any, y_step: int, reverse: bo
     weights = *t.weights(layer, "W_x", np.transpose), *t.weights(layer, "W_h", np.transpose)
     work = t.scratch(2 * rows, "reverse_work" if reverse else "work")
     t.call(type(layer).__name__, first_x, sign * I, first_y, sign * y_step, where, work, T, I, H, *weights, *b)
+    return where
 
 
-def _bidirectional(t: Trace, layer: L.Bidirectional, x: Value, y: Value) -> None:
+def _keep(t: Trace, layer: Recurrent, state: Any, last: list[tuple[Value, int]]) -> None:
+    """Copy the state's components to where they are given."""
+    H = layer.hidden_size
+    for k, place in enumerate(last):
+        t.call("Copy", f"{state} + {k * H}" if t.step else (state, k * H), place, 1, H, H)
+
+
+def _bidirectional(t: Trace, layer: L.Bidirectional, x: Any, y: Any) -> None:
     f, g, H, sequences = layer.layer, layer.reverse, layer.layer.hidden_size, layer.layer.return_sequences
-    if layer.merge == "concat":
-        _read(t, f, x, y, 2 * H * sequences)
-        _read(t, g, x, (y, H), 2 * H * sequences, reverse=True)
-        return
-    of_f, of_g = (Value(y.array, t.scratch(y.size, what)) for what in ("forward", "reverse"))
-    _read(t, f, x, of_f, H * sequences)
-    _read(t, g, x, (of_g, 0), H * sequences, reverse=True)
-    _join("Add", t, L.Add(), (of_f, of_g), y)
+    (x, *start), (y, *last) = several(x), several(y)
+    step, of_f, of_g = 2 * H * sequences, y, (y, H)
+    if layer.merge == "sum":
+        step, (of_f, added) = (
+            H * sequences,
+            (Value(y.array, t.scratch(y.size, what)) for what in ("forward", "reverse")),
+        )
+        of_g = added, 0
+    for one, to, at in ((f, of_f, 0), (g, of_g, H)):
+        state = _read(t, one, x, to, step, [(value, at) for value in start], reverse=at > 0)
+        _keep(t, one, state, [(value, at) for value in last])
+    if layer.merge == "sum":
+        _join("Add", t, L.Add(), (of_f, added), y)
 
 
 WRITERS: dict[type[L.Layer], Writer] = {

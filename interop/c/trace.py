@@ -9,8 +9,9 @@ import numpy as np
 
 from ...backend import Array, to_numpy
 from ...layers import Add, Layer, Residual
-from ...layers.base import several
+from ...layers.base import of_several, several
 from ...models import Graph, Sequential
+from ...models.graph import values_of
 from .int8 import by_channel, rounded
 
 
@@ -103,8 +104,8 @@ class Constants:
         return self.add(name, packed(q)), self.add(f"{name}_scale", scale)
 
 
-Writer: TypeAlias = Callable[["Trace", Any, Any, Value], None] | None
-"""Adds the calls of a layer that reads one value, or a tuple of them, and gives another; None: y is x."""
+Writer: TypeAlias = Callable[["Trace", Any, Any, Any], None] | None
+"""Adds the calls of a layer that reads a value, or a tuple of them, and gives the like; None: y is x."""
 
 
 class Trace:
@@ -114,18 +115,20 @@ class Trace:
         model: the network.
         constants: to which the arrays are added.
         writers: for each layer the function that adds its calls.
-        step: whether recurrent layers go on from the caller's ``state``, instead of from zeros.
+        step: whether recurrent layers go on from the caller's ``state``, instead of from where a sequence starts.
 
     Attributes:
         calls: in order.
         refused: the paths and layers that no writer knows.
         state: the number of elements of the state.
+        starts: where in the state each component stands that is learned, and its array and size.
     """
 
     def __init__(self, model: Layer, constants: Constants, writers: dict[type[Layer], Writer], step: bool) -> None:
         self.calls: list[Call] = []
         self.refused: dict[str, Layer] = {}
         self.constants, self.step, self.state = constants, step, 0
+        self.starts: dict[int, tuple[str | None, int]] = {}
         self._writers, self._path, self._remark = writers, "", ""
         self._owners = {id(leaf): path for path, leaf in model.leaves()}
 
@@ -154,7 +157,7 @@ class Trace:
             values = dict(zip(layer.inputs, several(x), strict=True))
             for name, (child, *reads) in layer.nodes.items():
                 read = tuple(values[one] for one in reads)
-                values[name] = self.layer(child, f"{below}{name}", read if child.joins else read[0])
+                values |= values_of(name, child, self.layer(child, f"{below}{name}", read if child.joins else read[0]))
             outputs = tuple(values[name] for name in layer.outputs)
             return outputs if len(outputs) > 1 else outputs[0]
         if type(layer) is Residual:
@@ -163,12 +166,12 @@ class Trace:
             return self._leaf(Add(), path, (body, shortcut))
         return self._leaf(layer, path, x)
 
-    def _leaf(self, layer: Layer, path: str, x: Any) -> Value:
+    def _leaf(self, layer: Layer, path: str, x: Any) -> Any:
         read: Any = tuple(value.array for value in x) if layer.joins else x.array
-        array = layer(read)
-        y = Value(array, Buffer(self.constants.name(path, "out"), array.size))
-        shapes = ", ".join(str(value.shape) for value in several(x))
-        self._path, self._remark = path, f"{path} {layer}: {shapes} -> {y.shape}".lstrip()
+        arrays = zip(("out", *layer.gives), several(layer(read)), strict=True)
+        y: Any = of_several([Value(a, Buffer(self.constants.name(path, what), a.size)) for what, a in arrays])
+        shapes = (", ".join(str(value.shape) for value in several(values)) for values in (x, y))
+        self._path, self._remark = path, f"{path} {layer}: {' -> '.join(shapes)}".lstrip()
         if type(layer) not in self._writers:
             self.refused[path] = layer
         elif write := self._writers[type(layer)]:

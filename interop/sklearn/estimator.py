@@ -112,8 +112,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         elif self.early_stopping and self._setting("optimizer") != "lbfgs":
             data, held_out = self._split(data)
         if not begun:
-            seed = check_random_state(self.random_state).randint(2**31)
-            self._rng = np.random.default_rng((self.ranks or ALONE).gather(seed)[0])
+            self._rng = np.random.default_rng(self._draws().randint(2**31))
             self.model_ = self._network(X.shape[1:], self.n_outputs_, rng=self._rng, dtype=X.dtype.name)
             self.history_ = training.History()
         if not (begun and partial):
@@ -197,7 +196,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         parts = train_test_split(
             *given,
             test_size=self.validation_fraction,
-            random_state=check_random_state(self.random_state),
+            random_state=self._draws(),
             stratify=data[1] if is_classifier(self) and data[1].ndim == 1 else None,
         )
         if parts[1].shape[0] < 2:
@@ -206,6 +205,11 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
                 f"{data[0].shape[0]} samples out: a score needs two"
             )
         return _filled(data, parts[::2]), _filled(data, parts[1::2])
+
+    def _draws(self) -> np.random.RandomState:
+        """By random_state; where it is None, ranks need a common one."""
+        state: np.random.RandomState = check_random_state(self.random_state)
+        return state if self.random_state is not None else (self.ranks or ALONE).gather(state)[0]
 
     def _score(self, model: Layer, data: Data) -> float:
         X, y, weights, lengths = data

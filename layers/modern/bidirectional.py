@@ -1,11 +1,12 @@
 """Two recurrent layers that read a sequence from both ends."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from ...backend import Array, Rng, asarray, xp
-from ..base import Backward, Layer
+from ..base import Backward, Layer, of_several, several
 from ..composite import Composite
 from ..lengths import Lengths, check_lengths
 from ..recurrent import Recurrent
@@ -26,6 +27,9 @@ class Bidirectional(Composite):
         reverse: g, of f's class and settings; by default such a layer, whose first weights rng draws.
         merge: "concat", or "sum" to add the outputs.
         rng: seed or generator of the reverse layer's initial weights.
+
+    With return_state the last h is [h_f, h_g] (N, 2H), where g ends at the first step, and so is c; a given h_0 or c_0
+    is divided in the same way.
 
     Shapes: input (N, T, I), output (N, T, 2H) or (N, 2H), with H for 2H if they are added. The parameters are those of
     the layers, as "forward.W_x", "reverse.W_x", ...
@@ -54,26 +58,41 @@ class Bidirectional(Composite):
         if merge not in ("concat", "sum"):
             raise ValueError(f"Bidirectional: expected merge 'concat' or 'sum', got {merge!r}")
         if reverse is None:
-            sizes = layer.input_size, layer.hidden_size, layer.return_sequences
-            reverse = type(layer)(*sizes, bias=layer.bias, rng=rng, dtype=str(layer.dtype))
+            reverse = type(layer).from_settings(**layer.settings(), rng=rng, dtype=str(layer.dtype))
         elif (repr(reverse), reverse.dtype) != (repr(layer), layer.dtype):
             raise ValueError(f"Bidirectional: expected two layers of one kind and dtype, got {layer} and {reverse}")
         self.layer, self.reverse, self.merge = layer, reverse, merge
 
-    def forward(self, x: Array, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Array, Backward]:
+    @property
+    def joins(self) -> bool:  # type: ignore[override]
+        return self.layer.joins
+
+    @property
+    def gives(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.layer.gives
+
+    def forward(self, x: Any, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Any, Backward]:
         f, g, H, sequences = self.layer, self.reverse, self.layer.hidden_size, self.layer.return_sequences
+        x, *start = several(x)
         f._check(x, "N", "T", f.input_size)
+        for state in start:
+            f._check(state, "N", 2 * H)
         R = reversal(None if lengths is None else check_lengths(self, lengths, *x.shape[:2]), x.shape[1])
-        y_f, f_backward = f.forward(x, needs_dx, lengths)
-        y_g, g_backward = g.forward(R(x), needs_dx, lengths)
+        y_f, f_backward = f.forward(of_several([x, *(state[:, :H] for state in start)]), needs_dx, lengths)
+        y_g, g_backward = g.forward(of_several([R(x), *(state[:, H:] for state in start)]), needs_dx, lengths)
+        (y_f, *last_f), (y_g, *last_g) = several(y_f), several(y_g)
         y_g = R(y_g) if sequences else y_g
 
-        def backward(dy: Array) -> Array | None:
+        def backward(dy: Any) -> Any:
+            dy, *dlast = several(dy)
             dy_f, dy_g = (dy, dy) if self.merge == "sum" else (dy[..., :H], dy[..., H:])
-            dx_f, dx_g = f_backward(dy_f), g_backward(R(dy_g) if sequences else dy_g)
-            return dx_f + R(dx_g) if needs_dx else None
+            dy_g = R(dy_g) if sequences else dy_g
+            dx_f, *dstart_f = several(f_backward(of_several([dy_f, *(d[:, :H] for d in dlast)])))
+            dx_g, *dstart_g = several(g_backward(of_several([dy_g, *(d[:, H:] for d in dlast)])))
+            return of_several([dx_f + R(dx_g) if needs_dx else None, *_side_by_side(dstart_f, dstart_g)])
 
-        return (y_f + y_g if self.merge == "sum" else xp.concatenate([y_f, y_g], axis=-1)), backward
+        y = y_f + y_g if self.merge == "sum" else xp.concatenate([y_f, y_g], axis=-1)
+        return of_several([y, *_side_by_side(last_f, last_g)]), backward
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         yield "forward", self.layer
@@ -81,6 +100,10 @@ class Bidirectional(Composite):
 
     def _arguments(self) -> str:
         return f"{self.layer}" + ("" if self.merge == "concat" else f", merge={self.merge!r}")
+
+
+def _side_by_side(of_f: list[Array], of_g: list[Array]) -> list[Array]:
+    return [xp.concatenate(both, axis=1) for both in zip(of_f, of_g, strict=True)]
 
 
 def reversal(lengths: Lengths | None, T: int) -> Callable[[Array], Array]:

@@ -521,3 +521,62 @@ def test_a_step_of_one_s_own_is_run_through_time(rng):
         h = x[:, t] @ W_x.T + h @ W_h.T
         np.testing.assert_allclose(y_t, h, rtol=1e-12, atol=1e-14)
     assert nn.gradcheck(layer, x, lengths=[1, 2, T] + [1] * (N - 3), max_elements=ELEMENTS).ok
+
+
+# initial and last states in a network
+
+
+@KINDS
+@LENGTHS
+@pytest.mark.parametrize("how", ["learned", "given"])
+def test_a_network_learns_the_initial_state_or_gives_it(kind, how, lengths, rng):
+    layer = kind(I, H, True, return_state=True, initial_state=how, dtype="float64")
+    layer.flat_params[...] = dev(0.7 * rng.standard_normal(layer.flat_params.shape))
+    x, dy, dlast = rng.standard_normal((N, T, I)), rng.standard_normal((N, T, H)), draw_state(layer, rng)
+    starts = [f"{name}_0" for name in layer.state_names]
+    parts = draw_state(layer, rng) if how == "given" else [np.tile(host(layer.params[key]), (N, 1)) for key in starts]
+    expected = run(layer, x, parts, lengths, dy, dlast)
+    layer.flat_grads[...] = 0
+    (y, *last), backward = layer.forward((dev(x), *map(dev, parts)) if how == "given" else dev(x), lengths=lengths)
+    dx, *dstart = grads if isinstance(grads := backward((dev(dy), *map(dev, dlast))), tuple) else (grads,)
+    results = dict(zip(["y", *(f"last {name}" for name in layer.state_names)], map(host, (y, *last)), strict=True))
+    results |= {"dx": host(dx)} | {f"dE/d{key}": host(grad) for key, grad in layer.grads.items()}
+    for name, key, part in zip(layer.state_names, starts, dstart or [None] * len(starts), strict=True):
+        if how == "given":
+            results[f"dE/d{name}"] = host(part)
+        else:
+            expected[f"dE/d{key}"] = expected[f"dE/d{name}"].sum(0)  # of all samples, which begin with it
+            expected.pop(f"dE/d{name}")
+    assert results.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(results[key], value, rtol=1e-12, atol=1e-14, err_msg=key)
+
+
+def test_each_state_component_starts_in_its_own_way(rng):
+    layer = nn.LSTM(I, H, initial_state=("given", "learned"), dtype="float64")
+    layer.params["c_0"] = rng.standard_normal(H)
+    x, h = dev(rng.standard_normal((N, T, I))), dev(rng.standard_normal((N, H)))
+    c = dev(np.tile(host(layer.params["c_0"]), (N, 1)))
+    np.testing.assert_array_equal(host(layer((x, h))), host(layer.forward_from(x, (h, c))[0]))
+    assert "initial_state=('given', 'learned')" in repr(layer)
+    assert nn.LSTM(I, H, initial_state=("zeros", "zeros")).initial_state == "zeros"
+
+
+def test_initial_states_that_do_not_fit(rng):
+    x, h = dev(rng.standard_normal((N, T, I))), dev(rng.standard_normal((N, H)))
+    layer = nn.LSTM(I, H, initial_state="given", dtype="float64")
+    with pytest.raises(TypeError, match="expected a tuple of x and h_0, c_0, got 2 in a tuple"):
+        layer((x, h))
+    with pytest.raises(ValueError, match=r"expected a state \(h, c\) of shape \(5, 4\) each, got \(5, 4\), \(5, 3\)"):
+        layer((x, h, x[:, 0]))
+    with pytest.raises(TypeError, match="expected x, got 2 in a tuple"):
+        nn.GRU(I, H, dtype="float64")((x, h))
+    with pytest.raises(
+        ValueError, match="expected initial_state 'zeros', 'learned', 'given', or a tuple of one for each"
+    ):
+        nn.LSTM(I, H, initial_state="random")
+    with pytest.raises(ValueError, match="of h, c, got"):
+        nn.LSTM(I, H, initial_state=("given",))
+    both = nn.Bidirectional(nn.GRU(I, H, initial_state="given", dtype="float64"))
+    with pytest.raises(ValueError, match=r"expected input of shape \(N, 8\), got \(5, 4\)"):
+        both((x, h))

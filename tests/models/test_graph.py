@@ -70,6 +70,43 @@ def test_a_fork_sums_the_gradients_of_all_that_read_it(rng):
     np.testing.assert_allclose(dx, da @ Wa + dtotal + dd @ Wc, rtol=1e-11)
 
 
+def encoder_decoder(rng):
+    encoder = nn.Sequential(nn.Embedding(5, 3, rng=0, **F64), nn.LSTM(3, 4, return_state=True, rng=1, **F64))
+    decoder = nn.LSTM(2, 4, return_sequences=True, initial_state="given", rng=2, **F64)
+    nodes = {"encoder": (encoder, "text"), "decoder": (decoder, "z", "encoder.h", "encoder.c"), "y": dense(4, 2)}
+    return nn.Graph(nodes, inputs=("text", "z"), outputs=("y", "encoder.c"), input_shape=((6,), (3, 2)))
+
+
+def test_a_last_state_is_read_under_its_name(rng):
+    model, text, z = encoder_decoder(rng), rng.integers(0, 5, (3, 6)), dev(rng.standard_normal((3, 4, 2)))
+    encoder, decoder = model["encoder"], model["decoder"]
+    lengths = [6, 2, 3]
+    (y, c), backward = model.forward((dev(text), z), lengths=(lengths, None))
+    x, x_backward = encoder[0].forward(dev(text))
+    _, state, encoder_backward = encoder[1].forward_from(x, None, lengths=lengths)
+    h, _, decoder_backward = decoder.forward_from(z, state)
+    np.testing.assert_array_equal(host(c), host(state[1]))
+    np.testing.assert_array_equal(host(y), host(model["y"](h)))
+    dy, dc = dev(rng.standard_normal(y.shape)), dev(rng.standard_normal(c.shape))
+    backward((dy, dc))
+    got = {key: host(value).copy() for key, value in model.grads.items()}
+    model.zero_grad()
+    _, (dh_0, dc_0) = decoder_backward(model["y"].forward(h)[1](dy))
+    x_backward(encoder_backward(dev(np.zeros((3, 4))), (dh_0, dc_0 + dc))[0])  # c is an output, too
+    for key, value in model.grads.items():
+        np.testing.assert_allclose(got[key], host(value), rtol=1e-12, atol=1e-14, err_msg=key)
+    assert "(N, 4), (N, 4), (N, 4)" in model.summary()
+
+
+def test_names_of_last_states_are_checked():
+    gru = nn.GRU(2, 3, return_state=True, **F64)
+    with pytest.raises(ValueError, match=r"'b' reads 'a\.c', which is none of"):
+        nn.Graph({"a": gru, "b": (dense(3, 3), "a.c")})
+    with pytest.raises(ValueError, match="nothing reads 'a'"):
+        nn.Graph({"a": gru, "b": (dense(2, 3), "x")})
+    nn.Graph({"a": gru, "b": (dense(3, 3), "a.h")})
+
+
 def test_several_inputs_and_outputs_are_tuples(rng):
     model, text, table = two_by_two(), rng.integers(0, 5, (4, 2)), rng.standard_normal((4, 2))
     x = dev(text), dev(table)

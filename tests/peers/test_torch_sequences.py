@@ -62,3 +62,57 @@ def test_packed_sequences(kind, layers, both, sequences, measured):
         error = np.abs(nn.to_numpy(got) - expected.numpy()).max() / np.abs(expected.numpy()).max()
         measured("torch, stacked recurrent layers, float64, relative error", error)
         assert error <= 1e-10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("both", [False, True], ids=["forwards", "both"])
+def test_given_initial_states_and_last_states(kind, both, measured):
+    """Two layers, whose states torch has in one array, first by layer and then by direction."""
+    rng, names, D = np.random.default_rng(0), kind(I, H).state_names, 1 + both
+    nodes, outputs = {}, []
+    for i in range(2):
+        layer = kind(H * D if i else I, H, True, return_state=True, initial_state="given", rng=rng, dtype="float64")
+        nodes[str(i)] = nn.Bidirectional(layer, rng=rng) if both else layer, str(i - 1) if i else "x"
+        nodes[str(i)] += tuple(f"{name}{i}" for name in names)
+        outputs += [f"{i}.{name}" for name in names]
+    inputs = ["x", *(f"{name}{i}" for i in range(2) for name in names)]
+    model = nn.Graph(nodes, inputs, ["1", *outputs])
+    for name, value in model.params.items():
+        model.params[name] = rng.uniform(-0.8, 0.8, value.shape)
+    x, _ = nn.pad([rng.standard_normal((length, I)) for length in LENGTHS])
+    states = rng.standard_normal((2, len(names), len(x), D * H))  # by layer and component
+    lengths = LENGTHS, *[None] * (len(inputs) - 1)
+    given = nn.asarray(x, "float64"), *(nn.asarray(one, "float64") for layer in states for one in layer)
+    y, backward = model.forward(given, lengths=lengths)
+    dy = [rng.standard_normal(one.shape) for one in y]
+    dx, *dstates = backward(tuple(nn.asarray(one, "float64") for one in dy))
+
+    peer, found = by_torch(kind, model, 2, both, True)
+    leaf, starts = torch.tensor(x, requires_grad=True), []
+    for k in range(len(names)):
+        starts.append(torch.tensor(as_torch(states[:, k], D), requires_grad=True))
+    packed, last = peer(
+        pack_padded_sequence(leaf, LENGTHS, batch_first=True, enforce_sorted=False),
+        tuple(starts) if len(starts) > 1 else starts[0],
+    )
+    last = last if isinstance(last, tuple) else (last,)
+    want = pad_packed_sequence(packed, batch_first=True)[0]
+    n = len(names)
+    energy = (want * torch.tensor(dy[0])).sum()
+    energy += sum((one * torch.tensor(as_torch(np.stack(dy[1 + k :: n]), D))).sum() for k, one in enumerate(last))
+    energy.backward()
+    pairs = [(y[0], want.detach().numpy()), (dx, leaf.grad.numpy())]
+    for k in range(n):
+        pairs.append((as_torch(np.stack([nn.to_numpy(one) for one in y[1 + k :: n]]), D), last[k].detach().numpy()))
+        pairs.append((as_torch(np.stack([nn.to_numpy(one) for one in dstates[k::n]]), D), starts[k].grad.numpy()))
+    pairs += [(model.grads[ours], getattr(peer, their).grad[rows].numpy()) for ours, (their, rows) in found.items()]
+    for got, expected in pairs:
+        error = np.abs(nn.to_numpy(nn.xp.asarray(got)) - expected).max() / np.abs(expected).max()
+        measured("torch, initial and last states, float64, relative error", error)
+        assert error <= 1e-10
+
+
+def as_torch(states, D):
+    """(layers, N, D H) as (layers D, N, H)."""
+    L, N, _ = states.shape
+    return states.reshape(L, N, D, H).transpose(0, 2, 1, 3).reshape(L * D, N, H)

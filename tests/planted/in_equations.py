@@ -538,8 +538,8 @@ RECURRENT = [
     ),
     Mutation(
         "layers.recurrent.Recurrent",
-        "lambda dy: backward(dy)[0]",
-        "lambda dy: backward(dy[::-1])[0]",
+        "backward(dy, tuple(dlast) or None)",
+        "backward(dy[::-1], tuple(dlast) or None)",
         "another sample's",
         RNN,
         "RNN",
@@ -554,8 +554,8 @@ RECURRENT = [
     ),
     Mutation(
         "layers.recurrent.Recurrent",
-        "self._state(dstate)",
-        "self._state(dstate[::-1])",
+        "return dx, of_several(dstate)",
+        "return dx, of_several(dstate[::-1])",
         "the cell's gradient for the output's",
         "input",
         "LSTM from a state",

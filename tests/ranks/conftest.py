@@ -29,6 +29,7 @@ def run() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     ) -> "subprocess.CompletedProcess[str]":
         command = [str(MPIEXEC), "--oversubscribe", "--allow-run-as-root", "-n", str(ranks), sys.executable]
         root = {"PYTHONPATH": str(Path(xpnn.__path__[0]).parent), "OPENBLAS_NUM_THREADS": "1"}
+        root["PYTHONDONTWRITEBYTECODE"] = ""  # else each rank compiles the package anew
         root["OMPI_MCA_smsc"] = "^cma"  # a container may forbid one process to read the memory of another
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.run(
