@@ -95,7 +95,7 @@ def docs(session: nox.Session) -> None:
 def site(session: nox.Session) -> None:
     """The site in both languages, into the folder site, with warnings as errors; then Chromium opens each page."""
     for builder, language, out in (("html", "en", "en"), ("gettext", "en", ".pot"), ("html", "zh_CN", "zh_CN")):
-        kind = "-b", builder, "-D", f"language={language}", "-d", f"site/.{builder}-{language}"
+        kind = "-b", builder, "-t", builder, "-D", f"language={language}", "-d", f"site/.{builder}-{language}"
         build = of("tools", "sphinx-build"), "-W", "--keep-going", "-q", *kind, "docs", f"site/{out}"
         session.run(*build, env=ENVIRONMENT, external=True)
     pytest(session, "tests/website", "--dist", "loadfile", XPNN_SITE=str(ROOT / "site"))

@@ -52,17 +52,31 @@ def asarray(data: Any, dtype: Any = None) -> Array:
             order is always the machine's.
 
     Raises:
-        TypeError: the data are not numeric.
+        TypeError: the data are not numeric, or some are masked.
+        ValueError: the dtype is one of integers, and does not hold a value.
         MemoryError: the device is out of memory.
 
     >>> asarray([[0.5, 1.0]])
     array([[0.5, 1. ]], dtype=float32)
     """
     from_host = not isinstance(data, xp.ndarray)
-    array = np.asarray(data) if from_host else data
+    array = host_array(data) if from_host or isinstance(data, np.ma.MaskedArray) else data
     dtype = dtype_of(array, dtype)
     border.crossings += from_host
+    if isinstance(array, np.ndarray) and dtype.kind in "iu" and not np.can_cast(array.dtype, dtype):
+        with np.errstate(invalid="ignore"):
+            whole = array.astype(dtype)
+        if (changed := whole != array).any():
+            raise ValueError(f"asarray: expected values that {dtype} holds, got {array[changed].flat[0]}")
+        array = whole
     return xp.asarray(array, dtype=dtype)
+
+
+def host_array(data: Any) -> np.ndarray:
+    """Data as a NumPy array; TypeError if some are masked, since NumPy would take what lies under the mask."""
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise TypeError("expected an array without masked elements: data.filled(0) fills them; or leave their rows out")
+    return np.asarray(data)
 
 
 def dtype_of(array: Any, dtype: Any = None) -> Any:

@@ -55,7 +55,7 @@ def words_of(path: Path, train: argparse.ArgumentParser, args: argparse.Namespac
     """
     try:
         options = tomllib.loads(path.read_bytes().decode("utf-8-sig", "surrogateescape"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no TOML file: {error}") from error
     usual = vars(train.parse_args([]))
     known = [key.replace("_", "-") for key in usual if key not in _NO_OPTIONS]

@@ -214,7 +214,7 @@ def _whole(out: Path, checkpoint: Checkpoint) -> Path | None:
 
 def _say_rate(todo: Job) -> None:
     """A word on the learning rate of a run that goes on for other than its first number of epochs."""
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, RecursionError):
         before = tomllib.loads((todo.out / CONFIG).read_text("utf-8", "surrogateescape"))["epochs"]
         if before != todo.epochs:
             print(

@@ -66,10 +66,10 @@ def bucketed(
     lengths = np.asarray(lengths)
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-    if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
-        raise ValueError(f"bucketed: expected one integer a sequence, got {lengths.dtype} of shape {lengths.shape}")
-    if not len(lengths):
+    if not lengths.size:
         return []
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths.min() < 0:
+        raise ValueError(f"bucketed: expected one integer from 0 a sequence, got {lengths.dtype} of {lengths.shape}")
     sizes = np.full(-(-len(lengths) // batch_size), batch_size)
     rng = None if rng is None else np.random.default_rng(rng)
     sizes[-1 if rng is None else rng.integers(len(sizes))] -= -len(lengths) % batch_size

@@ -8,7 +8,7 @@ from ..backend import Array, Params, accelerated, xp
 from .base import Backward, Layer
 from .inference import inferring, rehearsing
 from .parameters import Parameters
-from .settings import positive
+from .settings import positive, real
 from .whole import identity, share_of_batch
 
 
@@ -63,7 +63,7 @@ class _BatchNorm(Layer):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *, dtype: str = "float32") -> None:
         positive(num_features=num_features)
-        if not eps > 0 or not 0 <= momentum <= 1:
+        if not 0 < real(eps) < np.inf or not 0 <= real(momentum) <= 1:
             raise ValueError(f"{type(self).__name__}: expected eps > 0, 0 <= momentum <= 1, got {eps} and {momentum}")
         super().__init__(gamma=np.ones(num_features, dtype), beta=np.zeros(num_features, dtype))
         self.buffers = Parameters(

@@ -7,6 +7,7 @@ import numpy as np
 from ..backend import Array, Rng, asarray
 from .base import Backward, Layer
 from .inference import inferring
+from .settings import real
 from .whole import share_of_batch
 
 
@@ -28,7 +29,7 @@ class Dropout(Layer):
     keeps_steps = True
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
-        if not 0 <= p < 1:
+        if not 0 <= real(p) < 1:
             raise ValueError(f"Dropout: expected 0 <= p < 1, got {p}")
         super().__init__()
         self.p = float(p)

@@ -6,6 +6,7 @@ from ..backend import Array, xp
 from .base import Backward, Layer
 from .losses import Differentiated, SoftmaxCrossEntropy, counted
 from .parameters import Parameters
+from .settings import real
 
 
 class RBF(Layer):
@@ -86,7 +87,7 @@ class RBFLoss(SoftmaxCrossEntropy):
     """
 
     def __init__(self, j: float = 20.0) -> None:
-        if not 0 < j < np.inf:
+        if not 0 < real(j) < np.inf:
             raise ValueError(f"RBFLoss: expected a number above 0, got {j}")
         super().__init__()
         self.j = float(j)

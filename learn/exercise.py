@@ -15,8 +15,9 @@ Words = dict[str, str]
 
 LANGUAGES = ("en", "zh")
 HOME = Path(__file__).parent / "exercises"
-FIELDS = {"function", "title", "text", "code", "backward", "hints", "arguments", "cases"}
-OPTIONAL = {"slips", "order", "place"}
+FIELDS = {"function": str, "title": dict, "text": dict, "code": str, "backward": str, "hints": list, "arguments": dict,
+          "cases": list}  # fmt: skip
+OPTIONAL = {"slips": list, "order": int, "place": str}
 HOLE = "{backward}"
 
 
@@ -77,7 +78,7 @@ class Exercise:
         todo = {"en": "write it here, and take the next line away", "zh": "在此作答，并删去下一行"}[language]
         hole = f"# {todo}\nraise NotImplementedError"
         text = f"{self.name}: {self.title[language]}\n\n{self.text[language].strip()}"
-        return f'"""{text}\n"""\n\nimport numpy as np\n\n\n{self._filled(hole)}'
+        return f'"""{text}\n"""\n\nimport numpy as np\n\n\n{self.filled(hole)}'
 
     def solution(self, *slips: Slip) -> Callable[..., Any]:
         """The function with its backward, or with slips in it."""
@@ -94,7 +95,7 @@ class Exercise:
                 if (times := backward.count(right)) != 1:
                     raise ValueError(f"{self.name}, slip {slip.id}: {right!r} occurs {times} times in the solution")
                 backward = backward.replace(right, wrong)
-        return self._filled(backward)
+        return self.filled(backward)
 
     def drawn(self, seed: int = 0) -> Iterator[dict[str, Any]]:
         """The arguments of each case."""
@@ -111,7 +112,7 @@ class Exercise:
         of |= {key: spec for key, spec in self.arguments.items() if isinstance(spec, str)}
         return {key: _letters(spec) for key, spec in of.items()}
 
-    def _filled(self, backward: str) -> str:
+    def filled(self, backward: str) -> str:
         """The code with a text in its hole, indented as that is."""
         (line,) = (line for line in self.code.splitlines() if line.strip() == HOLE)
         indent = line[: line.index(HOLE)]
@@ -154,30 +155,48 @@ def exercises(folder: Path | None = None) -> dict[str, Exercise]:
 def _read(path: Path) -> Exercise:
     try:
         fields = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: expected TOML, got {error}") from error
-    missing, unknown = FIELDS - fields.keys(), fields.keys() - FIELDS - OPTIONAL
+    missing, unknown = FIELDS.keys() - fields.keys(), fields.keys() - FIELDS.keys() - OPTIONAL.keys()
     if missing or unknown:
         lacks, holds = (", ".join(sorted(names)) or "none" for names in (missing, unknown))
         raise ValueError(f"{path}: expected {', '.join(sorted(FIELDS))}; missing: {lacks}; unknown: {holds}")
+    for key, value in fields.items():
+        if type(value) is not (kind := (FIELDS | OPTIONAL)[key]):
+            raise ValueError(f"{path}: expected {key} to be of {kind.__name__}, got {str(value)[:40]!r}")
     holes = [line.strip() for line in fields["code"].splitlines()].count(HOLE)
     if holes != 1:
         raise ValueError(f"{path}: expected {HOLE} on one line of `code`, found it on {holes}")
-    slips = tuple(
-        Slip(
-            one["id"],
-            _several(one["right"]),
-            _several(one["wrong"]),
-            {key: one[key] for key in LANGUAGES if key in one},
-        )
-        for one in fields.pop("slips", [])
-    )
-    hints, cases = tuple(fields.pop("hints")), tuple(fields.pop("cases"))
-    exercise = Exercise(name=path.stem, slips=slips, hints=hints, cases=cases, **fields)
-    for slip in slips:
-        exercise.source(slip)
+    try:
+        slips = tuple(map(_slip, fields.pop("slips", [])))
+        fields |= {key: _words(fields[key]) for key in ("title", "text")}
+        hints, cases = tuple(map(_words, fields.pop("hints"))), tuple(map(dict, fields.pop("cases")))
+        exercise = Exercise(name=path.stem, slips=slips, hints=hints, cases=cases, **fields)
+        for slip in slips:
+            exercise.source(slip)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected slips, hints, cases and texts as in {HOME}: {error}") from error
     return exercise
+
+
+def _slip(one: dict[str, Any]) -> Slip:
+    return Slip(one["id"], _several(one["right"]), _several(one["wrong"]), _words(one))
+
+
+def _words(table: dict[str, Any]) -> Words:
+    """The texts; what is missing in a language is said in the other one."""
+    said = {language: table[language] for language in LANGUAGES if language in table}
+    if not said or not all(isinstance(text, str) for text in said.values()):
+        raise ValueError(f"expected texts {' and '.join(LANGUAGES)}, got {str(table)[:40]}")
+    return dict.fromkeys(LANGUAGES, next(iter(said.values()))) | said
 
 
 def _several(snippets: str | list[str]) -> tuple[str, ...]:
     return (snippets,) if isinstance(snippets, str) else tuple(snippets)
+
+
+def copied(value: Any) -> Any:
+    """Arguments, or a gradient, that a function may change."""
+    if isinstance(value, dict):
+        return {key: copied(one) for key, one in value.items()}
+    return value.copy() if isinstance(value, np.ndarray) else value

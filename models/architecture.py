@@ -130,6 +130,8 @@ class _Reader:
             pairs, count = self._read(written["items"])
             return dict(pairs), count
         if "array" in written:
+            if _product(*(max(1, length) for length in written["array"])) > self.left:
+                raise ArchitectureError("an array would have more elements than the file")
             return np.broadcast_to(np.float32(0), written["array"]), 0  # which takes no memory
         return float(written["number"]), 0
 

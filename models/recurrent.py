@@ -9,7 +9,7 @@ from ..backend import Rng, asarray, to_numpy
 from ..data.text import encode
 from ..layers import RNN, Bidirectional, Dense, Dropout, Embedding, Layer
 from ..layers.recurrent import Recurrent, State
-from ..layers.settings import positive
+from ..layers.settings import positive, real
 from .sequential import Sequential
 
 
@@ -123,7 +123,7 @@ class CharRNN(Sequential):
         Raises:
             ValueError: the prompt has an unknown character, or the temperature is not above 0.
         """
-        if not temperature > 0:
+        if not real(temperature) > 0:
             raise ValueError(f"CharRNN.sample: expected a temperature above 0, got {temperature}")
         prompt = prompt or ("\n" if "\n" in self.vocabulary else self.vocabulary[0])
         return self._sample(length, encode(prompt, self.vocabulary), temperature, np.random.default_rng(rng))

@@ -1,9 +1,11 @@
 """Adam and AdamW."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ..backend import Array, accelerated, xp
+from ..layers.settings import real
 from .groups import Groups
 from .optimizer import Optimizer
 from .schedules import Schedule
@@ -66,7 +68,8 @@ class Adam(Optimizer):
         groups: Groups | None = None,
     ) -> None:
         super().__init__(lr, weight_decay, groups)
-        if not (len(betas) == 2 and all(0 <= beta < 1 for beta in betas) and 0 < eps < math.inf):
+        two = isinstance(betas, Sequence) and len(betas) == 2 and all(0 <= real(beta) < 1 for beta in betas)
+        if not (two and 0 < real(eps) < math.inf):
             raise ValueError(f"{type(self).__name__}: expected two betas in [0, 1) and eps > 0, got {betas}, {eps}")
         self.betas, self.eps = betas, eps
 

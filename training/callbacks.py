@@ -1,7 +1,7 @@
 """What is done besides at certain times of a run: callbacks."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,14 +121,21 @@ class BatchLogs(Mapping[str, float]):
         return len(self._values())
 
 
+def listed(callbacks: Any) -> list[Callback]:
+    """The callbacks, one alone too; TypeError if they are none."""
+    given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
+    given = list(given) if isinstance(given, Iterable) else [given]
+    for one in given:
+        if not isinstance(one, Callback):
+            raise TypeError(f"fit: expected callbacks, such as EarlyStopping(), got {one!r}")
+    return given
+
+
 class Callbacks:
     """All callbacks of a run, in order."""
 
     def __init__(self, callbacks: Sequence[Callback], sums: Sums, ranks: Ranks = ALONE) -> None:
-        for callback in callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"fit: expected callbacks, such as EarlyStopping(), got {callback!r}")
-        self._all = [one for one in callbacks if one.everywhere or ranks.rank == 0]
+        self._all = [one for one in listed(callbacks) if one.everywhere or ranks.rank == 0]
         self._sums = sums
         self._stepping = [one for one in self._all if type(one).on_batch_end is not Callback.on_batch_end]
         self._logs = BatchLogs(sums)

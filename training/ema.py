@@ -6,6 +6,7 @@ from typing import Any
 
 from ..backend import Array, asarray
 from ..layers import Layer
+from ..layers.settings import real
 
 
 class EMA:
@@ -44,7 +45,7 @@ class EMA:
     """
 
     def __init__(self, model: Layer, decay: float = 0.999) -> None:
-        if not 0 <= decay < 1:
+        if not 0 <= real(decay) < 1:
             raise ValueError(f"EMA: expected 0 <= decay < 1, got {decay}")
         self.model, self.decay = model, float(decay)
         self.mean = model.flat_params.copy()

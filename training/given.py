@@ -30,6 +30,8 @@ def source_of(
             raise ValueError(f"{caller}: weights stand in the batches (x, y, weights), if they are not arrays")
         return _of_batches(caller, model, x, targets)
     xs = inputs_given(caller, x, inputs_of(model))
+    if any(one is None for one in xs):
+        raise TypeError(f"{caller}: expected arrays x and y, or batches (x, y), got None for x")
     columns = [column(data) for data in (*xs, y, weights) if data is not None]
     if lengths is None and (sequences := [one for one in columns if isinstance(one, Sequences)]):
         lengths = sequences[0].lengths
@@ -68,8 +70,12 @@ def validation_of(validation: Any) -> tuple[Any, ...]:
     return tuple(validation) if arrays else (validation,)
 
 
-def of_a_run(optimizer: Optimizer | None, history: History | None) -> tuple[Optimizer, History]:
+def of_a_run(
+    optimizer: Optimizer | None, history: History | None, on_epoch_end: Any = None
+) -> tuple[Optimizer, History]:
     """Those given, or new ones; TypeError if they are none."""
+    if on_epoch_end is not None and not callable(on_epoch_end):
+        raise TypeError(f"fit: expected on_epoch_end to be a function of the history, got {on_epoch_end!r}")
     optimizer = optimizer or Adam()
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: expected an optimiser, such as SGD(0.1), got {optimizer!r}")

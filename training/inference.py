@@ -10,6 +10,7 @@ from ..backend import explained, to_numpy
 from ..backend.shared.data import not_finite
 from ..layers import Layer, Loss
 from ..layers.base import several
+from ..layers.settings import positive
 from .given import source_of
 from .inputs import check_model
 from .metrics import Metric, Metrics
@@ -40,6 +41,7 @@ def evaluate(
     (0.5, ['f1'])
     """
     check_model("evaluate", model)
+    positive(batch_size=batch_size)
     source, sums = source_of("evaluate", model, x, y, sample_weight, lengths), Sums()
     loss, _ = fit_targets(source, model, loss)
     batches = groups(source.pass_over(batch_size), 1)
@@ -61,6 +63,7 @@ def predict(model: Layer, x: Any, *, batch_size: int = BATCH, lengths: Any = Non
     >>> labels = predict(MLP((3, 2), rng=0), np.ones((4, 3))).argmax(1)
     """
     check_model("predict", model)
+    positive(batch_size=batch_size)
     if getattr(x, "shape", ())[:1] == (0,):  # one sample in their place tells the shape of an output
         empty = tuple(one[:0] for one in several(predict(model, np.zeros((1, *x.shape[1:]), x.dtype))))
         return empty if len(empty) > 1 else empty[0]

@@ -12,7 +12,7 @@ from ..layers import Layer, Loss, inference
 from ..layers.inference import rehearsal
 from ..layers.settings import positive
 from .alike import agree, average, begin_alike, ranks_given, seed_of
-from .callbacks import Callback, Callbacks, ProgressBar, Run
+from .callbacks import Callback, Callbacks, ProgressBar, Run, listed
 from .checkpoints import Checkpoint, Keeper, keeping
 from .given import of_a_run, source_of, validation_of
 from .history import History
@@ -132,7 +132,8 @@ def fit(
     positive(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
     ranks = ranks_given(ranks)
     given["rng"] = rng = seed_of(ranks, rng)
-    optimizer, history = of_a_run(optimizer, history)
+    optimizer, history = of_a_run(optimizer, history, on_epoch_end)
+    callbacks = listed(callbacks)
     drawn = {"rng": rng, "data": (x, y), "validation": validation}
     with (
         model.locks.fitting(type(model).__name__),

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import ALONE, Array, Ranks, asarray, to_numpy
 from ..layers import BinaryCrossEntropy, Loss, Sigmoid, Softmax, SoftmaxCrossEntropy
+from ..layers.settings import positive
 
 Metric: TypeAlias = Callable[..., Any]
 """``metric(y, outputs)``; see :class:`Metrics` for what its second argument is called."""
@@ -28,6 +29,8 @@ def top_k(k: int = 5) -> Metric:
     >>> float(top_k(2)(np.array([0, 0]), np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 3.0]])))
     0.5
     """
+
+    positive(k=k)
 
     def metric(y: np.ndarray, outputs: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
         own = np.take_along_axis(outputs, y[:, None], 1)
@@ -81,7 +84,7 @@ class Metrics:
     ) -> None:
         if isinstance(metrics, str) or callable(metrics):
             metrics = [metrics]
-        named = metrics if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics}
+        named = metrics if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics or ()}
         self._metrics = {name: _function(metric) for name, metric in named.items()}
         self._loss, self._ranks = loss, ranks
         self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend import Array, asarray
+from ..layers.settings import real
 from .callbacks import Callback
 from .files.saving import save
 
@@ -13,9 +14,14 @@ from .files.saving import save
 class _Monitor(Callback):
     """Follows one column of the history, and knows its best value."""
 
-    def __init__(self, monitor: str | None, mode: str, min_delta: float = 0.0) -> None:
+    def __init__(self, monitor: str | None, mode: str, min_delta: float = 0.0, patience: float = 1) -> None:
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"{type(self).__name__}: expected mode 'auto', 'min' or 'max', got {mode!r}")
+        if not (real(patience) >= 1 and (patience == math.inf or patience == int(patience))):
+            raise ValueError(f"{type(self).__name__}: expected a patience of 1 epoch at the least, got {patience!r}")
+        if not math.isfinite(real(min_delta)):
+            raise ValueError(f"{type(self).__name__}: expected a finite min_delta, got {min_delta!r}")
+        self.patience = patience
         self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
         self.best, self.wait = math.nan, 0
 
@@ -69,8 +75,8 @@ class EarlyStopping(_Monitor):
         restore_best: bool = True,
         mode: str = "auto",
     ) -> None:
-        super().__init__(monitor, mode, min_delta)
-        self.patience, self.restore_best = patience, restore_best
+        super().__init__(monitor, mode, min_delta, patience)
+        self.restore_best = restore_best
         self._kept: tuple[Array, dict[str, Array]] | None = None
 
     def on_train_begin(self) -> None:
@@ -152,10 +158,12 @@ class ReduceLROnPlateau(_Monitor):
         min_lr: float = 0.0,
         mode: str = "auto",
     ) -> None:
-        super().__init__(monitor, mode, min_delta)
-        if not 0 < factor < 1:
-            raise ValueError(f"ReduceLROnPlateau: expected a factor above 0 and below 1, got {factor}")
-        self.factor, self.patience, self.min_lr = factor, patience, min_lr
+        super().__init__(monitor, mode, min_delta, patience)
+        if not (0 < real(factor) < 1 and real(min_lr) >= 0):
+            raise ValueError(
+                f"ReduceLROnPlateau: expected a factor above 0 and below 1, min_lr >= 0, got {factor!r}, {min_lr!r}"
+            )
+        self.factor, self.min_lr = factor, min_lr
 
     def on_train_begin(self) -> None:
         if callable(self.run.optimizer.lr):

@@ -8,6 +8,7 @@ from typing import Any
 from ..backend import Array, accelerated, xp
 from ..layers import Layer
 from ..layers.parameters import Parameters
+from ..layers.settings import real
 from .groups import Groups, Placed, check_groups, combinations, placed
 from .schedules import Schedule
 
@@ -53,8 +54,8 @@ class Optimizer:
     def __init__(self, lr: float | Schedule, weight_decay: float = 0.0, groups: Groups | None = None) -> None:
         if isinstance(lr, Layer) or not (callable(lr) or (isinstance(lr, Real) and 0 < lr < math.inf)):
             raise ValueError(f"{type(self).__name__}: expected a finite lr > 0 or a schedule, got {lr!r}")
-        if not 0 <= weight_decay < math.inf:
-            raise ValueError(f"{type(self).__name__}: expected a finite weight_decay >= 0, got {weight_decay}")
+        if not 0 <= real(weight_decay) < math.inf:
+            raise ValueError(f"{type(self).__name__}: expected a finite weight_decay >= 0, got {weight_decay!r}")
         self.lr, self.weight_decay = lr, float(weight_decay)
         self.groups = check_groups(type(self).__name__, groups or {})
         self.steps = 0
@@ -69,7 +70,7 @@ class Optimizer:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step; TypeError if the schedule gives no number."""
+        """The learning rate of the next step; TypeError or ValueError if the schedule gives no number of at least 0."""
         rate: Any = self.lr(self.steps) if callable(self.lr) else self.lr
         try:
             rate = float(rate.item() if hasattr(rate, "item") else rate)  # an array of one element is a number, too
@@ -78,6 +79,8 @@ class Optimizer:
             raise TypeError(
                 f"{name}: expected the schedule to give a number, got {rate!r} for step {self.steps}"
             ) from error
+        if not 0 <= rate < math.inf:
+            raise ValueError(f"{type(self).__name__}: expected a rate of at least 0, got {rate} for step {self.steps}")
         return rate * self.lr_factor
 
     def step(self, model: Layer) -> None:
@@ -197,8 +200,8 @@ def clip_grad_norm(model: Layer, max_norm: float) -> Array:
     >>> float(clip_grad_norm(layer, max_norm=1.0)), float(layer.grads["b"][0].round(3))
     (5.0, 1.0)
     """
-    if not max_norm > 0:
-        raise ValueError(f"clip_grad_norm: expected max_norm > 0, got {max_norm}")
+    if not real(max_norm) > 0:
+        raise ValueError(f"clip_grad_norm: expected max_norm > 0, got {max_norm!r}")
     grads = model.gather()[1]
     for _, leaf in model.leaves():
         if not leaf.trainable:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from ..backend import Array, accelerated, xp
+from ..layers.settings import real
 from .groups import Groups
 from .optimizer import Optimizer
 from .schedules import Schedule
@@ -81,7 +82,7 @@ class RMSprop(Optimizer):
         groups: Groups | None = None,
     ) -> None:
         super().__init__(lr, weight_decay, groups)
-        if not (0 <= alpha < 1 and 0 < eps < math.inf and 0 <= momentum < 1):
+        if not (0 <= real(alpha) < 1 and 0 < real(eps) < math.inf and 0 <= real(momentum) < 1):
             raise ValueError(
                 f"RMSprop: expected alpha and momentum in [0, 1) and eps > 0, got {alpha}, {momentum} and {eps}"
             )

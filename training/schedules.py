@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ..layers.settings import real
+
 Schedule: TypeAlias = Callable[[int], float]
 
 
@@ -32,7 +34,7 @@ class CosineDecay:
 
     def __post_init__(self) -> None:
         lr, steps, warmup = self.lr, self.steps, self.warmup
-        if not 0 < lr < math.inf or steps < 1 or not 0 <= warmup < steps:
+        if not (0 < real(lr) < math.inf and real(steps) >= 1 and 0 <= real(warmup) < steps):
             raise ValueError(f"CosineDecay: expected lr > 0 and 0 <= warmup < steps, got {lr}, {warmup}, {steps}")
 
     def __call__(self, step: int) -> float:
@@ -61,7 +63,7 @@ class StepDecay:
 
     def __post_init__(self) -> None:
         lr, every, factor = self.lr, self.every, self.factor
-        if not 0 < lr < math.inf or every < 1 or not 0 < factor < math.inf:
+        if not (0 < real(lr) < math.inf and real(every) >= 1 and 0 < real(factor) < math.inf):
             raise ValueError(f"StepDecay: expected lr > 0, every >= 1, factor > 0, got {lr}, {every}, {factor}")
 
     def __call__(self, step: int) -> float:
@@ -97,10 +99,11 @@ class OneCycle:
     final_div_factor: float = 1e4
 
     def __post_init__(self) -> None:
+        steps = real(self.steps)
         if not (
-            0 < self.lr < math.inf
-            and 0 < self.pct_start * self.steps - 1 < self.steps - 1
-            and min(self.div_factor, self.final_div_factor) >= 1
+            0 < real(self.lr) < math.inf
+            and 0 < real(self.pct_start) * steps - 1 < steps - 1
+            and all(real(factor) >= 1 for factor in (self.div_factor, self.final_div_factor))
         ):
             raise ValueError(f"OneCycle: expected lr > 0, 1 < pct_start steps < steps, factors >= 1, got {self}")
 
@@ -137,7 +140,7 @@ class Warmup:
     steps: int
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or not (callable(self.schedule) or 0 < self.schedule < math.inf):
+        if not (real(self.steps) >= 1 and (callable(self.schedule) or 0 < real(self.schedule) < math.inf)):
             raise ValueError(f"Warmup: expected a schedule or lr > 0, and steps >= 1, got {self}")
 
     def __call__(self, step: int) -> float:

@@ -1,5 +1,6 @@
 """Loss and accuracy over a data set, batch after batch, and whether what they were computed by is finite."""
 
+import math
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -106,9 +107,9 @@ class Sums:
         return self.means(sums)
 
     def means(self, sums: np.ndarray | None = None) -> Score:
-        """The means so far, by the sums if they are on the host already; 0 if nothing has a weight."""
+        """The means so far, by the sums if they are on the host already; NaN if nothing has a weight."""
         loss, accuracy, weight, _, _ = to_numpy(self._sums) if sums is None else sums
-        weight = weight or 1
+        weight = weight or math.nan
         return Score(float(loss / weight), float(accuracy / weight) if self._scored else None)
 
     def diverged(self, sums: np.ndarray | None = None) -> "NotFiniteError":

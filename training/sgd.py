@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..backend import Array, accelerated
+from ..layers.settings import real
 from .groups import Groups
 from .optimizer import Optimizer
 from .schedules import Schedule
@@ -56,7 +57,7 @@ class SGD(Optimizer):
         groups: Groups | None = None,
     ) -> None:
         super().__init__(lr, weight_decay, groups)
-        if not 0 <= momentum < 1 or (nesterov and momentum == 0):
+        if not 0 <= real(momentum) < 1 or (nesterov and momentum == 0):
             raise ValueError(f"SGD: expected 0 <= momentum < 1, above 0 with nesterov, got {momentum}")
         self.momentum, self.nesterov = float(momentum), nesterov
         self._slots = ("velocity",) if momentum else ()

@@ -15,6 +15,7 @@ from ..data.batches import batch_indices
 from ..data.reader import read_ahead
 from ..data.sequences import bucketed
 from ..layers import Layer
+from ..layers.settings import real
 from ..layers.whole import Share
 from .batch import Arrays, Batch, Cut
 from .columns import Sequences, column, inputs_given, inputs_of, of_batch
@@ -70,6 +71,8 @@ class Source:
         Of several ranks each has its share of every batch, which are the same for any number of them.
         """
         full = self._count(batch_size, drop_last) if drop_last else None
+        if full == 0:
+            raise ValueError(f"{self.caller}: drop_last leaves no batch of {batch_size} from {self.samples} samples")
         order = islice(self.order(batch_size, rng), skip, full)
         return self.batches(order) if self.ranks.size == 1 else self._shares(order)
 
@@ -188,6 +191,8 @@ class InMemory(Source):
 
     def change(self, change: Change) -> None:
         self.arrays = tuple(change(self.arrays, None))
+        if len(self.arrays) > self._inputs + 1 and not self.arrays[-1].any():
+            raise ValueError(f"{self.caller}: all weights are 0, so that there is nothing to take the mean of")
 
     def fingerprint(self) -> int:
         """Of all samples."""
@@ -196,9 +201,9 @@ class InMemory(Source):
     def split(self, share: float, rng: Rng) -> "tuple[InMemory, InMemory]":
         """Two sources: of all samples but a share of them, and of that share; which ones, ``rng`` draws."""
         samples = len(self.arrays[0])
-        count = round(share * samples)
+        count = round(share * samples) if 0 < real(share) < 1 else 0
         if not 0 < count < samples:
-            raise ValueError(f"{self.caller}: expected validation_split to leave samples on both sides, got {share}")
+            raise ValueError(f"{self.caller}: expected validation_split to leave samples on both sides, got {share!r}")
         order = np.random.default_rng(rng).permutation(samples)
         parts = copy.copy(self), copy.copy(self)
         for part, rows in zip(parts, (np.sort(order[count:]), np.sort(order[:count])), strict=True):

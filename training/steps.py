@@ -6,6 +6,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ..backend import Array, captured, synchronize
 from ..backend.shared.data import on_host
 from ..data.weights import class_weights
@@ -64,7 +66,10 @@ def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: A
         loss = loss_for(source.caller, loss, batch.targets[0] if source.labels is None else source.labels)
         if class_weight is not None:
             labels = None if source.labels is None else on_host(source.labels)
-            class_weight = class_weights(labels, class_weight, outputs[-1]).astype(model.dtype)
+            with np.errstate(over="ignore"):
+                class_weight = class_weights(labels, class_weight, outputs[-1]).astype(model.dtype)
+            if not np.isfinite(class_weight).all():
+                raise ValueError(f"class_weight: expected weights that {model.dtype} holds")
         source.change(fitting(source.caller, loss, outputs, batch.inputs, class_weight, model.dtype))
     return loss, class_weight
 

@@ -101,6 +101,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         self, X: Any, y: Any, weights: Any, lengths: Any, eval_set: Any = None, *, begun: bool, partial: bool = False
     ) -> Any:
         """Train a network, or go on with the one that was begun, for all epochs or for one."""
+        self._check_ranges()
         X, y, lengths = self._validated(X, y, lengths, reset=not begun)
         if weights is not None:
             weights = _check_sample_weight(weights, X, dtype=X.dtype)

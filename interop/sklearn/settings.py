@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, TypeAlias
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from ...backend import Ranks
 from ...layers import Layer, LeakyReLU, Loss, ReLU, Sigmoid, Tanh
+from ...layers.settings import positive, real
 from ...training import Callback, Optimizer
 
 Network: TypeAlias = int | tuple[int, ...] | list[int] | Callable[..., Layer]
@@ -29,6 +31,25 @@ ACTIVATIONS: dict[str, Callable[[], Layer]] = {
     "logistic": Sigmoid,
     "identity": lambda: LeakyReLU(1.0),
 }
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+
+
+RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "activation": ("a name or a layer", lambda value: isinstance(value, str | Layer)),
+    "batch_size": ("'auto' or a whole number of at least 1", lambda value: value == "auto" or _whole(value)),
+    "shuffle": ("True or False", lambda value: isinstance(value, bool | np.bool)),
+    "tol": ("a number of at least 0", lambda value: real(value) >= 0),
+    "n_iter_no_change": ("a whole number of at least 1", lambda value: value == math.inf or _whole(value)),
+    "validation_fraction": ("a share from 0 to below 1", lambda value: 0 <= real(value) < 1),
+    "verbose": ("True, False or a whole number", lambda value: isinstance(value, int | np.bool)),
+    "alpha": ("a number of at least 0", lambda value: value is None or 0 <= real(value) < math.inf),
+    "power_t": ("a number of at least 0", lambda value: 0 <= real(value) < math.inf),
+    "max_fun": ("a whole number of at least 1", _whole),
+}
+"""What ``fit`` expects of the settings that nothing else looks at."""
 
 
 @dataclass(eq=False, repr=False)
@@ -92,6 +113,11 @@ class Settings(BaseEstimator):
             setattr(self, name, type(held)(**{**within, setting: value}))
         return self
 
+    def _check_ranges(self) -> None:
+        for name, (expected, holds) in RANGES.items():
+            if not holds(value := getattr(self, name)):
+                raise ValueError(f"{type(self).__name__}: expected {name} to be {expected}, got {value!r}")
+
     def _setting(self, own: str) -> Any:
         """One that MLPClassifier has another name for, which counts where it is given."""
         mlp = getattr(self, MLP_NAMES[own])
@@ -132,5 +158,7 @@ def _within(held: Any) -> dict[str, Any]:
 
 def layer_sizes(network: Any, shape: tuple[int, ...], outputs: int) -> tuple[int, ...]:
     """The sizes of all layers, of which ``network`` gives the hidden ones."""
-    hidden = (network,) if isinstance(network, int) else tuple(int(size) for size in network)
+    hidden = (network,) if isinstance(network, int) else tuple(network)
+    for size in hidden:
+        positive(hidden_layer_sizes=size)
     return (math.prod(shape), *hidden, outputs)

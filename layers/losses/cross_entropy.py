@@ -3,7 +3,7 @@
 from typing import Any
 
 from ...backend import Array, accelerated, check, xp
-from ..settings import brief
+from ..settings import brief, real
 from .base import Differentiated, Loss, reciprocal, spread, sum_of, weighted_sum
 
 
@@ -45,7 +45,7 @@ class SoftmaxCrossEntropy(Loss):
     _hint = " (labels are integers, or floating-point probabilities of the logits' shape, such as one-hot rows)"
 
     def __init__(self, label_smoothing: float = 0.0, ignore_index: int = -100) -> None:
-        if not 0 <= label_smoothing <= 1:
+        if not 0 <= real(label_smoothing) <= 1:
             raise ValueError(f"{type(self).__name__}: expected label_smoothing in [0, 1], got {label_smoothing!r}")
         self.label_smoothing = float(label_smoothing)
         self.ignore_index = int(ignore_index)

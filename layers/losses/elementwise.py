@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...backend import Array, check, xp
-from ..settings import brief
+from ..settings import brief, real
 from .base import Differentiated, Loss, sum_of, weighted_sum
 
 
@@ -91,7 +91,7 @@ class Huber(ElementwiseLoss):
     """
 
     def __init__(self, delta: float = 1.0) -> None:
-        if not 0 < delta < np.inf:
+        if not 0 < real(delta) < np.inf:
             raise ValueError(f"Huber: expected delta above 0, got {delta!r}")
         self.delta = float(delta)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...backend import Array, Params, accelerated, xp
 from ..base import Backward, Layer
-from ..settings import positive
+from ..settings import positive, real
 
 
 @accelerated
@@ -84,7 +84,7 @@ class LayerNorm(Layer):
         shape = tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (normalized_shape,)
         for size in shape or (0,):
             positive(normalized_shape=size)
-        if not eps > 0:
+        if not real(eps) > 0:
             raise ValueError(f"LayerNorm: expected eps > 0, got {eps}")
         first = (("gamma", np.ones), ("beta", np.zeros))[: affine + (affine and bias)]
         super().__init__(**{key: fill(shape, dtype) for key, fill in first})

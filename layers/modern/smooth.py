@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from ...backend import Array, accelerated, xp
 from ..activations import Activated, Activation, logistic
+from ..settings import real
 from .erf import erf
 
 
@@ -138,7 +139,7 @@ class Softplus(Activation):
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        if not beta > 0:
+        if not real(beta) > 0:
             raise ValueError(f"Softplus: expected beta > 0, got {beta}")
         super().__init__()
         self.beta, self.threshold = float(beta), float(threshold)

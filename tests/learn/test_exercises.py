@@ -80,6 +80,9 @@ slips = [{id = "half", right = "2 * x", wrong = "x", en = "The 2 is missing."}]
         ("{backward}", "pass", "expected {backward} on one line of `code`, found it on 0"),
         ('right = "dz @ W"', 'right = "dz @ V"', "W_not_transposed: 'dz @ V' occurs 0 times"),
         ("order = 10", "order =", "expected TOML"),
+        ("order = 10", f"order = {'[' * 9999}", "expected TOML"),
+        ("order = 10", "order = 'first'", "expected order to be of int, got 'first'"),
+        ("[title]", "[title.more]", "expected texts en and zh, got {'more': "),
     ],
 )
 def test_what_is_no_exercise_is_refused_with_words(right, wrong, complaint, tmp_path):

@@ -8,6 +8,7 @@ import functools
 import gzip
 import io
 import json
+import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,21 +20,28 @@ import xpnn as nn
 from xpnn.cli import config, parser, saved
 from xpnn.cli.recipe import Recipe
 from xpnn.data.pictures import read_picture
+from xpnn.learn.exercise import HOME, exercises
 from xpnn.training.checkpoints import keeper
+from xpnn.training.files.about import KEY
 from xpnn.training.files.sealed import sealed
+
+from .structure import of_json, of_onnx, of_safetensors
 
 ERRORS = (ValueError, TypeError, OSError, FloatingPointError)
 X, Y = np.arange(16.0, dtype="f").reshape(8, 2) % 3, np.arange(8) % 2
+_MEMORY = Path("/dev/shm")
+_SCRATCH = tempfile.TemporaryDirectory(
+    dir=_MEMORY if _MEMORY.is_dir() else None
+)  # a disk takes milliseconds for a file
+SCRATCH = Path(_SCRATCH.name)
 
 
 def _file(read: Callable[[Path], object], name: str) -> Callable[[bytes], object]:
     """A reader of paths as one of bytes."""
 
     def target(data: bytes) -> object:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(data)
-            return read(path)
+        (path := SCRATCH / name).write_bytes(data)
+        return read(path)
 
     return target
 
@@ -55,7 +63,7 @@ def _checkpoint() -> tuple[dict[str, np.ndarray], bytes]:
 
 def checkpoint(data: bytes) -> None:
     """A run goes on from a checkpoint with this text, whose checksum is right."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
         text = {"data": "x", keeper._KEY: data.decode("utf-8", "replace")}
         (Path(folder) / "step-000000001.safetensors").write_bytes(b"".join(sealed(_checkpoint()[0], text)))
         _run(Path(folder))
@@ -63,29 +71,40 @@ def checkpoint(data: bytes) -> None:
 
 def _saved() -> bytes:
     recipe = Recipe("mlp", "x", (1, 2), 0.5, 0.5, ("a", "b"), hidden=(3,))
-    with tempfile.TemporaryDirectory() as folder:
-        nn.save(recipe.build(0), path := Path(folder) / "m", recipe.metadata())
-        return path.read_bytes()
+    nn.save(recipe.build(0), path := SCRATCH / "s", recipe.metadata())
+    return path.read_bytes()
 
 
-def _recipe() -> bytes:
-    data = _saved()
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return header["__metadata__"]["xpnn"].encode()
+def _network() -> bytes:
+    inner = nn.Sequential(nn.Dense(3, 3), nn.Dropout(0.5))
+    model = nn.Sequential(nn.Dense(2, 3), nn.Residual(inner), nn.LayerNorm(3), nn.Dense(3, 2))
+    nn.save(model, path := SCRATCH / "s", classes=("a", "b"), preprocessing=nn.Pixels((1, 1, 2)))
+    return path.read_bytes()
 
 
-def text_of_run(data: bytes) -> object:
-    """A run's file whose recipe is this text."""
-    with tempfile.TemporaryDirectory() as folder:
-        nn.save(nn.MLP((2, 3, 2), rng=0), path := Path(folder) / "m", {"xpnn": data.decode("utf-8", "replace")})
-        return saved.load_model(path)
+def _text(key: str, file: Callable[[], bytes]) -> bytes:
+    header = file()[8:]
+    return json.JSONDecoder().raw_decode(header.decode("latin-1"))[0]["__metadata__"][key].encode()
 
 
-def _picture() -> bytes:
+def _with_text(key: str, file: Callable[[], bytes], read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """A reader of files as one of the text that stands there under a key."""
+    whole = functools.cache(lambda: (safetensors.numpy.load(file()), nn.read_metadata(SCRATCH / "s")))
+
+    def target(data: bytes) -> object:
+        arrays, texts = whole()
+        path = SCRATCH / "m"
+        path.write_bytes(b"".join(sealed(arrays, {**texts, key: data.decode("utf-8", "replace")})))
+        return read(path)
+
+    return target
+
+
+def _picture(kind: str) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray((np.arange(64, dtype=np.uint8) * 3).reshape(8, 8)).save(file, "PNG")
+    Image.fromarray((np.arange(64, dtype=np.uint8) * 3).reshape(8, 8)).save(file, kind)
     return file.getvalue()
 
 
@@ -99,9 +118,8 @@ def _npz() -> bytes:
 def _onnx() -> bytes:
     from xpnn.interop.onnx import export
 
-    with tempfile.TemporaryDirectory() as folder:
-        export(nn.MLP((3, 4, 2), rng=0), path := Path(folder) / "m.onnx")
-        return path.read_bytes()
+    export(nn.MLP((3, 4, 2), rng=0), path := SCRATCH / "m.onnx")
+    return path.read_bytes()
 
 
 def _load_onnx(path: Path) -> object:
@@ -111,25 +129,53 @@ def _load_onnx(path: Path) -> object:
 
 
 def _words(path: Path) -> object:
+    train = _parser()
+    return config.words_of(path, train, train.parse_args([]))
+
+
+@functools.cache
+def _parser() -> argparse.ArgumentParser:
     train = argparse.ArgumentParser(add_help=False)
     parser._train(train)
-    return config.words_of(path, train, train.parse_args([]))
+    return train
+
+
+def _about(path: Path) -> object:
+    return nn.load_model(path), nn.read_about(path)
+
+
+def _exercise(data: bytes) -> object:
+    (folder := SCRATCH / "exercises").mkdir(exist_ok=True)
+    (folder / "e.toml").write_bytes(data)
+    return exercises(folder)
 
 
 IDX = bytes((0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3)) + bytes(range(12))
 TABLE = b"a,b,label\n1,x,0\n2.5,y,1\n-3,x,0\n4,,1\n5,z,0\n6,x,1\n7,y,0\n8,z,1\n9,x,0\n10,y,1\n"
+HISTORY = b"epoch,loss,accuracy\r\n1,0.5,0.25\r\n2,nan,\r\n"
+_mlp = functools.cache(lambda: nn.MLP((2, 3, 2), rng=0))
 TARGETS: dict[str, tuple[Callable[[bytes], object], Callable[[], bytes]]] = {
     "idx": (_file(lambda path: nn.read_idx(path, 3), "a"), lambda: IDX),
     "idx.gz": (_file(lambda path: nn.read_idx(path, 3), "a"), lambda: gzip.compress(IDX, mtime=0)),
-    "safetensors": (_file(lambda path: nn.load(nn.MLP((2, 3, 2)), path), "m"), _saved),
+    "safetensors": (_file(lambda path: nn.load(_mlp(), path), "m"), _saved),
     "run": (_file(saved.load_model, "m"), _saved),
-    "recipe": (text_of_run, _recipe),
+    "recipe": (_with_text("xpnn", _saved, saved.load_model), lambda: _text("xpnn", _saved)),
+    "network": (_with_text(KEY, _network, _about), lambda: _text(KEY, _network)),
     "checkpoint": (checkpoint, lambda: _checkpoint()[1]),
-    "history": (_file(nn.History.from_csv, "h"), lambda: b"epoch,loss,accuracy\r\n1,0.5,0.25\r\n2,nan,\r\n"),
+    "history": (_file(nn.History.from_csv, "h"), lambda: HISTORY),
     "configuration": (_file(_words, "run.toml"), lambda: b'model = "mlp"\nepochs = 3\nlr = 0.1\nhidden = [3, 4]\n'),
+    "exercise": (_exercise, (HOME / "relu.toml").read_bytes),
     "text": (_file(nn.load_text, "t"), lambda: b"the quick brown fox jumps over the lazy dog. " * 30),
     "table": (_file(lambda path: nn.load_table(path, "label"), "t.csv"), lambda: TABLE),
-    "picture": (_file(lambda path: read_picture(path, (8, 8)), "p.png"), _picture),
     "npz": (_file(nn.load_images, "d.npz"), _npz),
     "onnx": (_file(_load_onnx, "m.onnx"), _onnx),
+} | {
+    f"picture.{kind}": (_file(lambda path: read_picture(path, (8, 8)), "p"), functools.partial(_picture, kind))
+    for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 }  # fmt: skip
+STRUCTURES: dict[str, Callable[[bytes, random.Random], bytes]] = {
+    **dict.fromkeys(("recipe", "network", "checkpoint"), of_json),
+    **dict.fromkeys(("safetensors", "run"), of_safetensors),
+    "onnx": of_onnx,
+}
+"""How files are changed by their structure, where they have one."""

@@ -3,12 +3,13 @@
 import contextlib
 import functools
 import warnings
+from pathlib import Path
 
 import pytest
 from border import traced
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from peers.hostile_files import ERRORS, TARGETS
+from peers.hostile_files import ERRORS, STRUCTURES, TARGETS
 
 SIZES = st.sampled_from([0, 1, 2, 127, 128, 255])
 WORDS = [
@@ -50,20 +51,36 @@ def changed(data, edits):
     return data
 
 
+NEEDED = {"picture": "PIL", "table": "pandas", "onnx": "onnx"}
+FOUND = sorted((Path(__file__).parent / "found").glob("*/*"))
+"""Files that once made a reader fail, each in the folder of its target."""
+
+
+def read(target, data):
+    """A result or a documented error, in little memory."""
+    with traced() as memory, warnings.catch_warnings(), contextlib.suppress(*ERRORS):
+        warnings.simplefilter("ignore")
+        target(data)
+    assert memory.peak < MEMORY + 300 * len(data)
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_changed_file_gives_a_result_or_a_documented_error(name):
-    pytest.importorskip({"picture": "PIL", "table": "pandas", "onnx": "onnx"}.get(name, "numpy"))
+    pytest.importorskip(NEEDED.get(name.partition(".")[0], "numpy"))
     target, seed = TARGETS[name]
-    seed = functools.cache(seed)
+    structured, seed = STRUCTURES.get(name), functools.cache(seed)
     target(seed())
 
-    @given(st.lists(EDIT, max_size=4))
+    @given(st.lists(EDIT, max_size=4), st.randoms(use_true_random=False), st.booleans())
     @settings(max_examples=25, deadline=5000, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-    def search(edits):
-        data = changed(seed(), edits)
-        with traced() as memory, warnings.catch_warnings(), contextlib.suppress(*ERRORS):
-            warnings.simplefilter("ignore")
-            target(data)
-        assert memory.peak < MEMORY + 300 * len(data)
+    def search(edits, random, in_structure):
+        in_structure = in_structure and structured is not None
+        read(target, structured(seed(), random) if in_structure else changed(seed(), edits))
 
     search()
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_what_once_failed(path):
+    pytest.importorskip(NEEDED.get(path.parent.name.partition(".")[0], "numpy"))
+    read(TARGETS[path.parent.name][0], path.read_bytes())

@@ -63,11 +63,19 @@ def test_on_the_host_the_first_such_loss_ends_the_run_before_its_update():
     assert np.isfinite(model.flat_params).all()
 
 
-@pytest.mark.parametrize("value", [3e38, -np.inf, np.nan])
+@pytest.mark.parametrize("value", [-np.inf, np.nan])
 def test_an_epoch_whose_last_update_diverges(value):
     x, y = np.ones((N, 1)), np.full((N, 1), 100.0)
     model, seen = nn.Sequential(nn.Dense(1, 1, rng=0)), []
-    optimizer = nn.SGD(lambda step: value if step == 2 * N - 1 else 1e-9)
+
+    class Wild(nn.SGD):
+        def _update(self, params, *given):
+            done = super()._update(params, *given)
+            if self.steps == 2 * N - 1:
+                params[0] = value
+            return done
+
+    optimizer = Wild(1e-9)
     with pytest.raises(FloatingPointError, match=f"the model holds NaN or infinity after step {N} of epoch 2:"):
         fitted(model, x, y, optimizer=optimizer, on_epoch_end=lambda history: seen.append(len(history)))
     assert seen == [1]

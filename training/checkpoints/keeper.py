@@ -256,6 +256,8 @@ def keeping(
     if settings is None:
         yield None
         return
+    if not isinstance(settings, Checkpoint):
+        raise TypeError(f"fit: expected checkpoint=Checkpoint(folder), got {settings!r}")
     if ranks.rank == 0:
         settings.folder.mkdir(parents=True, exist_ok=True)
     first = locked(settings.folder) if ranks.rank == 0 else nullcontext()
