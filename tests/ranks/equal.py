@@ -159,9 +159,8 @@ def by_rounding(build: Any, *given: Any) -> float:
 
     def moved(draws: np.random.Generator) -> nn.Layer:
         model = build()
-        model.flat_params[...] = np.nextafter(
-            model.flat_params, draws.choice([-np.inf, np.inf], model.flat_params.size)
-        )
+        first = nn.to_numpy(model.flat_params)
+        model.flat_params[...] = nn.asarray(np.nextafter(first, draws.choice([-np.inf, np.inf], first.size)), "float64")
         return model
 
     usual = trained(build, *given)
