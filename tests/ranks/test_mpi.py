@@ -58,3 +58,9 @@ def test_what_mpi_needs_is_named(monkeypatch):
     mpi_ranks._line.cache_clear()
     with pytest.raises(ImportError, match=r"extra \[mpi\]"):
         nn.mpi()
+
+
+def test_who_waits_in_the_operation_before_is_not_named():
+    line = object.__new__(mpi_ranks._Line)
+    line.rank, line.size, line.names, line._count, line._waiting = 0, 3, ["rank 0", "rank 1", "rank 2"], 5, {1: 4, 2: 3}
+    assert str(line._missing(1)).startswith("rank 2 did not answer for 1 s")

@@ -92,3 +92,26 @@ def test_ranks_come_to_what_one_process_does(size, options):
     for found in together(size, lambda ranks: train(ranks, network(ranks.rank), **options)):
         np.testing.assert_allclose(found[0], parameters, rtol=0, atol=1e-12)
         np.testing.assert_allclose(found[1], losses, rtol=1e-12)
+
+
+def test_a_rank_reads_its_own_share_of_a_file_and_the_rows_that_are_compared():
+    class File:
+        """It counts the rows that are read."""
+
+        def __init__(self):
+            self.data, self.rows = np.random.default_rng(0).normal(size=(400, 4)), 0
+            self.shape, self.dtype = self.data.shape, self.data.dtype
+
+        def __len__(self):
+            return 400
+
+        def __getitem__(self, key):
+            self.rows += len(self.data[key])
+            return self.data[key]
+
+    def read(ranks):
+        file = File()
+        train(ranks, x=file, y=np.arange(400) % 3)
+        return file.rows
+
+    assert max(together(2, read)) <= 2 * 200 + 64 + 20
