@@ -15,6 +15,7 @@ from .backend import ALONE, DeviceLostError, RankError, Ranks
 from .cli import start
 from .cli.parser import parsed
 from .cli.streams import answering, standard_streams, tell
+from .learn.words import translated
 from .training import CheckpointWarning
 from .training.interrupt import signal_of
 
@@ -50,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
                 traceback.print_exc()
             foreseen, ranks = isinstance(error, _FORESEEN) and str(error), _ranks(args)
             text = str(error) if foreseen else f"{type(error).__name__}: {error} (--debug shows where)"
-            say = partial(tell, text if ranks.rank == 0 or isinstance(error, RankError) else f"{ranks.name()}: {text}")
+            text, kind = (translated(one, getattr(args, "lang", "en")) for one in (text, "error"))
+            shown = text if ranks.rank == 0 or isinstance(error, RankError) else f"{ranks.name()}: {text}"
+            say = partial(tell, shown, kind)
             if ranks.rank == 0:
                 say()
             ranks.fail(error, say)

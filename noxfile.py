@@ -31,7 +31,7 @@ def of(environment: str, command: str) -> str:
 
 def pytest(session: nox.Session, *tests: str, environment: str = "tools", **variables: str) -> None:
     """The tests that the command line names, or these."""
-    session.run(of(environment, "pytest"), "-q", "-n", "2", *(session.posargs or tests), env=ENVIRONMENT | variables)
+    session.run(of(environment, "pytest"), "-q", "-n", "auto", *(session.posargs or tests), env=ENVIRONMENT | variables)
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def selection(session: nox.Session, *requirements: str) -> None:
     """A selection of the source archive's tests, with the package as it installs from there."""
     with archive(session):
         session.install(".[test]", *requirements)
-        session.run("pytest", "-q", "-n", "2", *(session.posargs or SELECTION), env=ENVIRONMENT)
+        session.run("pytest", "-q", "-n", "auto", *(session.posargs or SELECTION), env=ENVIRONMENT)
 
 
 @nox.session(reuse_venv=True, default=False, venv_params=["--seed"])
@@ -95,7 +95,7 @@ def docs(session: nox.Session) -> None:
 def site(session: nox.Session) -> None:
     """The site in both languages, into the folder site, with warnings as errors; then Chromium opens each page."""
     for builder, language, out in (("html", "en", "en"), ("gettext", "en", ".pot"), ("html", "zh_CN", "zh_CN")):
-        kind = "-b", builder, "-D", f"language={language}", "-d", f"site/.{builder}-{language}"
+        kind = "-b", builder, "-t", builder, "-D", f"language={language}", "-d", f"site/.{builder}-{language}"
         build = of("tools", "sphinx-build"), "-W", "--keep-going", "-q", *kind, "docs", f"site/{out}"
         session.run(*build, env=ENVIRONMENT, external=True)
     pytest(session, "tests/website", "--dist", "loadfile", XPNN_SITE=str(ROOT / "site"))

@@ -168,7 +168,9 @@ class _Line:
             self._tell(_WAITS, self._count.to_bytes(8, "little"))
 
     def _missing(self, timeout: float) -> RankError:
-        absent = [rank for rank in range(self.size) if self._waiting.get(rank) != self._count and rank != self.rank]
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        absent = [rank for rank in others if self._waiting.get(rank, -1) < self._count - 1]  # one may have come further
+        absent = absent or [rank for rank in others if self._waiting.get(rank) != self._count]
         names = ", ".join(self.names[rank] for rank in absent) or "the network between the ranks"
         return self.failed(
             f"{names} did not answer for {timeout:g} s, and hangs, was stopped or cannot be reached (what needs longer "

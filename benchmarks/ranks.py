@@ -55,6 +55,20 @@ def seconds(name: str, batch: int, ranks: nn.Ranks | None = None) -> float:
     return float(np.quantile(np.diff(clock.times), 0.25))
 
 
+def sent(name: str, ranks: nn.Ranks) -> list[int]:
+    """The bytes of each Allreduce of a step; in a ring a rank sends 2 (n - 1) messages for each, of 1/n of them."""
+    (model, shape), found, allreduce = built(name), list[int](), ranks.allreduce
+
+    def counted(*arrays: Any) -> None:
+        found.extend(array.nbytes for array in arrays)
+        allreduce(*arrays)
+
+    vars(ranks)["allreduce"] = counted
+    nn.fit(model, np.zeros((BATCH, *shape)), np.zeros(BATCH, int), epochs=1, ranks=ranks, verbose=False)
+    del vars(ranks)["allreduce"]
+    return found
+
+
 def of_allreduce(size: int, ranks: nn.Ranks, repeats: int = 30) -> float:
     """The lower quartile of the times of one Allreduce of so many float32."""
     array, times = np.ones(size, "float32"), []
@@ -74,7 +88,7 @@ def worker() -> None:
         apart = seconds(name, SHARE)
         parallel = ranks.size * int(os.environ["OMP_NUM_THREADS"])
         found[name] = {
-            "bytes": 4 * built(name)[0].flat_params.size,
+            "bytes": 4 * built(name)[0].flat_params.size, "a step's Allreduces": sent(name, ranks),
             "strong": seconds(name, BATCH, ranks), "weak": seconds(name, SHARE * parallel, ranks), "apart": apart,
         }  # fmt: skip
     found["allreduce"] = {4 * size: of_allreduce(size, ranks) for size in SIZES}
@@ -99,6 +113,8 @@ def measured(rounds: int) -> dict[str, Any]:
 
 def least(one: Any, other: Any) -> Any:
     """Of two measurements of one kind."""
+    if isinstance(other, list):
+        return other
     if isinstance(other, dict):
         return {key: least((one or {}).get(key), value) for key, value in other.items()}
     return other if one is None else min(one, other)

@@ -3,19 +3,20 @@
 import argparse
 from pathlib import Path
 
-from ..data import load_images
+from ..data import ImageData, load_images
 from ..explore import Pictures, frozen, serve
 from ..explore.pages import LANGUAGES
-from ..learn.words import language
+from ..learn.words import translated
 from ..training import Adam, fit
 from .arguments import existing, index_list, port
+from .languages import Parser
 from .recipe import Recipe
 from .saved import load_model
 from .sources import for_testing
 from .streams import tell
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """a page in the browser where LeNet-5, a small network and an RNN compute while you look
 
     examples:
@@ -27,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
                         "lenet5`; default: a network that learns the digits first, in seconds")  # fmt: skip
     parser.add_argument("--port", type=port, default=0, help="of 127.0.0.1; default: any that is free")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
-    parser.add_argument("--lang", choices=LANGUAGES, default=language(), help="in which the page begins")
+    parser.add_argument("--lang", choices=LANGUAGES, default=parser.language, help="in which the page begins")
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the page with what it shows of the samples "
                         "into one HTML file, and end")  # fmt: skip
     parser.add_argument("--samples", type=index_list, default=(0, 1, 2), metavar="N[,N...]", help="of the held-out "
@@ -37,30 +38,35 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Serve the page, or write it."""
-    pictures = _of_run(args.path) if args.path else _learnt()
+    pictures = _of_run(args.path) if args.path else _learnt(args.lang)
     if args.export:
         args.export.write_text(frozen(pictures, args.samples, args.lang), "utf-8")
-        print(f"wrote {args.export}")
+        print(translated(f"wrote {args.export}", args.lang))
         return
-    serve(pictures, args.port, args.lang, not args.no_browser, lambda at: print(f"{at}  (Ctrl-C ends it)", flush=True))
-    print("ended")
+
+    def say(address: str) -> None:
+        print(translated(f"{address}  (Ctrl-C ends it)", args.lang), flush=True)
+
+    serve(pictures, args.port, args.lang, not args.no_browser, say)
+    print(translated("ended", args.lang))
 
 
 def _of_run(path: Path) -> Pictures:
     """The network of a run and the pictures that it has not seen."""
     recipe, model = load_model(path)
-    if recipe.model != "lenet5" or recipe.variant != "modern":
-        raise ValueError(f"{path}: expected a lenet5 in its modern variant, got {recipe.model} {recipe.variant}")
+    if recipe.model != "lenet5":
+        raise ValueError(f"{path}: expected a lenet5, got {recipe.model}")
     data = for_testing(recipe, recipe.data, "utf-8")
-    return Pictures(model, data.x_test, data.y_test, data.classes, recipe.inputs)  # type: ignore[union-attr]
+    assert isinstance(data, ImageData)
+    return Pictures(model, data.x_test, data.y_test, data.classes, recipe.inputs, recipe.loss)
 
 
-def _learnt() -> Pictures:
+def _learnt(lang: str) -> Pictures:
     """A LeNet-5 that learns the digits now."""
     data = load_images("digits")
     recipe = Recipe.for_images("lenet5", data)
     model = recipe.build(0)
-    tell("a LeNet-5 learns the digits", "explore")
+    tell(translated("a LeNet-5 learns the digits", lang), "explore")
     fit(model, recipe.inputs(data.x_train), data.y_train, optimizer=Adam(0.002), epochs=3, batch_size=16, rng=0,
         verbose=False)  # fmt: skip
     return Pictures(model, data.x_test, data.y_test, data.classes, recipe.inputs)

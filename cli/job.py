@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data import ImageData
-from ..layers import RBFLoss
 from ..models import Sequential
 from ..training import SGD, Adam, AdamW, CosineDecay, History, Optimizer, fit
 from .augment import Epochs, augmentation
@@ -57,8 +56,9 @@ class Job(NamedTuple):
     def fit(self, x: Any, y: np.ndarray | None, **options: Any) -> History:
         """:func:`xpnn.fit` with the run's settings."""
         settings: dict[str, Any] = {"optimizer": self.optimizer, "batch_size": self.batch_size, "rng": self.seed}
-        loss = RBFLoss() if self.recipe.variant == "1998" else None
-        return fit(self.model, x, y, loss=loss, max_norm=_MAX_NORM.get(self.recipe.model), **settings, **options)
+        return fit(
+            self.model, x, y, loss=self.recipe.loss, max_norm=_MAX_NORM.get(self.recipe.model), **settings, **options
+        )
 
     def epochs_of(self, history: History) -> tuple[Any, np.ndarray | None]:
         """What :meth:`fit` takes for the epochs that follow these: x and y, or batches of augmented pictures."""

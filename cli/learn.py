@@ -2,19 +2,23 @@
 
 import argparse
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from ..learn import Exercise, Verdict, check, exercises
+from ..learn import Exercise, Finding, Verdict, check, exercises
+from ..learn.exercise import LANGUAGES
 from ..learn.grader import TOLERANCE
-from ..learn.words import language, say
+from ..learn.words import say
 from .arguments import positive, positive_int
+from .languages import Parser
 from .streams import answer
 
+HERE = Path(__file__).parents[1]
 TITLE = re.compile(r'"""([\w-]+): ')
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """exercises: write a backward, and be told what is wrong with it
 
     examples:
@@ -24,39 +28,39 @@ def add(parser: argparse.ArgumentParser) -> None:
       xpnn learn hint dense
       xpnn learn solution dense
     """
-    chosen = language()
-    if chosen != "en":
-        parser.description, parser.epilog = say("help", chosen), say("help_examples", chosen)
-    _add_common(parser, chosen, lang=chosen, folder=None)
+    _add_common(parser, lang=parser.language, folder=None)
     actions = parser.add_subparsers(metavar="ACTION")
-    added = {name: _action(actions, name, run, chosen) for name, run in _ACTIONS.items()}
+    added = {name: _action(actions, parser, name, *about) for name, about in _ACTIONS.items()}
     for name in ("start", "hint", "solution"):
-        added[name].add_argument("name", metavar="EXERCISE", help=say("help_name", chosen))
-    added["start"].add_argument("--out", type=Path, metavar="FILE", help=say("help_out", chosen))
-    added["hint"].add_argument("--number", type=positive_int, default=1, help=say("help_number", chosen))
-    added["check"].add_argument("file", type=Path, metavar="FILE", help=say("help_file", chosen))
-    added["check"].add_argument("--exercise", metavar="NAME", help=say("help_exercise", chosen))
-    added["check"].add_argument("--limit", type=positive, default=20.0, metavar="SECONDS",
-                                help=say("help_limit", chosen))  # fmt: skip
+        added[name].add_argument("name", metavar="EXERCISE", help="one that `xpnn learn list` names")
+    added["start"].add_argument("--out", type=Path, metavar="FILE", help="default: EXERCISE.py")
+    added["hint"].add_argument("--number", type=positive_int, default=1, help="which hint, from 1; default: 1")
+    checked = added["check"]
+    checked.add_argument("file", type=Path, metavar="FILE", help="what `xpnn learn start` wrote, with the backward "
+                         "filled in; it is run")  # fmt: skip
+    checked.add_argument("--exercise", metavar="NAME", help="default: as the file's first line or its name says")
+    checked.add_argument("--limit", type=positive, default=20.0, metavar="SECONDS", help="after which the file is "
+                         "stopped; default: 20")  # fmt: skip
     for name in ("list", "check"):
-        added[name].add_argument("--json", action="store_true", help=say("help_json", chosen))
+        added[name].add_argument("--json", action="store_true", help="print it as JSON, and nothing else on standard "
+                                 "output")  # fmt: skip
     parser.set_defaults(command=_list, json=False)
 
 
-def _action(actions: Any, name: str, run: Any, chosen: str) -> argparse.ArgumentParser:
-    text = say(f"help_{name}", chosen)
-    made: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text)
+def _action(actions: Any, parser: Parser, name: str, run: Any, text: str) -> Parser:
+    made: Parser = actions.add_parser(name, help=parser.said(text), description=text)
     made.set_defaults(command=run)
-    _add_common(made, chosen)
+    _add_common(made)
     return made
 
 
-def _add_common(parser: argparse.ArgumentParser, chosen: str, **defaults: str | None) -> None:
+def _add_common(parser: Parser, **defaults: str | None) -> None:
     """What may stand before or after the action; only before it there are defaults."""
     lang, folder = (defaults.get(key, argparse.SUPPRESS) for key in ("lang", "folder"))
-    parser.add_argument("--lang", choices=("en", "zh"), default=lang, help=say("help_lang", chosen))
-    parser.add_argument("--from", dest="folder", type=Path, default=folder, metavar="FOLDER",
-                        help=say("help_from", chosen))  # fmt: skip
+    parser.add_argument("--lang", choices=LANGUAGES, default=lang, help="of texts and findings; default: by the "
+                        "environment (LANG)")  # fmt: skip
+    parser.add_argument("--from", dest="folder", type=Path, default=folder, metavar="FOLDER", help="take the "
+                        "exercises of this folder, of a course, say")  # fmt: skip
 
 
 def _list(args: argparse.Namespace) -> None:
@@ -77,22 +81,26 @@ def _start(args: argparse.Namespace) -> None:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(exercise.start(args.lang))
     except FileExistsError as error:
-        raise ValueError(say("exists", args.lang, file=file)) from error
+        raise ValueError(f"{file} is there already: expected a new file (--out FILE chooses one)") from error
     print(say("started", args.lang, file=file))
 
 
 def _check(args: argparse.Namespace) -> int:
     """Grade a file; returns 0 if all is right, else 1."""
-    exercise = _named(args, args.exercise or _exercise_of(args.file))
+    exercise = _named(args, args.exercise or _exercise_of(args.file, exercises(args.folder)))
     verdict = check(exercise, args.file, args.limit)
     answer(args, _report(exercise, verdict, args.lang), **verdict.as_dict(args.lang))
     return int(not verdict.passed)
 
 
-def _exercise_of(file: Path) -> str:
+def _exercise_of(file: Path, known: Container[str]) -> str:
     """By the file's first words, which :meth:`Exercise.start` wrote, or by its name."""
     title = TITLE.match(file.read_text("utf-8", "replace"))
-    return title[1] if title else file.stem
+    name = title[1] if title else file.stem
+    if name not in known:
+        raise ValueError(f"{file}: expected the name of an exercise in its first line or as its own; --exercise NAME "
+                         "says which it is")  # fmt: skip
+    return name
 
 
 def _report(exercise: Exercise, verdict: Verdict, lang: str) -> str:
@@ -103,9 +111,16 @@ def _report(exercise: Exercise, verdict: Verdict, lang: str) -> str:
         return "\n".join([
             *lines, say(key, lang, gradients=", ".join(verdict.errors), error=worst, cases=len(exercise.cases))
         ])  # fmt: skip
-    lines += [say("wrong", lang), *(f"- {finding.says[lang]}" for finding in verdict.findings)]
+    lines += [say("wrong", lang), *(f"- {_said(finding, lang)}" for finding in verdict.findings)]
     lines += [say("row", lang, name=name, error=error) for name, error in verdict.errors.items() if error > TOLERANCE]
-    return "\n".join([*lines, say("more", lang, exercise=exercise.name, place=exercise.place)])
+    places = [HERE / place if (HERE / place).exists() else Path(place) for place in exercise.place.split(", ")]
+    return "\n".join([*lines, say("more", lang, exercise=exercise.name, place=", ".join(map(str, places)))])
+
+
+def _said(finding: Finding, lang: str) -> str:
+    """The sentence, with the gradients of which it speaks."""
+    text, names = finding.says[lang], ", ".join(finding.gradients)
+    return text if not names or finding.gradients[0] in text else f"{names}: {text}"
 
 
 def _hint(args: argparse.Namespace) -> None:
@@ -125,8 +140,14 @@ def _solution(args: argparse.Namespace) -> None:
 def _named(args: argparse.Namespace, name: str) -> Exercise:
     found = exercises(args.folder)
     if name not in found:
-        raise ValueError(say("no_exercise", args.lang, name=name, known=", ".join(found)))
+        raise ValueError(f"{name!r} is no exercise: expected one of {', '.join(found)}")
     return found[name]
 
 
-_ACTIONS = {"list": _list, "start": _start, "check": _check, "hint": _hint, "solution": _solution}
+_ACTIONS = {
+    "list": (_list, "list the exercises"),
+    "start": (_start, "write the file of an exercise: the forward is given, the backward empty"),
+    "check": (_check, "say whether a file is right, and what is wrong"),
+    "hint": (_hint, "give a hint"),
+    "solution": (_solution, "print the solution"),
+}

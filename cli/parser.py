@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from .. import __version__
 from . import commands, explore, gradcheck, learn, plot, scores
@@ -24,25 +24,18 @@ from .arguments import (
     sizes,
 )
 from .config import CONFIG, words_of
+from .languages import Parser, language_of
 from .options import add_data, add_encoding, add_json, add_model, add_own
 from .recipe import CELLS, MODELS, VARIANTS
-from .streams import escaped
 from .train import train
 
 _SHELLS = ("bash", "zsh", "fish")
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, escaped(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
-
-
 def parsed(words: list[str] | None) -> argparse.Namespace:
     """The arguments: those of the command line, then those of the file that --config names."""
     words = sys.argv[1:] if words is None else words
-    parser, all_commands = _parser()
+    parser, all_commands = _parser(language_of(words))
     args = parser.parse_args(words)
     if args.command is None:
         parser.print_help(sys.stderr)
@@ -62,9 +55,10 @@ def parsed(words: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def _parser() -> tuple[Parser, Any]:
+def _parser(language: str) -> tuple[Parser, Any]:
     """It, and its commands by their names."""
     parser = Parser(
+        language=language,
         prog="xpnn",
         description="Neural networks by hand, on NumPy or CuPy (NN_BACKEND=cupy).",
         epilog="`xpnn COMMAND --help` says more, with examples.",

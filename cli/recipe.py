@@ -15,7 +15,7 @@ from ..data import ImageData, Pixels, Preprocessing, TableData, TableEncoder, Te
 from ..data.images import BUILT_IN as IMAGES
 from ..data.preprocessing import LONGEST
 from ..data.text import BUILT_IN as TEXTS
-from ..layers import GRU, LSTM, RNN, Dense, Dropout, Layer
+from ..layers import GRU, LSTM, RNN, Dense, Dropout, Layer, RBFLoss
 from ..layers.recurrent import Recurrent
 from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
 from ..training import History
@@ -147,6 +147,11 @@ class Recipe:
     def sizes(self) -> tuple[int, ...]:
         """Of the hidden layers."""
         return self.hidden or HIDDEN.get(self.model, ())
+
+    @property
+    def loss(self) -> RBFLoss | None:
+        """The paper's, for its LeNet-5; None for the task's usual one."""
+        return RBFLoss() if self.variant == "1998" else None
 
     def build(self, rng: Rng = None) -> Sequential:
         """The network with new weights; dropout's masks are drawn by the same generator."""

@@ -43,6 +43,11 @@ myst_heading_anchors = 3
 suppress_warnings = ["config.cache"]  # sphinx-gallery's settings hold functions
 nitpicky = False
 
+if tags.has("gettext"):  # noqa: F821 (Sphinx defines it). What is translated: no docstrings, no examples
+    extensions = ["myst_parser", *(name for name in extensions if name.endswith(("computed", "equations", "links")))]
+    exclude_patterns += ["api/*", "auto_examples/*"]
+    suppress_warnings += ["toc.excluded", "myst.xref_missing"]
+
 html_theme = "pydata_sphinx_theme"
 html_math_renderer = "mathml"
 html_static_path = ["_static"]

@@ -1,10 +1,11 @@
-"""Which elements of a layer's input an element of its output reads, and what the layers are called."""
+"""Which elements of a layer's input an element of its output reads, by which weights, and the names of the layers."""
 
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..layers import Dense, Flatten, Layer, MaxPool2D
+from ..backend import to_numpy
+from ..layers import RBF, Dense, Flatten, Layer, MappedConv2D, MaxPool2D, Subsample2D
 from ..layers.activations import Activation
 from ..layers.conv import Convolution
 
@@ -12,7 +13,8 @@ Region: TypeAlias = tuple[tuple[int, int, int], ...]
 """(first, behind the last, step) along each axis; what lies outside of the array counts as 0."""
 
 _KINDS: tuple[tuple[Any, str], ...] = (
-    (Convolution, "conv"), (MaxPool2D, "pool"), (Activation, "activation"), (Dense, "dense"), (Flatten, "flatten"),
+    ((Convolution, MappedConv2D), "conv"), (MaxPool2D, "pool"), (Subsample2D, "subsample"), (Activation, "activation"),
+    (Dense, "dense"), (RBF, "rbf"), (Flatten, "flatten"),
 )  # fmt: skip
 
 
@@ -25,14 +27,14 @@ def kind(layer: Layer) -> str:
     for sort, name in _KINDS:
         if isinstance(layer, sort) and getattr(layer, "groups", 1) == 1 and max(getattr(layer, "dilation", (1,))) == 1:
             return name
-    raise ValueError(f"explore knows convolutions, max-poolings, activations, Flatten and Dense, not {layer!r}")
+    raise ValueError(f"explore knows the layers of LeNet-5 in its two forms, not {layer!r}")
 
 
 def names(layers: list[Layer]) -> list[str]:
     """C1, S2, ... F6 as in LeNet-5; an activation and Flatten have the names of their classes."""
     found, number = [], 0
     for layer in layers:
-        letter = {"conv": "C", "pool": "S", "dense": "F"}.get(kind(layer))
+        letter = {"conv": "C", "pool": "S", "subsample": "S", "dense": "F"}.get(kind(layer))
         number += letter is not None
         found.append(f"{letter}{number}" if letter else f"{type(layer).__name__}")
     return found
@@ -40,9 +42,39 @@ def names(layers: list[Layer]) -> list[str]:
 
 def window_of(layer: Any) -> tuple[Any, Any, Any] | None:
     """The size of a convolution's or a pooling's window, its stride, and the zeros before the image."""
-    if isinstance(layer, Convolution):
-        return layer.kernel_size, layer.stride, layer.pads[0]
+    if kind(layer) == "conv":
+        return layer.kernel_size, layer.stride, layer.padding if isinstance(layer, MappedConv2D) else layer.pads[0]
+    if isinstance(layer, Subsample2D):
+        return layer.size, layer.size, (0, 0)
     return (layer.size, layer.stride, layer.padding) if isinstance(layer, MaxPool2D) else None
+
+
+def weights_of(layer: Layer, which: str = "params") -> np.ndarray:
+    """W, or with "grads" dE/dW; of a convolution with a table of connections its kernels, 0 where there is none."""
+    W = to_numpy(getattr(layer, which)["W"])
+    if not isinstance(layer, MappedConv2D):
+        return W
+    kernels = np.zeros((layer.out_channels, layer.in_channels, *layer.kernel_size))
+    for kernel, pair in zip(W, _connections(layer), strict=True):
+        kernels[pair] = kernel
+    return kernels
+
+
+def place_of(layer: Layer, at: tuple[int, ...]) -> tuple[int, ...]:
+    """Where in W the weight is that stands at this index of :func:`weights_of`.
+
+    Raises:
+        ValueError: there is no connection.
+    """
+    if not isinstance(layer, MappedConv2D):
+        return at
+    if at[:2] not in _connections(layer):
+        raise ValueError(f"map {at[0]} does not read map {at[1]}: by the paper's Table I there is no weight")
+    return _connections(layer).index(at[:2]), *at[2:]
+
+
+def _connections(layer: MappedConv2D) -> list[tuple[int, ...]]:
+    return [(d, c) for d, maps in enumerate(layer.connections) for c in maps]
 
 
 def region_of(layer: Layer, shape: tuple[int, ...], at: tuple[int, ...]) -> Region:
@@ -52,7 +84,7 @@ def region_of(layer: Layer, shape: tuple[int, ...], at: tuple[int, ...]) -> Regi
     window = window_of(layer)
     if window is None:
         return tuple((0, size, 1) for size in shape)
-    channels = (0, shape[0], 1) if isinstance(layer, Convolution) else (at[0], at[0] + 1, 1)
+    channels = (0, shape[0], 1) if kind(layer) == "conv" else (at[0], at[0] + 1, 1)
     starts = [i * s - p for i, s, p in zip(at[1:], *window[1:], strict=True)]
     return channels, *((a, a + k, 1) for a, k in zip(starts, window[0], strict=True))
 

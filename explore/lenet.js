@@ -101,18 +101,19 @@ function unitShown() {
   const head = [el("h2", {}, place(row.name, at)), equation(kind)]
   if (kind === "activation") return [...head, el("p", { class: "result", id: "sum" }, say("activation",
     { z: text(unit.o.flat(Infinity)[0]), x: text(unit.x), slope: text(unit.w.flat(Infinity)[0]) })), deltaShown(unit, row)]
-  const channels = kind === "dense" ? 1 : unit.o.length, c = Math.min(lenet.channel, channels - 1)
-  const rows = values => kind === "dense" ? folded(values, 6) : values[c]
+  const flat = kind === "dense" || kind === "rbf"
+  const channels = flat ? 1 : unit.o.length, c = Math.min(lenet.channel, channels - 1)
+  const rows = values => flat ? folded(values, 6) : values[c]
   const pick = channels > 1 ? el("label", {}, say("channel") + " ", el("select", { "data-key": "channel",
     change: event => { lenet.channel = Number(event.target.value); lenet.weight = null; render() } },
   unit.o.map((_, k) => el("option", { value: k, selected: k === c }, say("channel_sum",
     { k, sum: brief(unit.products[k].flat().reduce((a, b) => a + b)) }))))) : null
-  const click = row.steepest && ((i, j) => weigh(kind === "dense" ? [at[0], i * 6 + j] : [at[0], c, i, j]))
+  const click = row.steepest && ((i, j) => weigh({ dense: [at[0], i * 6 + j], subsample: [at[0]] }[kind] ?? [at[0], c, i, j]))
   const of = lenet.weight && lenet.weightAt
   const chosen = of && of[0] === at[0] && (kind === "dense" ? [Math.floor(of[1] / 6), of[1] % 6] : of[1] === c && of.slice(2))
   return [...head, pick, table(rows(unit.o), say("reads")),
-    table(rows(unit.w), say(row.steepest ? "kernel" : "slopes"), { click, chosen: chosen || undefined }),
-    table(rows(unit.products), say("products")),
+    table(rows(unit.w), kind === "rbf" ? say("code") : row.steepest ? say("kernel") : say("slopes"), { click, chosen: chosen || undefined }),
+    table(rows(unit.products), kind === "rbf" ? say("squares") : say("products")),
     el("p", { class: "result", id: "sum" }, say("sum", { count: unit.products.flat(Infinity).length,
       bias: text(unit.bias), sum: text(unit.sum), x: text(unit.x) })), deltaShown(unit, row)]
 }
@@ -159,5 +160,5 @@ TABS.lenet = {
       choice(say("backward"), lenet.backward, () => { lenet.backward = true; render() }, { "data-key": "backward" }),
       el("span", { class: "soft" }, say("colours"))),
     el("div", { class: "columns" }, el("div", {}, layers()),
-      el("div", { class: "detail", "aria-live": "polite" }, unitShown(), weightShown(), stepShown()))].filter(Boolean),
+      el("div", { class: "detail", tabindex: -1, "aria-live": "polite" }, unitShown(), weightShown(), stepShown()))].filter(Boolean),
 }

@@ -31,9 +31,10 @@ function map(rows, chosen, choose, options) {
   const canvas = picture(rows, { ...options, role: "application", class: "map", tabindex: 0,
     marked: [...(options.marked ?? []), ...(chosen ? [[chosen[0], chosen[1], 1, 1]] : [])] })
   const at = (i, j) => choose(Math.max(0, Math.min(H - 1, i)), Math.max(0, Math.min(W - 1, j)))
-  canvas.addEventListener("click", event => {
+  canvas.addEventListener("click", async event => {
     canvas.focus({ preventScroll: true })
-    at(Math.floor(event.offsetY / size), Math.floor(event.offsetX / size))
+    await at(Math.floor(event.offsetY / size), Math.floor(event.offsetX / size))
+    reveal()
   })
   canvas.addEventListener("keydown", event => {
     const [i, j] = chosen ?? [0, 0], moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1],
@@ -55,7 +56,7 @@ function table(rows, caption, { most = largest(rows), chosen, click } = {}) {
       : brief(value))
   }
   return el("figure", {}, el("figcaption", {}, caption),
-    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, el("table", {},
+    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, el("table", { "aria-label": caption },
       rows.map((row, i) => el("tr", {}, row.map((value, j) => cell(value, i, j)))))))
 }
 

@@ -20,7 +20,7 @@ function drawn() {
     return [el("line", { x1, y1, x2, y2, stroke: `rgb(${red},${green},${blue})`, "stroke-width": 1 + 4 * Math.abs(value) / (most[name] || 1),
       "stroke-dasharray": value < 0 ? "7 4" : undefined, class: chosen ? "chosen" : "" }),
     el("text", { x: x1 + (x2 - x1) * share, y: y1 + (y2 - y1) * share + 4, role: "button", tabindex: 0, "data-key": key,
-      "aria-pressed": String(chosen), "aria-label": `${name} ${i},${j}: ${text(value)}`, click: choose,
+      "aria-pressed": String(chosen), "aria-label": `${name} ${i},${j}: ${text(value)}`, click: () => { choose(); reveal() },
       keydown: event => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()) }, brief(value))]
   }
   const lines = [], labels = []
@@ -47,7 +47,7 @@ function chosenWeight() {
   const a = l === "2" ? now.x[j] : now.a2[j], delta = now["delta" + l][i]
   const inputs = l === "2" ? now.x : now.a2
   const forward = inputs.map((o, k) => `${text(valueAt([name, i, k], now.params))} × ${text(o)}`).join(" + ")
-  const out = el("div", { class: "detail", "aria-live": "polite" }, el("h2", {}, say("edge", { name, i: i + 1, j: j + 1, value: text(w) })))
+  const out = el("div", { class: "detail", tabindex: -1, "aria-live": "polite" }, el("h2", {}, say("edge", { name, i: i + 1, j: j + 1, value: text(w) })))
   if (!small.backward) out.append(equation("dense"), el("p", { class: "result", id: "state" },
     `z = ${forward} + ${text(now.params["b" + l][i])} = ${text(now["z" + l][i])}`))
   else {

@@ -9,7 +9,8 @@ const TABS = {}
 async function ask(...question) {
   const text = JSON.stringify(question)
   if (FROZEN) return FROZEN.answers[text] ?? null
-  const response = await fetch("ask", { method: "POST", body: text, headers: { "Content-Type": "application/json" } })
+  const headers = { "Content-Type": "application/json", "Accept-Language": language }
+  const response = await fetch("ask", { method: "POST", body: text, headers })
     .catch(() => null)
   const answer = response && await response.json().catch(() => null)
   const failed = !response ? say("gone") : !response.ok ? answer?.error ?? String(response.status) : ""
@@ -62,7 +63,7 @@ function field(label, value, told, more = {}) {
     change: event => Number.isFinite(event.target.valueAsNumber) && told(event.target.valueAsNumber) }))
 }
 
-/** Draw the tab anew; what had the focus has it again. */
+/** Draw the tab anew; what had the focus has it again, and if it is gone, the details that took its place. */
 function render() {
   const key = document.activeElement?.dataset?.key
   document.documentElement.lang = language === "zh" ? "zh-CN" : language
@@ -80,7 +81,13 @@ function render() {
   const kept = document.querySelector(".detail")?.scrollTop
   main.replaceChildren(...TABS[tab].show())
   if (kept) document.querySelector(".detail").scrollTop = kept
-  if (key) document.querySelector(`[data-key="${key}"]`)?.focus({ preventScroll: true })
+  if (key) (document.querySelector(`[data-key="${key}"]`) ?? document.querySelector(".detail"))?.focus({ preventScroll: true })
+}
+
+/** Where the details stand below, on a narrow screen, bring them into view; keys leave it where it is. */
+function reveal() {
+  const detail = document.querySelector(".detail")
+  if (detail && detail.getBoundingClientRect().top > 0.8 * innerHeight) detail.scrollIntoView()
 }
 
 async function open(name) {

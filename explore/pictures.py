@@ -7,11 +7,10 @@ import numpy as np
 
 from ..backend import Array, asarray, to_numpy
 from ..checks.gradcheck import in_float64
-from ..layers import Backward, Dense, Dropout, Layer, Softmax, SoftmaxCrossEntropy
-from ..layers.conv import Convolution
+from ..layers import RBF, Backward, Dense, Dropout, Layer, Softmax, SoftmaxCrossEntropy, Subsample2D
 from ..models import Sequential
 from ..training import SGD
-from .geometry import cut, kind, names, region_of, window_of
+from .geometry import cut, kind, names, place_of, region_of, weights_of, window_of
 from .values import largest, shown
 
 Sample = int | dict[str, Any]
@@ -34,11 +33,12 @@ class Pictures:
     """A convolutional network and its held-out pictures. It computes in float64, on a copy of the network.
 
     Args:
-        model: convolutions, max-poolings, activations, Flatten and Dense in a row; dropout is left out.
+        model: LeNet-5, or other layers of its kinds in a row; dropout is left out.
         images: uint8 (N, C, H, W).
         labels: (N,), indices into classes.
         classes: their names.
         inputs: what the network takes, from such images.
+        loss: E, of its outputs and the labels.
     """
 
     def __init__(
@@ -48,11 +48,12 @@ class Pictures:
         labels: np.ndarray,
         classes: Sequence[str],
         inputs: Callable[[np.ndarray], np.ndarray],
+        loss: SoftmaxCrossEntropy | None = None,
     ) -> None:
         copy = in_float64(Sequential(*(layer for layer in model.layers if not isinstance(layer, Dropout))))
         assert isinstance(copy, Sequential)
         self.model, self.images, self.labels, self.classes, self.inputs = copy, images, labels, classes, inputs
-        self.first, self.loss = to_numpy(copy.flat_params).copy(), SoftmaxCrossEntropy()
+        self.first, self.loss = to_numpy(copy.flat_params).copy(), loss or SoftmaxCrossEntropy()
         self.names = names(copy.layers)
 
     def about(self) -> dict[str, Any]:
@@ -113,7 +114,7 @@ class Pictures:
             row = {"name": name, "kind": kind(run.layer), "layer": repr(run.layer), "x": shown(run.x[0])}
             rows.append(row | {"delta": shown(delta[0]), "strongest": largest(to_numpy(run.x[0]))})
             if "W" in run.layer.params:
-                rows[-1]["steepest"] = largest(np.abs(to_numpy(run.layer.grads["W"])))
+                rows[-1]["steepest"] = largest(np.abs(weights_of(run.layer, "grads")))
         return {"loss": shown(loss), "p": shown(p), "predicted": int(p.argmax()), "layers": rows}
 
     def unit(self, sample: Sample, index: int, *at: int) -> dict[str, Any]:
@@ -123,14 +124,16 @@ class Pictures:
         _inside(y.shape[1:], at)
         region = region_of(layer, tuple(o.shape[1:]), at)
         taken = cut(to_numpy(o)[0], region)
-        if isinstance(layer, Convolution | Dense):
-            weights = to_numpy(layer.params["W"])[at[0]]
+        if kind(layer) in ("conv", "dense"):
+            weights = weights_of(layer)[at[0]]
+        elif isinstance(layer, RBF):
+            weights = to_numpy(layer.centers)[at[0]]
         else:  # dx/do, by the layer's own backward: of a maximum 1 where it is, of an activation f'
             one = np.zeros(y.shape)
             one[0][at] = 1
             weights = cut(to_numpy(backward(asarray(one, "float64")))[0], region)
         bias = to_numpy(layer.params["b"])[at[0]] if "b" in layer.params else 0.0
-        products = taken * weights
+        products = -((taken - weights) ** 2) if isinstance(layer, RBF) else taken * weights
         return {
             "o": shown(taken), "w": shown(weights), "products": shown(products), "bias": shown(bias),
             "sum": shown(products.sum() + bias), "x": shown(to_numpy(y)[0][at]), "field": self._field(index, at),
@@ -140,21 +143,16 @@ class Pictures:
     def weight(self, sample: Sample, index: int, *at: int) -> dict[str, Any]:
         """dE/dw of one weight: delta times o at each position, their sum, and the central difference."""
         runs, _, gradients = self.deltas(sample)
-        layer, o = self._learned(index), runs[index].o
-        _inside(layer.params["W"].shape, at)
-        delta = to_numpy(gradients[index + 1])[0][at[0]]
-        if isinstance(layer, Dense):
-            read = to_numpy(o)[0][at[1]]
-        else:
-            (s1, s2), (p1, p2) = layer.stride, layer.pads[1]
-            (rows, cols), (_, c, m, n) = delta.shape, at
-            sides = ((c, c + 1, 1), (m - p1, m - p1 + rows * s1, s1), (n - p2, n - p2 + cols * s2, s2))
-            read = cut(to_numpy(o)[0], sides)[0]
-        products = np.atleast_2d(delta * read)
+        layer, o = self._learned(index), to_numpy(runs[index].o)[0]
+        _inside(weights_of(layer).shape, at)
+        place = place_of(layer, at)
+        delta = np.atleast_2d(to_numpy(gradients[index + 1])[0][at[0]])
+        read = np.atleast_2d(_read(layer, o, delta.shape, at))
+        products = delta * read
         return {
-            "w": shown(to_numpy(layer.params["W"])[at]), "delta": shown(np.atleast_2d(delta)),
-            "o": shown(np.atleast_2d(read)), "products": shown(products), "sum": shown(products.sum()),
-            "gradient": shown(to_numpy(layer.grads["W"])[at]), "difference": shown(self._difference(sample, layer, at)),
+            "w": shown(weights_of(layer)[at]), "delta": shown(delta), "o": shown(read), "products": shown(products),
+            "sum": shown(products.sum()), "gradient": shown(weights_of(layer, "grads")[at]),
+            "difference": shown(self._difference(sample, layer, place)),
         }  # fmt: skip
 
     def step(self, sample: Sample, lr: float, index: int, *at: int) -> dict[str, Any]:
@@ -162,11 +160,13 @@ class Pictures:
         if not 0 < lr <= 10:
             raise ValueError(f"expected a learning rate above 0 and at most 10, got {lr}")
         _, before, _ = self.deltas(sample)
-        W = self._learned(index).params["W"]
-        _inside(W.shape, at)
-        kernel, first, probability = at[:-2] or at[:1], to_numpy(W).copy(), self._probability(sample)
+        layer = self._learned(index)
+        first, probability = weights_of(layer).copy(), self._probability(sample)
+        _inside(first.shape, at)
+        place_of(layer, at)
+        kernel = at[: {4: 2, 2: 1}.get(len(at), 0)]
         SGD(lr).step(self.model)
-        after, last = self.forward(sample)[1], to_numpy(W)
+        after, last = self.forward(sample)[1], weights_of(layer)
         return {
             "loss": [shown(before), shown(after)], "p": [shown(probability), shown(self._probability(sample))],
             "weight": [shown(first[at]), shown(last[at])], "kernel": [shown(first[kernel]), shown(last[kernel])],
@@ -180,7 +180,7 @@ class Pictures:
     def _learned(self, index: int) -> Any:
         """The layer, which must have weights."""
         layer = self.model.layers[_within(index, len(self.names))]
-        if not isinstance(layer, Convolution | Dense):
+        if "W" not in layer.params:
             raise ValueError(f"expected a layer with weights, got {layer!r}")
         return layer
 
@@ -211,6 +211,19 @@ class Pictures:
                 sides = [(a * s[e] - p[e], (b - 1) * s[e] - p[e] + k[e]) for e, (a, b) in enumerate(sides)]
         image = self.inputs(self.images[:1]).shape[2:]
         return [[max(a, 0), min(b, size)] for (a, b), size in zip(sides, image, strict=True)]
+
+
+def _read(layer: Any, o: np.ndarray, shape: tuple[int, ...], at: tuple[int, ...]) -> Any:
+    """What a weight is multiplied by, for each element of its map."""
+    if isinstance(layer, Dense):
+        return o[at[1]]
+    window = window_of(layer)
+    assert window is not None  # Dense alone has none
+    (rows, cols), ((k1, k2), (s1, s2), (p1, p2)) = shape, window
+    if isinstance(layer, Subsample2D):  # the sum of each window
+        return o[at[0], : rows * k1, : cols * k2].reshape(rows, k1, cols, k2).sum((1, 3))
+    _, c, m, n = at
+    return cut(o, ((c, c + 1, 1), (m - p1, m - p1 + rows * s1, s1), (n - p2, n - p2 + cols * s2, s2)))[0]
 
 
 def _within(index: int, count: int) -> int:

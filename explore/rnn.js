@@ -23,7 +23,7 @@ function unrolled() {
       el("rect", { x: x - 20, y: 290 - height, width: 40, height, fill: now.norms[t] === most ? "#cc5500" : "#2166ac" }),
       el("text", { x, y: 282 - height }, brief(now.norms[t])), el("text", { x, y: 308 }, `t = ${t + 1}`),
       el("rect", { x: x - 44, y: 2, width: 88, height: 310, fill: "transparent", role: "button", tabindex: 0, "data-key": `t-${t}`, "aria-pressed": String(rnn.step === t),
-        "aria-label": say("step_label", { t: t + 1, h: h.map(text).join(", "), norm: text(now.norms[t]) }), click: choose,
+        "aria-label": say("step_label", { t: t + 1, h: h.map(text).join(", "), norm: text(now.norms[t]) }), click: () => { choose(); reveal() },
         keydown: event => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()) }))
   })
   return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": say("unrolled") },
@@ -34,7 +34,7 @@ function unrolled() {
 function stepOfTime() {
   const { now, step: t } = rnn, h = now.h[t], before = t ? now.h[t - 1] : [0, 0], { W_x, W_h, b } = now.params
   const sum = i => `tanh(${text(W_x[i][0])} × ${text(now.x[t])} + ${text(W_h[i][0])} × ${text(before[0])} + ${text(W_h[i][1])} × ${text(before[1])} + ${text(b[i])}) = ${text(h[i])}`
-  return el("div", { class: "detail", "aria-live": "polite" }, el("h2", {}, `t = ${t + 1}`), equation("rnn"),
+  return el("div", { class: "detail", tabindex: -1, "aria-live": "polite" }, el("h2", {}, `t = ${t + 1}`), equation("rnn"),
     h.map((_, i) => el("p", { class: "result" }, `h${i + 1} = ${sum(i)}`)), equation("rnn_delta"),
     el("p", { class: "result", id: "deltas" }, `∂E/∂h = (${now.dh[t].map(text).join(", ")}), δ = (${now.delta[t].map(text).join(", ")})`),
     equation("rnn_weight"), table(now.grads.W_h, say("sum_over_time")),

@@ -8,7 +8,8 @@ import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .pages import CONTENT_POLICY, page
+from ..learn.words import translated
+from .pages import CONTENT_POLICY, LANGUAGES, page
 from .pictures import Pictures
 from .questions import answers
 
@@ -67,7 +68,8 @@ def application(pictures: Pictures, token: str, port: int, language: str = "en")
                 name, *arguments = question
                 return known[name](*arguments), 200
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:
-            return {"error": f"{type(error).__name__}: {error}"}, 400
+            text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            return {"error": translated(text, request.accept_languages.best_match(LANGUAGES, "en"))}, 400
 
     return app
 

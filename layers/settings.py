@@ -80,9 +80,12 @@ def shown(layer: Any) -> str:
     except AttributeError:  # a class of the user's that keeps them in another way
         return ""
     usual = {key: value for key, value in constructor(type(layer)).items() if key not in _NAMED}
-    first = [key for key in settings if usual.get(key) is inspect.Parameter.empty]
+    first = {key: value for key, value in settings.items() if usual.get(key) in (inspect.Parameter.empty, STARRED)}
+    texts = [
+        ", ".join(map(str, value)) if isinstance(value, tuple) and (len(value) == 1 or usual[key] is STARRED) else value
+        for key, value in first.items()
+    ]
     options = brief(usual, **{key: value for key, value in settings.items() if key not in first})
-    texts = (value[0] if isinstance(value, tuple) and len(value) == 1 else value for value in map(settings.get, first))
     return ", ".join(filter(None, (*map(str, texts), options)))
 
 

@@ -1,32 +1,19 @@
 """What is wrong, told from the wrong gradients themselves: known slips are tried until one gives the same."""
 
-from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from .exercise import Exercise, Slip, Words
+from .exercise import Exercise, Words, copied
+from .matching import START, Case, Effects, Wrong, by_pairs, by_slips, by_variants, effect_of, matches, partly
 from .run import Result, run
 from .student import same
 from .transforms import Known, Seen, known
 from .verdict import Finding, finding
 from .words import SAID
 
-START = 0.5
-"""What stands in every element of ``grads`` before backward; afterwards the gradient has been added to it."""
-
-
 UPON = {"sign", "transposed", "swapped", "reshaped", "flipped", "mean", "unmeaned", "not_summed", "overwritten"}
 """What is told of a gradient in which another slip stands already; of others it would be guessing."""
-
-
-class Case(NamedTuple):
-    """The lengths of the axes, the function's arguments, the gradient from above, and the right results."""
-
-    sizes: dict[str, Any]
-    arguments: dict[str, Any]
-    dy: np.ndarray | None
-    right: Result
 
 
 def prepared(exercise: Exercise) -> list[Case]:
@@ -56,11 +43,8 @@ def diagnosed(exercise: Exercise, cases: list[Case], results: list[Result], seco
         for name in names
         if not all(same(result["gradients"].get(name), case.right["gradients"][name]) for case, result in ran)
     }
-    return found + _explained(exercise, wrong, list(names)) + faults[:1]
-
-
-Wrong = dict[str, list[tuple[Case, Any]]]
-"""For each wrong gradient what came, case by case."""
+    explained = _explained(exercise, wrong, list(names))
+    return found + faults[:1] + [one for one in explained if not faults or one.slip != "unknown"]
 
 
 def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Finding]:
@@ -68,14 +52,17 @@ def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Findi
     if not wrong:
         return []
     ran = [case for case, _ in next(iter(wrong.values()))]
-    effects = [(slip, _effect(exercise, (slip,), ran, names)) for slip in exercise.slips]
-    found, left = _by_slips(effects, wrong)
+    effects = [(slip, effect_of(exercise, (slip,), ran, names)) for slip in exercise.slips]
+    found, left = by_slips(effects, wrong)
     general = {
         name: _general(exercise, name, cases) or _upon(exercise, name, cases, effects) for name, cases in left.items()
     }
-    if not all(general.values()):
-        unknown = {name: left[name] for name, known in general.items() if not known}
-        general |= _by_pairs(exercise, effects, unknown, set(wrong), (ran, names))
+    beside, standing = partly(effects, {name: left[name] for name in left if not general[name]}, wrong.keys())
+    general |= beside
+    unknown = {name: left[name] for name in left if not general[name]}
+    general |= by_variants(exercise, unknown, names, standing)
+    unknown = {name: left[name] for name in left if not general[name]}
+    general |= by_pairs(exercise, effects, unknown, wrong.keys(), names)
     found += [one for name in left for one in (general[name] or [_unknown(exercise, name, left[name])])]
     return _once(found)
 
@@ -86,70 +73,6 @@ def _once(found: list[Finding]) -> list[Finding]:
     for one in found:
         gradients.setdefault(one.says["en"], (one, []))[1].extend(one.gradients)
     return [Finding(tuple(dict.fromkeys(names)), one.slip, one.says) for one, names in gradients.values()]
-
-
-Effect = dict[str, list[Any]]
-"""For each gradient that slips change what they make of it, case by case."""
-
-Effects = list[tuple[Slip, Effect]]
-"""Each slip's."""
-
-
-def _by_slips(effects: Effects, wrong: Wrong) -> tuple[list[Finding], Wrong]:
-    """The slips whose effects are what came, and the gradients that are left; those first that explain most."""
-    found, left = [], dict(wrong)
-    for slip, effect in sorted(effects, key=lambda one: -len(one[1])):
-        if effect and effect.keys() <= left.keys() and _matches(effect, left):
-            found.append(Finding(tuple(effect), slip.id, slip.says))
-            left = {name: cases for name, cases in left.items() if name not in effect}
-    return found, left
-
-
-def _by_pairs(
-    exercise: Exercise, effects: Effects, unknown: Wrong, wrong: set[str], of: tuple[list[Case], list[str]]
-) -> dict[str, list[Finding]]:
-    """For gradients that no slip explains alone, two that do together; they change no gradient that is right."""
-    found: dict[str, list[Finding]] = {}
-    likely = [(slip, effect) for slip, effect in effects if effect and effect.keys() <= wrong]
-    for (one, of_one), (other, of_other) in combinations(likely, 2):
-        both = (of_one.keys() | of_other.keys()) & (unknown.keys() - found.keys())
-        effect = _effect(exercise, (one, other), *of) if both else {}
-        for name in both & effect.keys():
-            if _matches({name: effect[name]}, unknown):
-                found[name] = [Finding((name,), slip.id, slip.says) for slip in (one, other)]
-    return found
-
-
-def _matches(effect: Effect, wrong: Wrong) -> bool:
-    return all(
-        value is None or same(got, value)
-        for name, values in effect.items()
-        for value, (_, got) in zip(values, wrong[name], strict=True)
-    )
-
-
-def _effect(exercise: Exercise, slips: tuple[Slip, ...], cases: list[Case], names: list[str]) -> Effect:
-    """Of slips in the solution; None stands for a case in which the code with them cannot run."""
-    try:
-        function = exercise.solution(*slips)
-    except (ValueError, SyntaxError):  # the two change the same words
-        return {}
-    results: list[Result | None] = []
-    for case in cases:
-        try:
-            with np.errstate(all="ignore"):
-                results.append(run(function, copied(case.arguments), copied(case.dy), START))
-        except Exception:
-            results.append(None)
-    if not any(results):
-        return {}
-    values = {name: [result and result["gradients"].get(name) for result in results] for name in names}
-    return {
-        name: some
-        for name, some in values.items()
-        if not all(value is None or same(value, case.right["gradients"][name])
-                   for value, case in zip(some, cases, strict=True))
-    }  # fmt: skip
 
 
 def _general(exercise: Exercise, name: str, cases: list[tuple[Case, Any]]) -> list[Finding]:
@@ -184,7 +107,7 @@ def _upon(exercise: Exercise, name: str, cases: list[tuple[Case, Any]], effects:
             for value, (case, got) in zip(values, cases, strict=False)
             if value is not None
         ]
-        more = _general(exercise, name, given) if given and not _matches({name: values}, {name: cases}) else []
+        more = _general(exercise, name, given) if given and not matches({name: values}, {name: cases}) else []
         if more and more[0].slip in UPON:
             return [Finding((name,), slip.id, slip.says), *more]
     return []
@@ -212,8 +135,8 @@ def _axes(numbers: tuple[int, ...], letters: list[str]) -> Words:
         parts = []
         for number in numbers:
             letter = letters[number] if 0 <= number < len(letters) else "N" if number == -1 else ""
-            batch = letter == "N" and number <= 0
-            parts.append(SAID["batch" if batch else "axis"][language].format(letter=letter, number=number))
+            key = "batch" if letter == "N" and number <= 0 else "axis" if letter else "axis_alone"
+            parts.append(SAID[key][language].format(letter=letter, number=number))
         words[language] = joint.join(parts)
     return words
 
@@ -245,10 +168,3 @@ def _fault(fault: dict[str, Any], seconds: float) -> Finding:
         return said
     more = finding("fault_shapes", shapes=shapes)
     return Finding((), "fault", {key: f"{text} {more.says[key]}" for key, text in said.says.items()})
-
-
-def copied(value: Any) -> Any:
-    """Arguments, or a gradient, that a function may change."""
-    if isinstance(value, dict):
-        return {key: copied(one) for key, one in value.items()}
-    return value.copy() if isinstance(value, np.ndarray) else value

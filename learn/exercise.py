@@ -78,7 +78,7 @@ class Exercise:
         todo = {"en": "write it here, and take the next line away", "zh": "在此作答，并删去下一行"}[language]
         hole = f"# {todo}\nraise NotImplementedError"
         text = f"{self.name}: {self.title[language]}\n\n{self.text[language].strip()}"
-        return f'"""{text}\n"""\n\nimport numpy as np\n\n\n{self._filled(hole)}'
+        return f'"""{text}\n"""\n\nimport numpy as np\n\n\n{self.filled(hole)}'
 
     def solution(self, *slips: Slip) -> Callable[..., Any]:
         """The function with its backward, or with slips in it."""
@@ -95,7 +95,7 @@ class Exercise:
                 if (times := backward.count(right)) != 1:
                     raise ValueError(f"{self.name}, slip {slip.id}: {right!r} occurs {times} times in the solution")
                 backward = backward.replace(right, wrong)
-        return self._filled(backward)
+        return self.filled(backward)
 
     def drawn(self, seed: int = 0) -> Iterator[dict[str, Any]]:
         """The arguments of each case."""
@@ -112,7 +112,7 @@ class Exercise:
         of |= {key: spec for key, spec in self.arguments.items() if isinstance(spec, str)}
         return {key: _letters(spec) for key, spec in of.items()}
 
-    def _filled(self, backward: str) -> str:
+    def filled(self, backward: str) -> str:
         """The code with a text in its hole, indented as that is."""
         (line,) = (line for line in self.code.splitlines() if line.strip() == HOLE)
         indent = line[: line.index(HOLE)]
@@ -193,3 +193,10 @@ def _words(table: dict[str, Any]) -> Words:
 
 def _several(snippets: str | list[str]) -> tuple[str, ...]:
     return (snippets,) if isinstance(snippets, str) else tuple(snippets)
+
+
+def copied(value: Any) -> Any:
+    """Arguments, or a gradient, that a function may change."""
+    if isinstance(value, dict):
+        return {key: copied(one) for key, one in value.items()}
+    return value.copy() if isinstance(value, np.ndarray) else value

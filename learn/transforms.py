@@ -48,6 +48,11 @@ def _candidates(case: Seen, letters: list[str]) -> Iterator[tuple[Known, Any]]:
         length = case.sizes.get(letter, np.nan)
         yield Known("mean", at), right / length
         yield Known("unmeaned", at), right * length
+    for pair in combinations(axes, 2):
+        yield (
+            Known("mean", pair),
+            right / np.prod([case.sizes.get(letters[axis], np.nan) for axis in pair if axis < len(letters)]),
+        )
     with np.errstate(all="ignore"):
         fits = case.dy is not None and case.dy.shape == right.shape
         dy: Any = case.dy if fits else np.full_like(right, np.nan)

@@ -1,10 +1,11 @@
-"""Every layer and every network as C, each in a file of its own: python tests/every_c.py
+"""Every layer and every network as C, each in a file of its own: python tests/every_c.py [LAYER ...]
 
 Prints docs/c.md's table: for each layer and network the number of files, and the largest difference from xpnn's
 outputs, in units of max(1, |output|), of float32 weights and of int8 weights. Each file is compiled by gcc (-O3) and
 clang (-O2) with every warning as an error, and runs under valgrind and under sanitizers.
 """
 
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from chip import SANITIZED, difference, every_layer, networks
 
+import xpnn as nn
 from xpnn.checks.cases import model_cases
 from xpnn.cli.recipe import MODELS
 from xpnn.interop import c
@@ -24,13 +26,20 @@ def of_both(path: Path) -> float:
     return max(by_clang, difference(path, "-O3", compiler="gcc", under=checked))
 
 
-def main() -> None:
-    """Run all and print the table."""
-    cases = [(case.layer, (case.x[:1],)) for model in MODELS for case in model_cases(model, 0)]
+def every() -> list[tuple[nn.Layer, tuple[np.ndarray, ...]]]:
+    """Each with a sample."""
+    models = [(case.layer, (case.x[:1],)) for model in MODELS for case in model_cases(model, 0)]
+    return [*every_layer(), *networks(), *models]
+
+
+def main(wanted: list[str]) -> None:
+    """Run all, or those of these classes, and print the table."""
     worst: dict[str, list[list[float]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.c"
-        for layer, xs in [*every_layer(), *networks(), *cases]:
+        for layer, xs in every():
+            if wanted and type(layer).__name__ not in wanted:
+                continue
             sample = tuple(np.asarray(x, "float32" if x.dtype.kind == "f" else None) for x in xs)
             found = []
             for int8 in (False, True):
@@ -44,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

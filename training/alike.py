@@ -16,7 +16,7 @@ from .sources import Source
 
 _SETTINGS = (
     "loss", "epochs", "batch_size", "validation_split", "class_weight", "accumulate", "drop_last", "shuffle", "rng",
-    "max_norm",
+    "max_norm", "metrics", "on_nonfinite", "synchronized",
 )  # fmt: skip
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -48,7 +48,7 @@ def begin_alike(
     """
     if ranks.size == 1:
         return
-    every = ranks.gather(_told(model, optimizer, data, given))
+    every = ranks.gather(_told(model, optimizer, data, {**given, "synchronized": ranks.synchronized}))
     for rank, others in enumerate(every):
         for name, value in every[0].items():
             if others[name] != value:
@@ -67,13 +67,13 @@ def _told(
     from .. import __version__
 
     told: dict[str, Any] = {"Python": platform.python_version(), "xpnn": __version__, "backend": describe()}
-    told |= {f"{name} (checksum)": source and source.fingerprint() for name, source in data.items()}
     told["model"] = f"{model!r} {[array.shape for array in model.params.values()]}"
     told["choice of frozen layers"] = [path for path, leaf in model.leaves() if not leaf.trainable]
     told["optimizer"] = f"{optimizer!r} after {optimizer.steps} steps"
     told |= {name: getattr(given[name], "bit_generator", given[name]) for name in _SETTINGS}
     told["number of past epochs"] = len(given["history"] or ())
     told["rng"] = getattr(told["rng"], "state", told["rng"])
+    told |= {f"{name} (checksum)": source and source.fingerprint() for name, source in data.items()}  # with weights
     return {name: _ADDRESS.sub("", str(value)) for name, value in told.items()}
 
 

@@ -1,6 +1,6 @@
 """What a user gave to ``fit``, ``evaluate`` or ``predict``: the source of data, and the like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ def source_of(
         x, y, weights, lengths: arrays, or what can be made arrays; or x gives batches, and the others are None.
         targets: whether there must be some.
     """
-    if y is None and (targets or not like_an_array(x)):
+    if y is None and (targets or not (like_an_array(x) or isinstance(x, Mapping))):
         if weights is not None or lengths is not None:
             raise ValueError(f"{caller}: weights stand in the batches (x, y, weights), if they are not arrays")
         return _of_batches(caller, model, x, targets)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from ..layers.settings import real
 
 Schedule: TypeAlias = Callable[[int], float]
+"""The learning rate of a step, by its index from 0."""
 
 
 @dataclass(frozen=True)

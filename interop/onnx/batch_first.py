@@ -2,9 +2,11 @@
 
 Transpose, Reshape, Squeeze and their kind move no values: of what they give, it is only kept where its axes lie. Where
 another node reads it in an order or shape that no value has, a Layout node comes before. Recurrent nodes read and give
-sequences batch first, and so exporters' transpositions around them cancel.
+sequences batch first, and so exporters' transpositions around them cancel. An input that such a node reads as it is,
+(T, N, features), or as an initial state, (layers, N, H), is one of the network's with its batch in front.
 """
 
+import warnings
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from math import prod
@@ -12,7 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .axes import Group, MisfitError, View, back, length, whole
+from .axes import Group, MisfitError, View, back, batch, length, transposed, whole
+from .batch_axes import batch_axes
 from .graph import Graph, Lengths
 from .node import Node, UnsupportedNodeError
 
@@ -27,14 +30,19 @@ def batch_first(graph: Graph, rules: dict[str, Rule], known: Container[str]) -> 
     if not graph.sizes:
         return graph
     pass_ = BatchFirst(graph)
-    for node in graph.nodes:
+    for node in pass_.graph.nodes:
         try:
             with node.named():
                 pass_.take(node, rules, known)
         except UnsupportedNodeError as error:  # which is raised, with all others, where layers are read
             pass_.refused(node, error)
     outputs = [pass_.output(name) for name in graph.outputs]
-    nodes = _one_layer_a_cell(pass_, needed(pass_.nodes, outputs))
+    if pass_.turned:
+        warnings.warn(
+            f"load: in the file the batch is not the first axis of {', '.join(pass_.turned)}; in the network it is",
+            stacklevel=3,
+        )
+    nodes = needed(pass_.nodes, outputs)
     return replace(graph, nodes=nodes, outputs=outputs, types=pass_.types, constants=pass_.constants)
 
 
@@ -48,31 +56,6 @@ def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
     return found[::-1]
 
 
-def _one_layer_a_cell(p: "BatchFirst", nodes: list[Node]) -> list[Node]:
-    """Where all states and the last one are read, the last one is taken from all, so that one layer gives both."""
-    given = {name for node in nodes for name in node.outputs}
-    for every, (last, D, _) in p.cells.items():
-        if every != last and {every, last} <= given:
-            at = next(k for k, node in enumerate(nodes) if last in node.outputs)
-            node = nodes[at]
-            if D > 1:
-                node.refuse("outputs", "of both directions a layer gives all states or the last ones")
-            step, (N, _, H) = f"{last}/step", p.sizes[every]
-            section = {"axis": 1, "start": -1, "stop": None}
-            p.describe(step, every, (N, 1, H), p.types[every][0])
-            layout = {
-                "groups": (((0, 1, N),), ((2, 1, H),)),
-                "sizes": (N, 1, H),
-                "free": [p.is_free(every, 0), False],
-                "op": "",
-            }
-            nodes[at : at + 1] = [
-                replace(node, op="Section", inputs=(every,), outputs=(step,), attributes=section),
-                replace(node, op="Layout", inputs=(step,), outputs=(last,), attributes=layout),
-            ]
-    return nodes
-
-
 class BatchFirst:
     """The nodes so far, and where the axes of each value lie.
 
@@ -82,6 +65,7 @@ class BatchFirst:
         sizes, second: the shape of each value in both trials.
         cells: for all states of a recurrent node, the last ones, and the numbers of directions and of hidden units.
         concats: for what a Concat gives, along which axis of which values.
+        turned: the inputs and outputs that have their batch at another axis in the file.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -94,6 +78,22 @@ class BatchFirst:
         self.cells: dict[str, tuple[str, int, int]] = {}
         self.concats: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._placed: dict[View, str] = {}
+        self.turned: list[str] = []
+        for name, axis in batch_axes(graph).items():
+            self._turn(name, axis)
+
+    def _turn(self, name: str, axis: int) -> None:
+        """Read the input with its batch in front; to the nodes it is a view of that."""
+        self.turned.append(name)
+        seen, order = f"{name}/file", [axis, *(k for k in range(len(self.sizes[name])) if k != axis)]
+        for shapes in (self.sizes, self.second):
+            shapes[seen], shapes[name] = shapes[name], tuple(shapes[name][k] for k in order)
+        self.types[seen], (dtype, shape) = self.types[name], self.types[name]
+        self.types[name] = dtype, None if shape is None else tuple(shape[k] for k in order)
+        self.views[seen] = transposed(whole(name, self.sizes[name]), [order.index(k) for k in range(len(order))])
+        self.views[name] = whole(name, self.sizes[name])
+        nodes = [replace(n, inputs=tuple(seen if one == name else one for one in n.inputs)) for n in self.graph.nodes]
+        self.graph = replace(self.graph, nodes=nodes)
 
     def take(self, node: Node, rules: dict[str, Rule], known: Container[str]) -> None:
         """Emit what the node becomes."""
@@ -135,7 +135,11 @@ class BatchFirst:
         node = next((node for node in self.graph.nodes if name in node.outputs), None)
         if node is None:
             return name
+        view = self.views.get(name)
         try:
+            if self.cells and view and not self.leads(view) and len(view.groups[at := batch(view.groups)]) == 1:
+                self.turned.append(name)
+                return self.place(view.base, [view.groups[at], *view.groups[:at], *view.groups[at + 1 :]], node)
             return self.read(name, node, "output")
         except UnsupportedNodeError as error:
             self.refused(replace(node, outputs=(f"{name}/output",)), error)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from ... import models
 from ...layers import Add, Concat, Layer, Multiply
-from .layers import check_elementwise
+from .layers import CELLS, check_elementwise
 from .node import Node, UnsupportedNodeError
 from .walk import Reader
 
@@ -31,10 +31,13 @@ def as_graph(reader: Reader, read: dict[str, Read]) -> models.Graph:
         while name in taken:
             name += f"_{len(taken)}"
         taken.add(name)
-        names[row[-1]] = name
+        outputs = (row[-1], *read[row[-1]][0].outputs[1:])
+        names |= zip(outputs, (name, *(f"{name}.{key}" for key in layer.gives)), strict=False)
         nodes[name] = (layer, *(names[value] for value in reads))
-    outputs = [names[reader.origin(value)] for value in graph.outputs]
-    return models.Graph(nodes, [names[value] for value in graph.inputs], outputs, input_shape=_shapes(reader))
+    ends: list[str] = []
+    for name in (names[reader.origin(value)] for value in graph.outputs):
+        ends.append(f"{name}.h" if name in ends else name)  # of a last state, which is an output too
+    return models.Graph(nodes, [names[value] for value in graph.inputs], ends, input_shape=_shapes(reader))
 
 
 def _rows(reader: Reader, read: dict[str, Read]) -> Iterator[list[str]]:
@@ -59,7 +62,7 @@ def read_all(reader: Reader) -> dict[str, Read]:
     errors: dict[str, UnsupportedNodeError] = {}
     todo = [reader.origin(value) for value in reader.graph.outputs]
     while todo:
-        value = todo.pop()
+        value = reader.output(todo.pop())
         if value in read or value in errors or value in reader.graph.inputs:
             continue
         node = reader.producer(value)
@@ -81,6 +84,9 @@ def read_all(reader: Reader) -> dict[str, Read]:
 def _join(reader: Reader, node: Node) -> tuple[Layer, list[str]]:
     """The layer that joins the node's inputs, and what it reads: of several nodes that xpnn wrote for it, all."""
     layer: Layer
+    if node.op in CELLS:
+        layer, _ = reader.alone(node)
+        return layer, reader.sources(node)
     if node.op == "Concat":
         axis = node.options("axis").axis
         if axis == 0:

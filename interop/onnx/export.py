@@ -58,7 +58,8 @@ def export(
         prepared: False if the preprocessing is to stand in the file: the inputs are then uint8 pictures (N, C, H, W),
             or a table's columns, each (N, 1) of float64 or text under its name, and a quantity has its own unit.
 
-    The file's inputs and outputs have the names of a :class:`Graph`'s, else they are "input" and "output".
+    The file's inputs and outputs have the names of a :class:`Graph`'s, else they are "input" and "output", and the last
+    state that a recurrent layer gives is "h" and "c".
 
     Raises:
         OSError: the file cannot be written; one that was there is whole, as after :func:`xpnn.save`.
@@ -86,7 +87,10 @@ def _model(
     raw: Preprocessing | None,
 ) -> onnx.ModelProto:
     """The checked model; ``raw`` is the preprocessing that is to stand in it."""
-    inputs, outputs = (model.inputs, model.outputs) if isinstance(model, Graph) else (("input",), ("output",))
+    outputs: Sequence[str]
+    inputs, outputs = (
+        (model.inputs, model.outputs) if isinstance(model, Graph) else (("input",), ("output", *model.gives))
+    )
     firsts = [_first(model, name) for name in inputs]
     shapes = _sample_shapes(model, firsts, input_shape)
     ranks = {name: len(shape) + 1 for name, shape in zip(inputs, shapes, strict=True)}

@@ -240,8 +240,11 @@ def recurrent_options(node: Node) -> SimpleNamespace:
     return o
 
 
-def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences: bool) -> list[Recurrent]:
-    """For each direction the layer of an RNN, LSTM or GRU node: W (D, G, I), R (D, G, H), B (D, 2G) or None."""
+def recurrent(node: Node, W: Array, R: Array, B: Array | None, **settings: Any) -> list[Recurrent]:
+    """For each direction the layer of an RNN, LSTM or GRU node, of these further settings.
+
+    W is (D, G, I), R (D, G, H), B (D, 2G) or None.
+    """
     kind, order = CELLS[node.op]
     o = recurrent_options(node)
     D, H = 2 if o.direction == "bidirectional" else 1, o.hidden_size or R.shape[-1]
@@ -250,16 +253,16 @@ def recurrent(node: Node, W: Array, R: Array, B: Array | None, return_sequences:
         if value is not None and value.shape != shape:
             node.refuse(name, f"expected the shape {shape}, for {D} direction(s) and hidden_size {H}", value.shape)
     return [
-        _direction(kind, order, *weights, return_sequences)
+        _direction(kind, order, *weights, **settings)
         for weights in zip(W, R, [None] * D if B is None else B, strict=True)
     ]
 
 
 def _direction(
-    kind: type[Recurrent], order: list[int], W: Array, R: Array, B: Array | None, return_sequences: bool
+    kind: type[Recurrent], order: list[int], W: Array, R: Array, B: Array | None, **settings: Any
 ) -> Recurrent:
     H = R.shape[1]
-    layer = kind(W.shape[1], H, return_sequences, bias=B is not None, rng=0, dtype=W.dtype.name)
+    layer = kind(W.shape[1], H, bias=B is not None, rng=0, dtype=W.dtype.name, **settings)
 
     def sorted_gates(rows: Array) -> Array:
         gates = rows.reshape(len(order), H, -1)

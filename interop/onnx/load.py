@@ -12,6 +12,7 @@ from .fold import fold
 from .graph import Graph, read_graph
 from .layer_norms import with_layer_norms
 from .readers import INSIDE, JOINED, READERS
+from .reductions import as_layers
 from .rules import RULES
 from .walk import BranchesError, Reader
 
@@ -37,8 +38,9 @@ def load(path: str | Path) -> Layer:
         raise FileNotFoundError(f"there is no file {path}")
     graph = read_graph(lambda: onnx.load(path, format="protobuf"), str(path))
     graph = with_layer_norms(fold(_of_numbers(graph)))
-    reader = Reader(batch_first(graph, RULES, READERS.keys() | INSIDE), READERS, JOINED)
-    if not reader.graph.inputs:
+    graph = batch_first(graph, RULES, READERS.keys() | INSIDE)
+    reader = Reader(replace(graph, nodes=[*as_layers(graph.nodes, graph.outputs)]), READERS, JOINED)
+    if not graph.inputs:
         raise ValueError(f"{path} is no network: its outputs are constants, since it has no input")
     read = read_all(reader)
     try:

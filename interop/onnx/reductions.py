@@ -1,6 +1,9 @@
 """Recurrent nodes and reductions over axes, where the batch comes first."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from . import layers as make
 from .axes import View, batch, joined, length, reshaped, transposed, whole
@@ -18,32 +21,58 @@ def _cell(p: BatchFirst, node: Node) -> None:
     if not p.leads(view):
         node.refuse("input 0", FIRST)
     x = p.place(view.base, view.groups, p.maker.get(node.inputs[0], node))
-    for index, what in ((4, "sequence_lens"), (5, "initial_h"), (6, "initial_c"), (7, "P")):
-        name = node.inputs[index] if index < len(node.inputs) else ""
-        if name and (what == "sequence_lens" or name not in p.constants):
-            node.refuse(what, "a layer has one input")
-        if name and p.constants[name].any():
-            node.refuse(what, "in a network, xpnn's recurrent layers begin with zeros; they have no peepholes")
-    if any(name in p.views for name in node.inputs[1:]):
+    inputs = (*node.inputs, *[""] * 8)[:8]
+    if inputs[4]:
+        node.refuse("sequence_lens", "xpnn's networks take lengths beside their input")
+    if inputs[7] and (inputs[7] not in p.constants or p.constants[inputs[7]].any()):
+        node.refuse("P", "xpnn's LSTM has no peepholes")
+    if any(name in p.views for name in inputs[1:4]):
         node.refuse("input", "xpnn's parameters are constants of the model")
     for index in (1, 2):
-        if len(W := p.sizes.get(node.inputs[index], ())) != 3 or 0 in W:
+        if len(W := p.sizes.get(inputs[index], ())) != 3 or 0 in W:
             node.refuse(f"input {index}", "no layer of xpnn's has a weight of this shape", W)
     (N, T, _), D = p.sizes[x], 2 if o.direction == "bidirectional" else 1
-    H = p.sizes[node.inputs[2]][-1]
-    names = [f"{node.outputs[0] or node.name}/{what}" for what in ("all", "last")]
-    for name, shape in zip(names, ((N, T, D * H), (N, D * H)), strict=True):
-        how = {"return_sequences": len(shape) == 3, "merge": "concat" if D > 1 else ""}
-        p.nodes.append(replace(node, inputs=(x, *node.inputs[1:4]), outputs=(name,), attributes=node.attributes | how))
-        p.describe(name, x, shape, p.types[x][0])
-    n, t = whole(names[0], p.sizes[names[0]]).groups[:2]
+    H = p.sizes[inputs[2]][-1]
+    components = ("h", "c") if node.op == "LSTM" else ("h",)
+    starts = [_start(p, node, f"initial_{k}", inputs[5 + i], order) for i, k in enumerate(components)]
+    roles = {what: f"{next(filter(None, node.outputs), node.name)}/{what}" for what in ("all", *components)}
+    own = {"roles": roles, "starts": tuple(how for how, _ in starts), "directions": D}
+    given = (x, *inputs[1:4], *(name for _, name in starts))
+    p.nodes.append(replace(node, inputs=given, outputs=tuple(roles.values()), attributes=node.attributes | own))
+    for what, name in roles.items():
+        p.describe(name, x, (N, T, D * H) if what == "all" else (N, D * H), p.types[x][0])
+    n, t = whole(roles["all"], p.sizes[roles["all"]]).groups[:2]
     d, h = (((2, H, D),) if D > 1 else ()), ((2, 1, H),) if H > 1 else ()
     last = [tuple((1, step, size) for _, step, size in group) for group in (d, h)]
-    groups = ((n, t, d, h), (n, last[0], last[1])) if o.layout else ((t, d, n, h), (last[0], n, last[1]))
-    for output, base, each in zip(node.outputs, names, groups, strict=False):
+    every, ends = ((n, t, d, h), (n, *last)) if o.layout else ((t, d, n, h), (last[0], n, last[1]))
+    for output, what in zip(node.outputs, roles, strict=False):
         if output:
-            p.views[output] = View(base, each)
-    p.cells[names[0]] = p.cells[names[1]] = (names[1], D, H)
+            p.views[output] = View(roles[what], every if what == "all" else ends)
+    p.cells[roles["all"]] = p.cells[roles["h"]] = (roles["h"], D, H)
+
+
+def _start(p: BatchFirst, node: Node, what: str, name: str, order: tuple[int, ...]) -> tuple[str, str]:
+    """How a component of the state begins, and the name of its value: (D, 1, H) if it is constant, else (N, D H)."""
+    if not name:
+        return "zeros", ""
+    if name in p.views:
+        groups = transposed(p.views[name], order).groups
+        view = View(p.views[name].base, (groups[0], joined(groups[1] + groups[2])))
+        if not p.leads(view):
+            node.refuse(what, FIRST)
+        return "given", p.place(view.base, view.groups, p.maker.get(name, node))
+    value = p.constants.get(name)
+    if value is None or value.ndim != 3:
+        node.refuse(what, "no layer of xpnn's has a weight of this shape", p.sizes.get(name))
+    if not value.any():
+        return "zeros", ""
+    value = value.transpose(1, 0, 2) if order[0] == 0 else value
+    if (value != value[:, :1]).any():
+        node.refuse(what, "it differs from sample to sample", value.shape)
+    made = f"{name}/state"
+    p.constants[made] = np.ascontiguousarray(value[:, :1])
+    p.sizes[made], p.types[made] = p.constants[made].shape, (value.dtype, p.constants[made].shape)
+    return "learned", made
 
 
 def _reduce(p: BatchFirst, node: Node) -> None:
@@ -89,12 +118,39 @@ def _summed_directions(p: BatchFirst, node: Node, view: View, axes: list[int], k
     _, D, H = p.cells[view.base]
     if D != 2 or len(axes) != 1 or view.groups[axes[0]] != ((len(p.sizes[view.base]) - 1, H, 2),):
         return False
-    cell, name = next(each for each in p.nodes if view.base in each.outputs), f"{node.outputs[0]}/sum"
-    p.nodes.append(replace(cell, outputs=(name,), attributes={**cell.attributes, "merge": "sum"}))
+    at = next(k for k, each in enumerate(p.nodes) if view.base in each.outputs)
+    cell, name = p.nodes[at], f"{view.base}/sum"
+    roles = cell.attributes["roles"]
+    roles |= {"sum of all" if roles["all"] == view.base else "sum": name}
+    p.nodes[at] = replace(cell, outputs=tuple(roles.values()))
     p.describe(name, view.base, (*p.sizes[view.base][:-1], H), p.types[view.base][0])
     groups = [() if k in axes else group for k, group in enumerate(view.groups) if keep or k not in axes]
     p.views[node.outputs[0]] = View(name, tuple(groups))
     return True
+
+
+def as_layers(nodes: Sequence[Node], outputs: Sequence[str]) -> Iterator[Node]:
+    """The nodes, recurrent ones with what is read of them: first what a layer gives, then its last state."""
+    read = {name for node in nodes for name in node.inputs} | {*outputs}
+    for node in nodes:
+        roles = dict(node.attributes.get("roles", {}))
+        used = {what for what, name in roles.items() if name in read}
+        if not roles or not used:
+            yield node
+            continue
+        first, *others = [what for what in ("all", "sum of all", "sum") if what in used] or ["h"]
+        if others:
+            node.refuse(
+                "outputs", "of both directions a layer gives all states or the last ones, side by side or added"
+            )
+        states = [roles[what] * (what != first) for what in ("h", "c") if what in roles]
+        own = {
+            "return_sequences": first.endswith("all"),
+            "return_state": bool(used - {first}) or outputs.count(roles["h"]) > 1,
+            "merge": "sum" if first.startswith("sum") else "concat",
+        }
+        names = (roles[first], *(states if own["return_state"] else ()))
+        yield replace(node, outputs=names, attributes=node.attributes | own)
 
 
 REDUCTIONS: dict[str, Rule] = {

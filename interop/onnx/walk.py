@@ -11,7 +11,7 @@ from ...backend import Array, asarray, to_numpy
 from ...layers import Embedding, Layer, Residual
 from ...models import Sequential
 from .graph import Graph
-from .layers import check_elementwise
+from .layers import CELLS, check_elementwise
 from .node import Node, shortest
 
 Entry: TypeAlias = tuple[tuple[str, ...], Layer]
@@ -20,8 +20,8 @@ Entry: TypeAlias = tuple[tuple[str, ...], Layer]
 DEPTH = 50
 """How deep residual blocks, and the paths that xpnn wrote, may nest."""
 
-JOINS = {"Add", "Concat", "Mul", "Sum"}
-"""The operators of layers that join several values."""
+JOINS = {"Add", "Concat", "Mul", "Sum", *CELLS}
+"""The operators of layers that join several values; recurrent ones, x and an initial state."""
 
 COPIES = 16
 """How often nodes may read the model's constants, on average by size: every layer has its own copy."""
@@ -110,7 +110,7 @@ class Reader:
         entries: list[Entry] = []
         while (end := self.origin(end)) != start:
             node = self.producer(end)
-            if self.joins(node) and not self.is_block(node):
+            if (self.joins(node) and not self.is_block(node)) or (node.op in CELLS and len(node.outputs) > 1):
                 raise BranchesError
             layer, end = self.layer(node, end, depth)
             if self.position(end) < self.position(start):
@@ -125,6 +125,11 @@ class Reader:
             node.refuse("output 1", "a layer has one output")
         if self.joins(node):
             return self._residual(node, depth + 1)
+        return self.alone(node)
+
+    def alone(self, node: Node) -> tuple[Layer, str]:
+        """The same by its operator's reader; of a layer that joins several values, the first that it reads."""
+        value = node.outputs[0]
         if value not in self._read:
             reader = self._readers.get(node.op)
             if reader is None:
@@ -141,6 +146,11 @@ class Reader:
         while value in self.producers and self.producers[value].op == "Identity":
             value = self.producers[value].inputs[0]
         return value
+
+    def output(self, value: str) -> str:
+        """Under which value a node is read: of a recurrent one with its last state, the first."""
+        node = self.producers.get(value)
+        return value if node is None or node.op not in CELLS else node.outputs[0]
 
     def producer(self, value: str) -> Node:
         """The node that computes the value; an error if the model's input has no part in it."""

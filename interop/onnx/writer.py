@@ -1,7 +1,7 @@
 """Builds an ONNX graph layer by layer."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -99,13 +99,23 @@ class Writer:
         self._path = path
         return y
 
-    def node(self, op: str, *inputs: str, output: int = 0, **attributes: Any) -> str:
-        """Add a node; returns the name of its output with this index."""
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node; returns the name of its output."""
+        return self.several(op, inputs, (0,), **attributes)[0]
+
+    def several(self, op: str, inputs: Sequence[str], outputs: Sequence[int], **attributes: Any) -> list[str]:
+        """The same; returns the names of its outputs with these indices."""
         name = f"{self._path}/{op}"
         self._count[name] += 1
         name += f"_{self._count[name]}"
-        value = f"{name}.out"
-        self.nodes.append(helper.make_node(op, inputs, [""] * output + [value], name, **attributes))
+        values = {index: f"{name}.out" + f"_{index}" * (index != outputs[0]) for index in outputs}
+        given = [values.get(index, "") for index in range(max(outputs) + 1)]
+        self.nodes.append(helper.make_node(op, inputs, given, name, **attributes))
+        return [values[index] for index in outputs]
+
+    def vector(self, value: str) -> str:
+        """The value, (N, features), whatever the rank of what the layer gives otherwise."""
+        self._ranks[value], self._spans[value] = 2, ""
         return value
 
     def rename(self, names: dict[str, str]) -> None:

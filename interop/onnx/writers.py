@@ -4,17 +4,16 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-import onnx
 
 from ... import layers
 from ...backend import to_numpy
 from ...layers.base import several
 from ...layers.conv import Convolution
 from ...layers.pool import Pool
-from ...layers.recurrent import Recurrent
 from ...models import Graph, Sequential
-from .layers import CELLS
+from ...models.graph import values_of
 from .modern_writers import MODERN
+from .recurrent_writers import bidirectional, recurrent
 from .writer import NEAREST, LayerWriter, Writer, Writers
 
 
@@ -28,7 +27,7 @@ def _graph(w: Writer, layer: Graph, x: Any) -> Any:
     values = dict(zip(layer.inputs, several(x), strict=True))
     for name, (child, *reads) in layer.nodes.items():
         arrays = tuple(values[read] for read in reads)
-        values[name] = w.child(child, name, arrays if child.joins else arrays[0])
+        values |= values_of(name, child, w.child(child, name, arrays if child.joins else arrays[0]))
     outputs = tuple(values[name] for name in layer.outputs)
     return outputs if len(outputs) > 1 else outputs[0]
 
@@ -125,61 +124,6 @@ def _rbf(w: Writer, layer: layers.RBF, x: str) -> str:
     return w.node("Neg", w.node("ReduceSum", w.node("Mul", difference, difference), w.axis(2), keepdims=0))
 
 
-def _recurrent(w: Writer, layer: Recurrent, x: str) -> str:
-    """ONNX's RNN, LSTM and GRU read (T, N, I) and return (T, D, N, H), and (D, N, H) for the last state; here D = 1."""
-    y = _cell(w, [layer], x)
-    y = w.node("Squeeze", y, w.axis(1 if layer.return_sequences else 0))
-    return w.node("Transpose", y, perm=[1, 0, 2]) if layer.return_sequences else y
-
-
-def _bidirectional(w: Writer, layer: layers.Bidirectional, x: str) -> str:
-    """The same for D = 2: the directions' features are joined or added."""
-    y, sequences = _cell(w, [layer.layer, layer.reverse], x), layer.layer.return_sequences
-    if layer.merge == "sum":
-        y = w.node("ReduceSum", y, w.axis(1 if sequences else 0), keepdims=0)
-    elif sequences:
-        y = w.node("Transpose", y, perm=[0, 2, 1, 3])
-        y = w.node("Reshape", y, w.constant("/joined_sequences", [0, 0, -1], "int64"))
-    else:
-        y = w.node("Transpose", y, perm=[1, 0, 2])
-        y = w.node("Reshape", y, w.constant("/joined", [0, -1], "int64"))
-    return w.node("Transpose", y, perm=[1, 0, 2]) if sequences else y
-
-
-def _cell(w: Writer, directions: list[Recurrent], x: str) -> str:
-    """The node for one layer, or for two in both directions; returns all states or the last one, as the layers do."""
-    first, span = directions[0], w.span
-    op, H = type(first).__name__, first.hidden_size
-    if any(type(layer) is not CELLS.get(op, (None,))[0] for layer in directions):
-        raise TypeError(f"export: ONNX has RNN, LSTM or GRU, in both directions the same one, got {directions}")
-    options: dict[str, Any] = {"hidden_size": H, **({"linear_before_reset": 1} if op == "GRU" else {})}
-    options |= {"direction": "bidirectional"} if len(directions) == 2 else {}
-    names = list(zip(*(_gates(layer).items() for layer in directions), strict=True))
-    others = "".join(f"+{w.owner(layer)}" for layer in directions[1:])
-    weights = [w.weight(first, both[0][0] + others, np.stack([value for _, value in both])) for both in names]
-    if span:
-        weights += [""] * (3 - len(weights)) + [w.node("Cast", span, to=onnx.TensorProto.INT32)]
-    x = w.node("Transpose", x, perm=[1, 0, 2])
-    w.rank = 3 if first.return_sequences else 2
-    return w.node(op, x, *weights, output=0 if first.return_sequences else 1, **options)
-
-
-def _gates(layer: Recurrent) -> dict[str, np.ndarray]:
-    """W, R and, with a bias, B in ONNX's order of gates."""
-    H, order = layer.hidden_size, np.argsort(CELLS[type(layer).__name__][1])  # back from xpnn's order to ONNX's
-    p = {key: to_numpy(value).reshape(len(value) // H, H, -1) for key, value in layer.params.items()}
-    gates: dict[str, np.ndarray] = {
-        key: p[key][order].reshape(len(order) * H, -1) for key in ("W_x", "W_h", "b") if key in p
-    }
-    if "b" in gates:
-        # x + -0.0 is x for every x, so ONNX's sum of two biases is xpnn's one bias, bit for bit
-        b_h = np.full(gates["b"].shape, -0.0, gates["b"].dtype)
-        if "b_h" in p:
-            b_h[2 * H :] = p["b_h"][0]
-        gates["b"] = np.concatenate([gates["b"], b_h])[:, 0]
-    return gates
-
-
 def _plain(op: str) -> LayerWriter:
     return lambda w, layer, x: w.node(op, x)
 
@@ -192,7 +136,7 @@ WRITERS: Writers = {
     layers.AvgPool2D: (_pool, lambda layer: (None, *_image)),
     layers.BatchNorm1D: (_batch_norm, lambda layer: (layer.num_features,)),
     layers.BatchNorm2D: (_batch_norm, lambda layer: (layer.num_features, *_image)),
-    layers.Bidirectional: (_bidirectional, lambda layer: (None, layer.layer.input_size)),
+    layers.Bidirectional: (bidirectional, lambda layer: (None, layer.layer.input_size)),
     layers.Concat: (lambda w, layer, x: w.node("Concat", *x, axis=layer.axis), None),
     layers.Conv1D: (_conv, lambda layer: (layer.in_channels, *_signal)),
     layers.Conv2D: (_conv, lambda layer: (layer.in_channels, *_image)),
@@ -202,19 +146,19 @@ WRITERS: Writers = {
     layers.Embedding: (_embedding, lambda layer: (None,)),
     layers.Flatten: (_flatten, lambda layer: ()),
     Graph: (_graph, None),
-    layers.GRU: (_recurrent, lambda layer: (None, layer.input_size)),
+    layers.GRU: (recurrent, lambda layer: (None, layer.input_size)),
     layers.GlobalAvgPool1D: (_global_pool("GlobalAveragePool"), lambda layer: (None, *_signal)),
     layers.GlobalAvgPool2D: (_global_pool("GlobalAveragePool"), lambda layer: (None, *_image)),
     layers.GlobalMaxPool1D: (_global_pool("GlobalMaxPool"), lambda layer: (None, *_signal)),
     layers.GlobalMaxPool2D: (_global_pool("GlobalMaxPool"), lambda layer: (None, *_image)),
-    layers.LSTM: (_recurrent, lambda layer: (None, layer.input_size)),
+    layers.LSTM: (recurrent, lambda layer: (None, layer.input_size)),
     layers.LeakyReLU: (lambda w, layer, x: w.node("LeakyRelu", x, alpha=layer.slope), None),
     layers.MappedConv2D: (_mapped_conv, lambda layer: (layer.kernels.shape[1], *_image)),
     layers.MaxPool1D: (_pool, lambda layer: (None, *_signal)),
     layers.MaxPool2D: (_pool, lambda layer: (None, *_image)),
     layers.Multiply: (_join("Mul"), None),
     layers.RBF: (_rbf, lambda layer: (layer.centers.shape[1],)),
-    layers.RNN: (_recurrent, lambda layer: (None, layer.input_size)),
+    layers.RNN: (recurrent, lambda layer: (None, layer.input_size)),
     layers.ReLU: (_plain("Relu"), None),
     layers.Residual: (_residual, None),
     layers.ScaledTanh: (_scaled_tanh, None),

@@ -41,6 +41,11 @@ def torch_layers(model: Layer) -> dict[str, Layer]:
     return own
 
 
+def not_in_torch(layer: Layer) -> list[str]:
+    """Of a layer that has a counterpart, the parameters that this does not have: PyTorch is given initial states."""
+    return [f"{name}_0" for name in layer.starting("learned")] if isinstance(layer, Recurrent) else []
+
+
 def own_arrays(layer: Layer) -> Arrays:
     return {key: to_numpy(value) for key, value in (layer.params | layer.buffers).items()}
 

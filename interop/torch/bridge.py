@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...layers import Layer
-from .arrays import ABSENT, from_module, own_arrays, to_module, torch_layers
+from .arrays import ABSENT, from_module, not_in_torch, own_arrays, to_module, torch_layers
 from .state_dict import Modules, modules_of, opened, torch_itself
 
 
@@ -63,10 +63,13 @@ def from_state_dict(
     """
     given = modules_of(opened(state_dict) if isinstance(state_dict, str | Path) else state_dict)
     own = torch_layers(model)
+    if strict and given.others:
+        raise ValueError(f"xpnn has no layer for {given.others[0]!r} of the state dict")
     pairs = _pairs(own, given, strict, names)
-    missing = [f"{path}.{key}" if path else key for path in own if path not in pairs for key in own_arrays(own[path])]
+    lacking = {path: not_in_torch(own[path]) if path in pairs else own_arrays(own[path]) for path in own}
+    missing = [f"{path}.{key}" if path else key for path, keys in lacking.items() for key in keys]
     left = [module for name, module in given.items() if name not in pairs.values()]
-    unexpected = [key for module in left for key in module.keys.values()]
+    unexpected = [key for module in left for key in module.keys.values()] + given.others
     if strict and (missing or unexpected):
         raise ValueError(f"the state dict does not fit the model: missing {missing}, unexpected {unexpected}")
     taken = [(own[path], from_module(own[path], given[name])) for path, name in pairs.items()]
@@ -94,6 +97,11 @@ def to_state_dict(model: Layer, like: Mapping[str, Any] | None = None) -> dict[s
     ['0.bias', '0.weight', '1.bias']
     """
     torch, own = torch_itself(), torch_layers(model)
+    for path, layer in own.items():
+        if keys := not_in_torch(layer):
+            raise TypeError(
+                f"the layer {path!r}, {layer}: PyTorch's modules have no {', '.join(keys)}, but are given it"
+            )
     arrays: dict[str, np.ndarray] = {}
     if like is None:
         for path, layer in own.items():

@@ -35,9 +35,12 @@ class Modules(dict[str, Module]):
 
     Attributes:
         ordered: whether they stand in the order in which they were defined.
+        others: names in the state dict that belong to none of these, such as a module's own parameters.
     """
 
-    ordered = True
+    def __init__(self, *modules: Any) -> None:
+        super().__init__(*modules)
+        self.ordered, self.others = True, list[str]()
 
 
 def modules_of(state_dict: Mapping[str, Any]) -> Modules:
@@ -58,20 +61,23 @@ def modules_of(state_dict: Mapping[str, Any]) -> Modules:
         found = _KEY.fullmatch(key)
         prefix, recurrent, place, plain = found.groups() if found else (None, None, None, None)
         if not recurrent and plain not in _KNOWN:
-            raise ValueError(f"xpnn has no layer for {key!r} of the state dict")
+            modules.others.append(key)
+            continue
         name, what = ".".join(filter(None, (prefix, place))), recurrent or plain or ""
         module = modules.setdefault(name, Module(name, {}, {}))
         module.keys[what], module.arrays[what] = key, _array(key, value)
     keys = [key for key in state_dict if not key.endswith("num_batches_tracked")]
     if keys == sorted(keys):  # as a file in the safetensors format has them; PyTorch's weights stand before biases
         modules.ordered = all(re.fullmatch(r"[\d.l]*", name) for name in modules)
-        return _sorted(modules) if modules.ordered else modules
+        modules = _sorted(modules) if modules.ordered else modules
     return modules
 
 
 def _sorted(modules: Modules) -> Modules:
     """Those of a Sequential, by their numbers."""
-    return Modules(sorted(modules.items(), key=lambda item: [int(digits) for digits in re.findall(r"\d+", item[0])]))
+    found = Modules(sorted(modules.items(), key=lambda item: [int(digits) for digits in re.findall(r"\d+", item[0])]))
+    found.others = modules.others
+    return found
 
 
 def _array(key: str, value: Any) -> np.ndarray:

@@ -37,6 +37,3 @@ class Permute(Layer):
         self._check(x, "N", *(f"axis {i}" for i in sorted(self.axes)))
         back = [0, *(self.axes.index(i) + 1 for i in sorted(self.axes))]
         return x.transpose(0, *self.axes), lambda dy: dy.transpose(back)
-
-    def _arguments(self) -> str:
-        return ", ".join(map(str, self.axes))

@@ -38,6 +38,3 @@ class Reshape(Layer):
         if elements % known or (elements != known and -1 not in self.sizes):
             raise ValueError(f"{self}: expected samples of {known} elements, got input of shape {shape}")
         return x.reshape(len(x), *self.sizes), lambda dy: dy.reshape(shape)
-
-    def _arguments(self) -> str:
-        return ", ".join(map(str, self.sizes))

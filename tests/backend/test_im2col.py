@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from border import dev, host
+from border import STAND_IN, dev, host
 
 import xpnn as nn
 from xpnn.backend import Window
@@ -98,6 +98,7 @@ def owner(array):
     return array
 
 
+@pytest.mark.skipif(STAND_IN, reason="images so large take it a minute")
 @pytest.mark.parametrize(
     ("shape", "kernel", "options"),
     [

@@ -98,6 +98,34 @@ def test_a_drawn_picture_is_classified_as_predict_does(pictures, recipe):
     np.testing.assert_allclose(said["p"], np.exp(logits) / np.exp(logits).sum(), 1e-4)
 
 
+@pytest.fixture
+def published(pictures):
+    """The network of 1998, with the paper's loss."""
+    model, loss = nn.LeNet5(32, variant="1998", rng=0), nn.RBFLoss()
+    x = np.pad(pictures.images.repeat(3, 2).repeat(3, 3), ((0, 0), (0, 0), (4, 4), (4, 4)))
+    return Pictures(model, x, pictures.labels, pictures.classes, lambda images: images / 128 - 0.1, loss)
+
+
+@pytest.mark.parametrize(
+    ("index", "name", "at"),
+    [(0, "C1", (2, 0, 1, 3)), (2, "S2", (4,)), (4, "C3", (6, 1, 2, 0)), (11, "F6", (3, 7)), (13, "RBF", None)],
+)
+def test_the_network_of_1998_is_the_librarys_too(published, index, name, at):
+    shown = published.passed(0)
+    row = shown["layers"][index + 1]
+    unit = published.unit(0, index, *row["strongest"])
+    assert published.names[index] == name
+    assert unit["sum"] == pytest.approx(unit["x"], rel=2e-5)
+    assert np.array(row["x"])[tuple(row["strongest"])] == unit["x"]
+    if at is not None:
+        said = published.weight(0, index, *at)
+        assert said["gradient"] == pytest.approx(said["difference"], rel=1e-4, abs=1e-9)
+        assert said["sum"] == pytest.approx(said["gradient"], rel=1e-4, abs=1e-9)
+        step = published.step(0, 0.01, index, *at)
+        assert step["weight"][1] == pytest.approx(said["w"] - 0.01 * said["gradient"], rel=1e-4)
+        assert step["loss"][1] < step["loss"][0] == shown["loss"]
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
@@ -116,11 +144,17 @@ def test_what_is_not_there_is_refused(pictures, ask, message):
         ask(pictures)
 
 
+def test_there_is_no_weight_where_table_i_has_no_connection(published):
+    for asked in (lambda: published.weight(0, 4, 0, 5, 0, 0), lambda: published.step(0, 0.1, 4, 0, 5, 0, 0)):
+        with pytest.raises(ValueError, match="map 0 does not read map 5"):
+            asked()
+
+
 def test_dropout_is_left_out_and_other_layers_are_refused(pictures, recipe):
     images, labels, classes = pictures.images, pictures.labels, pictures.classes
     thinned = nn.Sequential(*pictures.model[:9], nn.Dropout(0.5, rng=0), *pictures.model[9:])
     assert Pictures(thinned, images, labels, classes, recipe.inputs).passed(0) == pictures.passed(0)
-    with pytest.raises(ValueError, match="explore knows .*, not AvgPool2D"):
+    with pytest.raises(ValueError, match="explore knows the layers of LeNet-5 .*, not AvgPool2D"):
         Pictures(nn.Sequential(nn.AvgPool2D(2)), images, labels, classes, recipe.inputs)
 
 

@@ -2,11 +2,14 @@
 
 import re
 import subprocess
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from border import randomise
 from chip import SANITIZED, compiled, difference, every_layer, library, networks, pointer, together
+from every_c import every
 
 import xpnn as nn
 from xpnn.cli.recipe import Recipe
@@ -46,6 +49,13 @@ def test_no_layer_is_missing_among_them(all_in_one):
     public = {value for name in nn.layers.__all__ if isinstance(value := getattr(nn, name, None), type)}
     layers = {kind for kind in public if issubclass(kind, nn.Layer)} - {nn.Layer, nn.Composite}
     assert layers - kinds == set()
+
+
+def test_the_table_of_the_document_has_every_layer():
+    text = (Path(__file__).parents[2] / "docs" / "c.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| (\d+) \|", text, re.MULTILINE)
+    count = Counter(type(layer).__name__ for layer, _ in every())
+    assert rows == [(name, str(n)) for name, n in sorted(count.items())]
 
 
 def test_lenet5_and_what_it_takes(tmp_path):

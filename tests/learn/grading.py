@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from xpnn.learn import Finding, diagnosis, exercises
-from xpnn.learn.diagnosis import START, copied, diagnosed, prepared
-from xpnn.learn.exercise import Slip
+from xpnn.learn import Finding, diagnosis, exercises, matching
+from xpnn.learn.diagnosis import diagnosed, prepared
+from xpnn.learn.exercise import Slip, copied
+from xpnn.learn.matching import START
 from xpnn.learn.run import run
 
 KNOWN = exercises()
@@ -41,10 +42,11 @@ def written(name: str, *changes: tuple[str, str]) -> Callable[..., Any]:
 
 def remember_effects(monkeypatch) -> None:
     """The effects of slips are the same in every test: compute them once."""
-    monkeypatch.setattr(diagnosis, "_effect", _remembered)
+    for module in (diagnosis, matching):
+        monkeypatch.setattr(module, "effect_of", _remembered)
 
 
-_effect = diagnosis._effect
+_effect = matching.effect_of
 
 
 def _remembered(exercise, slips, cases, names):

@@ -132,6 +132,10 @@ CASES = {
     "BatchNorm1D-signals": (lambda d, r: layers.BatchNorm1D(5, eps=0.25, dtype=d), (5, 4)),
     "BatchNorm2D": (lambda d, r: layers.BatchNorm2D(3, eps=0.0625, dtype=d), (3, 4, 5)),
     "Bidirectional": (lambda d, r: nn.Bidirectional(nn.LSTM(4, 3, rng=r, dtype=d), rng=r), (6, 4)),
+    "Bidirectional-learned": (
+        lambda d, r: nn.Bidirectional(nn.GRU(4, 3, True, initial_state="learned", rng=r, dtype=d), rng=r),
+        (6, 4),
+    ),
     "Bidirectional-sum": (lambda d, r: nn.Bidirectional(nn.RNN(4, 3, rng=r, dtype=d), merge="sum", rng=r), (6, 4)),
     "Bidirectional-sum-sequences": (
         lambda d, r: nn.Bidirectional(nn.GRU(4, 3, True, rng=r, dtype=d), merge="sum", rng=r),
@@ -181,6 +185,7 @@ CASES = {
     "HardSigmoid": (lambda d, r: nn.HardSigmoid(0.25, 0.5), (4, 3)),
     "HardSwish": (lambda d, r: nn.HardSwish(), (4, 3)),
     "LSTM": (lambda d, r: layers.LSTM(4, 5, rng=r, dtype=d), (6, 4)),
+    "LSTM-learned": (lambda d, r: layers.LSTM(4, 3, initial_state=("zeros", "learned"), rng=r, dtype=d), (6, 4)),
     "LSTM-sequences": (lambda d, r: layers.LSTM(4, 3, True, rng=r, dtype=d), (6, 4)),
     "LSTM-without-bias": (lambda d, r: layers.LSTM(4, 3, True, bias=False, rng=r, dtype=d), (6, 4)),
     "LayerNorm": (lambda d, r: nn.LayerNorm(4, 0.0625, dtype=d), (4,)),
@@ -362,6 +367,42 @@ def test_the_list_above_covers_what_the_package_exports():
     exported = {value for module in (nn, layers) for value in vars(module).values() if isinstance(value, type)}
     kinds = {kind for kind in exported if issubclass(kind, layers.Layer)} - {layers.Layer, Composite, Recurrent}
     assert {kind for kind in kinds if kind is nn.Sequential or not issubclass(kind, nn.Sequential)} <= set(WRITERS)
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["one direction", "both"])
+@pytest.mark.parametrize("lengths", [False, True], ids=["full", "ragged"])
+def test_states_that_are_read_and_given(both, lengths, tmp_path, rng):
+    """An encoder of symbols, whose last state is the decoder's first one, and an output."""
+    wrap = nn.Bidirectional if both else lambda layer: layer
+    encoder = wrap(nn.LSTM(3, 4, return_state=True, rng=rng))
+    decoder = wrap(nn.LSTM(2, 4, True, return_state=True, initial_state=("learned", "given"), rng=rng))
+    nodes = {
+        "encoder": (nn.Sequential(nn.Embedding(7, 3, rng=rng), encoder), "text"),
+        "decoder": (decoder, "z", "encoder.c"),
+        "y": (nn.Dense(8 if both else 4, 2, rng=rng), "decoder"),
+    }
+    outputs = "y", "decoder.h", "encoder"
+    model = nn.Graph(nodes, inputs=("text", "z"), outputs=outputs, input_shape=((None,), (None, 2)))
+    model.flat_params[...] = nn.asarray(rng.standard_normal(model.flat_params.shape))
+    path, x = tmp_path / "model.onnx", (rng.integers(0, 7, (3, 5)), rng.standard_normal((3, 6, 2)).astype("float32"))
+    export(model, path, lengths=["text"] if lengths else False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    own = [2, 5, 1] if lengths else None
+    got = session.run(None, {"text": x[0], "z": x[1]} | ({"lengths": np.array(own)} if lengths else {}))
+    expected = model(tuple(map(nn.asarray, x)), lengths=(own, None))
+    for one, other in zip(got, expected, strict=True):
+        np.testing.assert_allclose(one, nn.to_numpy(other), rtol=0, atol=1e-5)
+    if not lengths:
+        assert_equal(load(path), model)
+
+
+def test_a_layer_that_gives_its_last_state_is_a_graph_again(tmp_path, rng):
+    layer, x = nn.GRU(3, 4, return_state=True, rng=rng), rng.standard_normal((2, 5, 3)).astype("float32")
+    export(layer, tmp_path / "model.onnx")
+    loaded = load(tmp_path / "model.onnx")
+    assert loaded.outputs == ("gru_1", "gru_1.h")
+    for one, other in zip(nn.predict(loaded, x), nn.predict(layer, x), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("op", sorted(NO_FLOAT64))

@@ -203,6 +203,17 @@ def test_what_is_left_over():
     with pytest.raises(ValueError, match="missing .*2.W.*, unexpected .*2.weight"):
         from_state_dict(model, net.state_dict(), names={"0": "0"})
     assert from_state_dict(nn.Dense(3, 4, bias=False), {"weight": np.ones((4, 3))}) == ([], [])
+    own = net.state_dict() | {"temperature": torch.ones(1)}
+    assert from_state_dict(nn.MLP((3, 4, 5)), own, strict=False) == ([], ["temperature"])
+
+
+def test_an_initial_state_that_is_learned_has_no_counterpart():
+    model, net = nn.LSTM(3, 4, initial_state=("learned", "zeros")), T.LSTM(3, 4)
+    with pytest.raises(ValueError, match=r"missing \['h_0'\], unexpected \[\]"):
+        from_state_dict(model, net.state_dict())
+    assert from_state_dict(model, net.state_dict(), strict=False) == (["h_0"], [])
+    with pytest.raises(TypeError, match="PyTorch's modules have no h_0, but are given it"):
+        to_state_dict(model)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,14 @@ FOREIGN = f"{LOAD}::test_models_that_others_wrote"
 
 # fmt: off
 ONNX = [
+    Mutation(
+        "interop.onnx.reductions._start", "(value != value[:, :1]).any()", "False", "takes one sample's state for all",
+        f"{REFUSED}[LSTM-initial_h]",
+    ),
+    Mutation(
+        "interop.onnx.branches.as_graph", 'f"{name}.{key}"', "name", "reads the output for the state",
+        "peers/test_onnx_roundtrip.py::test_states_that_are_read_and_given[full-both]",
+    ),
     # what a definition does not allow
     Mutation(
         "interop.onnx.node.Node", "if key in CHOICES and", "if False and", "takes any flag", WRONG_VALUE,

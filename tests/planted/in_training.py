@@ -4,7 +4,7 @@ from .planting import Mutation
 
 DATA, INPUTS, SCORE = "backend.shared.data", "training/test_inputs.py", "training/test_score.py"
 SOURCES, CALLBACKS = "training/test_sources.py", "training/test_callbacks.py"
-NONFINITE = "training/test_nonfinite.py"
+NONFINITE, ALIKE = "training/test_nonfinite.py", "training/test_alike.py"
 
 TRAINING = [
     Mutation(f"{DATA}.not_finite", "of.isfinite(array[start", "~of.isinf(array[start", "NaN is none", INPUTS),
@@ -54,5 +54,9 @@ TRAINING = [
         "training.optimizer.Optimizer", 'rate.item() if hasattr(rate, "item") else rate', "rate",
         "takes no array of one element for a rate", "training/test_schedules.py",
     ),
+    Mutation("training.alike.begin_alike", "others[name] != value", "False", "ranks may differ", ALIKE),
+    Mutation("training.alike.agree", "other != every[0][0]", "False", "ranks may come apart", ALIKE),
+    Mutation("training.together.share_of", "ranks.rank + 1)", "ranks.rank + 2)", "shares overlap", ALIKE),
+    Mutation("layers.whole.Share", "self.allreduce is not None", "False", "statistics of the share", ALIKE),
 ]  # fmt: skip
 """What is planted, each for the tests of one file."""

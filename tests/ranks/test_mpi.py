@@ -13,10 +13,10 @@ from xpnn.backend import mpi_ranks
 
 
 def test_training_is_that_of_one_process(run):
-    """Every option once; `equal.py all` compares every network, optimiser and option, for 50 steps."""
-    done = run(3, "equal.py", "some")
+    """`equal.py all` compares every network, optimiser and option, for 50 steps."""
+    done = run(3, "equal.py", "few")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.startswith("3 ranks on 1 host: 21 comparisons"), done.stdout
+    assert done.stdout.startswith("3 ranks on 1 host: 4 comparisons"), done.stdout
 
 
 def test_a_killed_rank_is_named_and_the_run_goes_on_with_fewer(run, tmp_path):
@@ -58,3 +58,9 @@ def test_what_mpi_needs_is_named(monkeypatch):
     mpi_ranks._line.cache_clear()
     with pytest.raises(ImportError, match=r"extra \[mpi\]"):
         nn.mpi()
+
+
+def test_who_waits_in_the_operation_before_is_not_named():
+    line = object.__new__(mpi_ranks._Line)
+    line.rank, line.size, line.names, line._count, line._waiting = 0, 3, ["rank 0", "rank 1", "rank 2"], 5, {1: 4, 2: 3}
+    assert str(line._missing(1)).startswith("rank 2 did not answer for 1 s")

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
-from border import host
+from border import ONCE, host
 
 import xpnn as nn
+
+collect_ignore = [] if ONCE else ["test_alike.py"]
+"""What ranks tell each other is the same in every run."""
 
 
 @pytest.fixture

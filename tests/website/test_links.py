@@ -1,5 +1,7 @@
 """Every link between the built site's pages leads to a page, and to a place on it."""
 
+import ast
+import json
 import os
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,6 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+import xpnn.explore
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SITE = Path(os.environ["XPNN_SITE"])
 PAGES = [path for path in sorted(SITE.rglob("*.html")) if "_static" not in path.parts]
 OWN = {"a": "href", "link": "href", "script": "src", "img": "src"}
@@ -52,3 +57,35 @@ def test_both_languages_have_the_same_pages():
     )
     assert english == chinese
     assert len(english) > 30
+
+
+def test_the_reference_has_every_public_name():
+    from xpnn.interop import c, onnx, sklearn, torch
+
+    places = {place for path in (SITE / "en" / "api").glob("*.html") for place in READ[path].ids}
+    rooms = (
+        xpnn.layers,
+        xpnn.models,
+        xpnn.training,
+        xpnn.checks,
+        xpnn.data,
+        xpnn.plots,
+        xpnn.learn,
+        c,
+        onnx,
+        sklearn,
+        torch,
+    )
+    names = {f"{room.__name__}.{name}" for room in (*rooms, xpnn.explore) for name in room.__all__}
+    names |= {f"xpnn.backend.{name}" for name in xpnn.__all__ if hasattr(xpnn.backend, name) and name != "xp"}
+    assert names - places == set()
+
+
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda script: script.stem)
+def test_each_example_opens_as_a_notebook_that_is_its_script(script):
+    page = READ[SITE / "en" / "auto_examples" / f"{script.stem}.html"]
+    (link,) = {link for link in page.links if link.endswith(f"/{script.stem}.ipynb")}
+    notebook = json.loads((SITE / "en" / "auto_examples" / link).read_text("utf-8"))
+    code = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    whole = ast.parse(script.read_text("utf-8"))
+    assert ast.dump(ast.parse(code)) == ast.dump(ast.Module(whole.body[1:], []))  # its docstring is a cell of text

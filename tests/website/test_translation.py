@@ -1,4 +1,4 @@
-"""What the site has in Chinese is translated whole: the first page, the book, the exercises."""
+"""What the site has in Chinese is translated whole: the first page, the book, exercises, the explorer."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 DOCS, SITE = Path(__file__).parents[2] / "docs", Path(os.environ["XPNN_SITE"])
-PAGES = ["index", "learn", *(f"book/{path.stem}" for path in sorted((DOCS / "book").glob("*.md")))]
+PAGES = ["index", "learn", "explore", *(f"book/{path.stem}" for path in sorted((DOCS / "book").glob("*.md")))]
 
 
 def messages(file: Path):

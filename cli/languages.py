@@ -1,0 +1,49 @@
+"""The reader's language: English, and for the commands that teach Chinese too."""
+
+import argparse
+import functools
+import re
+from typing import Any, NoReturn
+
+from ..learn.words import language, translated
+from .streams import escaped
+
+TEACHING = {"learn", "explore"}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def __init__(self, *args: Any, language: str = "en", **kwargs: Any) -> None:
+        self.language = language
+        super().__init__(*args, **kwargs)
+        self.description, self.epilog = self.said(self.description), self.said(self.epilog)
+        for group in self._action_groups:
+            group.title = self.said(group.title)
+
+    def said(self, text: str | None) -> str | None:
+        """A text of the help, its columns one by one."""
+        return text and re.sub(r"\S+(?: \S+)*", lambda match: translated(match[0], self.language), text)
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
+        return super().add_argument(*args, **kwargs | {"help": self.said(kwargs.get("help"))})
+
+    def add_subparsers(self, **kwargs: Any) -> Any:
+        """Of the same language."""
+        kwargs["parser_class"] = functools.partial(Parser, language=self.language)
+        return super().add_subparsers(**kwargs)
+
+    def format_help(self) -> str:
+        return super().format_help().replace("usage: ", translated("usage: ", self.language), 1)
+
+    def error(self, message: str) -> NoReturn:
+        text = f"{self.prog}: error: {message} (see {self.prog} --help)"
+        self.exit(2, escaped(translated(text, self.language)) + "\n")
+
+
+def language_of(words: list[str]) -> str:
+    """Of a command line: as --lang says, else the environment; English for commands that know no other."""
+    if not TEACHING & set(words):
+        return "en"
+    chosen = re.search(r"--lang[= ](en|zh)\b", " ".join(words))
+    return chosen[1] if chosen else language()

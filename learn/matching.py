@@ -1,0 +1,143 @@
+"""Which slips give the gradients that came: one, one of several, one that nobody has written down, or two."""
+
+from collections.abc import Set
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .exercise import Exercise, Slip, copied
+from .run import Result, run
+from .student import same
+from .variants import variants
+from .verdict import Finding
+
+START = 0.5
+"""What stands in every element of ``grads`` before backward; afterwards the gradient has been added to it."""
+
+
+class Case(NamedTuple):
+    """The lengths of the axes, the function's arguments, the gradient from above, and the right results."""
+
+    sizes: dict[str, Any]
+    arguments: dict[str, Any]
+    dy: np.ndarray | None
+    right: Result
+
+
+Wrong = dict[str, list[tuple[Case, Any]]]
+"""For each wrong gradient what came, case by case."""
+
+Effect = dict[str, list[Any]]
+"""For each gradient that slips change what they make of it, case by case."""
+
+Effects = list[tuple[Slip, Effect]]
+"""Each slip's."""
+
+
+def by_slips(effects: Effects, wrong: Wrong) -> tuple[list[Finding], Wrong]:
+    """The slips whose effects are what came, and the gradients that are left; those first that explain most."""
+    found, left = [], dict(wrong)
+    for slip, effect in sorted(effects, key=lambda one: -len(one[1])):
+        if effect and effect.keys() <= left.keys() and matches(effect, left):
+            found.append(Finding(tuple(effect), slip.id, slip.says))
+            left = {name: cases for name, cases in left.items() if name not in effect}
+    return found, left
+
+
+def partly(effects: Effects, unknown: Wrong, wrong: Set[str]) -> tuple[dict[str, list[Finding]], list[Slip]]:
+    """Slips that explain some gradients where others that they change are wrong in another way too; and these slips."""
+    found: dict[str, list[Finding]] = {}
+    standing = []
+    for slip, effect in effects:
+        of = [
+            name for name in effect if name in unknown and name not in found and matches({name: effect[name]}, unknown)
+        ]
+        if of and effect.keys() <= wrong:
+            found |= {name: [Finding((name,), slip.id, slip.says)] for name in of}
+            standing.append(slip)
+    return found, standing
+
+
+def by_variants(exercise: Exercise, unknown: Wrong, names: list[str], standing: list[Slip]) -> dict[str, list[Finding]]:
+    """For gradients that no known slip explains, one change of the solution that does, alone or beside a slip that
+    stands in the others; it harms none that is right."""
+    found: dict[str, list[Finding]] = {}
+    if not unknown:
+        return found
+    (case, _), *_ = next(iter(unknown.values()))
+    for variant in (*(exercise.slips if standing else ()), *variants(exercise, case.arguments)):
+        for others in ((), *((slip,) for slip in standing)):
+            left = {name: cases for name, cases in unknown.items() if name not in found}
+            if not left:
+                return found
+            slips = variant, *others
+            may = set(names) if others else left.keys()
+            explained = _explained_by(exercise, slips, left, may, names)
+            found |= {name: [Finding((name,), slip.id, slip.says) for slip in slips] for name in explained}
+    return found
+
+
+def by_pairs(
+    exercise: Exercise, effects: Effects, unknown: Wrong, wrong: Set[str], names: list[str]
+) -> dict[str, list[Finding]]:
+    """For gradients that no slip explains alone, two that do together; they change no gradient that is right."""
+    found: dict[str, list[Finding]] = {}
+    likely = [(slip, effect.keys()) for slip, effect in effects if effect and effect.keys() <= wrong]
+    for pair in combinations(likely, 2):
+        (one, of_one), (other, of_other) = pair
+        left = {name: unknown[name] for name in (of_one | of_other) & (unknown.keys() - found.keys())}
+        explained = _explained_by(exercise, (one, other), left, wrong, names) if left else left
+        found |= {name: [Finding((name,), slip.id, slip.says) for slip, of in pair if name in of] for name in explained}
+    return found
+
+
+def _explained_by(
+    exercise: Exercise, slips: tuple[Slip, ...], unknown: Wrong, may: Set[str], names: list[str]
+) -> list[str]:
+    """Those unknown gradients that slips give in every case, if they change none but those that may."""
+    cases = [case for case, _ in next(iter(unknown.values()))]
+    telling = (number for number, case in enumerate(cases) if all(
+        not same(came[number][1], case.right["gradients"][name]) for name, came in unknown.items()))  # fmt: skip
+    first = next(telling, None)
+    spans: list[slice] = [slice(None)] if first is None else [slice(first, first + 1), slice(None)]
+    explained: list[str] = []
+    for span in spans:  # most differ in one case already
+        effect = effect_of(exercise, slips, cases[span], names)
+        of = {name: came[span] for name, came in unknown.items() if name in effect}
+        explained = [name for name in of if matches({name: effect[name]}, of)] if effect.keys() <= may else []
+        if not explained:
+            break
+    return explained
+
+
+def matches(effect: Effect, wrong: Wrong) -> bool:
+    return all(
+        value is None or same(got, value)
+        for name, values in effect.items()
+        for value, (_, got) in zip(values, wrong[name], strict=True)
+    )
+
+
+def effect_of(exercise: Exercise, slips: tuple[Slip, ...], cases: list[Case], names: list[str]) -> Effect:
+    """Of slips in the solution; None stands for a case in which the code with them cannot run."""
+    try:
+        function = exercise.solution(*slips)
+    except (ValueError, SyntaxError):  # the two change the same words
+        return {}
+    results: list[Result | None] = []
+    for case in cases:
+        try:
+            with np.errstate(all="ignore"):
+                results.append(run(function, copied(case.arguments), copied(case.dy), START))
+        except Exception:
+            results.append(None)
+    if not any(results):
+        return {}
+    values = {name: [result and result["gradients"].get(name) for result in results] for name in names}
+    return {
+        name: some
+        for name, some in values.items()
+        if not all(value is None or same(value, case.right["gradients"][name])
+                   for value, case in zip(some, cases, strict=True))
+    }  # fmt: skip
