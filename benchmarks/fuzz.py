@@ -47,6 +47,7 @@ def fuzz(name: str, options: list[str]) -> None:
                 return structured(data, random.Random(number))[:most]
         return bytes(atheris.Mutate(data, most))
 
+    one(seed())  # imports what the reader imports, which may take longer than a file may
     with tempfile.TemporaryDirectory() as corpus:
         (Path(corpus) / "seed").write_bytes(seed())
         limits = ["-timeout=5", "-rss_limit_mb=2048", "-max_len=40000", "-print_final_stats=1"]

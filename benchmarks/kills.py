@@ -85,6 +85,7 @@ def campaign(kills: int, seed: int, folder: Path) -> Counter[str]:
         same = left.returncode == 0 and (out / "model.safetensors").read_bytes() == wholes[model]
         tally["same bytes" if same else f"OTHER BYTES {left.stderr[-200:]}"] += 1
         shutil.rmtree(out)
+        print(f"{tally['kills']} kills, {tally['same bytes']} runs ended with the same bytes", flush=True)
     return tally
 
 

@@ -40,6 +40,8 @@ def load(path: str | Path) -> Layer:
     graph = with_layer_norms(fold(_of_numbers(graph)))
     graph = batch_first(graph, RULES, READERS.keys() | INSIDE)
     reader = Reader(replace(graph, nodes=[*as_layers(graph.nodes, graph.outputs)]), READERS, JOINED)
+    if not graph.inputs:
+        raise ValueError(f"{path} is no network: its outputs are constants, since it has no input")
     read = read_all(reader)
     try:
         return reader.network()

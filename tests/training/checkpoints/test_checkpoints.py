@@ -1,15 +1,18 @@
 """Runs that stop at any step and go on from their checkpoints."""
 
+import errno
 import functools
 import os
 import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from border import AS_USED, host, parameters
 
 import xpnn as nn
+from xpnn.data import files
 from xpnn.training.checkpoints import generators, keeper
 
 STEPS = 6  # an epoch
@@ -105,6 +108,15 @@ def test_a_run_that_crashed_goes_on_to_the_same_bits(given, data, tmp_path):
         assert run(data, given, crash, checkpoint=nn.Checkpoint(folder, every=1)) is None
         assert run(data, given, crash=2, checkpoint=nn.Checkpoint(folder, every=1)) is None  # and once more
         assert run(data, given, checkpoint=nn.Checkpoint(folder, every=1)) == wanted
+
+
+def test_it_goes_on_with_another_number_of_threads(data, tmp_path):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    wanted = run(data, arrays)
+    with threadpoolctl.threadpool_limits(2):
+        run(data, arrays, STEPS + 2, checkpoint=nn.Checkpoint(tmp_path, every=1))
+    found = run(data, arrays, checkpoint=nn.Checkpoint(tmp_path, every=1))
+    np.testing.assert_allclose(np.frombuffer(found[0], "f4"), np.frombuffer(wanted[0], "f4"), rtol=1e-3, atol=1e-4)
 
 
 def small(tmp_path, epochs=2, blobs=None, model=None, **options):
@@ -258,6 +270,30 @@ class TestFailures:
             model, _ = small(tmp_path, 3)
         assert (parameters(model) == parameters(whole[0])).all()
         assert names(tmp_path) == ["step-000000003.safetensors", "step-000000009.safetensors"]
+
+    @pytest.mark.parametrize(
+        ("where", "name", "code", "left"),
+        [
+            (files, "open", errno.EROFS, [6, 9]),  # the first file that is opened is the lock
+            (files, "_pieces", errno.ENOSPC, [3, 9]),
+            (os, "fsync", errno.EDQUOT, [3, 6, 9]),  # the second sync is of the first one's name, which is there
+            (Path, "replace", errno.EIO, [3, 9]),
+        ],
+    )
+    def test_whatever_fails_the_others_stay_and_training_goes_on(self, where, name, code, left, tmp_path, monkeypatch):
+        whole, calls, real = small(tmp_path / "whole", 3), [], vars(where).get(name, open)
+
+        def failing(*given, **options):
+            calls.append(given)
+            if len(calls) == 2:
+                raise OSError(code, os.strerror(code))
+            return real(*given, **options)
+
+        monkeypatch.setattr(where, name, failing, raising=False)
+        with pytest.warns(nn.CheckpointWarning, match=rf"no checkpoint.*{os.strerror(code)}.*training goes on"):
+            model, _ = small(tmp_path, 3)
+        assert (parameters(model) == parameters(whole[0])).all()
+        assert names(tmp_path) == [f"step-{step:09d}.safetensors" for step in left]
 
     def test_a_folder_that_has_gone(self, tmp_path):
         def remove(history):
