@@ -45,8 +45,10 @@ def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = N
         gradients: dict[str, Any] = dict(zip(graph.outputs, graph.padded(dy, spans), strict=True))
         for given, reads, step in reversed(steps):
             if not gradients.keys().isdisjoint(given):  # else no gradient goes through the nodes that read it
-                dy_n = [gradients.pop(key) if key in gradients else xp.zeros(*blank) for key, blank in given.items()]
-                dx = several(step(of_several(dy_n)))
+                for key, (shape, dtype) in given.items():
+                    if key not in gradients:
+                        gradients[key] = xp.zeros(shape, dtype)
+                dx = several(step(of_several([gradients.pop(key) for key in given])))
                 for read, d in zip(reads, dx, strict=bool(reads)):
                     if read and d is not None:
                         gradients[read] = gradients[read] + d if read in gradients else d
