@@ -23,12 +23,13 @@ PEERS = {
     "test_onnx_sklearn": ("sklearn", "skl2onnx"),
     "test_onnx_torch": ("torch", "onnxscript"),
     "test_sklearn_": ("sklearn", "pandas"),
+    "test_tables": ("onnx", "onnxruntime", "onnxscript", "sklearn", "skl2onnx", "torch"),
     "test_torch_": ("torch", "hypothesis"),
 }
 """The modules and programs that a file needs, by the beginning of its name."""
 PROGRAMS = {"chromium"}  # a program on the path says nothing of the module that is called like it
 
-collect_ignore_glob = [] if AS_USED else ["test_*"] if STAND_IN else ["test_[!t]*"]
+collect_ignore_glob = [] if AS_USED else ["test_*"] if STAND_IN else ["test_[!t]*", "test_tables*"]
 """Plain, PyTorch's values alone, by which the equations are known to be right. On the stand-in none: its forms are
 compared with the equations, and stand_in/checks/check_users.py has an estimator."""
 

@@ -6,6 +6,8 @@ from planted.planting import Mutation
 
 RNN = "W_x W_h b input"
 GRU = "W_x W_h b b_h input"
+OF_A_GRU = "W_x", "W_h", "b", "b_h", "h_0"
+ENCODER = " ".join(f"encoder.{way}.{key}" for way in ("forward", "reverse") for key in OF_A_GRU)
 
 LAYERS = [
     # dense
@@ -420,7 +422,7 @@ LAYERS = [
         "reversed(steps)",
         "steps",
         "not in reverse",
-        "a.W a.b c.W c.b r.W_x r.W_h r.b input input[0] input[1]",
+        f"a.W a.b c.W c.b r.W_x r.W_h r.b input input[0] input[1] {ENCODER}",
         "Graph",
     ),
     Mutation(
@@ -428,7 +430,7 @@ LAYERS = [
         " or layer.learns",
         "",
         "no gradients in training",
-        "a.W a.b c.W c.b r.W_x r.W_h r.b",
+        f"a.W a.b c.W c.b r.W_x r.W_h r.b decoder.W_x decoder.W_h decoder.b decoder.c_0 {ENCODER}",
         "Graph",
     ),
     Mutation(

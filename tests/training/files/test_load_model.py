@@ -129,6 +129,8 @@ HOSTILE = {
         of("RBF", centers={"array": [10**6, 10**6]}),
         of("Subsample2D", channels=10**9, size=[1, 1]),
         of("Sequential", layers=[of("Dense", in_features=2, out_features=1)] * 3),
+        of("ReLU", W={"array": [10**6, 10**6]}),
+        {"array": [10**9, 10**9]},
     ],
     "expected whole numbers as sizes": [
         of("Dense", in_features="a", out_features=10**9),
@@ -141,10 +143,10 @@ HOSTILE = {
     ],
     "which is none of xpnn's layers": [of("os.system"), of("Layer"), of("Composite"), of(None), of(["Dense"])],
     "expected the dtype": [of("Dense", in_features=1, out_features=1, dtype="S1000000000")],
-    "unknown settings": [of("ReLU", W={"array": [10**6, 10**6]}), of("Residual", body=RELU, forward=1)],
+    "unknown settings": [of("ReLU", W={"array": [2, 2]}), of("Residual", body=RELU, forward=1)],
     "unexpected keyword argument": [of("Sequential", layers=[RELU], _plan=1)],
     "multiple values": [of("Sequential", layers=[RELU], cls=1)],
-    "expected a layer": [None, 7, "Dense", [RELU], {"items": []}, {"array": [10**9, 10**9]}],
+    "expected a layer": [None, 7, "Dense", [RELU], {"items": []}, {"array": [2, 2]}],
     "is no network": [
         {},
         {"same": 0},
