@@ -345,7 +345,7 @@ def test_a_changed_model_is_answered_rightly_or_refused(how, cases, tmp_path):
         try:
             with np.errstate(all="ignore"):
                 y = how(model, x, tmp_path / "model.onnx")
-        except ValueError:
+        except (ValueError, UserWarning):  # which says that the network has its batch elsewhere than the file
             refused += 1
             y = None
         assert time.process_time() - started < 5

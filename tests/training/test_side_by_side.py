@@ -6,9 +6,11 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from border import ONCE, dev, host, parameters
+from border import ONCE, STAND_IN, dev, host, parameters
 
 import xpnn as nn
+
+pytestmark = pytest.mark.skipif(STAND_IN, reason="its kernels, run by the processor, are for one thread at a time")
 
 X = np.linspace(-1, 1, 96 * 5, dtype="f").reshape(96, 5)
 Y = np.arange(96) % 3
