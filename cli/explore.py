@@ -2,11 +2,10 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ..data import ImageData, load_images
-from ..explore import Pictures, frozen, serve
-from ..explore.pages import LANGUAGES
-from ..learn.words import translated
+from ..learn.words import LANGUAGES, translated
 from ..training import Adam, fit
 from .arguments import existing, index_list, port
 from .languages import Parser
@@ -38,7 +37,9 @@ def add(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Serve the page, or write it."""
-    pictures = _of_run(args.path) if args.path else _learnt(args.lang)
+    from ..explore import Pictures, frozen, serve  # here, else every command would wait for it
+
+    pictures = Pictures(*(_of_run(args.path) if args.path else _learnt(args.lang)))
     if args.export:
         args.export.write_text(frozen(pictures, args.samples, args.lang), "utf-8")
         print(translated(f"wrote {args.export}", args.lang))
@@ -51,22 +52,22 @@ def run(args: argparse.Namespace) -> None:
     print(translated("ended", args.lang))
 
 
-def _of_run(path: Path) -> Pictures:
-    """The network of a run and the pictures that it has not seen."""
+def _of_run(path: Path) -> tuple[Any, ...]:
+    """What Pictures takes: the network of a run and the pictures that it has not seen."""
     recipe, model = load_model(path)
     if recipe.model != "lenet5":
         raise ValueError(f"{path}: expected a lenet5, got {recipe.model}")
     data = for_testing(recipe, recipe.data, "utf-8")
     assert isinstance(data, ImageData)
-    return Pictures(model, data.x_test, data.y_test, data.classes, recipe.inputs, recipe.loss)
+    return model, data.x_test, data.y_test, data.classes, recipe.inputs, recipe.loss
 
 
-def _learnt(lang: str) -> Pictures:
-    """A LeNet-5 that learns the digits now."""
+def _learnt(lang: str) -> tuple[Any, ...]:
+    """The same of a LeNet-5 that learns the digits now."""
     data = load_images("digits")
     recipe = Recipe.for_images("lenet5", data)
     model = recipe.build(0)
     tell(translated("a LeNet-5 learns the digits", lang), "explore")
     fit(model, recipe.inputs(data.x_train), data.y_train, optimizer=Adam(0.002), epochs=3, batch_size=16, rng=0,
         verbose=False)  # fmt: skip
-    return Pictures(model, data.x_test, data.y_test, data.classes, recipe.inputs)
+    return model, data.x_test, data.y_test, data.classes, recipe.inputs

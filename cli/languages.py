@@ -5,7 +5,7 @@ import functools
 import re
 from typing import Any, NoReturn
 
-from ..learn.words import language, translated
+from ..learn.words import LANGUAGES, language, translated
 from .streams import escaped
 
 TEACHING = {"learn", "explore"}
@@ -45,5 +45,5 @@ def language_of(words: list[str]) -> str:
     """Of a command line: as --lang says, else the environment; English for commands that know no other."""
     if not TEACHING & set(words):
         return "en"
-    chosen = re.search(r"--lang[= ](en|zh)\b", " ".join(words))
+    chosen = re.search(rf"--lang[= ]({'|'.join(LANGUAGES)})\b", " ".join(words))
     return chosen[1] if chosen else language()

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..learn import Exercise, Finding, Verdict, check, exercises
-from ..learn.exercise import LANGUAGES
 from ..learn.grader import TOLERANCE
-from ..learn.words import say
+from ..learn.words import LANGUAGES, say
 from .arguments import positive, positive_int
 from .languages import Parser
 from .streams import answer

@@ -11,7 +11,6 @@ from .pictures import Pictures
 from .questions import RATE, SCALES, kept
 
 HERE = Path(__file__).parent
-LANGUAGES = ("en", "zh")
 SCRIPTS = "page", "maps", "lenet", "draw", "network", "rnn"
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "

@@ -8,8 +8,8 @@ import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..learn.words import translated
-from .pages import CONTENT_POLICY, LANGUAGES, page
+from ..learn.words import LANGUAGES, translated
+from .pages import CONTENT_POLICY, page
 from .pictures import Pictures
 from .questions import answers
 

@@ -24,7 +24,7 @@ def lengths(value: Size, what: str, least: int, axes: int) -> tuple[int, ...]:
         ValueError: not one integer, or one for each axis, of at least ``least``.
     """
     values = tuple(value) if isinstance(value, Sequence) else (value,) * axes
-    if len(values) != axes or not all(_is_whole(v) and v >= least for v in values):
+    if len(values) != axes or not all(is_whole(v) and v >= least for v in values):
         whole = "one whole number" if axes == 1 else "one or two whole numbers"
         raise ValueError(f"{what}: expected {whole} of at least {least}, got {value!r}")
     return tuple(map(int, values))
@@ -92,11 +92,12 @@ def shown(layer: Any) -> str:
 def positive(**sizes: int) -> None:
     """Raise ValueError unless each named size is an integer of at least 1."""
     for what, size in sizes.items():
-        if not _is_whole(size) or size < 1:
+        if not is_whole(size) or size < 1:
             raise ValueError(f"{what}: expected a whole number of at least 1, got {size!r}")
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer, of Python or NumPy; True and False are none."""
     return isinstance(value, _WHOLE) and not isinstance(value, bool)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from .words import LANGUAGES
+
 Words = dict[str, str]
 """A text by its language, "en" and "zh"."""
 
-LANGUAGES = ("en", "zh")
 HOME = Path(__file__).parent / "exercises"
 FIELDS = {"function": str, "title": dict, "text": dict, "code": str, "backward": str, "hints": list, "arguments": dict,
           "cases": list}  # fmt: skip

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .exercise import LANGUAGES, Words
-from .words import say
+from .exercise import Words
+from .words import LANGUAGES, say
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+LANGUAGES = "en", "zh"
 HERE = Path(__file__).parent
 SAID: dict[str, dict[str, str]] = tomllib.loads((HERE / "words.toml").read_text("utf-8"))
 CHINESE: dict[str, str] = tomllib.loads((HERE / "chinese.toml").read_text("utf-8"))
@@ -30,8 +31,10 @@ def translated(text: str, language: str) -> str:
     >>> translated("argument --limit: expected one argument", "zh")
     '参数 --limit：应有一个值'
     """
-    if language != "zh" or text in CHINESE:
-        return CHINESE[text] if language == "zh" else text
+    if language != "zh":
+        return text
+    if text in CHINESE:
+        return CHINESE[text]
     for pattern, chinese in _templates():
         if match := pattern.fullmatch(text):
             return chinese.format(**{name: translated(value, language) for name, value in match.groupdict().items()})

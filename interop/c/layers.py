@@ -226,11 +226,8 @@ def _bidirectional(t: Trace, layer: L.Bidirectional, x: Any, y: Any) -> None:
     (x, *start), (y, *last) = several(x), several(y)
     step, of_f, of_g = 2 * H * sequences, y, (y, H)
     if layer.merge == "sum":
-        step, (of_f, added) = (
-            H * sequences,
-            (Value(y.array, t.scratch(y.size, what)) for what in ("forward", "reverse")),
-        )
-        of_g = added, 0
+        of_f, added = (Value(y.array, t.scratch(y.size, what)) for what in ("forward", "reverse"))
+        step, of_g = H * sequences, (added, 0)
     for one, to, at in ((f, of_f, 0), (g, of_g, H)):
         state = _read(t, one, x, to, step, [(value, at) for value in start], reverse=at > 0)
         _keep(t, one, state, [(value, at) for value in last])

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from ...backend import Ranks
 from ...layers import Layer, LeakyReLU, Loss, ReLU, Sigmoid, Tanh
-from ...layers.settings import positive, real
+from ...layers.settings import is_whole, positive, real
 from ...training import Callback, Optimizer
 
 Network: TypeAlias = int | tuple[int, ...] | list[int] | Callable[..., Layer]
@@ -34,7 +34,7 @@ ACTIVATIONS: dict[str, Callable[[], Layer]] = {
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+    return is_whole(value) and bool(value >= 1)
 
 
 RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
