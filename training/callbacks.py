@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend import ALONE, Ranks
+from ..data.extras import needed
 from ..layers import Layer, Loss
 from .history import History, format_row
 from .optimizer import Optimizer
@@ -220,11 +221,8 @@ class TensorBoard(Callback):
     everywhere = False
 
     def __init__(self, folder: str | Path) -> None:
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise ImportError("TensorBoard needs tensorboardX: install xpnn's extra [tensorboard]") from error
-        self._open: Callable[[], Any] = partial(SummaryWriter, str(folder))
+        library = needed("tensorboardX", "TensorBoard needs tensorboardX", "tensorboard")
+        self._open: Callable[[], Any] = partial(library.SummaryWriter, str(folder))
 
     def on_train_begin(self) -> None:
         self._writer = self._open()
