@@ -136,7 +136,7 @@ class Callbacks:
     """All callbacks of a run, in order."""
 
     def __init__(self, callbacks: Sequence[Callback], sums: Sums, ranks: Ranks = ALONE) -> None:
-        self._all = [one for one in listed(callbacks) if one.everywhere or ranks.rank == 0]
+        self._all = [one for one in callbacks if one.everywhere or ranks.rank == 0]
         self._sums = sums
         self._stepping = [one for one in self._all if type(one).on_batch_end is not Callback.on_batch_end]
         self._logs = BatchLogs(sums)
