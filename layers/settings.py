@@ -2,8 +2,8 @@
 
 import inspect
 import math
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -60,13 +60,14 @@ def brief(usual: dict[str, object], **options: object) -> str:
 STARRED = object()
 
 
-@cache
-def constructor(kind: Any) -> dict[str, Any]:
-    """The parameters of a class's constructor by name, with their defaults, STARRED of ``*those``; no ``**options``."""
+def _parameters(kind: type) -> dict[str, Any]:
     parameters = inspect.signature(kind).parameters.values()
     defaults = {one.name: STARRED if one.kind is one.VAR_POSITIONAL else one.default for one in parameters}
     return {one.name: defaults[one.name] for one in parameters if one.kind is not one.VAR_KEYWORD}
 
+
+constructor: Callable[[Any], dict[str, Any]] = lru_cache(None)(_parameters)
+"""The parameters of a class's constructor by name, with their defaults, STARRED of ``*those``; no ``**options``."""
 
 _NAMED = ("kernel_size", "size", "scale")  # of a window, which is shown with its name, whatever is usual
 _SHORT = bool, *_WHOLE, float, np.floating, str, tuple, type(None)
