@@ -131,8 +131,8 @@ LAYERS = [
     Mutation("layers.im2col.col2im", "n * d2", "n * d1", "dilation of the other axis", "input", "Conv2D"),
     Mutation(
         "layers.mapped_conv.MappedConv2D",
-        "size)[self._pairs]",
-        "size)[: len(self._pairs)]",
+        "size)[self._places]",
+        "size)[: len(self._places)]",
         "other connections' gradients",
         "W",
     ),
