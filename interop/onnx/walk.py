@@ -230,15 +230,11 @@ class Reader:
         return Sequential(*parts)
 
     def behind(self, value: str, *ops: str) -> list[Node]:
-        """The nodes that compute this value, the last one first, if they are of these operations, else none.
-
-        Args:
-            ops: an operator for each node, or several, as in ``"RNN|LSTM|GRU"``.
-        """
+        """The nodes that compute this value, the last one first, if they are of these operations, else none."""
         found: list[Node] = []
         for op in ops:
             node = self.producers.get(value)
-            if node is None or node.op not in op.split("|"):
+            if node is None or node.op != op:
                 return []
             found.append(node)
             value = next(iter(self.sources(node)), "")
