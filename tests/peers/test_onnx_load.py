@@ -265,7 +265,7 @@ def test_one_matrix_read_in_two_ways_makes_two_layers(tmp_path):
     np.testing.assert_array_equal(nn.to_numpy(second.params["W"]), nn.to_numpy(first.params["W"]).T)
 
 
-@pytest.mark.parametrize("op, x, W", [("Gemm", ROWS, normal(6, 5)), ("Conv", IMAGE, normal(4, 3, 3, 3))])
+@pytest.mark.parametrize(("op", "x", "W"), [("Gemm", ROWS, normal(6, 5)), ("Conv", IMAGE, normal(4, 3, 3, 3))])
 def test_weights_listed_as_inputs_too(op, x, W, tmp_path):
     """Before version 4 of the format every initialiser had to be."""
     model = one_node(op, [x], [W])
