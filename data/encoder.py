@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .extras import needed
+
 _MOST_CATEGORIES = 100  # of a column, each of which becomes a feature
 _MOST_CLASSES = 100  # of a target of whole numbers; with more it is a quantity
 _SHOWN = 20  # names in an error message
@@ -198,11 +200,7 @@ def as_frame(rows: Any) -> Any:
 
 
 def pandas() -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError("tables need pandas: install xpnn's extra [tables]") from error
-    return pandas
+    return needed("pandas", "tables need pandas", "tables")
 
 
 def _is_numeric(values: Any) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend import ALONE, Ranks
+from ..data.extras import needed
 from ..layers import Layer, Loss
 from .history import History, format_row
 from .optimizer import Optimizer
@@ -135,7 +136,7 @@ class Callbacks:
     """All callbacks of a run, in order."""
 
     def __init__(self, callbacks: Sequence[Callback], sums: Sums, ranks: Ranks = ALONE) -> None:
-        self._all = [one for one in listed(callbacks) if one.everywhere or ranks.rank == 0]
+        self._all = [one for one in callbacks if one.everywhere or ranks.rank == 0]
         self._sums = sums
         self._stepping = [one for one in self._all if type(one).on_batch_end is not Callback.on_batch_end]
         self._logs = BatchLogs(sums)
@@ -220,11 +221,8 @@ class TensorBoard(Callback):
     everywhere = False
 
     def __init__(self, folder: str | Path) -> None:
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise ImportError("TensorBoard needs tensorboardX: install xpnn's extra [tensorboard]") from error
-        self._open: Callable[[], Any] = partial(SummaryWriter, str(folder))
+        library = needed("tensorboardX", "TensorBoard needs tensorboardX", "tensorboard")
+        self._open: Callable[[], Any] = partial(library.SummaryWriter, str(folder))
 
     def on_train_begin(self) -> None:
         self._writer = self._open()
