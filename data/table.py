@@ -3,6 +3,7 @@
 import csv
 import gzip
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,11 +136,13 @@ def _separator(path: Path, encoding: str) -> str:
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding=encoding, newline="") as file:
         line = str(file.readline(_LONGEST)).removeprefix("\ufeff").strip("\r\n")
+    if len(line) >= _LONGEST - 1:
+        raise ValueError(f"its first line has more than {_LONGEST:,} characters")
     separator = max(",;\t|", key=line.count)
     names = next(csv.reader([line], delimiter=separator), [])
     if not any(names) or all(map(_is_number, names)):
         raise ValueError(f"expected the columns' names in its first line, got {line[:60]!r}")
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ValueError(f"several columns are called {twice[0]!r}")
     return separator
 
