@@ -283,6 +283,17 @@ class TestWeights:
             assert by_class[1].column("val_f1") == pytest.approx(by_sample[1].column("val_f1"))
             del options["validation"]
 
+    @pytest.mark.parametrize(("label", "weight"), [(-100, 1.0), (0, 0.0)])
+    def test_a_batch_of_which_nothing_counts_adds_nothing(self, data, label, weight):
+        x, y = data
+        some = [(x[i : i + 8], y[i : i + 8], np.ones(8, "f")) for i in range(0, N, 8)]
+        none = (x[:8], np.full(8, label), np.full(8, weight, "f"))
+        runs = [some, [*some[:2], none, *some[2:]], [none]]
+        (without, wanted), (model, found), (_, nothing) = (fitted(batches, optimizer=nn.SGD(0.1)) for batches in runs)
+        np.testing.assert_array_equal(model, without)
+        assert found.column("loss") == wanted.column("loss")
+        assert np.isnan(nothing.column("loss")).all()
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [
