@@ -12,6 +12,8 @@ from .extras import needed
 _MOST_CATEGORIES = 100  # of a column, each of which becomes a feature
 _MOST_CLASSES = 100  # of a target of whole numbers; with more it is a quantity
 _SHOWN = 20  # names in an error message
+_NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
+_CATEGORIES = _NUMBERS | {"categorical", "empty", "mixed", "mixed-integer", "string"}  # of pandas.api.types.infer_dtype
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,11 @@ class TableEncoder:
             raise ValueError(f"expected rows with the target and another column, got {len(rows)} of {_listed(names)}")
         if task is None:
             values = rows[target]
-            whole = values.dtype.kind in "iu" and values.nunique() <= _MOST_CLASSES
-            task = "classification" if whole or values.dtype.kind == "b" or not _is_numeric(values) else "regression"
+            whole = _kind(values) == "integer" and values.nunique() <= _MOST_CLASSES
+            whole = whole or _kind(values) == "boolean" or not _is_numeric(values)
+            task = "classification" if whole else "regression"
         _check_complete(rows[target])
-        columns = tuple(_column(rows[name], not _is_numeric(rows[name])) for name in names if name != target)
+        columns = tuple(_column(values, not _is_numeric(values)) for name, values in rows.items() if name != target)
         return cls(columns, _column(rows[target], task == "classification", most=None))
 
     @classmethod
@@ -132,6 +135,11 @@ class TableEncoder:
     def width(self) -> int:
         """The number of features."""
         return sum(column.width for column in self.columns)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The names of the columns that hold categories, the target among them."""
+        return tuple(column.name for column in (*self.columns, self.target) if column.categories)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -203,16 +211,20 @@ def pandas() -> Any:
     return needed("pandas", "tables need pandas", "tables")
 
 
+def _kind(values: Any) -> str:
+    """Of what is not missing, as pandas calls it."""
+    return str(pandas().api.types.infer_dtype(values, skipna=True))
+
+
 def _is_numeric(values: Any) -> bool:
-    types = pandas().api.types
-    return bool(types.is_numeric_dtype(values)) and not types.is_complex_dtype(values)
+    return _kind(values) in _NUMBERS
 
 
 def _column(values: Any, categorical: bool, most: int | None = _MOST_CATEGORIES) -> Column:
     """What training rows tell of a column."""
     name = str(values.name)
     if categorical:
-        different = values.dropna().unique()
+        different = _different(values)
         if most is not None and len(different) > most:
             raise ValueError(
                 f"column {name!r} holds {len(different):,} different texts, such as {str(different[0])!r}, where each "
@@ -223,6 +235,20 @@ def _column(values: Any, categorical: bool, most: int | None = _MOST_CATEGORIES)
     present = numbers[~np.isnan(numbers)]
     mean, scale = (float(present.mean()), float(present.std())) if present.size else (0.0, 1.0)
     return Column(name, mean, scale if scale > 1e-12 * abs(mean) else 1.0)
+
+
+def _different(values: Any) -> Any:
+    """The values of a column of categories."""
+    kind = _kind(values)
+    try:
+        if kind in _CATEGORIES:
+            return values.dropna().unique()
+    except TypeError:  # lists
+        pass
+    raise ValueError(
+        f"column {values.name!r} holds {kind} values, such as {str(values.dropna().iloc[0])!r}: make them numbers or "
+        "texts, or drop the column"
+    )
 
 
 def _order(value: Any) -> tuple[bool, Any]:
@@ -236,17 +262,30 @@ def _text(value: Any) -> str:
 
 
 def _codes(values: Any, column: Column) -> np.ndarray:
-    """The index of each row's category, -1 where it is missing or unknown."""
+    """The index of each row's category, -1 where it is missing or unknown: as it is written, or of the same value."""
     place = {text: index for index, text in enumerate(column.categories)}
     which, different = pandas().factorize(values)  # -1 for what is missing
-    return np.array([*(place.get(_text(value), -1) for value in different), -1])[which]
+    found = [place.get(str(value), place.get(_plain(value), -1)) for value in different]
+    return np.array([*found, -1])[which]
+
+
+def _plain(value: Any) -> str:
+    """The name of a category that may be written in several ways, as 1, 1.0 and 01, or True and TRUE."""
+    try:
+        return _text(float(value))
+    except (TypeError, ValueError):
+        return str(value).capitalize() if str(value).lower() in ("true", "false") else str(value)
 
 
 def _numbers(values: Any) -> np.ndarray:
     """A column as float64, NaN where it is missing."""
-    numbers = pandas().to_numeric(values, errors="coerce")
-    array = numbers.to_numpy(np.float64, na_value=np.nan)
-    for wrong, what in ((np.isnan(array) & values.notna().to_numpy(), "no number"), (np.isinf(array), "infinite")):
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
+        array = values.to_numpy(np.float64)
+        texts = np.zeros(len(array), bool)
+    else:
+        array = pandas().to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        texts = np.isnan(array) & values.notna().to_numpy()
+    for wrong, what in ((texts, "no number"), (np.isinf(array), "infinite")):
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(f"column {values.name!r}: {str(values.iloc[row])!r}, in row {row + 1}, is {what}")
