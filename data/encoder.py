@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .extras import needed
+from .kinds import categories, is_numeric, kind, pandas
 
 _MOST_CATEGORIES = 100  # of a column, each of which becomes a feature
 _MOST_CLASSES = 100  # of a target of whole numbers; with more it is a quantity
 _SHOWN = 20  # names in an error message
-_NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
-_CATEGORIES = _NUMBERS | {"categorical", "empty", "mixed", "mixed-integer", "string"}  # of pandas.api.types.infer_dtype
 
 
 @dataclass(frozen=True)
@@ -105,11 +103,11 @@ class TableEncoder:
             raise ValueError(f"expected rows with the target and another column, got {len(rows)} of {_listed(names)}")
         if task is None:
             values = rows[target]
-            whole = _kind(values) == "integer" and values.nunique() <= _MOST_CLASSES
-            whole = whole or _kind(values) == "boolean" or not _is_numeric(values)
+            whole = kind(values) == "integer" and values.nunique() <= _MOST_CLASSES
+            whole = whole or kind(values) == "boolean" or not is_numeric(values)
             task = "classification" if whole else "regression"
         _check_complete(rows[target])
-        columns = tuple(_column(values, not _is_numeric(values)) for name, values in rows.items() if name != target)
+        columns = tuple(_column(values, not is_numeric(values)) for name, values in rows.items() if name != target)
         return cls(columns, _column(rows[target], task == "classification", most=None))
 
     @classmethod
@@ -207,24 +205,11 @@ def as_frame(rows: Any) -> Any:
     return rows
 
 
-def pandas() -> Any:
-    return needed("pandas", "tables need pandas", "tables")
-
-
-def _kind(values: Any) -> str:
-    """Of what is not missing, as pandas calls it."""
-    return str(pandas().api.types.infer_dtype(values, skipna=True))
-
-
-def _is_numeric(values: Any) -> bool:
-    return _kind(values) in _NUMBERS
-
-
 def _column(values: Any, categorical: bool, most: int | None = _MOST_CATEGORIES) -> Column:
     """What training rows tell of a column."""
     name = str(values.name)
     if categorical:
-        different = _different(values)
+        different = categories(values)
         if most is not None and len(different) > most:
             raise ValueError(
                 f"column {name!r} holds {len(different):,} different texts, such as {str(different[0])!r}, where each "
@@ -235,20 +220,6 @@ def _column(values: Any, categorical: bool, most: int | None = _MOST_CATEGORIES)
     present = numbers[~np.isnan(numbers)]
     mean, scale = (float(present.mean()), float(present.std())) if present.size else (0.0, 1.0)
     return Column(name, mean, scale if scale > 1e-12 * abs(mean) else 1.0)
-
-
-def _different(values: Any) -> Any:
-    """The values of a column of categories."""
-    kind = _kind(values)
-    try:
-        if kind in _CATEGORIES:
-            return values.dropna().unique()
-    except TypeError:  # lists
-        pass
-    raise ValueError(
-        f"column {values.name!r} holds {kind} values, such as {str(values.dropna().iloc[0])!r}: make them numbers or "
-        "texts, or drop the column"
-    )
 
 
 def _order(value: Any) -> tuple[bool, Any]:

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from .encoder import Column, TableEncoder, as_frame, pandas
+from .encoder import Column, TableEncoder, as_frame
+from .kinds import pandas
 from .split import split
 
 _TEXTS, _PARQUET = (".csv", ".tsv", ".tab"), (".parquet", ".pq")
 _PACKED = (".gz", ".bz2", ".xz", ".zip")
 _PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-_BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile)
+_BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 _LONGEST = 1 << 20  # characters of a header
 
 
@@ -116,8 +117,8 @@ def _warn_of_numbers(column: Column) -> None:
     begin = sum(bool(re.match(r"\W*\d", text)) for text in column.categories)
     if begin > 10 and 2 * begin > len(column.categories) and not all(map(str.isdecimal, column.categories)):
         warnings.warn(
-            f"column {column.name!r} holds texts that begin like numbers or dates, such as {column.categories[0]!r}, each "
-            "of which becomes a category: write numbers plainly, and nothing for a missing one, or drop the column",
+            f"column {column.name!r} holds texts that begin like numbers or dates, such as {column.categories[0]!r}: "
+            "each becomes a category; write numbers plainly, and nothing for a missing one, or drop the column",
             stacklevel=3,
         )
 
@@ -148,7 +149,7 @@ def read_table(path: str | Path, encoding: str = "utf-8", texts: Sequence[str] =
     try:
         with open(path, "rb") as file:
             start = file.read(6)
-        if start.startswith(b"PAR1"):
+        if start.startswith(b"PAR1") or path.suffix.lower() in _PARQUET:
             return pd.read_parquet(path)
         with _opened(path, start, encoding) as file:
             separator, skipped = _separator(file)
@@ -159,10 +160,14 @@ def read_table(path: str | Path, encoding: str = "utf-8", texts: Sequence[str] =
     except ImportError as error:
         raise ImportError(f"reading {path} needs pyarrow: install xpnn's extra [tables]") from error
     except pd.errors.ParserWarning as error:
-        raise ValueError(f"{path} is not a readable table (rows have more values than its first line has names)") from error
+        raise ValueError(
+            f"{path} is not a readable table (rows have more values than its first line has names)"
+        ) from error
     except UnicodeError as error:
-        raise ValueError(f"{path}: not a text in {encoding.upper()} ({error}): name its encoding, such as latin-1") from error
-    except (ValueError, LookupError, EOFError, Warning, zlib.error, lzma.LZMAError, *_BROKEN) as error:
+        raise ValueError(
+            f"{path}: not a text in {encoding.upper()} ({error}): name its encoding, such as latin-1"
+        ) from error
+    except (ValueError, LookupError, csv.Error, *_BROKEN) as error:
         raise ValueError(f"{path} is not a readable table ({str(error).strip()})") from error
     if separator != ",":
         rows = rows.assign(**{name: _with_points(rows[name]) for name in rows.columns if name not in texts})
