@@ -1,7 +1,7 @@
 """What looking for NaN costs: ``OPENBLAS_NUM_THREADS=1 python benchmarks/nonfinite.py``.
 
-The same training step with ``on_nonfinite="stop"`` and ``"ignore"``, by turns: what the first takes longer, as a share of
-the second, of the medians and of the fastest twentieth, which other work on the machine disturbs least.
+The same training step with ``on_nonfinite="stop"`` and ``"ignore"``, by turns: by which share the first takes longer,
+of the medians and of the fastest twentieth, which other work on the machine disturbs least.
 """
 
 import time

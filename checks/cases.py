@@ -43,6 +43,30 @@ def layer_cases(seed: int) -> Iterator[Case]:
     that a wrongly transposed matrix would still fit and give wrong values, not an error.
     """
     rng = np.random.default_rng(seed)
+    yield from _plain_cases(rng)
+    yield from _recurrent_cases(rng)
+    yield _randomised(rng, Case(L.Embedding(5, 3), rng.integers(0, 5, (3, 4)), {}))
+    yield _case(rng, L.Flatten(), (2, 3, 2, 2))
+    yield _case(rng, L.Dropout(0.4, rng=seed), (4, 5))
+    for activation in (
+        L.Sigmoid(),
+        L.Tanh(),
+        L.ScaledTanh(),
+        L.ReLU(),
+        L.LeakyReLU(0.1),
+        L.LeakyReLU(-0.5),
+        L.Softmax(),
+    ):
+        yield _case(rng, activation, (3, 4))
+    yield _case(rng, L.RBF(rng.standard_normal((3, 4))), (2, 4))
+    yield from _network_cases(rng)
+    yield from _loss_cases(rng)
+    yield from _resizing_cases(rng)
+    yield from _modern_cases(rng)
+
+
+def _plain_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Of Dense, convolutions, pooling and batch normalisation."""
     yield _case(rng, L.Dense(4, 4), (3, 4))
     yield _case(rng, L.Dense(3, 2), (2, 4, 3))
     yield _case(rng, L.Dense(4, 4, bias=False), (3, 4))
@@ -63,6 +87,9 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, L.BatchNorm1D(3), (5, 3))
     yield _case(rng, L.BatchNorm1D(3), (3, 3, 4))
     yield _case(rng, L.BatchNorm2D(2), (3, 2, 3, 4))
+
+
+def _recurrent_cases(rng: np.random.Generator) -> Iterator[Case]:
     for recurrent in (L.RNN, L.LSTM, L.GRU):
         yield _case(rng, recurrent(3, 3), (2, 4, 3))
         yield _case(rng, recurrent(3, 3, return_sequences=True), (2, 4, 3))
@@ -72,20 +99,18 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, _encoder_decoder(), ((3, 4, 2), (3, 3, 2)))
     yield _case(rng, L.Bidirectional(L.RNN(2, 2, return_sequences=True)), (3, 3, 2), lengths=[1, 3, 2])
     yield _case(rng, L.Bidirectional(L.RNN(2, 2), merge="sum"), (2, 3, 2))
-    yield _randomised(rng, Case(L.Embedding(5, 3), rng.integers(0, 5, (3, 4)), {}))
-    yield _case(rng, L.Flatten(), (2, 3, 2, 2))
-    yield _case(rng, L.Dropout(0.4, rng=seed), (4, 5))
-    for activation in (
-        L.Sigmoid(),
-        L.Tanh(),
-        L.ScaledTanh(),
-        L.ReLU(),
-        L.LeakyReLU(0.1),
-        L.LeakyReLU(-0.5),
-        L.Softmax(),
-    ):
-        yield _case(rng, activation, (3, 4))
-    yield _case(rng, L.RBF(rng.standard_normal((3, 4))), (2, 4))
+
+
+def _encoder_decoder() -> models.Graph:
+    """Its decoder goes on from the encoder's last state, and learns its c_0."""
+    encoder = L.Bidirectional(L.GRU(2, 2, return_state=True, initial_state="learned"))
+    decoder = L.LSTM(2, 4, return_sequences=True, initial_state=("given", "learned"))
+    nodes = {"encoder": (encoder, "x"), "decoder": (decoder, "z", "encoder.h")}
+    return models.Graph(nodes, inputs=("x", "z"))
+
+
+def _network_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Of layers that join values, and of those that are made of layers."""
     yield _case(rng, L.Residual(models.Sequential(L.Dense(4, 4), L.Tanh())), (3, 4))
     yield _case(rng, L.Residual(L.Conv2D(2, 3, 3, padding=1), L.Conv2D(2, 3, 1)), (2, 2, 3, 3))
     for join in (L.Add(), L.Multiply()):
@@ -103,17 +128,6 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _case(rng, models.Sequential(L.Dense(4, 4), L.Tanh(), L.Dense(4, 4), L.Sigmoid()), (3, 4))
     tagger = models.Sequential(L.RNN(3, 3, return_sequences=True), L.Dense(3, 3))
     yield _case(rng, tagger, (2, 3, 3), lengths=[1, 3])
-    yield from _loss_cases(rng)
-    yield from _resizing_cases(rng)
-    yield from _modern_cases(rng)
-
-
-def _encoder_decoder() -> models.Graph:
-    """Its decoder goes on from the encoder's last state, and learns its c_0."""
-    encoder = L.Bidirectional(L.GRU(2, 2, return_state=True, initial_state="learned"))
-    decoder = L.LSTM(2, 4, return_sequences=True, initial_state=("given", "learned"))
-    nodes = {"encoder": (encoder, "x"), "decoder": (decoder, "z", "encoder.h")}
-    return models.Graph(nodes, inputs=("x", "z"))
 
 
 def _loss_cases(rng: np.random.Generator) -> Iterator[Case]:

@@ -11,6 +11,7 @@ import numpy as np
 from .. import __version__
 from ..backend import describe
 from ..data import Pixels
+from ..data.extras import needed
 from ..models import CharRNN, Graph, Sequential
 from ..training.files.load_model import NotWholeError
 from ..training.files.saving import read_header
@@ -106,10 +107,9 @@ def _takes(recipe: Recipe, raw: bool) -> str:
 
 
 def _export_onnx(recipe: Recipe, model: Sequential, out: Path, args: argparse.Namespace) -> str:
-    try:
-        from ..interop.onnx import export as write
-    except ImportError as error:
-        raise ImportError("export needs onnx: install xpnn's extra [onnx]") from error
+    needed("onnx", "export needs onnx", "onnx")
+    from ..interop.onnx import export as write
+
     prepare = recipe.preprocessing
     if args.raw and prepare is None:
         raise ValueError(f"--raw: {args.path} is a network of texts, whose input is indices of characters")
@@ -134,10 +134,7 @@ def _export_c(recipe: Recipe, model: Sequential, out: Path, args: argparse.Names
 
 def completion(parser: argparse.ArgumentParser, commands: Any, args: argparse.Namespace) -> None:
     """Print a script that completes the command's words in a shell."""
-    try:
-        import shtab
-    except ImportError as error:
-        raise ImportError("completion needs shtab: install xpnn's extra [completion]") from error
+    shtab = needed("shtab", "completion needs shtab", "completion")
     for command in commands.choices.values():
         for action in command._actions:
             if getattr(action, "type", None) in (Path, *args.paths):

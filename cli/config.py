@@ -6,8 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..backend import describe
+from ..training.files.about import made_by
 from .job import Job
 
 CONFIG = "run.toml"  # in a run's folder
@@ -33,7 +32,7 @@ def config_of(args: argparse.Namespace, todo: Job) -> bytes:
     chosen = {"data": todo.recipe.data, "epochs": todo.epochs, "batch_size": todo.batch_size, "lr": todo.optimizer.rate}
     options = vars(args) | chosen
     options |= {"size": "x".join(map(str, args.size or ())), "hidden": todo.recipe.sizes}
-    lines = [f"# xpnn train --config {CONFIG} gives this run again; it was made by xpnn {__version__}, {describe()}"]
+    lines = [f"# xpnn train --config {CONFIG} gives this run again; it was made by {made_by()}"]
     for key, value in options.items():
         given = value is not None and value is not False and value not in ("", [], ())
         if key not in _NOT_OF_THE_RUN and given:

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from ..backend import describe
 from ..data import ImageData
 from ..data.files import write_file
 from ..plots.canvas import as_pictures
 from ..plots.classes import mistakes
 from ..plots.outputs import probabilities
+from ..training.files.about import made_by
 from .figures import Run, Shown, readable
 
 REPORT = "report.html"
@@ -81,7 +80,7 @@ def _settings(run: Run) -> str:
         "Epochs": str(len(run.history)),
         "Training": f"{sum(seconds):.1f} s" if (seconds := run.history.column("seconds")) else "",
         "Data's SHA-256": recipe.digest,
-        "Made by": f"xpnn {__version__}, {describe()}",
+        "Made by": made_by(),
     }
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>\n" for name, value in facts.items() if value)
     return _section("Settings", f"<dl>\n{rows}</dl>")

@@ -4,6 +4,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+from .extras import needed
+
 SOURCES = {
     "mnist": (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -38,10 +40,7 @@ class _Bounded(io.FileIO):
 
 def download(name: str) -> Path:
     """The cache folder with the data set's files, which are downloaded if missing."""
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(f"downloading {name} needs pooch: install xpnn's extra [data]") from error
+    pooch = needed("pooch", f"downloading {name} needs pooch", "data")
 
     def fetch(url: str, path: str, store: Any) -> None:
         with _Bounded(path, "w") as file:

@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from .download import SOURCES, download
+from .extras import needed
 from .folders import class_folders, load_pictures
 from .idx import read_idx
 from .split import split
@@ -220,11 +220,7 @@ def _pixels(path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndar
 
 
 def _load_digits() -> ImageData:
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError("the digits need scikit-learn: install xpnn's extra [data]") from error
-    digits: Any = load_digits()
+    digits = needed("sklearn.datasets", "the digits need scikit-learn", "data").load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]  # 17 grey levels in the source
     labels = digits.target.astype(np.int64)
     order = np.random.default_rng(0).permutation(len(labels))  # the same fifth in every run, whatever its seed

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .extras import needed
+
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # some others start programs, as EPS does
 _PIXELS = 50_000_000  # with 8 bytes for each, as averaging transparent colours takes, 400 MB
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -32,10 +34,7 @@ def read_picture(
         ImportError: Pillow is missing; the message names the extra.
         ValueError: the file is not such a picture, or has more than 50 million pixels.
     """
-    try:
-        import PIL  # noqa: F401
-    except ImportError as error:
-        raise ImportError("reading pictures needs Pillow: install xpnn's extra [images]") from error
+    needed("PIL", "reading pictures needs Pillow", "images")
     try:
         pixels = _averaged(*_decoded(path), shape, "white" if invert else "black", colour)
     except Exception as error:  # Pillow passes on whatever a decoder raises, SyntaxError and struct.error among others

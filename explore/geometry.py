@@ -55,7 +55,7 @@ def weights_of(layer: Layer, which: str = "params") -> np.ndarray:
     if not isinstance(layer, MappedConv2D):
         return W
     kernels = np.zeros((layer.out_channels, layer.in_channels, *layer.kernel_size))
-    for kernel, pair in zip(W, _connections(layer), strict=True):
+    for kernel, pair in zip(W, layer.pairs, strict=True):
         kernels[pair] = kernel
     return kernels
 
@@ -68,13 +68,9 @@ def place_of(layer: Layer, at: tuple[int, ...]) -> tuple[int, ...]:
     """
     if not isinstance(layer, MappedConv2D):
         return at
-    if at[:2] not in _connections(layer):
+    if at[:2] not in layer.pairs:
         raise ValueError(f"map {at[0]} does not read map {at[1]}: by the paper's Table I there is no weight")
-    return _connections(layer).index(at[:2]), *at[2:]
-
-
-def _connections(layer: MappedConv2D) -> list[tuple[int, ...]]:
-    return [(d, c) for d, maps in enumerate(layer.connections) for c in maps]
+    return layer.pairs.index((at[0], at[1])), *at[2:]
 
 
 def region_of(layer: Layer, shape: tuple[int, ...], at: tuple[int, ...]) -> Region:

@@ -8,6 +8,7 @@ import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..data.extras import needed
 from ..learn.words import LANGUAGES, translated
 from .pages import CONTENT_POLICY, page
 from .pictures import Pictures
@@ -33,10 +34,9 @@ def application(pictures: Pictures, token: str, port: int, language: str = "en")
     Raises:
         ImportError: Flask is missing; the message names the extra.
     """
-    try:
-        from flask import Flask, Response, abort, request
-    except ImportError as error:
-        raise ImportError("the page needs Flask: install xpnn's extra [explore]") from error
+    needed("flask", "the page needs Flask", "explore")
+    from flask import Flask, Response, abort, request
+
     app, lock, known = Flask(__name__, static_folder=None), threading.Lock(), answers(pictures)
     app.config["MAX_CONTENT_LENGTH"] = _LONGEST
     hosts = {f"{HOST}:{port}", f"localhost:{port}"}
@@ -88,16 +88,13 @@ def serve(
         ImportError: Flask is missing; the message names the extra.
         OSError: the port is taken.
     """
-    try:
-        from werkzeug.serving import make_server
-    except ImportError as error:
-        raise ImportError("the page needs Flask: install xpnn's extra [explore]") from error
+    serving = needed("werkzeug.serving", "the page needs Flask", "explore")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     token = secrets.token_urlsafe(16)
     with socket.create_server((HOST, port)) as listening:
         port = listening.getsockname()[1]
         app = application(pictures, token, port, language)
-        server = make_server(HOST, port, app, threaded=True, fd=listening.fileno())
+        server = serving.make_server(HOST, port, app, threaded=True, fd=listening.fileno())
         address = f"http://{HOST}:{port}/{token}/"
         say(address)
         if browser:

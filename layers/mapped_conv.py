@@ -73,14 +73,19 @@ class MappedConv2D(Layer):
             W=np.concatenate([values["W"][0] for values in initial]),
             b=np.concatenate([values["b"] for values in initial]),
         )
-        self._pairs = xp.asarray([d * in_channels + c for d, maps in enumerate(self.connections) for c in maps])
+        self._places = xp.asarray([d * in_channels + c for d, c in self.pairs])
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """(d_l, c_l) of each connection l, in the order of W."""
+        return [(d, c) for d, maps in enumerate(self.connections) for c in maps]
 
     @property
     def kernels(self) -> Array:
         """K (D, C, k1, k2), a new array: the W of an equivalent Conv2D."""
         W = self.params["W"]
         K = xp.zeros((self.out_channels * self.in_channels, *self.kernel_size), dtype=W.dtype)
-        K[self._pairs] = W
+        K[self._places] = W
         return K.reshape(self.out_channels, self.in_channels, *self.kernel_size)
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
@@ -92,7 +97,7 @@ class MappedConv2D(Layer):
         def backward(dy: Array) -> Array | None:
             dK = xp.zeros_like(K)
             dx = conv_backward(dy, {"W": dK, "b": self.grads["b"]})
-            self.grads["W"] += dK.reshape(-1, *self.kernel_size)[self._pairs]
+            self.grads["W"] += dK.reshape(-1, *self.kernel_size)[self._places]
             return dx
 
         return y, backward
@@ -100,4 +105,4 @@ class MappedConv2D(Layer):
     def _arguments(self) -> str:
         usual: dict[str, object] = {"stride": (1, 1), "padding": (0, 0)}
         options = brief(usual, kernel_size=self.kernel_size, stride=self.stride, padding=self.padding)
-        return f"{self.in_channels}, <{len(self._pairs)} connections to {self.out_channels} maps>, {options}"
+        return f"{self.in_channels}, <{len(self.pairs)} connections to {self.out_channels} maps>, {options}"

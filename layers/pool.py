@@ -130,12 +130,13 @@ class GlobalAvgPool2D(Layer):
     """
 
     separable = True
+    lengths: ClassVar[str] = "HW"
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "N", "C", "H", "W")
-        H, W = x.shape[2:]
+        self._check(x, "N", "C", *self.lengths)
 
         def backward(dy: Array) -> Array:
-            return xp.broadcast_to((1 / (H * W) * dy)[:, :, None, None], x.shape)
+            share = 1 / x[0, 0].size * dy
+            return xp.broadcast_to(share.reshape(*dy.shape, *[1] * len(self.lengths)), x.shape)
 
-        return x.mean((2, 3)), backward
+        return x.mean(tuple(range(2, x.ndim))), backward

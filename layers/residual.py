@@ -49,7 +49,9 @@ class Residual(Composite):
         steps: list[Backward] = []
         _, kept = self.with_lengths(x, lengths)
         for part in (self.body, self.shortcut):
-            y, step = (x, _identity) if part is None else part.forward(x, needs_dx, **part.with_lengths(x, lengths)[0])
+            y, step = (
+                (x, lambda dy: dy) if part is None else part.forward(x, needs_dx, **part.with_lengths(x, lengths)[0])
+            )
             branches.append(y)
             if needs_dx or (part is not None and part.learns):  # else no parameter waits for a gradient
                 steps.append(step)
@@ -83,7 +85,3 @@ class Residual(Composite):
 
     def _arguments(self) -> str:
         return ", ".join(repr(child) for _, child in self.children())
-
-
-def _identity(dy: Array) -> Array:
-    return dy

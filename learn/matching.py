@@ -9,7 +9,7 @@ import numpy as np
 from .exercise import Exercise, Slip, copied
 from .run import Result, run
 from .student import same
-from .variants import variants
+from .variants import said, variants
 from .verdict import Finding
 
 START = 0.5
@@ -74,7 +74,9 @@ def by_variants(exercise: Exercise, unknown: Wrong, names: list[str], standing: 
             slips = variant, *others
             may = set(names) if others else left.keys()
             explained = _explained_by(exercise, slips, left, may, names)
-            found |= {name: [Finding((name,), slip.id, slip.says) for slip in slips] for name in explained}
+            found |= {
+                name: [Finding((name,), slip.id, slip.says or said(slip)) for slip in slips] for name in explained
+            }
     return found
 
 

@@ -27,6 +27,7 @@ class Known(NamedTuple):
     factor: float = 0.0
 
 
+@np.errstate(all="ignore")  # a candidate may divide by zero: it then equals nothing
 def known(cases: list[Seen], letters: list[str]) -> Known | None:
     """The slip that explains a gradient in every case that shows it."""
     for tried in zip(*(_candidates(case, letters) for case in cases), strict=True):
@@ -53,13 +54,12 @@ def _candidates(case: Seen, letters: list[str]) -> Iterator[tuple[Known, Any]]:
             Known("mean", pair),
             right / np.prod([case.sizes.get(letters[axis], np.nan) for axis in pair if axis < len(letters)]),
         )
-    with np.errstate(all="ignore"):
-        fits = case.dy is not None and case.dy.shape == right.shape
-        dy: Any = case.dy if fits else np.full_like(right, np.nan)
-        slope = right / dy
-        yield Known("slope_twice"), right * slope
-        yield Known("slope_divided"), dy / slope
-        yield Known("slope_added"), dy + slope
+    fits = case.dy is not None and case.dy.shape == right.shape
+    dy: Any = case.dy if fits else np.full_like(right, np.nan)
+    slope = right / dy
+    yield Known("slope_twice"), right * slope
+    yield Known("slope_divided"), dy / slope
+    yield Known("slope_added"), dy + slope
     if right.ndim == 2:
         yield Known("transposed"), right.T
     for pair in combinations(axes, 2):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .exercise import Exercise, Slip, copied
+from .exercise import Exercise, Slip, Words, copied
 from .verdict import finding
 
 
@@ -32,8 +32,12 @@ def variants(exercise: Exercise, arguments: dict[str, Any]) -> Iterator[Slip]:
         changed = whole[:start] + text + whole[end:]
         if changed not in seen:
             seen.add(changed)
-            said = finding(f"variant_{kind}", line=_line(changed, start)).says
-            yield Slip(f"variant_{kind}", (whole,), (changed,), said)
+            yield Slip(f"variant_{kind}", (whole,), (changed,), {})
+
+
+def said(variant: Slip) -> Words:
+    """What a variant changes, in words: putting them together takes longer than running it, and few are needed."""
+    return finding(variant.id, line=_line(*variant.right, *variant.wrong)).says
 
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -171,8 +175,9 @@ def _arrays(exercise: Exercise, arguments: dict[str, Any]) -> list[str]:
     return above + [key for key, one in values.items() if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
 
 
-def _line(text: str, at: int) -> str:
-    """The statement there, without brackets that it does not need."""
+def _line(whole: str, text: str) -> str:
+    """The line of the text that differs, without brackets that it does not need."""
+    at = next((at for at, (one, other) in enumerate(zip(whole, text, strict=False)) if one != other), len(text))
     line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0].strip()
     with contextlib.suppress(SyntaxError):
         return ast.unparse(ast.parse(line)).strip()

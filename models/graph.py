@@ -161,7 +161,7 @@ class Graph(Composite):
                 if last[read] == name and read not in self.outputs:
                     values.pop(read, None)  # nothing reads it any more
         outputs = self.padded(tuple(values[name] for name in self.outputs), spans)
-        return outputs if len(outputs) > 1 else outputs[0], spans
+        return of_several(outputs), spans
 
     def padded(self, ys: Any, spans: Spans) -> tuple[Array, ...]:
         """The outputs, or their gradients, with 0 after each sequence's end."""

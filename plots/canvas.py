@@ -1,9 +1,11 @@
 """What the figures share: colours, texts that fit their place, pictures in a grid."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..data.extras import needed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,12 +18,9 @@ SMALL = 7.0  # points; of tile titles
 _TILE, _LINE, _GAP = 1.3, 0.13, 0.12  # inches: the side of a tile, a line of its title, the distance of tiles
 
 
-def needs_matplotlib() -> None:
-    """Raise an ImportError that names the extra if matplotlib is missing."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise ImportError("drawing curves needs matplotlib: install xpnn's extra [plots]") from error
+def needs_matplotlib() -> Any:
+    """Its module of figures; ImportError, which names the extra, if it is missing."""
+    return needed("matplotlib.figure", "drawing curves needs matplotlib", "plots")
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -30,10 +29,8 @@ def new_figure(width: float, height: float) -> "Figure":
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
     """
-    needs_matplotlib()
-    from matplotlib.figure import Figure
-
-    return Figure((width, height), layout="constrained")
+    figure: Figure = needs_matplotlib().Figure((width, height), layout="constrained")
+    return figure
 
 
 def grid(count: int, columns: int, width: float, height: float) -> "tuple[Figure, list[Axes]]":

@@ -1,12 +1,14 @@
 """What is done besides at certain times of a run: callbacks."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..backend import ALONE, Ranks
+from ..data.extras import needed
 from ..layers import Layer, Loss
 from .history import History, format_row
 from .optimizer import Optimizer
@@ -135,7 +137,11 @@ class Callbacks:
     """All callbacks of a run, in order."""
 
     def __init__(self, callbacks: Sequence[Callback], sums: Sums, ranks: Ranks = ALONE) -> None:
-        self._all = [one for one in listed(callbacks) if one.everywhere or ranks.rank == 0]
+        for one in callbacks:
+            if never := [name for name in dir(one) if name.startswith("on_") and not hasattr(Callback, name)]:
+                called = ", ".join(name for name in vars(Callback) if name.startswith("on_"))
+                warnings.warn(f"{type(one).__name__}.{never[0]} is never called, but {called} are", stacklevel=4)
+        self._all = [one for one in callbacks if one.everywhere or ranks.rank == 0]
         self._sums = sums
         self._stepping = [one for one in self._all if type(one).on_batch_end is not Callback.on_batch_end]
         self._logs = BatchLogs(sums)
@@ -143,6 +149,7 @@ class Callbacks:
 
     def begin(self, run: Run) -> Run:
         self._run = run
+        vars(run.model).pop("stop_training", None)
         for callback in self._all:
             callback.run = run
             callback.on_train_begin()
@@ -162,7 +169,7 @@ class Callbacks:
     def epoch_end(self, epoch: int, row: dict[str, Any]) -> None:
         for callback in self._all:
             done = callback.on_epoch_end(epoch, row)
-            if done and self._run is not None:
+            if self._run is not None and (done or vars(self._run.model).pop("stop_training", False)):
                 self._run.stop_training = True
 
     def end(self) -> None:
@@ -220,11 +227,8 @@ class TensorBoard(Callback):
     everywhere = False
 
     def __init__(self, folder: str | Path) -> None:
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError as error:
-            raise ImportError("TensorBoard needs tensorboardX: install xpnn's extra [tensorboard]") from error
-        self._open: Callable[[], Any] = partial(SummaryWriter, str(folder))
+        library = needed("tensorboardX", "TensorBoard needs tensorboardX", "tensorboard")
+        self._open: Callable[[], Any] = partial(library.SummaryWriter, str(folder))
 
     def on_train_begin(self) -> None:
         self._writer = self._open()

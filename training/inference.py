@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import explained, to_numpy
 from ..backend.shared.data import not_finite
 from ..layers import Layer, Loss
-from ..layers.base import several
+from ..layers.base import of_several, several
 from ..layers.settings import positive
 from .given import source_of
 from .inputs import check_model
@@ -65,17 +65,16 @@ def predict(model: Layer, x: Any, *, batch_size: int = BATCH, lengths: Any = Non
     check_model("predict", model)
     positive(batch_size=batch_size)
     if getattr(x, "shape", ())[:1] == (0,):  # one sample in their place tells the shape of an output
-        empty = tuple(one[:0] for one in several(predict(model, np.zeros((1, *x.shape[1:]), x.dtype))))
-        return empty if len(empty) > 1 else empty[0]
+        return of_several([one[:0] for one in several(predict(model, np.zeros((1, *x.shape[1:]), x.dtype)))])
     source = source_of("predict", model, x, lengths=lengths, targets=False)
     if source.may_have_integers:
         fit_inputs(source, model)
     batches = [tuple(map(to_numpy, several(batch.infer(model)))) for batch in source.pass_over(batch_size)]
-    outputs = tuple(_joined(parts) for parts in zip(*batches, strict=True))
+    outputs = [_joined(parts) for parts in zip(*batches, strict=True)]
     for one in outputs:
         if fault := not_finite(one, one.dtype):
             warnings.warn(f"predict: the outputs hold NaN or infinity in row {fault[0]}", RuntimeWarning, stacklevel=3)
-    return outputs if len(outputs) > 1 else outputs[0]
+    return of_several(outputs)
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -25,8 +25,6 @@ from .together import checksum, share_of
 Change: TypeAlias = Callable[[Arrays, "np.ndarray | None"], Arrays]
 """Takes a batch's arrays and the lengths of its sequences; gives the arrays that the model and the loss take."""
 
-_COMPARED = 64  # rows by which the ranks compare data that are not in memory
-
 
 class Source:
     """Where batches come from.
@@ -40,7 +38,6 @@ class Source:
     """
 
     converts = False
-
     samples: int | None = None
     labels: Array | None = None
     ranks: Ranks = ALONE
@@ -247,8 +244,8 @@ class Rows(Source):
         return super()._cut(key, rows) if self._lengths is None else Cut(key, rows)
 
     def fingerprint(self) -> int:
-        """Of a few samples, since all would have to be read."""
-        rows = np.unique(np.linspace(0, (self.samples or 1) - 1, _COMPARED).astype(int))
+        """Of 64 samples at most, since all would have to be read."""
+        rows = np.unique(np.linspace(0, (self.samples or 1) - 1, 64).astype(int))
         return checksum(np.asarray(array) for array in self.read(rows)[0])
 
 

@@ -6,14 +6,10 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from ..backend import Array, captured, synchronize
-from ..backend.shared.data import on_host
-from ..data.weights import class_weights
 from ..layers import Layer, Loss, inference
 from .batch import Batch
-from .inputs import fitting, loss_for
+from .inputs import fitting, loss_for, weights_of_classes
 from .metrics import Metrics
 from .optimizer import Optimizer, clip_grad_norm
 from .score import Score, Sums
@@ -63,13 +59,9 @@ def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: A
     with _named(source.caller), inference():
         batch, first = fit_inputs(source, model)
         outputs = first.shape
-        loss = loss_for(source.caller, loss, batch.targets[0] if source.labels is None else source.labels)
+        loss = loss_for(source.caller, model, loss, batch.targets[0] if source.labels is None else source.labels)
         if class_weight is not None:
-            labels = None if source.labels is None else on_host(source.labels)
-            with np.errstate(over="ignore"):
-                class_weight = class_weights(labels, class_weight, outputs[-1]).astype(model.dtype)
-            if not np.isfinite(class_weight).all():
-                raise ValueError(f"class_weight: expected weights that {model.dtype} holds")
+            class_weight = weights_of_classes(class_weight, loss, outputs, source.labels, model.dtype)
         source.change(fitting(source.caller, loss, outputs, batch.inputs, class_weight, model.dtype))
     return loss, class_weight
 

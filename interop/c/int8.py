@@ -41,7 +41,7 @@ def by_channel(layer: Any, key: str) -> np.ndarray:
 def _of_channels(layer: Any, K: np.ndarray) -> np.ndarray:
     """The way back from :func:`by_channel` to the parameter."""
     if isinstance(layer, MappedConv2D):
-        return np.stack([K[d, c] for d, maps in enumerate(layer.connections) for c in maps])
+        return np.stack([K[pair] for pair in layer.pairs])
     if not isinstance(layer, ConvTranspose2D):
         return K
     return K.reshape(layer.groups, -1, *K.shape[1:]).swapaxes(1, 2).reshape(layer.params["W"].shape)

@@ -158,8 +158,7 @@ class Trace:
             for name, (child, *reads) in layer.nodes.items():
                 read = tuple(values[one] for one in reads)
                 values |= values_of(name, child, self.layer(child, f"{below}{name}", read if child.joins else read[0]))
-            outputs = tuple(values[name] for name in layer.outputs)
-            return outputs if len(outputs) > 1 else outputs[0]
+            return of_several([values[name] for name in layer.outputs])
         if type(layer) is Residual:
             body = self.layer(layer.body, f"{below}body", x)
             shortcut = x if layer.shortcut is None else self.layer(layer.shortcut, f"{below}shortcut", x)

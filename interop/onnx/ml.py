@@ -10,8 +10,6 @@ from ...layers import Softmax
 from ...layers.activations import logistic
 from .node import Node
 
-DOMAIN = "ai.onnx.ml"
-
 
 def _floats(x: Array) -> Array:
     return x if x.dtype.kind == "f" else x.astype("float32")

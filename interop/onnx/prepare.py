@@ -8,7 +8,7 @@ from onnx import helper
 
 from ...data import Pixels, Preprocessing, TableEncoder
 from ...data.encoder import Column
-from .writer import Writer
+from .writer import NEAREST, Writer
 
 
 def prepare(w: Writer, preprocessing: Preprocessing) -> tuple[str, list[onnx.ValueInfoProto]]:
@@ -38,12 +38,7 @@ def _pixels(w: Writer, p: Pixels, x: str) -> str:
     if p.size:
         factor, rows, columns = p.enlargement
         scales = w.constant("/enlargement", [1, 1, factor, factor], "float32")
-        nearest: dict[str, Any] = {
-            "mode": "nearest",
-            "coordinate_transformation_mode": "asymmetric",
-            "nearest_mode": "floor",
-        }
-        x = w.node("Resize", x, "", scales, **nearest)
+        x = w.node("Resize", x, "", scales, **NEAREST)
         pads = [0, 0, rows[0], columns[0], 0, 0, rows[1], columns[1]]
         x = w.node("Pad", x, w.constant("/border", pads, "int64"))
     mean, std = (np.array(values).reshape(-1, 1, 1) for values in (p.mean, p.std))

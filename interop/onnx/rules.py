@@ -128,9 +128,8 @@ def _along_last(p: BatchFirst, node: Node) -> None:
         node.refuse("axis", "xpnn's softmax works along one axis", axis)
     if node.op != "LayerNormalization" and axis != -1:  # bring the axis to the end, and back
         perm = [k for k in range(rank) if k != rank + axis] + [rank + axis]
-        moved = transposed(view, perm)
+        inner = transposed(view, perm)
         node = replace(node, attributes={**node.attributes, "axis": -1})
-        inner = View(moved.base, moved.groups)
         x = p.place(inner.base, front(inner)[0], p.maker.get(node.inputs[0], node))
         done = p.emit(node, inner, p.sizes[x], inputs=(x,))
         p.views[node.outputs[0]] = transposed(done, np.argsort(perm).tolist())

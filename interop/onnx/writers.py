@@ -7,7 +7,7 @@ import numpy as np
 
 from ... import layers
 from ...backend import to_numpy
-from ...layers.base import several
+from ...layers.base import of_several, several
 from ...layers.conv import Convolution
 from ...layers.pool import Pool
 from ...models import Graph, Sequential
@@ -28,11 +28,10 @@ def _graph(w: Writer, layer: Graph, x: Any) -> Any:
     for name, (child, *reads) in layer.nodes.items():
         arrays = tuple(values[read] for read in reads)
         values |= values_of(name, child, w.child(child, name, arrays if child.joins else arrays[0]))
-    outputs = tuple(values[name] for name in layer.outputs)
-    return outputs if len(outputs) > 1 else outputs[0]
+    return of_several([values[name] for name in layer.outputs])
 
 
-def _join(op: str) -> "LayerWriter":
+def _join(op: str) -> LayerWriter:
     """By nodes of an operator of two inputs, from left to right, as the layer does."""
     return lambda w, layer, x: reduce(lambda a, b: w.node(op, a, b), x)
 
@@ -65,9 +64,8 @@ def _conv(w: Writer, layer: Convolution, x: str) -> str:
 
 
 def _mapped_conv(w: Writer, layer: layers.MappedConv2D, x: str) -> str:
-    places = [(d, c) for d, maps in enumerate(layer.connections) for c in maps]
     zeros = w.weight(layer, "zeros", np.zeros(layer.kernels.shape))
-    table = w.constant(zeros.removesuffix("zeros") + "connections", places, "int64")
+    table = w.constant(zeros.removesuffix("zeros") + "connections", layer.pairs, "int64")
     K = w.node("ScatterND", zeros, table, w.weight(layer, "W"))
     return w.node("Conv", x, K, w.weight(layer, "b"), **_window(layer.kernel_size, layer))
 
@@ -96,7 +94,7 @@ def _flatten(w: Writer, layer: layers.Flatten, x: str) -> str:
     return w.node("Flatten", x)
 
 
-def _global_pool(op: str) -> "LayerWriter":
+def _global_pool(op: str) -> LayerWriter:
     return lambda w, layer, x: _flatten(w, layer, w.node(op, x))
 
 

@@ -11,7 +11,7 @@ import scipy.optimize
 from ...backend import asarray, to_numpy
 from ...layers import Layer, Loss
 from ...training import SGD, Adam, Callback, EarlyStopping, History, Optimizer, ReduceLROnPlateau
-from ...training.callbacks import Callbacks, Run
+from ...training.callbacks import Callbacks, Run, listed
 from ...training.given import source_of
 from ...training.score import Sums
 from ...training.steps import fit_targets
@@ -127,7 +127,7 @@ def lbfgs(
 ) -> History:
     """Minimise an :class:`Objective` by SciPy's L-BFGS-B; a row for each iteration, of which callbacks are told."""
     objective, history = Objective(model, loss, data, _alpha(settings)), History()
-    told = Callbacks(callbacks, Sums())
+    told = Callbacks(listed(callbacks), Sums())
 
     def iteration(intermediate_result: Any) -> None:  # SciPy goes by the argument's name
         p = intermediate_result.x

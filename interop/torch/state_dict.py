@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...data.extras import needed
+
 Arrays = dict[str, np.ndarray]
 """A layer's parameters and buffers, or a module's, by name."""
 
@@ -128,8 +130,4 @@ def _tensors(path: str | Path) -> Iterator[tuple[str, Any]]:
 
 def torch_itself() -> Any:
     """The library; ImportError names the extra."""
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError("this needs PyTorch: install xpnn's extra [torch]") from error
-    return torch
+    return needed("torch", "this needs PyTorch", "torch")

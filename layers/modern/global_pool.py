@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from ...backend import Array, xp
 from ..base import Backward, Layer
+from ..pool import GlobalAvgPool2D
 
 
 class GlobalMaxPool2D(Layer):
@@ -51,7 +52,7 @@ class GlobalMaxPool1D(GlobalMaxPool2D):
     lengths = "L"
 
 
-class GlobalAvgPool1D(Layer):
+class GlobalAvgPool1D(GlobalAvgPool2D):
     """The mean of each channel, for signals of any length::
 
         y[c]        = 1/L sum_j x[c,j]
@@ -63,12 +64,4 @@ class GlobalAvgPool1D(Layer):
     array([[3.]], dtype=float32)
     """
 
-    separable = True
-
-    def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check(x, "N", "C", "L")
-
-        def backward(dy: Array) -> Array:
-            return xp.broadcast_to((1 / x.shape[2] * dy)[:, :, None], x.shape)
-
-        return x.mean(2), backward
+    lengths = "L"

@@ -136,6 +136,13 @@ def test_of_a_gradient_that_is_unknown_it_says_where_it_is_wrong():
     assert len(CASES["softmax"]) == 2
 
 
+def test_warnings_are_as_they_were():
+    with np.errstate(all="raise"):
+        before = np.geterr()
+        assert said("dense", written("dense", ("return dz @ W", "return (dz @ W).T"))) == {"transposed"}
+        assert np.geterr() == before
+
+
 def test_a_changed_forward_is_told():
     assert said("tanh", lambda z: (z, lambda da: da)) == {"forward"}
     assert said("tanh", lambda z: z) == {"forward"}

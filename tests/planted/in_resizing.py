@@ -12,7 +12,6 @@ RESIZING = [
     Mutation(f"{SIGNALS}.on_signals", "dx[:, :, 0]", "dx[:, ::-1, 0]", "channels in reverse", "input", "Conv1D"),
     Mutation(f"{SIGNALS}.Conv1D", "backward(dy, self", "backward(dy[::-1], self", "another sample's", "W input"),
     Mutation(f"{POOL}.GlobalMaxPool2D", "== winner", "== winner[::-1]", "another sample's maximum", "input"),
-    Mutation(f"{POOL}.GlobalAvgPool1D", "1 / x.shape[2] * dy", "dy", "missing factor", "input"),
     Mutation("layers.modern.upsample.Upsample2D", "H, s1, W, s2).sum((3, 5))", "s1, H, s2, W).sum((2, 4))",
              "other pixels' copies", "input"),
     Mutation("layers.modern.reshape.Reshape", "dy.reshape(shape)", "dy[::-1].reshape(shape)", "another's", "input"),

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import ALONE, Ranks, describe, to_numpy
+from ...backend import ALONE, Ranks, to_numpy
 from ...data.files import locked, write_file
 from ...layers import Layer
 from ..callbacks import Callback
+from ..files.about import made_by
 from ..files.saving import RUN, load, opened, state_of
 from ..files.sealed import sealed
 from ..history import History, numbers
@@ -56,7 +57,7 @@ class Keeper(Callback):
         self._model, self._optimizer, self._history, self._callbacks = model, optimizer, history, callbacks
         self._of_data = generators.generators_in(data)
         self._of_model = generators.generators_in({"model": model, "callbacks": list(callbacks)})
-        self._monitor = _Monitor(settings.best, "auto") if settings.best else None
+        self._monitor = _Monitor(settings.best, settings.mode) if settings.best else None
         self._state: dict[str, Any] = {}
         self._pending: Future[None] | None = None
         settings.old = [] if settings.resume else settings.files()
@@ -203,7 +204,7 @@ class Keeper(Callback):
             "step": self._optimizer.steps, "history": list(self._history), "lr": repr(self._optimizer.lr),
             "sums": self._sums.state() if self._sums.steps else None, "metrics": self._metrics.parts,
             "called": self._called, "epoch": self._epoch, "model": self._states(self._of_model),
-            "callbacks": {name: one.state_dict() for name, one in self._named()}, "made by": _versions(),
+            "callbacks": {name: one.state_dict() for name, one in self._named()}, "made by": made_by(),
         }  # fmt: skip
         return arrays, json.dumps(packed(state, RUN.rstrip("."), arrays))
 
@@ -280,9 +281,3 @@ def _well_formed(path: Path | str = "the checkpoint") -> Iterator[None]:
         yield
     except _MALFORMED as error:
         raise ValueError(f"{path} is no checkpoint of a run ({type(error).__name__}: {error})") from error
-
-
-def _versions() -> str:
-    from ... import __version__  # here, since it is known when all has been imported
-
-    return f"xpnn {__version__}, {describe()}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...backend import describe
 from ...data.preprocessing import Preprocessing, preprocessing_to
 from ...layers import Layer
 from ...models.architecture import architecture
@@ -34,6 +35,13 @@ def read_own(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if not isinstance(version, int) or version > VERSION:
         raise ValueError(f"{path} is of the format {version!r}, this xpnn reads up to {VERSION}: install a newer one")
     return said
+
+
+def made_by() -> str:
+    """This xpnn and its backend, for what a file says of its origin."""
+    from ... import __version__  # here, since it is known when all has been imported
+
+    return f"xpnn {__version__}, {describe()}"
 
 
 def texts(names: Sequence[str]) -> tuple[str, ...]:
