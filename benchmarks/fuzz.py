@@ -1,13 +1,13 @@
 """Coverage-guided fuzzing of every reader of files, by atheris (pip install "xpnn[fuzz]"; Linux).
 
     python benchmarks/fuzz.py TARGET [-runs=100000] [libFuzzer's other options]
-    python benchmarks/fuzz.py all [--minutes 60]
+    python benchmarks/fuzz.py all [--minutes 60] [TARGET ...]
 
-``all`` gives each target as much of the time, in a process of its own, and prints a line for each. A target ends at
-the first exception that its reader does not document, after five seconds for a file, or beyond 2 GB of memory. The
-seeds are one valid file of each kind, which tests/peers/hostile_files.py makes; libFuzzer changes their bytes, and
-every second time tests/peers/structure.py their structure. What once failed is kept in tests/peers/found, which the
-suite reads.
+``all`` gives each target, or each that is named, as much of the time, in a process of its own, and prints a line for
+each. A target ends at the first exception that its reader does not document, after five seconds for a file, or beyond
+2 GB of memory; the file is left in the working directory. The seeds are one valid file of each kind, which
+tests/peers/hostile_files.py makes; libFuzzer changes their bytes, and every second time tests/peers/structure.py their
+structure. What once failed is kept in tests/peers/found, which the suite reads.
 """
 
 import contextlib
@@ -55,14 +55,15 @@ def fuzz(name: str, options: list[str]) -> None:
         atheris.Fuzz()
 
 
-def fuzz_all(minutes: float) -> int:
-    """Fuzz every target in turn; the number of those that failed."""
+def fuzz_all(minutes: float, names: list[str]) -> int:
+    """Fuzz these targets, or all, in turn; the number of those that failed."""
     from peers.hostile_files import TARGETS
 
     failed = total = 0
-    for name in TARGETS:
+    names = names or [*TARGETS]
+    for name in names:
         start = time.perf_counter()
-        words = [sys.executable, __file__, name, f"-max_total_time={60 * minutes / len(TARGETS):.0f}"]
+        words = [sys.executable, __file__, name, f"-max_total_time={60 * minutes / len(names):.0f}"]
         result = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
         done = re.search(r"number_of_executed_units: (\d+)", result.stderr)
         runs, seconds = int(done[1]) if done else 0, time.perf_counter() - start
@@ -79,5 +80,6 @@ def fuzz_all(minutes: float) -> int:
 if __name__ == "__main__":
     name, *options = sys.argv[1:]
     if name == "all":
-        sys.exit(fuzz_all(float(options[1]) if options[:1] == ["--minutes"] else 60))
+        timed = options[:1] == ["--minutes"]
+        sys.exit(fuzz_all(float(options[1]) if timed else 60, options[2 * timed :]))
     fuzz(name, options)

@@ -106,7 +106,7 @@ class TableEncoder:
             whole = values.dtype.kind in "iu" and values.nunique() <= _MOST_CLASSES
             task = "classification" if whole or values.dtype.kind == "b" or not _is_numeric(values) else "regression"
         _check_complete(rows[target])
-        columns = tuple(_column(rows[name], not _is_numeric(rows[name])) for name in names if name != target)
+        columns = tuple(_column(values, not _is_numeric(values)) for name, values in rows.items() if name != target)
         return cls(columns, _column(rows[target], task == "classification", most=None))
 
     @classmethod
@@ -244,9 +244,13 @@ def _codes(values: Any, column: Column) -> np.ndarray:
 
 def _numbers(values: Any) -> np.ndarray:
     """A column as float64, NaN where it is missing."""
-    numbers = pandas().to_numeric(values, errors="coerce")
-    array = numbers.to_numpy(np.float64, na_value=np.nan)
-    for wrong, what in ((np.isnan(array) & values.notna().to_numpy(), "no number"), (np.isinf(array), "infinite")):
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
+        array = values.to_numpy(np.float64)
+        texts = np.zeros(len(array), bool)
+    else:
+        array = pandas().to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        texts = np.isnan(array) & values.notna().to_numpy()
+    for wrong, what in ((texts, "no number"), (np.isinf(array), "infinite")):
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(f"column {values.name!r}: {str(values.iloc[row])!r}, in row {row + 1}, is {what}")

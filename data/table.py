@@ -124,7 +124,7 @@ def read_table(path: str | Path, encoding: str = "utf-8") -> Any:
             rows = pd.read_csv(path, sep=separator, encoding=encoding, index_col=False, low_memory=False)
     except ImportError as error:
         raise ImportError(f"reading {path} needs pyarrow: install xpnn's extra [tables]") from error
-    except (ValueError, LookupError, EOFError, Warning) as error:
+    except (ValueError, LookupError, EOFError, csv.Error, Warning) as error:
         raise ValueError(f"{path} is not a readable table ({error})") from error
     unnamed = str(rows.columns[0]).startswith("Unnamed: 0")
     return rows.iloc[:, 1:] if unnamed else rows

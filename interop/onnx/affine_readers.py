@@ -10,6 +10,7 @@ from ...backend import Array, xp
 from ...layers import Layer
 from ...models import Sequential
 from . import layers as make
+from .conv_readers import convolution, transposed
 from .modern_writers import FIXED
 from .node import Node, shortest
 from .walk import Reader
@@ -49,20 +50,20 @@ def add(reader: Reader, node: Node) -> tuple[Layer, str]:
         channels = {"MatMul": -1, "Gemm": -1, "Conv": 1 - rank, "ConvTranspose": 1 - rank}.get(before.op)
         if channels is not None and c.size == shape[channels] and c.ndim <= rank:
             b = reader.weight(node, reader.operand(node), 0, 1, 2, 3, 4).reshape(-1)
-            return biased(reader, before, b), before.inputs[0]
+            return biased(reader, before, b)
     return affine(reader, node)
 
 
-def biased(reader: Reader, node: Node, b: Array) -> Layer:
+def biased(reader: Reader, node: Node, b: Array) -> tuple[Layer, str]:
     """The layer of a node without a bias, with this one, of one element for each channel or for all."""
     if node.op == "MatMul":
-        return matmul(reader, node, b)[0]
+        return matmul(reader, node, b)
     if node.op == "Gemm":
-        return make.gemm(node, reader.weight(node, 1, 2), b)
-    W = reader.weight(node, 1, 3, 4)
-    channels = len(W) if node.op == "Conv" else W.shape[1] * node.attributes.get("group", 1)
-    b = xp.broadcast_to(b, (channels,))
-    return make.conv(node, W, b)[0] if node.op == "Conv" else make.conv_transpose(node, W, b)
+        return make.gemm(node, reader.weight(node, 1, 2), b), node.inputs[0]
+    if (W := reader.constant(node, 1)) is not None:
+        channels = len(W) if node.op == "Conv" else W.shape[1] * node.attributes.get("group", 1)
+        b = xp.broadcast_to(b, (channels,))
+    return (convolution if node.op == "Conv" else transposed)(reader, node, b)
 
 
 def affine(reader: Reader, node: Node) -> tuple[Layer, str]:

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 
 from ... import models
@@ -36,20 +35,26 @@ def as_graph(reader: Reader, read: dict[str, Read]) -> models.Graph:
         nodes[name] = (layer, *(names[value] for value in reads))
     ends: list[str] = []
     for name in (names[reader.origin(value)] for value in graph.outputs):
-        ends.append(f"{name}.h" if name in ends else name)  # of a last state, which is an output too
+        state = f"{name}.h"  # of a recurrent layer that gives its last state alone, and again as a state
+        ends.append(state if name in ends and state in names.values() else name)
     return models.Graph(nodes, [names[value] for value in graph.inputs], ends, input_shape=_shapes(reader))
 
 
-def _rows(reader: Reader, read: dict[str, Read]) -> Iterator[list[str]]:
-    """The values of each node: those below one name that xpnn wrote if they are in a row, else one by one."""
+def _rows(reader: Reader, read: dict[str, Read]) -> list[list[str]]:
+    """The values of each node: those below one name that xpnn wrote if they are in a row, else one by one.
+
+    A node comes after those that it reads.
+    """
     uses = Counter(value for _, _, reads in read.values() for value in reads)
     uses += Counter(map(reader.origin, reader.graph.outputs))
     groups: dict[str, list[str]] = {}
     for value, (node, _, _) in read.items():
         groups.setdefault(next(iter(reader.path(node)), value), []).append(value)
+    rows: list[list[str]] = []
     for values in groups.values():
         in_a_row = all(read[v][2] == [u] and uses[u] == 1 for u, v in pairwise(values))
-        yield from [values] if in_a_row else ([value] for value in values)
+        rows += [values] if in_a_row else [[value] for value in values]
+    return sorted(rows, key=lambda row: reader.position(row[0]))
 
 
 def read_all(reader: Reader) -> dict[str, Read]:

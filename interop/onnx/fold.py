@@ -81,6 +81,7 @@ def _without_weights(graph: Graph) -> onnx.ModelProto:
     """The model's nodes and inputs, without what was inferred for other lengths."""
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
+    model.ir_version = max(model.ir_version, 4)  # since which a constant need not be among the inputs
     inputs = [value for value in model.graph.input if value.name in graph.inputs]
     for several in (model.graph.value_info, model.graph.initializer, model.graph.input, model.graph.output):
         del several[:]

@@ -138,21 +138,6 @@ def conv(
     return with_params(layer, W=W.reshape(layer.params["W"].shape), b=b), w
 
 
-def conv_transpose(node: Node, W: Array, b: Array | None) -> layers.ConvTranspose2D:
-    """The layer of a ConvTranspose node."""
-    o = node.options(*WINDOW, "group", "output_padding", "output_shape")
-    if W.ndim != 4:
-        node.refuse("kernel_shape", "xpnn's transposed convolution is one of images", list(W.shape[2:]))
-    for key in ("output_shape", "auto_pad"):
-        if getattr(o, key) not in (None, "NOTSET", "VALID"):
-            node.refuse(key, "xpnn's transposed convolution is given its padding", getattr(o, key))
-    w = window(node, o, W.shape[2:])
-    settings = w.kernel, w.stride, _padding(node, w), tuple(o.output_padding or (0, 0)), o.group
-    options: dict[str, Any] = {"dilation": w.dilation, "bias": b is not None, "rng": 0, "dtype": W.dtype.name}
-    layer = layers.ConvTranspose2D(len(W), W.shape[1] * o.group, *settings, **options)
-    return with_params(layer, W=W, b=b)
-
-
 POOLS: dict[tuple[str, int], type[Pool]] = {
     ("AveragePool", 1): layers.AvgPool1D,
     ("AveragePool", 2): layers.AvgPool2D,

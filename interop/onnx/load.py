@@ -1,5 +1,6 @@
 """Read ONNX models as xpnn networks."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,14 +40,26 @@ def load(path: str | Path) -> Layer:
     graph = read_graph(lambda: onnx.load(path, format="protobuf"), str(path))
     graph = with_layer_norms(fold(_of_numbers(graph)))
     graph = batch_first(graph, RULES, READERS.keys() | INSIDE)
+    graph = _with_inputs_that_count(graph, str(path))
     reader = Reader(replace(graph, nodes=[*as_layers(graph.nodes, graph.outputs)]), READERS, JOINED)
-    if not graph.inputs:
-        raise ValueError(f"{path} is no network: its outputs are constants, since it has no input")
     read = read_all(reader)
     try:
         return reader.network()
     except BranchesError:
         return as_graph(reader, read)
+
+
+def _with_inputs_that_count(graph: Graph, source: str) -> Graph:
+    """The graph without the inputs that nothing reads, as an argument that PyTorch's forward ignores."""
+    read = {name for node in graph.nodes for name in node.inputs} | {*graph.outputs}
+    unused = [name for name in graph.inputs if name not in read]
+    if len(unused) == len(graph.inputs):
+        raise ValueError(f"{source} is no network: its outputs are constants, since it reads no input")
+    if unused:
+        warnings.warn(
+            f"load: nothing in {source} reads {', '.join(unused)}: the network does not take it", stacklevel=3
+        )
+    return replace(graph, inputs=[name for name in graph.inputs if name in read])
 
 
 def _of_numbers(graph: Graph) -> Graph:

@@ -101,9 +101,9 @@ def _clip(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 def _prelu(reader: Reader, node: Node) -> tuple[Layer, str]:
     node.options()
-    alpha, rank = reader.weight(node, 1, 1, 2, 3, 4), reader.ranks.get(node.inputs[0], 0)
-    channels = alpha.shape == (alpha.size, *[1] * ((1 if node.opset < 7 else rank - 1) - 1))
-    if alpha.size > 1 and not channels:
+    alpha, rank = reader.weight(node, 1, 0, 1, 2, 3, 4), reader.ranks.get(node.inputs[0], 2)
+    whole = alpha.shape if node.opset < 7 else ((1,) * rank + alpha.shape)[-rank:]  # as it is repeated
+    if alpha.size > 1 and whole not in ((alpha.size,), (1, alpha.size, *[1] * (rank - 2))):
         node.refuse("input 1", "xpnn's PReLU has one slope, or one for each channel", alpha.shape)
     layer = layers.PReLU(alpha.size, dtype=alpha.dtype.name)
     return make.with_params(layer, alpha=alpha.reshape(-1)), node.inputs[0]

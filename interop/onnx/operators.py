@@ -11,6 +11,7 @@ from ...layers import Dropout, GlobalAvgPool1D, GlobalMaxPool1D, LayerNorm, LogS
 from ...layers.modern.bidirectional import reversal
 from . import layers as make
 from .arrays import ARRAYS, Result, in_range, integers
+from .conv_transpose import as_image, conv_transpose
 from .elementwise import ELEMENTWISE, apply, at_least_one
 from .ml import ML
 from .node import Node
@@ -29,7 +30,10 @@ def _conv(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
 
 
 def _conv_transpose(node: Node, x: Array, W: Array, b: Array | None = None) -> Array:
-    return apply(make.conv_transpose(node, W, b), x)
+    if x.ndim == 3:
+        return _conv_transpose(as_image(node), x[:, :, None], W[:, :, None], b)[:, :, 0]
+    layer, sections = conv_transpose(node, W, b, x.shape[2:])
+    return apply(layer, x)[:, :, *sections]
 
 
 def _max_pool(node: Node, x: Array) -> Array:

@@ -13,6 +13,7 @@ from ...layers.pool import Pool
 from ...models import Sequential
 from . import layers as make
 from .affine_readers import add, affine, gemm, matmul, scaler, selu
+from .conv_readers import convolution, pad, transposed
 from .modern_readers import MODERN, plain_norm, product, quotient
 from .node import Node, shortest
 from .recurrent_readers import recurrent
@@ -24,8 +25,7 @@ def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
     scatter = reader.producers.get(node.inputs[1])
     if scatter is not None and scatter.op == "ScatterND":
         return _mapped_conv(reader, node, scatter)
-    conv, _ = make.conv(node, reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1))
-    return conv, node.inputs[0]
+    return convolution(reader, node, reader.optional_weight(node, 2, 1))
 
 
 def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]:
@@ -49,14 +49,17 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
 
 
 def _conv_transpose(reader: Reader, node: Node) -> tuple[Layer, str]:
-    weights = reader.weight(node, 1, 3, 4, 5), reader.optional_weight(node, 2, 1)
-    return make.conv_transpose(node, *weights), node.inputs[0]
+    return transposed(reader, node, reader.optional_weight(node, 2, 1))
 
 
 def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
     scales = reader.constant(node, 2 if node.op == "Resize" and node.opset > 10 else 1)
     o = resize_options(node)
-    return upsample(node, o, o.scales if scales is None else scales.tolist()), node.inputs[0]
+    factors = o.scales if scales is None else scales.tolist()
+    if not factors and o.axes is None:  # but sizes, which a free batch makes no constant
+        before, after = (reader.lengths(name)[2:] for name in (node.inputs[0], node.outputs[0]))
+        factors = [1, 1, *(m / n for n, m in zip(before, after, strict=False) if n and m)]
+    return upsample(node, o, factors), node.inputs[0]
 
 
 def _pool(reader: Reader, node: Node) -> tuple[Pool, str]:
@@ -227,6 +230,7 @@ READERS: dict[str, LayerReader] = {
     "MaxPool": _pool,
     "Mul": _mul,
     "Neg": _rbf,
+    "Pad": pad,
     "RNN": recurrent,
     "ReduceSum": _sum,
     "Refused": _refused,

@@ -164,9 +164,13 @@ class Reader:
 
     def sample_shape(self, name: str) -> tuple[int, ...] | None:
         """Of an input, without the batch; None if an axis is free."""
-        _, shape = self.graph.types[name]
-        sample = tuple(size for size in (shape or ())[1:] if size)
+        shape = self.lengths(name)
+        sample = tuple(size for size in shape[1:] if size)
         return sample if shape and len(sample) == len(shape) - 1 else None
+
+    def lengths(self, name: str) -> tuple[int | None, ...]:
+        """Of a value's axes, None for a free one; none at all if they are unknown."""
+        return self.graph.types.get(name, (None, None))[1] or ()
 
     def joins(self, node: Node) -> bool:
         """Whether it makes one value of several that depend on the input, and is not the end of a layer that does."""

@@ -16,6 +16,9 @@ class Loss:
 
         E = sum_n w[n] e[n] / sum_n w[n],    or 0 if the weights sum to 0
 
+    A batch of which nothing counts thus adds nothing to a run, in value and gradient; PyTorch's mean of it is NaN. The
+    mean over an epoch, or over all that :func:`evaluate` was given, is NaN where nothing in it counts.
+
     They are an array of the backend in the outputs' dtype: one for each sample, (N,), or for each label, (N, T).
 
     >>> loss, outputs, targets = HalfSquaredError(), asarray([[3.0], [0.0]]), asarray([[1.0], [0.0]])

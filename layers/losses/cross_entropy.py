@@ -24,7 +24,7 @@ class SoftmaxCrossEntropy(Loss):
         label_smoothing: s, the share of each label that is spread over all classes: (1 - s) p[n,k] + s/K stands for
             p[n,k], and of a label that is an integer, p[n,k] is its one-hot row.
         ignore_index: an integer label that counts neither in E nor in N, nor in the accuracy: a padded place of a
-            sequence, say.
+            sequence, say. Where all labels are ignored, E and dE/dz are 0, as where all weights are (:class:`Loss`).
 
     Shapes: logits z (N, K) and labels t (N,) in [0, K) or p (N, K); or z (N, T, K) and t (N, T) or p (N, T, K) for
     sequences, with N T for N in E. Weights (N,), or (N, T).

@@ -195,6 +195,7 @@ NAMES = "\n".join(f"{i},n{i},0" for i in range(101))
         ("a,t\n1,0\n2,\n3,NA\n", "the target 't' is missing in 2 rows, the first of which is row 2: remove"),
         ("a,t\n1,0\n2,1,7,8\n", "not a readable table"),
         ("a,t\n1,0,5\n2,1,5\n", "not a readable table"),
+        (f"{'a' * 200_000},t\n1,0\n2,1\n", "not a readable table.*field larger than"),
         ("a,b\n1,0\n", "there is no column 't' for the target: the columns are 'a', 'b'"),
         ("a,t\n", "expected rows with the target and another column, got 0"),
         ("t\n1\n2\n", "another column, got 2 of 't'"),

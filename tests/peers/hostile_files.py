@@ -25,7 +25,7 @@ from xpnn.training.checkpoints import keeper
 from xpnn.training.files.about import KEY
 from xpnn.training.files.sealed import sealed
 
-from .structure import of_json, of_onnx, of_safetensors
+from .structure import of_json, of_onnx, of_safetensors, of_table
 
 ERRORS = (ValueError, TypeError, OSError, FloatingPointError)
 X, Y = np.arange(16.0, dtype="f").reshape(8, 2) % 3, np.arange(8) % 2
@@ -63,10 +63,12 @@ def _checkpoint() -> tuple[dict[str, np.ndarray], bytes]:
 
 def checkpoint(data: bytes) -> None:
     """A run goes on from a checkpoint with this text, whose checksum is right."""
-    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
-        text = {"data": "x", keeper._KEY: data.decode("utf-8", "replace")}
-        (Path(folder) / "step-000000001.safetensors").write_bytes(b"".join(sealed(_checkpoint()[0], text)))
-        _run(Path(folder))
+    (folder := SCRATCH / "run").mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        file.unlink()
+    text = {"data": "x", keeper._KEY: data.decode("utf-8", "replace")}
+    (folder / "step-000000001.safetensors").write_bytes(b"".join(sealed(_checkpoint()[0], text)))
+    _run(folder)
 
 
 def _saved() -> bytes:
@@ -177,5 +179,6 @@ STRUCTURES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     **dict.fromkeys(("recipe", "network", "checkpoint"), of_json),
     **dict.fromkeys(("safetensors", "run"), of_safetensors),
     "onnx": of_onnx,
+    "table": of_table,
 }
 """How files are changed by their structure, where they have one."""

@@ -19,6 +19,13 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
+CELLS = [
+    b"", b"0", b"-1", b"1e999", b"nan", b"inf", b"True", b"None", b"9" * 40, b"0x1", b"1_0", b"1,5", b"label", b"a",
+    b'"', b'"x\ny"', b"\x1b[31m", b"\xff", b"\x00", b"2020-01-01", b"1+2j", b" 1", b"\xef\xbb\xbf1",
+]  # fmt: skip
+"""Of a table; of its header too."""
+
+
 def of_json(data: bytes, rng: random.Random) -> bytes:
     """A text of JSON, one of whose values is another one, is missing, or stands there twice."""
     whole = [json.loads(data)]
@@ -57,6 +64,17 @@ def of_safetensors(data: bytes, rng: random.Random) -> bytes:
         digest = hashlib.sha256(start + zeroed + rest).hexdigest().encode()
         text = text[: found.start(1)] + digest + text[found.end(1) :]
     return start + text + rest
+
+
+def of_table(data: bytes, rng: random.Random) -> bytes:
+    """A table, some of whose cells hold something else, with its rows repeated some times."""
+    rows = [line.split(b",") for line in data.splitlines()]
+    for _ in range(rng.randrange(1, 4)):
+        row = rng.choice(rows)
+        row[rng.randrange(len(row))] = rng.choice(CELLS)
+    whole = rows[:1] + rows[1:] * rng.choice([1, 1, 1, 9])
+    end, separator = rng.choice([b"\n", b"\n", b"\r\n", b"\r"]), rng.choice([b",", b",", b";", b"\t"])
+    return end.join(separator.join(row) for row in whole)
 
 
 def of_onnx(data: bytes, rng: random.Random) -> bytes:

@@ -57,9 +57,7 @@ UNSUPPORTED = {
     ("Conv", "kernel_shape"): """
         Conv3d Conv3d_dilated Conv3d_dilated_strided Conv3d_groups Conv3d_no_bias Conv3d_stride Conv3d_stride_padding
     """,
-    ("ConvTranspose", "auto_pad"): "convtranspose_autopad_same",
-    ("ConvTranspose", "kernel_shape"): "convtranspose_1d convtranspose_3d",
-    ("ConvTranspose", "output_shape"): "convtranspose_kernel_shape convtranspose_output_shape",
+    ("ConvTranspose", "kernel_shape"): "convtranspose_3d",
     ("Dropout", "training_mode"): """
         training_dropout training_dropout_default training_dropout_default_mask training_dropout_mask
     """,

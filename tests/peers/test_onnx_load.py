@@ -82,6 +82,37 @@ FOREIGN = {
         one_node("ConvTranspose", [IMAGE], [normal(3, 4, 3, 2), normal(4)], strides=[2, 1], pads=[1, 0, 1, 0]),
         "ConvTranspose2D",
     ),
+    "ConvTranspose, its padding by its size": (
+        one_node("ConvTranspose", [IMAGE], [normal(3, 4, 3, 3)], strides=[2, 2], auto_pad="SAME_UPPER"),
+        ["ConvTranspose2D", "Slice", "Slice"],
+    ),
+    "ConvTranspose, more cut off before": (
+        one_node("ConvTranspose", [IMAGE], [normal(3, 4, 3, 3)], strides=[2, 1], pads=[1, 2, 0, 0]),
+        ["ConvTranspose2D", "Slice"],
+    ),
+    "ConvTranspose to a shape": (
+        one_node("ConvTranspose", [IMAGE], [normal(3, 4, 3, 3)], strides=[2, 2], output_shape=[12, 10]),
+        "ConvTranspose2D",
+    ),
+    "ConvTranspose of signals": (
+        one_node("ConvTranspose", [SEQUENCES], [normal(3, 4, 3), normal(4)], strides=[2], pads=[0, 1]),
+        ["Reshape", "ConvTranspose2D", "Slice", "Reshape"],
+    ),
+    "Pad before Conv": (
+        of_nodes(
+            [
+                helper.make_node("Pad", ["x", "p"], ["z"]),
+                helper.make_node("Conv", ["z", "W"], ["y"], pads=[0, 1, 0, 1]),
+            ],
+            {"x": IMAGE},
+            {"p": np.array([0, 0, 1, 0, 0, 0, 1, 0]), "W": normal(4, 3, 3, 3)},
+        ),
+        "Conv2D",
+    ),
+    "Resize to a size": (
+        one_node("Resize", [IMAGE], [np.zeros(0, "f"), np.zeros(0, "f"), np.array([2, 3, 12, 15])], mode="nearest"),
+        "Upsample2D",
+    ),
     "MaxPool of signals": (one_node("MaxPool", [SEQUENCES], kernel_shape=[3], strides=[2]), "MaxPool1D"),
     "Upsample": (one_node("Upsample", [IMAGE], [np.array([1, 1, 2, 3], "float32")], opset=9), "Upsample2D"),
     "Resize of old": (one_node("Resize", [IMAGE], [np.array([1, 1, 3, 2], "float32")], opset=10), "Upsample2D"),
@@ -183,6 +214,8 @@ FOREIGN = {
     "Clip of old, above": (one_node("Clip", [ROWS], opset=10, max=0.25), "Clip"),
     "Clip, below": (one_node("Clip", [ROWS], [np.float32(-0.5)]), "Clip"),
     "HardSigmoid": (one_node("HardSigmoid", [ROWS]), "HardSigmoid"),
+    "PRelu of a slope without an axis": (one_node("PRelu", [IMAGE], [np.float32(0.3)]), "PReLU"),
+    "PRelu with the batch's axis": (one_node("PRelu", [IMAGE], [normal(1, 3, 1, 1)]), "PReLU"),
     "PRelu of one slope": (one_node("PRelu", [IMAGE], [normal(1, 1)]), "PReLU"),
     "PRelu": (one_node("PRelu", [IMAGE], [normal(3, 1, 1)]), "PReLU"),
     "LayerNormalization, axis counted from the left": (
@@ -232,13 +265,25 @@ def test_one_matrix_read_in_two_ways_makes_two_layers(tmp_path):
     np.testing.assert_array_equal(nn.to_numpy(second.params["W"]), nn.to_numpy(first.params["W"]).T)
 
 
-def test_weights_listed_as_inputs_too(tmp_path):
+@pytest.mark.parametrize(("op", "x", "W"), [("Gemm", ROWS, normal(6, 5)), ("Conv", IMAGE, normal(4, 3, 3, 3))])
+def test_weights_listed_as_inputs_too(op, x, W, tmp_path):
     """Before version 4 of the format every initialiser had to be."""
-    model = one_node("Gemm", [ROWS], [normal(6, 5)])
+    model = one_node(op, [x], [W])
     model.ir_version = 3
-    model.graph.input.append(helper.make_tensor_value_info("w0", TensorProto.FLOAT, [6, 5]))
-    loaded = load(saved(model, tmp_path))
-    np.testing.assert_allclose(run(loaded, ROWS), ROWS @ normal(6, 5), rtol=0, atol=1e-5)
+    model.graph.input.append(helper.make_tensor_value_info("w0", TensorProto.FLOAT, W.shape))
+    path = saved(model, tmp_path)
+    (expected,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    np.testing.assert_allclose(run(load(path), x), expected, rtol=0, atol=1e-5)
+
+
+def test_an_input_that_nothing_reads(tmp_path):
+    text = """<ir_version: 8, opset_import: ["": 17]> g (float[N, 6] x, int64[N] lengths) => (float[N, 6] y) {
+        y = Relu(x)
+    }"""
+    path = saved(onnx.parser.parse_model(text), tmp_path)
+    with pytest.warns(UserWarning, match="nothing in .* reads lengths: the network does not take it"):
+        loaded = load(path)
+    np.testing.assert_array_equal(run(loaded, ROWS), np.maximum(ROWS, 0))
 
 
 def test_one_bias_for_all_features(tmp_path):
@@ -249,9 +294,9 @@ def test_one_bias_for_all_features(tmp_path):
 # what is refused
 
 
-def parsed(body, x=ROWS, opset=17, out="float", **weights):
+def parsed(body, x=ROWS, opset=17, out="float", dims="", **weights):
     """A model that computes y from x by nodes in ONNX's text form, each named after its operator."""
-    dims = ", ".join(map(str, ("N", *x.shape[1:])))
+    dims = dims or ", ".join(map(str, ("N", *x.shape[1:])))
     head = f'<ir_version: 8, opset_import: ["": {opset}]> g (float[{dims}] x) => ({out}[M] y)'
     text = f"{head} {{ {body.replace(';', ' ')} }}"
     model = onnx.parser.parse_model(text)
@@ -351,12 +396,22 @@ REFUSED = [
     ("Conv", "kernel_shape", parsed("y = Conv(x, W)", normal(2, 3, 4, 4, 4), W=normal(4, 3, 2, 2, 2))),
     ("Conv", "pads", parsed("y = Conv<pads = [1, 0, 0, 0]>(x, W)", IMAGE, W=K)),
     ("Conv", "pads", parsed('y = Conv<auto_pad = "VALID", pads = [1, 1, 1, 1]>(x, W)', IMAGE, W=K)),
-    ("ConvTranspose", "kernel_shape", parsed("y = ConvTranspose(x, W)", SEQUENCES, W=normal(3, 4, 2))),
+    (
+        "ConvTranspose",
+        "kernel_shape",
+        parsed("y = ConvTranspose(x, W)", normal(2, 3, 4, 4, 4), W=normal(3, 4, 2, 2, 2)),
+    ),
     (
         "ConvTranspose",
         "output_shape",
-        parsed("y = ConvTranspose<output_shape = [7, 6]>(x, W)", IMAGE, W=normal(3, 4, 2, 2)),
+        parsed("y = ConvTranspose<output_shape = [7, 6]>(x, W)", dims="N, 3, H, V", W=normal(3, 4, 2, 2)),
     ),
+    (
+        "Pad",
+        "operator",
+        parsed("z = Pad(x, p); y = Conv(z, W)", IMAGE, p=[0, 1, 0, 0, 0, 0, 0, 0], W=normal(4, 4, 3, 3)),
+    ),
+    ("Pad", "operator", parsed("z = Pad(x, p); y = Relu(z)", IMAGE, p=[0, 0, 1, 1, 0, 0, 1, 1])),
     ("Dropout", "output 1", parsed("z, y = Dropout(x)", out="bool")),
     ("ReduceMean", "axes", parsed("z = ReduceMean<keepdims = 0>(x); y = Dropout(x, z)")),
     ("Dropout", "training_mode", parsed("y = Dropout(x, p, t)", p=np.float32(0.5), t=TRUE)),

@@ -54,6 +54,21 @@ def test_an_array_of_the_backend_has_the_machine_s_byte_order(dtype):
         assert nn.to_numpy(array).tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize(("last", "loss"), [(nn.Softmax, nn.SoftmaxCrossEntropy), (nn.Sigmoid, nn.BinaryCrossEntropy)])
+def test_probabilities_where_a_loss_takes_logits(data, last, loss):
+    x, y = data[0], np.eye(3)[data[1]]
+    model = nn.Sequential(nn.Dense(4, 3, rng=0), last())
+    with pytest.warns(
+        UserWarning, match=r"takes logits and applies the function itself: leave out the model's last la"
+    ):
+        nn.fit(model, x, y, loss=loss(), epochs=1, verbose=False)
+
+
+def test_both_sorts_of_validation_data(data):
+    with pytest.raises(ValueError, match="expected validation or validation_split, got both"):
+        trained(*data, validation=data, validation_split=0.2)
+
+
 def test_truth_values_are_labels_and_inputs(data):
     x, y = data[0] > 0, data[1] > 0
     np.testing.assert_array_equal(trained(x, y, 2), trained(x.astype("float32"), y.astype(int), 2))

@@ -264,6 +264,36 @@ class TestWeights:
         np.testing.assert_allclose(by_class[0], by_sample[0], rtol=1e-6)
         assert by_class[1].column("val_loss") == pytest.approx(by_sample[1].column("val_loss"), rel=1e-6)
 
+    def test_a_one_hot_row_has_its_class_s_weight(self, data):
+        x, y = data
+        for given in ("balanced", {2: 3.0}):
+            wanted, _ = fitted(x, y, class_weight=given)
+            for rows in (np.eye(3)[y], np.eye(3, dtype=int)[y]):
+                np.testing.assert_allclose(fitted(x, rows, class_weight=given)[0], wanted, rtol=1e-5, atol=1e-6)
+
+    def test_weights_of_the_classes_0_and_1_of_one_output(self, data):
+        x, y = data[0], (data[1] > 1).astype(int)
+        options = {"loss": nn.BinaryCrossEntropy(), "metrics": ["f1"]}
+        for given, targets in (("balanced", y), ({1: 3.0}, y[:, None]), ([0.5, 2.0], y > 0)):
+            weights, models = nn.class_weights(y, given, 2)[y], [nn.MLP((4, 5, 1), rng=0) for _ in range(2)]
+            by_class = fitted(x, targets, model=models[0], class_weight=given, validation=(x, targets), **options)
+            options |= {"validation": (x, y, weights)}
+            by_sample = fitted(x, y, model=models[1], sample_weight=weights, **options)
+            np.testing.assert_allclose(by_class[0], by_sample[0], rtol=1e-6)
+            assert by_class[1].column("val_f1") == pytest.approx(by_sample[1].column("val_f1"))
+            del options["validation"]
+
+    @pytest.mark.parametrize(("label", "weight"), [(-100, 1.0), (0, 0.0)])
+    def test_a_batch_of_which_nothing_counts_adds_nothing(self, data, label, weight):
+        x, y = data
+        some = [(x[i : i + 8], y[i : i + 8], np.ones(8, "f")) for i in range(0, N, 8)]
+        none = (x[:8], np.full(8, label), np.full(8, weight, "f"))
+        runs = [some, [*some[:2], none, *some[2:]], [none]]
+        (without, wanted), (model, found), (_, nothing) = (fitted(batches, optimizer=nn.SGD(0.1)) for batches in runs)
+        np.testing.assert_array_equal(model, without)
+        assert found.column("loss") == wanted.column("loss")
+        assert np.isnan(nothing.column("loss")).all()
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [
@@ -272,6 +302,10 @@ class TestWeights:
             ({"sample_weight": np.full(N, np.nan)}, "weights holds NaN"),
             ({"sample_weight": np.ones((N, 2))}, r"expected weights of shape \(40,\), got \(40, 2\)"),
             ({"class_weight": {7: 1.0}}, "classes from 0 to 2, got 7"),
+            (
+                {"class_weight": {1: 2.0}, "model": nn.MLP((4, 1)), "loss": nn.MeanSquaredError()},
+                r"class_weight: expected one label a sample, got targets float32 \(40, 1\) for MeanSquaredError\(\)",
+            ),
         ],
     )
     def test_wrong_weights(self, data, options, message):

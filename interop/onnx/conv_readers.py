@@ -1,0 +1,51 @@
+"""From Conv and ConvTranspose nodes to their layers; the bias may be an Add's."""
+
+from dataclasses import replace
+
+from ...backend import Array
+from ...layers import Layer, Reshape, Slice
+from ...models import Sequential
+from . import layers as make
+from .conv_transpose import as_image, conv_transpose
+from .node import Node
+from .walk import Reader
+
+
+def convolution(reader: Reader, node: Node, b: Array | None) -> tuple[Layer, str]:
+    node = _padded(reader, node)
+    return make.conv(node, reader.weight(node, 1, 3, 4, 5), b)[0], node.inputs[0]
+
+
+def _padded(reader: Reader, node: Node) -> Node:
+    """The Conv with the zeros of a Pad before it, of an image or a signal, as its own padding."""
+    pad = reader.producers.get(node.inputs[0])
+    if pad is None or pad.op != "Pad" or node.attributes.get("auto_pad", "NOTSET").startswith("SAME"):
+        return node
+    o = pad.options("mode", "pads", "value")
+    given, value, axes = (reader.constant(pad, index) for index in (1, 2, 3))
+    pads = o.pads if given is None else given.tolist()
+    zeros = o.mode in (None, "constant") and not (o.value if value is None else value.any())
+    half = len(pads or ()) // 2
+    if not pads or not zeros or axes is not None or any(pads[:2] + pads[half : half + 2]):
+        return node
+    spatial = pads[2:half] + pads[half + 2 :]
+    own = node.attributes.get("pads", [0] * len(spatial))
+    together = {"auto_pad": "NOTSET", "pads": [a + b for a, b in zip(own, spatial, strict=True)]}
+    return replace(node, inputs=(pad.inputs[0], *node.inputs[1:]), attributes=node.attributes | together)
+
+
+def pad(reader: Reader, node: Node) -> tuple[Layer, str]:
+    node.refuse("operator", "xpnn pads images and signals alone, by zeros and in the convolution behind it")
+
+
+def transposed(reader: Reader, node: Node, b: Array | None) -> tuple[Layer, str]:
+    """The layer, or several: before it a signal becomes an image of one row, and ends may be cut off behind it."""
+    W, size = reader.weight(node, 1, 3, 4, 5), reader.lengths(node.inputs[0])[2:]
+    x, signal = node.inputs[0], W.ndim == 3
+    if signal:
+        node, W, size = as_image(node), W[:, :, None], (1, *size)
+    layer, sections = conv_transpose(node, W, b, size or (None, None))
+    parts: list[Layer] = [Reshape(layer.in_channels, 1, -1)] * signal
+    parts += [layer, *(Slice(s.start, s.stop, k) for k, s in enumerate(sections, 2) if s != slice(None))]
+    parts += [Reshape(layer.out_channels, -1)] * signal
+    return parts[0] if len(parts) == 1 else Sequential(*parts), x
