@@ -29,6 +29,6 @@ def categories(values: Any) -> Any:
     except TypeError:  # lists
         pass
     raise ValueError(
-        f"column {values.name!r} holds {kind(values)} values, such as {str(values.dropna().iloc[0])!r}: make them numbers or "
-        "texts, or drop the column"
+        f"column {values.name!r} holds {kind(values)} values, such as {str(values.dropna().iloc[0])!r}: make them "
+        "numbers or texts, or drop the column"
     )
