@@ -102,16 +102,18 @@ def training_step(
     max_norm: float | None,
     sums: Sums,
     steps: Steps | None = None,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[Array], None] = lambda grads: None,
 ) -> Callable[[Group], list[Array]]:
     """One step of the optimiser on a group of batches, which returns their outputs.
 
     With ``steps``, of several batches or of all ranks' shares, the gradient is that of all as one: the mean of theirs,
-    by their weights. ``check`` is called before the update. The step is captured if the backend can, and no sequence
-    ends before the others.
+    by their weights. ``check`` is called with the gradient before the update. The step is captured if the backend can,
+    and no sequence ends before the others.
     """
-    optimizer.placed(model)  # what its groups and the frozen layers do not allow is met here
+    place = partial(optimizer.placed, model)
+    place()  # what its groups and the frozen layers do not allow is met here
     whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
+    own = type(optimizer).update is not Optimizer.update
 
     def differentiate(batch: Batch) -> Array:
         outputs, backward = batch.forward(model)
@@ -125,10 +127,14 @@ def training_step(
         return outputs
 
     def update(*scalars: Any) -> None:
-        check()
+        placed = place()
+        check(placed.flat[1])
         if max_norm is not None:
             clip_grad_norm(model, max_norm)
-        if whole and not optimizer.update(model, *scalars):
+        if not whole:
+            return
+        cleared = optimizer.update(model, *scalars) if own else optimizer.update_placed(placed, *scalars)
+        if not cleared:
             model.zero_grad()
 
     def both(batch: Batch, *scalars: Any) -> Array:
@@ -136,7 +142,6 @@ def training_step(
         update(*scalars)
         return outputs
 
-    place = partial(optimizer.placed, model)
     run, run_all = (_captured(one, model, place) for one in (differentiate, both))
     if steps is not None:  # the ranks meet between the two captured steps
         run_update = captured(update, model.dtype or "float32", place=place)

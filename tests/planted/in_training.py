@@ -41,7 +41,7 @@ TRAINING = [
     Mutation("training.stream.Stream", "chain([first], batches)", "batches", "loses the first batch", SOURCES),
     Mutation("training.sources.Rows", "self._rows[key]", "key", "holds rows out that it trains on", SOURCES),
     Mutation("training.inputs._classes", "y.argmax(-1)", "y[..., 0].astype(int)", "weighs other classes", SOURCES),
-    Mutation("training.monitors.is_less_better", "return falls", "return not falls", "the worst epoch is best", CALLBACKS),
+    Mutation("training.monitors.is_less_better", "return falls", "return not falls", "the worst is best", CALLBACKS),
     Mutation("training.columns.Lazy", "result[order] = read", "result[...] = read", "mixes the rows up", SOURCES),
     Mutation("training.metrics.Metrics", "(y >= 0) & (w > 0)", "(y >= 0)", "counts the padding", SOURCES),
     Mutation("training.monitors.EarlyStopping", "flat_params.copy()", "flat_params", "keeps no copy", CALLBACKS),
