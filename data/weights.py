@@ -14,7 +14,8 @@ def class_weights(
     Args:
         labels: integers in [0, K), of any shape; only "balanced" needs them. Others, such as -100, do not count.
         weights: "balanced" for N / (C N_k), where N_k of the N labels are of class k and C classes occur, and 1 for a
-            class that does not; a mapping from class to weight, 1 where it has none; or a weight for each class.
+            class that does not; a mapping from class to weight, 1 where it has none, also a Series of pandas, whose
+            index has the classes; or a weight for each class.
         classes: K.
 
     Raises:
@@ -33,7 +34,8 @@ def class_weights(
         counts = np.bincount(labels[(labels >= 0) & (labels < classes)], minlength=classes)
         present = np.count_nonzero(counts)
         return np.divide(counts.sum(), present * counts, out=np.ones(classes), where=counts > 0)
-    if isinstance(weights, Mapping):
+    if isinstance(weights, Mapping) or hasattr(weights, "items"):
+        weights = dict(weights.items())
         if unknown := [key for key in weights if key not in range(classes)]:
             raise ValueError(f"class_weight: expected classes from 0 to {classes - 1}, got {unknown[0]!r}")
         weights = [weights.get(k, 1.0) for k in range(classes)]

@@ -1,6 +1,7 @@
 """What is done besides at certain times of a run: callbacks."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -136,6 +137,10 @@ class Callbacks:
     """All callbacks of a run, in order."""
 
     def __init__(self, callbacks: Sequence[Callback], sums: Sums, ranks: Ranks = ALONE) -> None:
+        for one in callbacks:
+            if never := [name for name in dir(one) if name.startswith("on_") and not hasattr(Callback, name)]:
+                called = ", ".join(name for name in vars(Callback) if name.startswith("on_"))
+                warnings.warn(f"{type(one).__name__}.{never[0]} is never called, but {called} are", stacklevel=4)
         self._all = [one for one in callbacks if one.everywhere or ranks.rank == 0]
         self._sums = sums
         self._stepping = [one for one in self._all if type(one).on_batch_end is not Callback.on_batch_end]
@@ -144,6 +149,7 @@ class Callbacks:
 
     def begin(self, run: Run) -> Run:
         self._run = run
+        vars(run.model).pop("stop_training", None)
         for callback in self._all:
             callback.run = run
             callback.on_train_begin()
@@ -163,7 +169,7 @@ class Callbacks:
     def epoch_end(self, epoch: int, row: dict[str, Any]) -> None:
         for callback in self._all:
             done = callback.on_epoch_end(epoch, row)
-            if done and self._run is not None:
+            if self._run is not None and (done or vars(self._run.model).pop("stop_training", False)):
                 self._run.stop_training = True
 
     def end(self) -> None:

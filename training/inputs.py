@@ -1,5 +1,6 @@
 """What the loop is given: the checks that come before the first step, or as each batch is read."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,9 +9,16 @@ import numpy as np
 from ..backend import Array, xp
 from ..backend.border import Indices
 from ..backend.shared.data import not_finite, on_host
-from ..layers import HalfSquaredError, Layer, Loss, SoftmaxCrossEntropy
+from ..data.weights import class_weights
+from ..layers import BinaryCrossEntropy, HalfSquaredError, Layer, Loss, Sigmoid, Softmax, SoftmaxCrossEntropy
 from ..layers.losses.base import spread
 from ..layers.losses.elementwise import ElementwiseLoss
+
+HINTS = {
+    "U": ": np.unique(y, return_inverse=True)[1] makes labels of texts, xpnn.load_table features",
+    "V": ": np.stack([x[name] for name in x.dtype.names], 1) joins the columns of records",
+}
+"""What to do with data that are no numbers, by the kind of their dtype."""
 
 
 def check_model(caller: str, model: Any) -> None:
@@ -44,8 +52,11 @@ def check_arrays(
     dtype = dtype or "float32"
     for name, array in zip(names(inputs), arrays, strict=False):
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"{caller}: expected {name} to hold numbers, got dtype {array.dtype}")
-        if array.ndim == 0 or array.size == 0:
+            hint = HINTS.get(array.dtype.kind, "")
+            raise TypeError(f"{caller}: expected {name} to hold numbers, got dtype {array.dtype}{hint}")
+        if array.ndim == 0:
+            raise ValueError(f"{caller}: expected {name} to have an axis of samples, got a single number")
+        if array.size == 0:
             raise ValueError(f"{caller}: {name} is empty, of shape {array.shape}")
         if array.dtype.kind == "f" and (fault := not_finite(array, dtype)):
             row, too_large = fault
@@ -71,13 +82,19 @@ def _checked_weights(caller: str, weights: Array, shape: tuple[int, ...], dtype:
     return on_host(weights).astype(dtype, copy=False)
 
 
-def loss_for(caller: str, loss: Loss | None, y: Array) -> Loss:
-    """The loss, or the default one for these targets."""
+def loss_for(caller: str, model: Layer, loss: Loss | None, y: Array) -> Loss:
+    """The loss, or the default one for these targets; warns if the model gives probabilities where it takes logits."""
     if loss is None:
         labels = y.dtype.kind in "iu" or (_one_hot(y[:1]) and _one_hot(y))
-        return SoftmaxCrossEntropy() if labels else HalfSquaredError()
+        loss = SoftmaxCrossEntropy() if labels else HalfSquaredError()
     if not isinstance(loss, Loss):
         raise TypeError(f"{caller}: expected a loss, such as SoftmaxCrossEntropy(), got {loss!r}")
+    *_, (_, last) = model.leaves()
+    if isinstance(last, Softmax | Sigmoid) and isinstance(loss, SoftmaxCrossEntropy | BinaryCrossEntropy):
+        warnings.warn(
+            f"{caller}: {loss} takes logits and applies the function itself: leave out the model's last layer, {last}",
+            stacklevel=5,
+        )
     return loss
 
 
@@ -88,6 +105,43 @@ def _one_hot(y: Array) -> bool:
     count_nonzero = np.count_nonzero if isinstance(y, np.ndarray) else xp.count_nonzero
     # with a 1 in each row, as many elements that are not 0 as rows are one in each
     return bool((y.max(-1) == 1).all()) and int(count_nonzero(y)) == y.size // y.shape[-1]
+
+
+def weights_of_classes(
+    given: Any, loss: Loss, outputs: tuple[int, ...], labels: Array | None, dtype: Any
+) -> np.ndarray:
+    """A weight for each class.
+
+    Args:
+        given: what :func:`class_weights` takes.
+        loss: of the model.
+        outputs: the shape of a batch of the model's outputs.
+        labels: all targets, if they are in memory.
+        dtype: the model's.
+    """
+    classes = 2 if isinstance(loss, BinaryCrossEntropy) else outputs[-1]
+    if labels is not None:
+        labels = _classes(loss, _as_outputs(labels, outputs, loss, dtype))
+    with np.errstate(over="ignore"):
+        weights = class_weights(labels, given, classes).astype(dtype)
+    if not np.isfinite(weights).all():
+        raise ValueError(f"class_weight: expected weights that {dtype} holds")
+    return weights
+
+
+def _classes(loss: Loss, y: Array) -> np.ndarray:
+    """The class of each sample; of a row of probabilities that of the largest."""
+    y = on_host(y)
+    if y.dtype.kind in "iu":
+        return y
+    if isinstance(loss, SoftmaxCrossEntropy):
+        return y.argmax(-1)
+    if not isinstance(loss, BinaryCrossEntropy) or y.shape[-1] > 1:
+        raise ValueError(
+            f"class_weight: expected one label a sample, got targets {y.dtype} {y.shape} for {loss}: "
+            "sample_weight weighs samples, pos_weight of BinaryCrossEntropy the labels that hold"
+        )
+    return (y[..., 0] > 0.5).astype(int)
 
 
 def fitting(
@@ -115,7 +169,8 @@ def fitting(
             y = y[:, : lengths.max()]
             weights = _times(weights, (np.arange(y.shape[1]) < lengths[:, None]).astype(dtype))
         if of_class is not None:
-            weights = _times(weights, _of_labels(caller, of_class, y))
+            labels = _classes(loss, y)
+            weights = _times(weights, of_class[np.clip(labels, 0, len(of_class) - 1)])  # the loss refuses others
         return [array for array in (*arrays[:inputs], y, weights) if array is not None]
 
     return change
@@ -130,13 +185,6 @@ def _as_outputs(y: Array, outputs: tuple[int, ...], loss: Loss, dtype: Any) -> A
         y = y[..., 0]
     numbers = isinstance(loss, ElementwiseLoss | HalfSquaredError) or (labels and y.shape[-1] == outputs[-1] > 1)
     return y.astype(dtype) if y.dtype.kind in "iu" and y.ndim == len(outputs) and numbers else y
-
-
-def _of_labels(caller: str, of_class: np.ndarray, y: Array) -> np.ndarray:
-    """The weight of each label's class."""
-    if y.dtype.kind not in "iu":
-        raise ValueError(f"{caller}: class_weight is for labels that are integers, got {y.dtype}")
-    return of_class[np.clip(on_host(y), 0, len(of_class) - 1)]  # the loss refuses labels outside
 
 
 def _times(weights: np.ndarray | None, others: np.ndarray) -> np.ndarray:

@@ -141,6 +141,8 @@ def fit(
     ):
         source, held_out = source_of("fit", model, x, y, sample_weight, lengths), None
         source.ranks = ranks
+        if validation_split and validation is not None:
+            raise ValueError("fit: expected validation or validation_split, got both")
         if validation_split:
             source, held_out = source.split(validation_split, rng)
         elif validation is not None:
@@ -149,7 +151,7 @@ def fit(
         finite = _finite_buffers(model)
         sums, held_out_sums = Sums(_taken_up(history, rng, kept)), Sums(ranks=ranks)
         shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
-        shown: list[Callback] = [ProgressBar()] if verbose else []
+        shown: list[Callback] = [ProgressBar()] if verbose and ProgressBar not in map(type, callbacks) else []
         told = Callbacks([*callbacks, *shown, *([kept] if kept else [])], sums, ranks)
         with Interruptible(ranks.size == 1) as stop:
             if kept:

@@ -1,13 +1,15 @@
 """Metrics: functions of all targets and outputs of a pass over a data set, on the host."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..backend import ALONE, Array, Ranks, asarray, to_numpy
-from ..layers import BinaryCrossEntropy, Loss, Sigmoid, Softmax, SoftmaxCrossEntropy
+from ..layers import BinaryCrossEntropy, HalfSquaredError, Loss, Sigmoid, Softmax, SoftmaxCrossEntropy
+from ..layers.losses.elementwise import ElementwiseLoss
 from ..layers.settings import positive
 
 Metric: TypeAlias = Callable[..., Any]
@@ -15,12 +17,12 @@ Metric: TypeAlias = Callable[..., Any]
 
 
 def accuracy(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
-    """The fraction of right labels.
+    """The fraction of right labels, of several columns the mean of theirs.
 
     >>> accuracy(np.array([0, 1, 1]), np.array([0, 1, 0]))
     0.6666666666666666
     """
-    return float(np.average(y == y_pred, weights=sample_weight))
+    return float(np.average(y == y_pred, axis=0, weights=sample_weight).mean())
 
 
 def top_k(k: int = 5) -> Metric:
@@ -43,10 +45,15 @@ def top_k(k: int = 5) -> Metric:
 def confusion_matrix(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
     """How many samples of class i (row) were taken for class j (column), (K, K); or the sum of their weights.
 
+    Raises:
+        ValueError: there are several labels a sample.
+
     >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))
     array([[1, 0],
            [1, 1]])
     """
+    if y.ndim > 1:
+        raise ValueError(f"confusion_matrix: expected one label a sample, got labels of shape {y.shape}")
     classes = int(max(y.max(), y_pred.max())) + 1
     matrix = np.zeros((classes, classes), int if sample_weight is None else float)
     np.add.at(matrix, (y, y_pred), 1 if sample_weight is None else sample_weight)
@@ -56,12 +63,19 @@ def confusion_matrix(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarra
 def f1(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
     """The mean over the classes of 2 TP / (2 TP + FP + FN): scikit-learn's ``f1_score(average="macro")``.
 
+    With several labels a sample, (N, K) of 0 and 1, each column is a class; one that never occurs counts as 0.
+
     >>> round(f1(np.array([0, 1, 1]), np.array([0, 1, 0])), 4)
     0.6667
     """
-    matrix = confusion_matrix(y, y_pred, sample_weight)
-    present = (total := matrix.sum(0) + matrix.sum(1)) > 0
-    return float((2 * matrix.diagonal()[present] / total[present]).mean())
+    if y.ndim > 1:
+        weights = np.ones(len(y)) if sample_weight is None else sample_weight
+        right, total = weights @ (1 * y * y_pred), weights @ (1 * y + y_pred)
+    else:
+        matrix = confusion_matrix(y, y_pred, sample_weight)
+        present = (total := matrix.sum(0) + matrix.sum(1)) > 0
+        right, total = matrix.diagonal()[present], total[present]
+    return float((2 * right / np.maximum(total, 1e-300)).mean())
 
 
 _NAMED: dict[str, Metric] = {"accuracy": accuracy, "f1": f1, "confusion_matrix": confusion_matrix}
@@ -70,13 +84,21 @@ _NAMED: dict[str, Metric] = {"accuracy": accuracy, "f1": f1, "confusion_matrix":
 class Metrics:
     """Collects the targets and outputs of a pass, and computes metrics of them.
 
+    Args:
+        metrics: by their names; or in a sequence, named as themselves.
+        loss: of the model.
+        ranks: that train together.
+
     A function's second argument says by its name what it takes, as in scikit-learn: ``y_pred`` labels (of the largest
-    output, or 1 for positive logits of the binary cross-entropy; for other losses the outputs), ``y_score`` or
-    ``y_proba`` probabilities, any other name the outputs as they are. If it has an argument ``sample_weight``, it gets
-    the weights.
+    output, or 1 for positive logits of the binary cross-entropy; for losses of regression the outputs), ``y_score``
+    or ``y_proba`` probabilities, any other name the outputs as they are. The first two take the labels as integers,
+    those of one output (N,). If it has an argument ``sample_weight``, it gets the weights.
 
     Attributes:
         parts: targets, outputs and weights of each batch that was added.
+
+    Raises:
+        ValueError, TypeError: a metric is unknown, is not for this loss, or has the name of another column.
     """
 
     def __init__(
@@ -84,8 +106,11 @@ class Metrics:
     ) -> None:
         if isinstance(metrics, str) or callable(metrics):
             metrics = [metrics]
-        named = metrics if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics or ()}
-        self._metrics = {name: _function(metric) for name, metric in named.items()}
+        named = [*metrics.items()] if isinstance(metrics, Mapping) else [(_name(one), one) for one in metrics or ()]
+        taken = Counter(["epoch", "loss", "lr", "seconds", *(name for name, _ in named)])
+        if twice := [name for name, count in taken.items() if count > 1]:
+            raise ValueError(f"metrics: two columns would be called {twice[0]!r}: give a dict of names and metrics")
+        self._metrics = {name: _function(metric, loss) for name, metric in named}
         self._loss, self._ranks = loss, ranks
         self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
 
@@ -116,17 +141,18 @@ class Metrics:
     def _value(self, metric: Metric, y: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None) -> Any:
         parameters = list(inspect.signature(metric).parameters)
         second = parameters[1] if len(parameters) > 1 else ""
-        if second == "y_pred":
-            outputs = self._labels(outputs)
-        elif second in ("y_score", "y_proba", "y_prob"):
-            outputs = self._probabilities(outputs)
+        if second in ("y_pred", "y_score", "y_proba", "y_prob"):
+            if isinstance(self._loss, BinaryCrossEntropy):
+                y = (y > 0.5).astype(int)
+                y, outputs = (one[:, 0] if one.shape[1:] == (1,) else one for one in (y, outputs))
+            outputs = self._labels(y, outputs) if second == "y_pred" else self._probabilities(outputs)
         options = {} if weights is None or "sample_weight" not in parameters else {"sample_weight": weights}
         return metric(y, outputs, **options)
 
-    def _labels(self, outputs: np.ndarray) -> np.ndarray:
+    def _labels(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         if isinstance(self._loss, BinaryCrossEntropy):
             return (outputs > 0).astype(int)
-        return outputs.argmax(-1) if isinstance(self._loss, SoftmaxCrossEntropy) else outputs
+        return outputs if _of_regression(self._loss) or y.ndim == outputs.ndim else outputs.argmax(-1)
 
     def _probabilities(self, outputs: np.ndarray) -> np.ndarray:
         if isinstance(self._loss, BinaryCrossEntropy):
@@ -141,14 +167,19 @@ def _name(metric: "Metric | str") -> str:
     return metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
 
 
-def _function(metric: "Metric | str") -> Metric:
+def _of_regression(loss: Loss) -> bool:
+    return isinstance(loss, HalfSquaredError | ElementwiseLoss) and not isinstance(loss, BinaryCrossEntropy)
+
+
+def _function(metric: "Metric | str", loss: Loss) -> Metric:
     """The function of a name, or the function itself."""
     if isinstance(metric, str):
-        if metric.startswith("top_") and metric[4:].isdecimal():
-            return top_k(int(metric[4:]))
-        if metric not in _NAMED:
+        top = metric.startswith("top_") and metric[4:].isdecimal()
+        if not top and metric not in _NAMED:
             raise ValueError(f"metrics: expected {', '.join(_NAMED)}, top_5 or the like, or a function, got {metric!r}")
-        return _NAMED[metric]
+        if _of_regression(loss) or (top and isinstance(loss, BinaryCrossEntropy)):
+            raise ValueError(f"metrics: {metric!r} is for classes, not for {loss}: give a function of (y, outputs)")
+        return top_k(int(metric[4:])) if top else _NAMED[metric]
     if not callable(metric):
         raise TypeError(f"metrics: expected names or functions of (y, outputs), got {metric!r}")
     return metric

@@ -1,6 +1,7 @@
 """Callbacks that follow a column of the history: early stopping, checkpoints, the learning rate."""
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,20 @@ from ..layers.settings import real
 from .callbacks import Callback
 from .files.saving import save
 
+_FALLS = re.compile(r"(?!neg_).*(loss|error|deviance|mse|mae|rmse|mape|nll|perplexity)")
+_RISES = re.compile(r"neg_.*|top_\d+|.*(accuracy|acc|score|f1|auc|precision|recall|r2|coef)")
+
+
+def is_less_better(caller: str, name: str, mode: str) -> bool:
+    """Whether the best value of a column is the least one; ValueError if "auto" does not tell by its name."""
+    if mode != "auto":
+        return mode == "min"
+    bare = name.removeprefix("val_").lower()
+    falls = _FALLS.fullmatch(bare) is not None
+    if not falls and not _RISES.fullmatch(bare):
+        raise ValueError(f"{caller}: expected mode='min' or mode='max' for {name!r}, whose name tells neither")
+    return falls
+
 
 class _Monitor(Callback):
     """Follows one column of the history, and knows its best value."""
@@ -17,6 +32,10 @@ class _Monitor(Callback):
     def __init__(self, monitor: str | None, mode: str, min_delta: float = 0.0, patience: float = 1) -> None:
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"{type(self).__name__}: expected mode 'auto', 'min' or 'max', got {mode!r}")
+        if monitor is not None:
+            if not isinstance(monitor, str):
+                raise TypeError(f"{type(self).__name__}: expected the name of a column to monitor, got {monitor!r}")
+            is_less_better(type(self).__name__, monitor, mode)
         if not (real(patience) >= 1 and (patience == math.inf or patience == int(patience))):
             raise ValueError(f"{type(self).__name__}: expected a patience of 1 epoch at the least, got {patience!r}")
         if not math.isfinite(real(min_delta)):
@@ -36,8 +55,7 @@ class _Monitor(Callback):
         name = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
         if name not in logs:
             raise ValueError(f"{type(self).__name__}: no column {name!r} to monitor: there are {', '.join(logs)}")
-        losses = self.mode == "min" or (self.mode == "auto" and name.endswith(("loss", "error")))
-        gain = (self.best - logs[name]) * (1 if losses else -1)
+        gain = (self.best - logs[name]) * (1 if is_less_better(type(self).__name__, name, self.mode) else -1)
         better = math.isnan(self.best) or gain > self.min_delta
         self.best, self.wait = (logs[name], 0) if better else (self.best, self.wait + 1)
         return better
@@ -58,7 +76,8 @@ class EarlyStopping(_Monitor):
         min_delta: what counts as improvement.
         restore_best: whether the model is that of the best epoch afterwards; not in a run that a signal has ended, so
             that it can go on.
-        mode: "min", "max", or "auto": the least loss or error, the greatest of anything else.
+        mode: "min", "max", or "auto", by the column's name: the least loss, error, mse or the like is the best one, the
+            greatest accuracy, score, f1 or the like; of another name it has to be said.
 
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
     >>> stopping, options = EarlyStopping(patience=2), {"validation": (x[64:], y[64:]), "verbose": False}
@@ -112,7 +131,8 @@ class ModelCheckpoint(_Monitor):
     """Saves the model, with the optimiser's state, after epochs.
 
     Args:
-        path: of the file; it may name columns of the epoch's row, as in ``"model-{epoch}.safetensors"``.
+        path: of the file, whose folder is made; it may name columns of the epoch's row, as in
+            ``"model-{epoch}.safetensors"``.
         monitor, mode: as for :class:`EarlyStopping`.
         save_best_only: whether only an epoch that is the best one so far is saved.
 
@@ -131,7 +151,14 @@ class ModelCheckpoint(_Monitor):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         if self.follow(logs) or not self.save_best_only:
-            save(self.model, str(self.path).format(**logs), optimizer=self.run.optimizer)
+            try:
+                path = Path(str(self.path).format(**logs))
+            except (LookupError, ValueError) as error:
+                raise ValueError(
+                    f"ModelCheckpoint: {str(self.path)!r} asks for another column than {', '.join(logs)}: {error}"
+                ) from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(self.model, path, optimizer=self.run.optimizer)
 
 
 class ReduceLROnPlateau(_Monitor):

@@ -36,13 +36,12 @@ class Guard:
         """What errors call an epoch's sums; nothing, where values that are not finite are none."""
         return "" if self._action == "ignore" else where
 
-    def check(self) -> None:
-        """Before an update; NotFiniteError if it would make the parameters NaN or infinite."""
+    def check(self, grads: Array) -> None:
+        """Before an update by this gradient; NotFiniteError if it would make the parameters NaN or infinite."""
         if not self._looks:
             return
         if looking_waits() and not np.isfinite(to_numpy(self._sums.vector[:1])).all():
             raise self._sums.diverged()
-        grads = self._model.gather()[1]
         square = float(to_numpy(xp.dot(grads, grads)))  # sooner done than a look at each element; it may overflow alone
         if not math.isfinite(square) and not bool(xp.isfinite(grads).all()):
             where = f"step {self._sums.steps + 1} of {self._sums.where}"

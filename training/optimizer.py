@@ -119,15 +119,19 @@ class Optimizer:
         """
         flat, trainable = model.gather(), [leaf.trainable for leaf in model._gathered]
         if self._placed is None or self._placed.flat is not flat or self._placed.trainable != trainable:
+            if self._model is None or self._model() is not model:
+                self._take(model)
             self._placed = placed(type(self).__name__, model, self.groups)
         return self._placed
 
     def update(self, model: Layer, *scalars: Any) -> bool | None:
         """A step that is not counted, from numbers or 0-d arrays; True if it has cleared the gradients."""
-        (params, grads), _, slices = self.placed(model)
+        return self.update_placed(self.placed(model), *scalars)
+
+    def update_placed(self, place: Placed, *scalars: Any) -> bool | None:
+        """The same for a caller who has asked :meth:`placed` already."""
+        (params, grads), _, slices = place
         state = self.state(params)
-        if self._model is None or self._model() is not model:
-            self._take(model)
         if not self.groups and len(slices) == 1:
             return self._update(params, grads, scalars, *state.values())
         ones, cleared = self._combinations(), True
@@ -152,7 +156,7 @@ class Optimizer:
 
     def resume(self, steps: int) -> None:
         """Continue after so many steps, with the next model given."""
-        self.steps, self._model = steps, None
+        self.steps, self._model, self._placed = steps, None, None
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_model": None, "_placed": None}

@@ -6,14 +6,10 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from ..backend import Array, captured, synchronize
-from ..backend.shared.data import on_host
-from ..data.weights import class_weights
 from ..layers import Layer, Loss, inference
 from .batch import Batch
-from .inputs import fitting, loss_for
+from .inputs import fitting, loss_for, weights_of_classes
 from .metrics import Metrics
 from .optimizer import Optimizer, clip_grad_norm
 from .score import Score, Sums
@@ -63,13 +59,9 @@ def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: A
     with _named(source.caller), inference():
         batch, first = fit_inputs(source, model)
         outputs = first.shape
-        loss = loss_for(source.caller, loss, batch.targets[0] if source.labels is None else source.labels)
+        loss = loss_for(source.caller, model, loss, batch.targets[0] if source.labels is None else source.labels)
         if class_weight is not None:
-            labels = None if source.labels is None else on_host(source.labels)
-            with np.errstate(over="ignore"):
-                class_weight = class_weights(labels, class_weight, outputs[-1]).astype(model.dtype)
-            if not np.isfinite(class_weight).all():
-                raise ValueError(f"class_weight: expected weights that {model.dtype} holds")
+            class_weight = weights_of_classes(class_weight, loss, outputs, source.labels, model.dtype)
         source.change(fitting(source.caller, loss, outputs, batch.inputs, class_weight, model.dtype))
     return loss, class_weight
 
@@ -110,16 +102,18 @@ def training_step(
     max_norm: float | None,
     sums: Sums,
     steps: Steps | None = None,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[Array], None] = lambda grads: None,
 ) -> Callable[[Group], list[Array]]:
     """One step of the optimiser on a group of batches, which returns their outputs.
 
     With ``steps``, of several batches or of all ranks' shares, the gradient is that of all as one: the mean of theirs,
-    by their weights. ``check`` is called before the update. The step is captured if the backend can, and no sequence
-    ends before the others.
+    by their weights. ``check`` is called with the gradient before the update. The step is captured if the backend can,
+    and no sequence ends before the others.
     """
-    optimizer.placed(model)  # what its groups and the frozen layers do not allow is met here
+    place = partial(optimizer.placed, model)
+    place()  # what its groups and the frozen layers do not allow is met here
     whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
+    own = type(optimizer).update is not Optimizer.update
 
     def differentiate(batch: Batch) -> Array:
         outputs, backward = batch.forward(model)
@@ -133,10 +127,14 @@ def training_step(
         return outputs
 
     def update(*scalars: Any) -> None:
-        check()
+        placed = place()
+        check(placed.flat[1])
         if max_norm is not None:
             clip_grad_norm(model, max_norm)
-        if whole and not optimizer.update(model, *scalars):
+        if not whole:
+            return
+        cleared = optimizer.update(model, *scalars) if own else optimizer.update_placed(placed, *scalars)
+        if not cleared:
             model.zero_grad()
 
     def both(batch: Batch, *scalars: Any) -> Array:
@@ -144,7 +142,6 @@ def training_step(
         update(*scalars)
         return outputs
 
-    place = partial(optimizer.placed, model)
     run, run_all = (_captured(one, model, place) for one in (differentiate, both))
     if steps is not None:  # the ranks meet between the two captured steps
         run_update = captured(update, model.dtype or "float32", place=place)

@@ -155,7 +155,7 @@ def _foldable(node: Node, given: list[Any], trial: Trial, budget: int) -> bool:
     if node.op not in CHEAP or any(value is None for key, value in zip(node.inputs, given, strict=True) if key):
         return False
     if not given or given[0] is None or (node.op == "Transpose" and given[0].ndim == 2 and given[0].dtype.kind == "f"):
-        return False  # a matrix that is transposed is read as it lies, so that others may share it
+        return False  # so that nodes which share W, one of them by way of W^T, still share it
     shapes = [trial.shape(key) for key in node.outputs if key]
     if node.op == "MatMul" and given[0].size * given[1].shape[-1] > 2**24:
         return False

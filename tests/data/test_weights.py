@@ -45,3 +45,9 @@ def test_balanced_weights_need_the_labels():
     with pytest.raises(ValueError, match="needs all labels in memory"):
         nn.class_weights(None, "balanced", 2)
     np.testing.assert_array_equal(nn.class_weights(None, {1: 2.0}, 2), [1, 2])
+
+
+def test_a_series_is_read_by_its_index():
+    pandas = pytest.importorskip("pandas")
+    counts = pandas.Series([2, 2, 2, 0, 0, 1]).value_counts()  # the most frequent first
+    np.testing.assert_array_equal(nn.class_weights(None, 6 / counts, 3), [3, 6, 2])

@@ -63,10 +63,26 @@ def test_a_callback_ends_the_run(blobs):
         def on_batch_end(self, batch, logs):
             self.run.stop_training = True
 
+    class AsInKeras(nn.Callback):
+        def on_epoch_end(self, epoch, logs):
+            self.model.stop_training = epoch == 2
+
     assert len(fitted(blobs, Ending())[1]) == 2
     assert len(fitted(blobs, Stopping())[1]) == 1
+    model, history = fitted(blobs, AsInKeras())
+    assert len(history) == 2
+    assert len(nn.fit(model, *blobs, epochs=3, verbose=False)) == 3
     with pytest.raises(TypeError, match=r"fit: expected callbacks, such as EarlyStopping\(\), got <class"):
         fitted(blobs, Ending)
+
+
+def test_a_method_that_is_never_called(blobs):
+    class Mistaken(nn.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise AssertionError
+
+    with pytest.warns(UserWarning, match=r"Mistaken\.on_train_batch_end is never called, but on_train_begin, .*are"):
+        fitted(blobs, Mistaken(), epochs=1)
 
 
 def losses(*values):
@@ -108,7 +124,9 @@ class TestEarlyStopping:
                 kept.append(host(self.model.buffers["1.running_mean"]).copy())
 
         model = nn.Sequential(nn.Dense(2, 3, rng=0), nn.BatchNorm1D(3), nn.Dense(3, 3, rng=1))
-        stopping = nn.EarlyStopping("lr", patience=2)  # which never changes, so that the first epoch is the best one
+        stopping = nn.EarlyStopping(
+            "lr", patience=2, mode="min"
+        )  # which never changes, so that the first epoch is the best one
         nn.fit(model, *blobs, epochs=9, callbacks=[Keeping(), stopping], verbose=False)
         assert len(kept) == 3
         np.testing.assert_array_equal(host(model.buffers["1.running_mean"]), kept[0])
@@ -120,9 +138,23 @@ class TestEarlyStopping:
                callbacks=[nn.EarlyStopping("loss", patience=2)])  # fmt: skip
         assert len(history) == 3
 
+    def test_a_column_s_name_says_what_is_best(self):
+        first = {"epoch": 1, "rmse": 2.0, "val_auc": 0.6, "neg_log_loss": -2.0, "top_5": 0.1}
+        second = {"epoch": 2, "rmse": 1.0, "val_auc": 0.7, "neg_log_loss": -1.0, "top_5": 0.2}
+        rows = [first, second]
+        for name in first.keys() - {"epoch"}:
+            stopping = nn.EarlyStopping(name)
+            stopping.run = type("Run", (), {"history": rows, "stop_training": False})()
+            stopping.on_train_begin()
+            assert (stopping.best, stopping.wait) == (second[name], 0)
+
     def test_wrong_settings(self, blobs):
-        with pytest.raises(ValueError, match="no column 'val_los' to monitor: there are epoch, loss, accuracy"):
-            fitted(blobs, nn.EarlyStopping("val_los"))
+        with pytest.raises(ValueError, match="no column 'val_f1' to monitor: there are epoch, loss, accuracy"):
+            fitted(blobs, nn.EarlyStopping("val_f1"))
+        with pytest.raises(ValueError, match="expected mode='min' or mode='max' for 'val_los', whose name tells"):
+            nn.EarlyStopping("val_los")
+        with pytest.raises(TypeError, match="expected the name of a column to monitor, got 5"):
+            nn.EarlyStopping(5)
         with pytest.raises(ValueError, match="expected mode 'auto', 'min' or 'max', got 'least'"):
             nn.EarlyStopping(mode="least")
 
@@ -159,6 +191,14 @@ def test_checkpoints(blobs, tmp_path):
     assert (tmp_path / "best.st").read_bytes() == (tmp_path / f"{at}.st").read_bytes()
 
 
+def test_a_checkpoint_s_path(blobs, tmp_path):
+    fitted(blobs, nn.ModelCheckpoint(tmp_path / "not" / "yet" / "{epoch}.st"), epochs=1)
+    assert (tmp_path / "not" / "yet" / "1.st").exists()
+    for path in ("{val_acc}.st", "{}.st"):
+        with pytest.raises(ValueError, match="ModelCheckpoint: .* asks for another column than epoch, loss, accuracy"):
+            fitted(blobs, nn.ModelCheckpoint(tmp_path / path), epochs=1)
+
+
 @pytest.mark.skipif(not ONCE, reason="the same in every run")
 def test_tensorboard(blobs, tmp_path):
     pytest.importorskip("tensorboardX")
@@ -189,6 +229,7 @@ def test_the_bar_shows_the_loss(blobs, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr("tqdm.tqdm", functools.partial(tqdm.tqdm, mininterval=0))
     monkeypatch.setattr("xpnn.training.callbacks._SHOWN", 0.0)
-    nn.fit(nn.MLP((2, 3), rng=0), *blobs, epochs=1, batch_size=1)
+    nn.fit(nn.MLP((2, 3), rng=0), *blobs, epochs=1, batch_size=1, callbacks=[nn.ProgressBar()])
     shown = sys.stderr.getvalue()
+    assert shown.count("90/90") == 1  # one bar, not two
     assert re.search(r"epoch 1/1.*\|.*\d+/90 \[.*loss=\d\.\d{4}", shown)

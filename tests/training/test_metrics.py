@@ -71,6 +71,20 @@ def test_scikit_learn_s_own(model, data):
     assert auc == pytest.approx(peer.roc_auc_score(y % 2, logits[:, 1] - logits[:, 0]))
 
 
+@pytest.mark.parametrize("outputs", [1, K])
+def test_of_labels_that_are_0_or_1(data, rng, outputs):
+    peer = pytest.importorskip("sklearn.metrics")
+    x, model = data[0], nn.MLP((3, outputs), rng=0)
+    y = (rng.random((N, outputs)) < 0.4).astype("float32")
+    labels, weights = (nn.predict(model, x) > 0).astype(int), rng.uniform(size=N)
+    for w in (None, weights):
+        score = nn.evaluate(model, x, y, loss=nn.BinaryCrossEntropy(), sample_weight=w, metrics=["accuracy", "f1"])
+        shape = (N,) if outputs == 1 else (N, outputs)
+        wanted = peer.f1_score(y.reshape(shape), labels.reshape(shape), average="macro", sample_weight=w)
+        assert score.metrics["f1"] == pytest.approx(wanted, rel=1e-6)
+        assert score.metrics["accuracy"] == pytest.approx(score.accuracy, rel=1e-6)
+
+
 def test_columns_of_the_history(model, data):
     history = nn.fit(model, *data, epochs=2, validation=data, metrics=["top_2", "confusion_matrix"], verbose=False)
     assert list(history[0])[:8] == [
@@ -83,3 +97,13 @@ def test_what_is_no_metric(model, data):
         nn.evaluate(model, *data, metrics=["auc"])
     with pytest.raises(TypeError, match="expected names or functions"):
         nn.evaluate(model, *data, metrics=[3])
+    with pytest.raises(ValueError, match="metrics: two columns would be called '<lambda>'"):
+        nn.evaluate(model, *data, metrics=[lambda y, z: 1.0, lambda y, z: 2.0])
+    with pytest.raises(ValueError, match="metrics: two columns would be called 'loss'"):
+        nn.fit(model, *data, metrics={"loss": lambda y, z: 1.0}, verbose=False)
+    for loss, name in ((nn.MeanSquaredError(), "accuracy"), (nn.BinaryCrossEntropy(), "top_2")):
+        with pytest.raises(ValueError, match=f"metrics: '{name}' is for classes, not for"):
+            nn.evaluate(model, data[0], np.ones((N, K), "float32"), loss=loss, metrics=[name])
+    multi = np.ones((N, K), "float32")
+    with pytest.raises(ValueError, match=r"confusion_matrix: expected one label .* shape \(50, 4\)"):
+        nn.evaluate(model, data[0], multi, loss=nn.BinaryCrossEntropy(), metrics=["confusion_matrix"])

@@ -264,6 +264,25 @@ class TestWeights:
         np.testing.assert_allclose(by_class[0], by_sample[0], rtol=1e-6)
         assert by_class[1].column("val_loss") == pytest.approx(by_sample[1].column("val_loss"), rel=1e-6)
 
+    def test_a_one_hot_row_has_its_class_s_weight(self, data):
+        x, y = data
+        for given in ("balanced", {2: 3.0}):
+            wanted, _ = fitted(x, y, class_weight=given)
+            for rows in (np.eye(3)[y], np.eye(3, dtype=int)[y]):
+                np.testing.assert_allclose(fitted(x, rows, class_weight=given)[0], wanted, rtol=1e-5, atol=1e-6)
+
+    def test_weights_of_the_classes_0_and_1_of_one_output(self, data):
+        x, y = data[0], (data[1] > 1).astype(int)
+        options = {"loss": nn.BinaryCrossEntropy(), "metrics": ["f1"]}
+        for given, targets in (("balanced", y), ({1: 3.0}, y[:, None]), ([0.5, 2.0], y > 0)):
+            weights, models = nn.class_weights(y, given, 2)[y], [nn.MLP((4, 5, 1), rng=0) for _ in range(2)]
+            by_class = fitted(x, targets, model=models[0], class_weight=given, validation=(x, targets), **options)
+            options |= {"validation": (x, y, weights)}
+            by_sample = fitted(x, y, model=models[1], sample_weight=weights, **options)
+            np.testing.assert_allclose(by_class[0], by_sample[0], rtol=1e-6)
+            assert by_class[1].column("val_f1") == pytest.approx(by_sample[1].column("val_f1"))
+            del options["validation"]
+
     @pytest.mark.parametrize(("label", "weight"), [(-100, 1.0), (0, 0.0)])
     def test_a_batch_of_which_nothing_counts_adds_nothing(self, data, label, weight):
         x, y = data
@@ -283,6 +302,10 @@ class TestWeights:
             ({"sample_weight": np.full(N, np.nan)}, "weights holds NaN"),
             ({"sample_weight": np.ones((N, 2))}, r"expected weights of shape \(40,\), got \(40, 2\)"),
             ({"class_weight": {7: 1.0}}, "classes from 0 to 2, got 7"),
+            (
+                {"class_weight": {1: 2.0}, "model": nn.MLP((4, 1)), "loss": nn.MeanSquaredError()},
+                r"class_weight: expected one label a sample, got targets float32 \(40, 1\) for MeanSquaredError\(\)",
+            ),
         ],
     )
     def test_wrong_weights(self, data, options, message):
@@ -321,6 +344,38 @@ def test_a_share_held_out(data):
             fitted(x, y, validation_split=share)
     with pytest.raises(ValueError, match="give validation=, data of its own"):
         fitted([(x, y)], validation_split=0.25)
+
+
+def test_a_share_of_rows_held_out(data, tmp_path):
+    x, y = data
+    wanted = fitted(x, y, validation_split=0.25)
+    model, history = fitted(mapped(x, tmp_path), y, validation_split=0.25)
+    np.testing.assert_array_equal(model, wanted[0])
+    assert history.column("val_loss") == wanted[1].column("val_loss")
+    x[17] = np.nan
+    with pytest.raises(ValueError, match="x holds NaN or infinity in row 17$"):
+        fitted(mapped(x, tmp_path), y, validation_split=0.25)
+
+
+def test_a_share_of_sequences_held_out(rng):
+    words, y = [rng.integers(0, 5, length) for length in rng.integers(1, 9, N)], rng.integers(0, 3, N)
+    rows = np.random.default_rng(0).permutation(N)
+    train, test = np.sort(rows[10:]), np.sort(rows[:10])
+    runs = []
+    for given, options in (
+        ((words, y), {"validation_split": 0.25}),
+        (([words[i] for i in train], y[train]), {"validation": ([words[i] for i in test], y[test])}),
+    ):
+        model = nn.Sequential(nn.Embedding(5, 4, rng=0), nn.GRU(4, 6, rng=1), nn.Dense(6, 3, rng=2))
+        runs.append(fitted(*given, model=model, shuffle=False, **options))
+    np.testing.assert_array_equal(runs[0][0], runs[1][0])
+    assert runs[0][1].column("val_loss") == runs[1][1].column("val_loss")
+
+
+@pytest.mark.parametrize("samples", [lambda x, y: [(x[0], y[0])], lambda x, y: [{"x": x[0], "y": int(y[0])}]])
+def test_samples_where_batches_are_expected(data, samples):
+    with pytest.raises(ValueError, match="^fit: batch 1: expected a batch, got a single sample: a DataLoader makes"):
+        fitted(samples(*data))
 
 
 class TestReadAhead:

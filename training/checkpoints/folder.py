@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..files.sealed import check_seal
+from ..monitors import is_less_better
 
 _UNITS = {
     "s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "step": 0, "epoch": 0,
@@ -43,10 +44,11 @@ class Checkpoint:
         folder: of this run alone; it is made.
         every: "5 min", "30 s", "2 h", "1 epoch", "500 steps"; a number is one of steps.
         keep: how many of the newest are kept.
-        best: a column of the history: the run as it was after the epoch with its least value (of a loss or an error) or
-            its greatest (of anything else) is kept as well, in ``best.safetensors``.
+        best: a column of the history: the run as it was after the epoch with its best value is kept as well, in
+            ``best.safetensors``.
         resume: False begins anew; the first checkpoint of the new run replaces those of the old one.
         metadata: texts that are saved as well, as by :func:`save`. A run goes on only where they are the same.
+        mode: "min", "max" or "auto", as for :class:`EarlyStopping`: whether the least or the greatest value is best.
 
     Raises:
         ValueError: every or keep is none of these.
@@ -69,8 +71,12 @@ class Checkpoint:
         *,
         resume: bool = True,
         metadata: Mapping[str, str] | None = None,
+        mode: str = "auto",
     ) -> None:
-        self.folder, self.keep, self.best, self.resume = Path(folder), keep, best, resume
+        self.folder, self.keep, self.resume = Path(folder), keep, resume
+        self.best, self.mode = best, mode
+        if best is not None:
+            is_less_better("Checkpoint", best, mode)
         self.metadata, self.old = dict(metadata or {}), list[Path]()
         self.amount, self.unit = _interval(every)
         if keep < 1:

@@ -57,7 +57,7 @@ class Keeper(Callback):
         self._model, self._optimizer, self._history, self._callbacks = model, optimizer, history, callbacks
         self._of_data = generators.generators_in(data)
         self._of_model = generators.generators_in({"model": model, "callbacks": list(callbacks)})
-        self._monitor = _Monitor(settings.best, "auto") if settings.best else None
+        self._monitor = _Monitor(settings.best, settings.mode) if settings.best else None
         self._state: dict[str, Any] = {}
         self._pending: Future[None] | None = None
         settings.old = [] if settings.resume else settings.files()

@@ -187,8 +187,10 @@ class TestFolder:
         best = nn.MLP((2, 2))
         nn.load(best, tmp_path / "run" / "best.safetensors")
         np.testing.assert_array_equal(parameters(best), after[1])
-        with pytest.raises(ValueError, match="no column 'nonsense' to monitor"):
-            small(tmp_path / "other", best="nonsense")
+        with pytest.raises(ValueError, match="no column 'nonsense_loss' to monitor"):
+            small(tmp_path / "other", best="nonsense_loss")
+        with pytest.raises(ValueError, match="Checkpoint: expected mode='min' or mode='max' for 'nonsense'"):
+            nn.Checkpoint(tmp_path / "other", best="nonsense")
 
     def test_what_is_written_is_of_its_step(self, tmp_path, monkeypatch):
         after, waits, write_file = [], threading.Event(), keeper.write_file

@@ -1,0 +1,60 @@
+"""What looking for NaN costs: ``OPENBLAS_NUM_THREADS=1 python benchmarks/nonfinite.py``.
+
+The same training step with ``on_nonfinite="stop"`` and ``"ignore"``, by turns: by which share the first takes longer,
+of the medians and of the fastest twentieth, which other work on the machine disturbs least.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from report import table
+
+import xpnn as nn
+from xpnn.training.batch import Batch
+from xpnn.training.nonfinite import Guard
+from xpnn.training.score import Sums
+from xpnn.training.steps import training_step
+
+ROUNDS, STEPS = 1_500, 4  # of a turn
+NETS: list[tuple[str, Callable[[], nn.Layer], tuple[int, ...]]] = [
+    ("MLP 784-256-128-10", lambda: nn.MLP((784, 256, 128, 10), rng=0), (64, 784)),
+    ("the same", lambda: nn.MLP((784, 256, 128, 10), rng=0), (32, 784)),
+    ("MLP 64-256-128-10", lambda: nn.MLP((64, 256, 128, 10), rng=0), (16, 64)),
+    ("MLP 64-100-10", lambda: nn.MLP((64, 100, 10), rng=0), (32, 64)),
+    ("LeNet-5", lambda: nn.LeNet5(rng=0), (64, 1, 28, 28)),
+    ("RNN, 28 steps, 128 units", lambda: nn.Sequential(nn.RNN(28, 128, rng=0), nn.Dense(128, 10)), (64, 28, 28)),
+]
+
+
+def step_of(make: Callable[[], nn.Layer], shape: tuple[int, ...], action: str) -> Callable[[], object]:
+    """A step as ``fit`` does it, at a rate that changes nothing, so that all steps are alike."""
+    rng, model, loss, sums = np.random.default_rng(0), make(), nn.SoftmaxCrossEntropy(), Sums()
+    batch = Batch((nn.asarray(rng.standard_normal(shape)), nn.asarray(rng.integers(0, 10, shape[0]))), 1)
+    guard = Guard(action, model, [], sums)
+    step = guard.watched(training_step(model, loss, nn.AdamW(1e-12), None, sums, check=guard.check))
+    return lambda: step([batch])
+
+
+def seconds(step: Callable[[], object]) -> float:
+    """Of the processor, a step."""
+    began = time.process_time()
+    for _ in range(STEPS):
+        step()
+    return (time.process_time() - began) / STEPS
+
+
+def main() -> None:
+    rows = []
+    for name, make, shape in NETS:
+        steps = [step_of(make, shape, action) for action in ("stop", "ignore")]
+        rounds = ROUNDS if len(shape) == 2 else ROUNDS // 5
+        times = np.array([[seconds(step) for step in steps] for _ in range(rounds)])
+        median, fastest = (np.quantile(times, share, axis=0) for share in (0.5, 0.05))
+        costs = [f"{stop / ignore - 1:.1%}" for stop, ignore in (median, fastest)]
+        rows.append([name, str(shape[0]), f"{1e6 * fastest[1]:,.0f}", *costs])
+    print(table(["network", "batch", "us a step", "median", "fastest"], rows))
+
+
+if __name__ == "__main__":
+    main()
