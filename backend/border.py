@@ -73,10 +73,19 @@ def asarray(data: Any, dtype: Any = None) -> Array:
 
 
 def host_array(data: Any) -> np.ndarray:
-    """Data as a NumPy array; TypeError if some are masked, since NumPy would take what lies under the mask."""
+    """Data as a NumPy array, PyTorch's tensors too.
+
+    Raises:
+        TypeError: some are masked, and NumPy would take what lies under the mask; or a tensor is not on the host.
+    """
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         raise TypeError("expected an array without masked elements: data.filled(0) fills them; or leave their rows out")
-    return np.asarray(data)
+    if not hasattr(data, "detach"):
+        return np.asarray(data)
+    try:
+        return np.asarray(data.detach())
+    except TypeError:  # bfloat16, which NumPy lacks
+        return np.asarray(data.detach().float())
 
 
 def dtype_of(array: Any, dtype: Any = None) -> Any:

@@ -110,7 +110,7 @@ def _predict_picture(args: argparse.Namespace, recipe: Recipe, model: Sequential
 
 
 def _predict_rows(args: argparse.Namespace, encoder: TableEncoder, model: Sequential, path: Path) -> None:
-    rows = read_table(path, args.encoding)
+    rows = read_table(path, args.encoding, encoder.texts)
     try:
         x = encoder.transform(rows)
     except ValueError as error:

@@ -65,7 +65,7 @@ def for_testing(recipe: Recipe, name: str, encoding: str) -> Data:
 
 
 def _test_table(encoder: Any, recipe: Recipe, name: str, encoding: str) -> TableData:
-    rows = read_table(name, encoding)
+    rows = read_table(name, encoding, encoder.texts)
     try:
         if file_digest(name) == recipe.digest:
             rows = split_rows(rows, encoder)[1]

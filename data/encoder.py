@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .extras import needed
+from .kinds import categories, is_numeric, kind, pandas
 
 _MOST_CATEGORIES = 100  # of a column, each of which becomes a feature
 _MOST_CLASSES = 100  # of a target of whole numbers; with more it is a quantity
@@ -103,10 +103,11 @@ class TableEncoder:
             raise ValueError(f"expected rows with the target and another column, got {len(rows)} of {_listed(names)}")
         if task is None:
             values = rows[target]
-            whole = values.dtype.kind in "iu" and values.nunique() <= _MOST_CLASSES
-            task = "classification" if whole or values.dtype.kind == "b" or not _is_numeric(values) else "regression"
+            whole = kind(values) == "integer" and values.nunique() <= _MOST_CLASSES
+            whole = whole or kind(values) == "boolean" or not is_numeric(values)
+            task = "classification" if whole else "regression"
         _check_complete(rows[target])
-        columns = tuple(_column(values, not _is_numeric(values)) for name, values in rows.items() if name != target)
+        columns = tuple(_column(values, not is_numeric(values)) for name, values in rows.items() if name != target)
         return cls(columns, _column(rows[target], task == "classification", most=None))
 
     @classmethod
@@ -132,6 +133,11 @@ class TableEncoder:
     def width(self) -> int:
         """The number of features."""
         return sum(column.width for column in self.columns)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The names of the columns that hold categories, the target among them."""
+        return tuple(column.name for column in (*self.columns, self.target) if column.categories)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -199,20 +205,11 @@ def as_frame(rows: Any) -> Any:
     return rows
 
 
-def pandas() -> Any:
-    return needed("pandas", "tables need pandas", "tables")
-
-
-def _is_numeric(values: Any) -> bool:
-    types = pandas().api.types
-    return bool(types.is_numeric_dtype(values)) and not types.is_complex_dtype(values)
-
-
 def _column(values: Any, categorical: bool, most: int | None = _MOST_CATEGORIES) -> Column:
     """What training rows tell of a column."""
     name = str(values.name)
     if categorical:
-        different = values.dropna().unique()
+        different = categories(values)
         if most is not None and len(different) > most:
             raise ValueError(
                 f"column {name!r} holds {len(different):,} different texts, such as {str(different[0])!r}, where each "
@@ -236,10 +233,19 @@ def _text(value: Any) -> str:
 
 
 def _codes(values: Any, column: Column) -> np.ndarray:
-    """The index of each row's category, -1 where it is missing or unknown."""
+    """The index of each row's category, -1 where it is missing or unknown: as it is written, or of the same value."""
     place = {text: index for index, text in enumerate(column.categories)}
     which, different = pandas().factorize(values)  # -1 for what is missing
-    return np.array([*(place.get(_text(value), -1) for value in different), -1])[which]
+    found = [place.get(str(value), place.get(_plain(value), -1)) for value in different]
+    return np.array([*found, -1])[which]
+
+
+def _plain(value: Any) -> str:
+    """The name of a category that may be written in several ways, as 1, 1.0 and 01, or True and TRUE."""
+    try:
+        return _text(float(value))
+    except (TypeError, ValueError):
+        return str(value).capitalize() if str(value).lower() in ("true", "false") else str(value)
 
 
 def _numbers(values: Any) -> np.ndarray:

@@ -7,8 +7,11 @@ import numpy as np
 from .pictures import read_picture
 from .split import split
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
-_TEST = ("test", "val", "valid", "validation")  # the first that is there is taken
+_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm",
+)  # fmt: skip
+_TRAIN = ("train", "training")
+_TEST = ("test", "testing", "val", "valid", "validation")  # the first that is there is taken
 
 
 def load_pictures(
@@ -19,6 +22,7 @@ def load_pictures(
     classes = tuple(path.name for path in class_folders(train or test or folder))
     if not classes:
         raise ValueError(f"{train or test}: expected a folder of pictures for each class, found none")
+    _check_depth((train or test or folder) / classes[0], classes)
     (files, y_train), (held_out, y_test) = _files(train, classes), _files(test, classes)
     if test is None:
         for_training, for_test = split(y_train, share, seed)
@@ -34,7 +38,11 @@ def load_pictures(
 
 def class_folders(folder: Path) -> list[Path]:
     """The folders in it, by their names, but for those that systems and tools put there."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path.name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__"))
 
 
 def first_picture(folder: Path) -> Path:
@@ -49,10 +57,22 @@ def first_picture(folder: Path) -> Path:
 
 
 def _parts(folder: Path) -> tuple[Path | None, Path | None]:
-    """The folders of the training and the test part; of data without parts, their own folder and None."""
-    train = folder / "train" if (folder / "train").is_dir() else None
-    test = next((folder / name for name in _TEST if (folder / name).is_dir()), None)
+    """The folders of the training and the test part; of data without parts, their own folder and None.
+
+    A test folder without folders of classes is none if there is a training part: its pictures have no labels.
+    """
+    named = {path.name.lower(): path for path in class_folders(folder)}
+    train, test = (next((named[name] for name in names if name in named), None) for names in (_TRAIN, _TEST))
+    if train and test and not class_folders(test):
+        test = next((named[name] for name in _TEST if name in named and class_folders(named[name])), None)
     return (train, test) if train or test else (folder, None)
+
+
+def _check_depth(first: Path, classes: tuple[str, ...]) -> None:
+    """Refuse a single class that looks like the folder of several, as an archive in a folder of its own name."""
+    inner = [path.name for path in class_folders(first)]
+    if len(classes) == 1 and len(inner) > 1 and not any(path.suffix.lower() in _SUFFIXES for path in first.iterdir()):
+        raise ValueError(f"{first.parent} has one class, with the folders {', '.join(inner[:5])} in it: give {first}")
 
 
 def _files(part: Path | None, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
@@ -70,8 +90,8 @@ def _files(part: Path | None, classes: tuple[str, ...]) -> tuple[list[Path], np.
 
 def _pictures(folder: Path) -> list[Path]:
     """The paths of a class's pictures."""
-    candidates = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-    found = sorted(path for path in candidates if not path.name.startswith(".") and path.is_file())
+    candidates = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+    found = sorted(path for path in candidates if not any(map(_is_hidden, path.relative_to(folder).parts)))
     if not found:
         raise ValueError(f"{folder} has no pictures: remove the folder, or fill it ({' '.join(_SUFFIXES)})")
     return found

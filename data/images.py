@@ -1,6 +1,7 @@
 """Images with labels: scikit-learn's digits, MNIST, Fashion-MNIST, IDX files, a .npz file, or folders of pictures."""
 
 import re
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def load_images(
     a folder of IDX files           with MNIST's names, with ``-`` or ``.`` before ``idx``, gzipped or not; or EMNIST's,
                                     whose images are stored transposed and are turned upright
     a folder of pictures            ``train/CLASS/*.png`` and ``test/CLASS/*.png`` (``val`` for want of ``test``), or
-                                    ``CLASS/*.png``, of which a share of each class is held out
+                                    ``CLASS/*.png`` alone, of which a share of each class is held out
     a ``.npz`` file                 of uint8 images and integer labels: ``x_train``, ``y_train``, ``x_test``,
                                     ``y_test`` (Keras), ``train_images``, ... (MedMNIST), or ``x`` and ``y``, which are
                                     split; images are (samples, H, W), (samples, C, H, W) or (samples, H, W, C)
@@ -118,7 +119,7 @@ def load_images(
         return load_folder(download(str(name)), str(name), classes, test_only)
     if path.is_dir():
         return load_folder(path, str(path.resolve()), test_only=test_only)
-    if path.suffix == ".npz" and path.is_file():
+    if path.suffix.lower() == ".npz" and path.is_file():
         return _load_npz(path, test_only, test_share, seed)
     raise ValueError(
         f"no data set {str(name)!r}: expected {', '.join(BUILT_IN)}, or a folder of IDX files or of pictures, or a "
@@ -175,9 +176,14 @@ def _pair(source: Path, part: str, images: np.ndarray, labels: np.ndarray) -> tu
 def _find(folder: Path, stem: str) -> Path:
     """The file of this name or of one that is in use for it; if it is there both gzipped and not, the latter."""
     named = stem.replace("t10k", "(?:t10k|test)").replace("-idx", "[-.]idx")
-    names = {path: re.fullmatch(rf"(emnist-\w+-)?{named}(\.gz)?", path.name) for path in sorted(folder.iterdir())}
+    paths = (path / path.name if path.is_dir() else path for path in sorted(folder.iterdir()))  # as some unpackers do
+    names = {path: re.fullmatch(rf"(emnist-\w+-)?{named}(\.gz)?", path.name) for path in paths}
     found = sorted((bool(match[2]), path, match[1]) for path, match in names.items() if match and path.is_file())
     if not found:
+        if not any(folder.glob("*ubyte*")):
+            raise FileNotFoundError(
+                f"{folder} has neither a folder of pictures for each class nor IDX files, such as {stem}.gz"
+            )
         dotted = stem.replace("-idx", ".idx")
         raise FileNotFoundError(f"{folder} has neither {stem} nor {stem}.gz (nor {dotted}, {dotted}.gz)")
     if len({prefix for _, _, prefix in found}) > 1:
@@ -187,13 +193,16 @@ def _find(folder: Path, stem: str) -> Path:
 
 
 def _load_npz(path: Path, test_only: bool, share: float, seed: int) -> ImageData:
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is no .npz file, which numpy.savez writes")
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            keys = next((keys for keys in _KEYS if set(keys) <= set(file.files)), ())
+            own = {key.lower(): key for key in file.files}
+            keys = next((keys for keys in _KEYS if set(keys) <= own.keys()), ())
             if not keys:
                 expected = ", or ".join(" ".join(names) for names in _KEYS)
                 raise ValueError(f"its arrays are {', '.join(file.files[:20]) or 'none'}; expected {expected}")
-            arrays = [file[key] for key in keys]
+            arrays = [file[own[key]] for key in keys]
     except Exception as error:  # zipfile, zlib and NumPy have many
         raise ValueError(f"{path} cannot be read ({str(error) or type(error).__name__})") from error
     pairs = [_pixels(path, *arrays[i : i + 2]) for i in range(0, len(arrays), 2)]
@@ -209,7 +218,10 @@ def _load_npz(path: Path, test_only: bool, share: float, seed: int) -> ImageData
 def _pixels(path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of a .npz file as they stand in a data set."""
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise ValueError(f"{path}: expected images of uint8 and 3 or 4 axes, got {images.dtype} of {images.shape}")
+        raise ValueError(
+            f"{path}: expected images of 3 or 4 axes, of uint8 (0 is black, 255 white), got {images.dtype} of shape "
+            f"{images.shape}"
+        )
     if images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
         images = np.ascontiguousarray(np.moveaxis(images, 3, 1))
     if images.ndim == 4 and images.shape[1] not in (1, 3):

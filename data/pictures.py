@@ -34,9 +34,11 @@ def read_picture(
         ImportError: Pillow is missing; the message names the extra.
         ValueError: the file is not such a picture, or has more than 50 million pixels.
     """
-    needed("PIL", "reading pictures needs Pillow", "images")
+    pillow = needed("PIL", "reading pictures needs Pillow", "images")
     try:
         pixels = _averaged(*_decoded(path), shape, "white" if invert else "black", colour)
+    except pillow.UnidentifiedImageError as error:
+        raise ValueError(f"{path} is not a readable picture (expected {', '.join(_FORMATS)})") from error
     except Exception as error:  # Pillow passes on whatever a decoder raises, SyntaxError and struct.error among others
         raise ValueError(f"{path} is not a readable picture ({str(error) or type(error).__name__})") from error
     return 255 - pixels if invert else pixels
@@ -46,7 +48,8 @@ def _decoded(path: str | Path) -> tuple[Any, int, bool]:
     """The picture in a mode that can be averaged, its orientation, and whether it has 16 bits in 32."""
     from PIL import Image
 
-    with Image.open(path, formats=_FORMATS) as file:
+    # by a stream, since of a name Pillow maps a TIFF that is to be turned with its width and height interchanged
+    with open(path, "rb") as stream, Image.open(stream, formats=_FORMATS) as file:
         if file.width * file.height > _PIXELS:  # before anything is decoded
             raise ValueError(f"{file.width} x {file.height} pixels, more than {_PIXELS:,}")
         file.load()  # which has already turned a TIFF

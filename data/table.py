@@ -1,8 +1,15 @@
 """Tables: CSV, TSV and Parquet files, through pandas."""
 
+import bz2
 import csv
 import gzip
+import io
+import lzma
+import re
 import warnings
+import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from .encoder import TableEncoder, as_frame, pandas
+from .encoder import Column, TableEncoder, as_frame
+from .kinds import pandas
 from .split import split
 
 _TEXTS, _PARQUET = (".csv", ".tsv", ".tab"), (".parquet", ".pq")
+_PACKED = (".gz", ".bz2", ".xz", ".zip")
+_PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 _LONGEST = 1 << 20  # characters of a header
 
 
@@ -54,11 +65,13 @@ def load_table(
     """Load a table with a header, one column of which is to be predicted from the others.
 
     What becomes of numbers, categories and missing values, :class:`TableEncoder` says; all that it learns, it learns
-    from the training rows. A first column without a name, as pandas writes its index, is left out.
+    from the training rows. A first column without a name, as pandas writes its index, is left out, and so are others
+    without a name and values.
 
     Args:
         source: the path of a CSV file (separated by ``,``, ``;``, tabs or ``|``, whichever is commonest in the header),
-            a TSV file, either of them gzipped or not, or a Parquet file; or a pandas DataFrame, or what it is made of.
+            a TSV file, either of them packed (gzip, bz2, xz, zip) or not, or a Parquet file; or a pandas DataFrame, or
+            what it is made of. Where ``,`` separates no columns, a column of numbers may have decimal commas.
         target: the name of the column to be predicted.
         drop: the names of columns to be left out, such as identifiers.
         task: ``"classification"`` or ``"regression"``; by default classification if the target holds texts, booleans,
@@ -95,7 +108,20 @@ def load_table(
         parts = [(encoder.transform(part), encoder.targets(part)) for part in (train, test)]
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+    for column in (*encoder.columns, encoder.target) if is_file else ():
+        _warn_of_numbers(column)
     return TableData(name, *parts[0], *parts[1], encoder)
+
+
+def _warn_of_numbers(column: Column) -> None:
+    """Of categories that were perhaps meant as numbers, as where a ? stands for a missing one, or as dates."""
+    begin = sum(bool(re.match(r"\W*\d", text)) for text in column.categories)
+    if begin > 10 and 2 * begin > len(column.categories) and not all(map(str.isdecimal, column.categories)):
+        warnings.warn(
+            f"column {column.name!r} holds texts that begin like numbers or dates, such as {column.categories[0]!r}: "
+            "each becomes a category; write numbers plainly, and nothing for a missing one, or drop the column",
+            stacklevel=3,
+        )
 
 
 def split_rows(rows: Any, encoder: TableEncoder, test_share: float = 0.2, seed: int = 0) -> tuple[Any, Any]:
@@ -107,41 +133,96 @@ def split_rows(rows: Any, encoder: TableEncoder, test_share: float = 0.2, seed: 
 
 def is_table(path: str | Path) -> bool:
     """Whether a path is a table's, by its suffix."""
-    return Path(str(path).lower().removesuffix(".gz")).suffix in _TEXTS + _PARQUET
+    name = Path(str(path).lower())
+    return (name.with_suffix("") if name.suffix in _PACKED else name).suffix in _TEXTS + _PARQUET
 
 
-def read_table(path: str | Path, encoding: str = "utf-8") -> Any:
-    """The rows of a file as a DataFrame. Errors as for :func:`load_table`."""
+def read_table(path: str | Path, encoding: str = "utf-8", texts: Sequence[str] = ()) -> Any:
+    """The rows of a file as a DataFrame. Errors as for :func:`load_table`.
+
+    Args:
+        path, encoding: of the file.
+        texts: columns whose values stay as they are written, as 007; of others pandas says whether they are numbers.
+    """
     pd, path = pandas(), Path(path)
     if not is_table(path):
         raise ValueError(f"{path}: expected a table, with the suffix {', '.join(_TEXTS + _PARQUET)}")
     try:
-        if path.suffix.lower() in _PARQUET:
+        with open(path, "rb") as file:
+            start = file.read(6)
+        if start.startswith(b"PAR1") or path.suffix.lower() in _PARQUET:
             return pd.read_parquet(path)
-        separator = _separator(path, encoding)
-        with warnings.catch_warnings():
+        with _opened(path, start, encoding) as file:
+            separator, skipped = _separator(file)
+        with _opened(path, start, encoding) as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are longer than the header
-            rows = pd.read_csv(path, sep=separator, encoding=encoding, index_col=False, low_memory=False)
+            options = {"index_col": False, "low_memory": False, "dtype": dict.fromkeys(texts, str)}
+            rows = pd.read_csv(file, sep=separator, skiprows=skipped, **options)
     except ImportError as error:
         raise ImportError(f"reading {path} needs pyarrow: install xpnn's extra [tables]") from error
-    except (ValueError, LookupError, EOFError, csv.Error, Warning) as error:
-        raise ValueError(f"{path} is not a readable table ({error})") from error
-    unnamed = str(rows.columns[0]).startswith("Unnamed: 0")
-    return rows.iloc[:, 1:] if unnamed else rows
+    except pd.errors.ParserWarning as error:
+        raise ValueError(
+            f"{path} is not a readable table (rows have more values than its first line has names)"
+        ) from error
+    except UnicodeError as error:
+        raise ValueError(
+            f"{path}: not a text in {encoding.upper()} ({error}): name its encoding, such as latin-1"
+        ) from error
+    except (ValueError, LookupError, csv.Error, *_BROKEN) as error:
+        raise ValueError(f"{path} is not a readable table ({str(error).strip()})") from error
+    if separator != ",":
+        rows = rows.assign(**{name: _with_points(rows[name]) for name in rows.columns if name not in texts})
+    return rows.drop(columns=[name for name in rows.columns if _is_nameless(name, rows[name])])
 
 
-def _separator(path: Path, encoding: str) -> str:
-    """What separates the columns, by the header, which is checked to be one."""
-    opened = gzip.open if path.suffix.lower() == ".gz" else open
-    with opened(path, "rt", encoding=encoding, newline="") as file:
-        line = str(file.readline(_LONGEST)).removeprefix("\ufeff").strip("\r\n")
+def _opened(path: Path, start: bytes, encoding: str) -> Any:
+    """A text file, packed or not as its first bytes say, whatever its name."""
+    if start.startswith(b"PK\x03\x04"):
+        archive = zipfile.ZipFile(path)
+        names = [name for name in archive.namelist() if not name.startswith("__MACOSX") and not name.endswith("/")]
+        if len(names) != 1:
+            raise ValueError(f"an archive of {len(names)} files: unpack it")
+        return io.TextIOWrapper(archive.open(names[0]), encoding=encoding, newline="")
+    how = next((how for magic, how in _PACKERS.items() if start.startswith(magic)), open)
+    return how(path, "rt", encoding=encoding, newline="")
+
+
+def _separator(file: Any) -> tuple[str, int]:
+    """What separates the columns, by the header, which is checked to be one, and how many lines stand before it."""
+    skipped, line = 0, "\n"
+    while line.endswith("\n") and not line.strip():
+        line, skipped = str(file.readline(_LONGEST)).removeprefix("\ufeff"), skipped + 1
+    if len(line) >= _LONGEST - 1:
+        raise ValueError(f"its first line has more than {_LONGEST:,} characters")
+    line = line.strip("\r\n")
+    if re.fullmatch("sep=.", line):  # which Excel writes and reads
+        return line[-1], skipped
     separator = max(",;\t|", key=line.count)
     names = next(csv.reader([line], delimiter=separator), [])
     if not any(names) or all(map(_is_number, names)):
         raise ValueError(f"expected the columns' names in its first line, got {line[:60]!r}")
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"several columns are called {twice[0]!r}")
-    return separator
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"several columns are called {twice[0]!r}, by its first line")
+    return separator, skipped - 1
+
+
+def _with_points(values: Any) -> Any:
+    """A column whose texts are all numbers with decimal commas, as numbers.
+
+    1,234 alone may be a thousand and more: one of the others must say that it is not.
+    """
+    if values.dtype.kind != "O" and not pandas().api.types.is_string_dtype(values):
+        return values
+    texts = values.dropna().astype(str)
+    plain = r"\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?\s*"
+    if not texts.str.fullmatch(plain).all() or not texts.str.contains(r"^\s*[+-]?0\d*,|,(?!\d{3}\s*$)").any():
+        return values
+    return values.str.replace(".", "").str.replace(",", ".").astype(float)
+
+
+def _is_nameless(name: str, values: Any) -> bool:
+    """Whether a column is an index, which pandas writes without a name, or stands behind a separator at the end."""
+    return bool(re.fullmatch(r"Unnamed: 0(\.\d+)*", name) or (name.startswith("Unnamed: ") and values.isna().all()))
 
 
 def _is_number(text: str) -> bool:

@@ -1,6 +1,8 @@
 """What a user gives for x, y and weights, as columns: arrays, or rows that are read when they are needed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from ..backend import Array
 from ..backend.shared.data import as_array
 from ..data.sequences import pad
 from ..layers import Layer
+from .inputs import HINTS, names
 
 _LABELS = ("y", "label", "labels", "target", "targets")
 _WEIGHTS = ("weight", "weights", "sample_weight")
@@ -43,6 +46,8 @@ class Sequences:
     def __init__(self, sequences: Sequence[Any]) -> None:
         self._sequences = [np.asarray(sequence) for sequence in sequences]
         self.lengths = np.array([len(sequence) for sequence in self._sequences])
+        if not self.lengths.all():
+            raise ValueError(f"sequence {self.lengths.argmin()} has no steps")
 
     def __len__(self) -> int:
         return len(self._sequences)
@@ -52,29 +57,65 @@ class Sequences:
         return pad(chosen)[0]
 
 
+def columns(caller: str, given: Sequence[Any], inputs: int) -> list[Any]:
+    """Each of x (which may be several ``inputs``), y and weights as :func:`column` makes it; errors name it."""
+    made = []
+    for name, data in zip(names(inputs), given, strict=False):
+        try:
+            made.append(column(data))
+        except (TypeError, ValueError) as error:
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{caller}: {name}: {error}") from error
+    return made
+
+
 def column(data: Any) -> "Array | Lazy | Sequences":
     """The data as an array where they are, on the host or the device, or as rows that are read when they are needed."""
     if isinstance(data, np.memmap):
         return Lazy(data, np.asarray)
     if hasattr(data, "tocsr"):  # SciPy's sparse matrices
         return Lazy(data.tocsr(), lambda rows: rows.toarray())
+    if getattr(getattr(data, "dtype", None), "kind", "") == "O" and data.ndim == 1:  # of arrays, perhaps
+        data = list(data)
     if isinstance(data, list | tuple) and _ragged(data):
         return Sequences(data)
     on_disk = hasattr(data, "chunks") or not hasattr(data, "__array__")  # HDF5's and zarr's arrays have chunks
     lazy = on_disk and hasattr(data, "__getitem__") and not hasattr(data, "__dlpack__")
-    return Lazy(data, np.asarray) if lazy and not isinstance(data, list | tuple | str | bytes) else numbers(data)
+    return Lazy(data, np.asarray) if lazy and not isinstance(data, Sequence | Mapping) else numbers(data)
 
 
 def numbers(data: Any) -> Array:
-    """The data as an array; of Python objects, as a table of several dtypes holds them, by their common dtype."""
+    """The data as an array; of Python objects, as a table of several dtypes holds them, by their common dtype.
+
+    Raises:
+        TypeError: it is no array, or one of its objects is no number.
+    """
     array = as_array(data)
-    return np.array(array.tolist()) if array.dtype.kind == "O" else array
+    if array.dtype.kind != "O":
+        return array
+    if array.ndim == 0:
+        raise TypeError(f"expected an array or a list, got {type(data).__name__}")
+    typed = np.array(array.tolist())
+    if typed.dtype.kind in "biuf":
+        return typed
+    for index, value in np.ndenumerate(array):
+        if value is not None and not isinstance(value, Real | Decimal | np.bool):
+            place = ", ".join(f"{name} {at}" for name, at in zip(("row", "column"), index, strict=False))
+            raise TypeError(f"expected numbers, got {value!r} in {place}{HINTS['U'] if isinstance(value, str) else ''}")
+    return array.astype("float64")  # None is NaN
 
 
 def _ragged(data: Sequence[Any]) -> bool:
     """Whether the entries are arrays or lists of different lengths."""
-    lengths = {len(entry) if hasattr(entry, "__len__") and not isinstance(entry, str) else -1 for entry in data}
+    lengths = {_length(entry) for entry in data}
     return len(lengths) > 1 and -1 not in lengths
+
+
+def _length(entry: Any) -> int:
+    """The number of steps; -1 of what has none, such as a number or a text."""
+    try:
+        return -1 if isinstance(entry, str) else len(entry)
+    except TypeError:
+        return -1
 
 
 def like_an_array(data: Any) -> bool:

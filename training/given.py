@@ -7,11 +7,12 @@ import numpy as np
 
 from ..layers import Layer
 from .adam import Adam
-from .columns import Lazy, Sequences, column, inputs_given, inputs_of, like_an_array, of_batch
+from .columns import Lazy, Sequences, columns, inputs_given, inputs_of, like_an_array, of_batch
 from .history import History
 from .inputs import names
 from .optimizer import Optimizer
-from .sources import InMemory, Rows, Source, Stream
+from .sources import InMemory, Rows, Source
+from .stream import Stream
 
 
 def source_of(
@@ -32,18 +33,18 @@ def source_of(
     xs = inputs_given(caller, x, inputs_of(model))
     if any(one is None for one in xs):
         raise TypeError(f"{caller}: expected arrays x and y, or batches (x, y), got None for x")
-    columns = [column(data) for data in (*xs, y, weights) if data is not None]
-    if lengths is None and (sequences := [one for one in columns if isinstance(one, Sequences)]):
+    made = columns(caller, [data for data in (*xs, y, weights) if data is not None], len(xs))
+    if lengths is None and (sequences := [one for one in made if isinstance(one, Sequences)]):
         lengths = sequences[0].lengths
-    if lengths is None and not any(isinstance(one, Lazy) for one in columns):
-        return InMemory(caller, model, columns)
-    for name, one in zip(names(len(xs)), columns, strict=False):
-        if len(one) != len(columns[0]):
-            raise ValueError(f"{caller}: x has {len(columns[0])} samples, {name} has {len(one)}")
-    labels = columns[len(xs)] if len(columns) > len(xs) else None
+    if lengths is None and not any(isinstance(one, Lazy) for one in made):
+        return InMemory(caller, model, made)
+    for name, one in zip(names(len(xs)), made, strict=False):
+        if len(one) != len(made[0]):
+            raise ValueError(f"{caller}: x has {len(made[0])} samples, {name} has {len(one)}")
+    labels = made[len(xs)] if len(made) > len(xs) else None
     labels = labels if isinstance(labels, np.ndarray) else None
     lengths = None if lengths is None else np.asarray(lengths)
-    return Rows(caller, model, len(columns[0]), lambda rows: [one[rows] for one in columns], labels, lengths)
+    return Rows(caller, model, len(made[0]), lambda rows: [one[rows] for one in made], labels, lengths)
 
 
 def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
@@ -52,10 +53,12 @@ def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
 
         def take(rows: Any) -> Sequence[Any]:
             chosen = range(*rows.indices(len(given))) if isinstance(rows, slice) else rows.tolist()
-            return [column(data) for data in of_batch(caller, given[list(chosen)], targets)]
+            return columns(caller, of_batch(caller, given[list(chosen)], targets), 1)
 
         return Rows(caller, model, len(given), take)
-    if isinstance(given, Layer) or not (callable(given) or hasattr(given, "__iter__") or hasattr(given, "__getitem__")):
+    if isinstance(given, Layer | Mapping) or not (
+        callable(given) or hasattr(given, "__iter__") or hasattr(given, "__getitem__")
+    ):
         raise TypeError(f"{caller}: expected arrays x and y, or batches (x, y), got {type(given).__name__}")
     if like_an_array(given) and not isinstance(given, list | tuple):
         raise ValueError(f"{caller}: x is an array, so y must be given")

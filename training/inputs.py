@@ -14,6 +14,12 @@ from ..layers import BinaryCrossEntropy, HalfSquaredError, Layer, Loss, Sigmoid,
 from ..layers.losses.base import spread
 from ..layers.losses.elementwise import ElementwiseLoss
 
+HINTS = {
+    "U": ": np.unique(y, return_inverse=True)[1] makes labels of texts, xpnn.load_table features",
+    "V": ": np.stack([x[name] for name in x.dtype.names], 1) joins the columns of records",
+}
+"""What to do with data that are no numbers, by the kind of their dtype."""
+
 
 def check_model(caller: str, model: Any) -> None:
     """Raise TypeError unless it is a network."""
@@ -46,8 +52,11 @@ def check_arrays(
     dtype = dtype or "float32"
     for name, array in zip(names(inputs), arrays, strict=False):
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"{caller}: expected {name} to hold numbers, got dtype {array.dtype}")
-        if array.ndim == 0 or array.size == 0:
+            hint = HINTS.get(array.dtype.kind, "")
+            raise TypeError(f"{caller}: expected {name} to hold numbers, got dtype {array.dtype}{hint}")
+        if array.ndim == 0:
+            raise ValueError(f"{caller}: expected {name} to have an axis of samples, got a single number")
+        if array.size == 0:
             raise ValueError(f"{caller}: {name} is empty, of shape {array.shape}")
         if array.dtype.kind == "f" and (fault := not_finite(array, dtype)):
             row, too_large = fault

@@ -17,12 +17,11 @@ _RISES = re.compile(r"neg_.*|top_\d+|.*(accuracy|acc|score|f1|auc|precision|reca
 
 def is_less_better(caller: str, name: str, mode: str) -> bool:
     """Whether the best value of a column is the least one; ValueError if "auto" does not tell by its name."""
+    if mode != "auto":
+        return mode == "min"
     bare = name.removeprefix("val_").lower()
-    falls, rises = (
-        mode == end or (mode == "auto" and bool(names.fullmatch(bare)))
-        for end, names in (("min", _FALLS), ("max", _RISES))
-    )
-    if not falls and not rises:
+    falls = _FALLS.fullmatch(bare) is not None
+    if not falls and not _RISES.fullmatch(bare):
         raise ValueError(f"{caller}: expected mode='min' or mode='max' for {name!r}, whose name tells neither")
     return falls
 

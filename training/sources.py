@@ -3,7 +3,7 @@
 import copy
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..layers import Layer
 from ..layers.settings import real
 from ..layers.whole import Share
 from .batch import Arrays, Batch, Cut
-from .columns import Sequences, column, inputs_given, inputs_of, of_batch
+from .columns import Sequences, inputs_of
 from .inputs import check_arrays
 from .together import checksum, share_of
 
@@ -140,8 +140,21 @@ class Source:
         self._change = change
 
     def split(self, share: float, rng: Rng) -> "tuple[Source, Source]":
-        """Two sources, of which the second has this share of the samples."""
-        raise ValueError(f"{self.caller}: validation_split is for arrays in memory: give validation=, data of its own")
+        """Two sources: of all samples but a share of them, and of that share; which ones, ``rng`` draws."""
+        if self.samples is None:
+            raise ValueError(f"{self.caller}: validation_split is for arrays: give validation=, data of its own")
+        count = round(share * self.samples) if 0 < real(share) < 1 else 0
+        if not 0 < count < self.samples:
+            raise ValueError(f"{self.caller}: expected validation_split to leave samples on both sides, got {share!r}")
+        order = np.random.default_rng(rng).permutation(self.samples)
+        return self._part(np.sort(order[count:])), self._part(np.sort(order[:count]))
+
+    def _part(self, rows: np.ndarray) -> "Source":
+        """A source of these samples."""
+        part = copy.copy(self)
+        part.samples = len(rows)
+        part.labels = None if self.labels is None else taken(self.labels, rows)
+        return part
 
     def _checked(
         self, caller: str, columns: Sequence[Any], lengths: np.ndarray | None = None, rows: Indices = slice(None)
@@ -195,18 +208,10 @@ class InMemory(Source):
         """Of all samples."""
         return checksum(map(on_host, self.arrays))
 
-    def split(self, share: float, rng: Rng) -> "tuple[InMemory, InMemory]":
-        """Two sources: of all samples but a share of them, and of that share; which ones, ``rng`` draws."""
-        samples = len(self.arrays[0])
-        count = round(share * samples) if 0 < real(share) < 1 else 0
-        if not 0 < count < samples:
-            raise ValueError(f"{self.caller}: expected validation_split to leave samples on both sides, got {share!r}")
-        order = np.random.default_rng(rng).permutation(samples)
-        parts = copy.copy(self), copy.copy(self)
-        for part, rows in zip(parts, (np.sort(order[count:]), np.sort(order[:count])), strict=True):
-            part.arrays = tuple(taken(array, rows) for array in self.arrays)
-            part.samples, part.labels = len(rows), (*part.arrays, None)[self._inputs]
-        return parts
+    def _part(self, rows: np.ndarray) -> Source:
+        part: Any = super()._part(rows)
+        part.arrays = tuple(taken(array, rows) for array in self.arrays)
+        return part
 
 
 class Rows(Source):
@@ -224,6 +229,7 @@ class Rows(Source):
         """``take`` gives the arrays of some rows, a slice or indices; lengths are those of sequences."""
         super().__init__(caller, model)
         self.samples, self.labels, self._take, self._lengths = samples, labels, take, lengths
+        self._rows: np.ndarray | None = None
         if lengths is not None and not model.takes_lengths:
             raise ValueError(f"{caller}: {type(model).__name__} takes no sequences of different lengths")
         if lengths is not None and lengths.shape != (samples,):
@@ -236,8 +242,14 @@ class Rows(Source):
         return bucketed(self._lengths, batch_size, np.random.default_rng(rng))
 
     def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
+        rows = key if self._rows is None else self._rows[key]
         lengths = None if self._lengths is None else self._lengths[key]
-        return self._checked(self.caller, self._take(key), lengths, key)
+        return self._checked(self.caller, self._take(rows), lengths, rows)
+
+    def _part(self, rows: np.ndarray) -> Source:
+        part: Any = super()._part(rows)
+        part._rows, part._lengths = rows, None if self._lengths is None else self._lengths[rows]
+        return part
 
     def _cut(self, key: Any, rows: slice) -> Any:
         """Of sequences the whole batch is read, which is as long as its longest sequence."""
@@ -247,53 +259,3 @@ class Rows(Source):
         """Of 64 samples at most, since all would have to be read."""
         rows = np.unique(np.linspace(0, (self.samples or 1) - 1, 64).astype(int))
         return checksum(np.asarray(array) for array in self.read(rows)[0])
-
-
-class Stream(Source):
-    """Batches (x, y) or (x, y, weights) that something else makes; each pass begins an iteration."""
-
-    def __init__(self, caller: str, model: Layer, given: Any, targets: bool) -> None:
-        super().__init__(caller, model)
-        self._given, self._targets = given, targets
-        self._begun: Iterator[tuple[int, Any]] | None = None
-
-    def _count(self, batch_size: int, drop_last: bool) -> int | None:
-        try:
-            return len(self._given)
-        except TypeError:
-            return None
-
-    def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
-        begun, self._begun = self._begun, None
-        return begun or self._pass()
-
-    def _pass(self) -> Iterator[tuple[int, Any]]:
-        given, number = self._given() if callable(self._given) else self._given, 0
-        batches = given if hasattr(given, "__iter__") else (given[index] for index in range(len(given)))
-        for number, batch in enumerate(batches, 1):
-            yield number, batch
-        if number == 0:
-            raise ValueError(
-                f"{self.caller}: there were no batches (a generator can be iterated over once: give the function that "
-                "makes it)"
-            )
-
-    def _size(self, key: Any) -> int:
-        x, *_ = of_batch(f"{self.caller}: batch {key[0]}", key[1], self._targets)
-        return len(inputs_given(self.caller, x, self._names)[0])
-
-    def _cut(self, key: Any, rows: slice) -> Any:
-        return Cut(key, rows)
-
-    def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
-        number, batch = key
-        caller = f"{self.caller}: batch {number}"
-        x, *rest = of_batch(caller, batch, self._targets)
-        return self._checked(caller, [column(data) for data in (*inputs_given(caller, x, self._names), *rest)])
-
-    def trial(self, batch_size: int) -> Iterator[Batch]:
-        """The first batch, which the next pass begins with."""
-        batches = iter(self.order(batch_size))
-        first = next(batches)
-        self._begun = chain([first], batches)
-        yield from self.batches([first])

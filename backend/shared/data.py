@@ -19,7 +19,7 @@ def as_array(data: Any) -> Array:
     """The data as an array where they are: on the device, also those of other libraries; anything else on the host."""
     if on_device and (isinstance(data, xp.ndarray) or hasattr(data, "__cuda_array_interface__")):
         return xp.asarray(data)
-    return host_array(data.detach() if hasattr(data, "detach") else data)  # PyTorch's parameters refuse without it
+    return host_array(data)
 
 
 def on_host(data: Any) -> np.ndarray:

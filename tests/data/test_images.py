@@ -77,6 +77,11 @@ def test_names_with_a_dot(folder, ending):
         (folder / dotted).write_bytes(gzip.compress(content) if ending else content)
         path.unlink()
     np.testing.assert_array_equal(nn.load_images(folder).x_train, before.x_train)
+    for path in list(folder.iterdir()):  # each in a folder of its name
+        path.rename(folder / "file")
+        path.mkdir()
+        (folder / "file").rename(path / path.name)
+    np.testing.assert_array_equal(nn.load_images(folder).x_train, before.x_train)
 
 
 def test_emnist_s_names_and_memory_order(folder):

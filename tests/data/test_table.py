@@ -1,13 +1,19 @@
 """Tables: what becomes of numbers, categories and missing values, in every format; and files that are no tables."""
 
+import bz2
 import gzip
 import json
+import lzma
+import zipfile
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from border import traced
 
 import xpnn as nn
+from xpnn.data import TableEncoder
+from xpnn.data.table import read_table
 
 pd = pytest.importorskip("pandas")
 
@@ -172,6 +178,68 @@ def test_the_same_table_in_every_format(tmp_path, name, options):
     assert data.name == str(tmp_path / name)
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.csv.xz"])
+def test_packed_or_not_whatever_its_name(tmp_path, name, pack):
+    (tmp_path / name).write_bytes(pack(ROWS.to_csv(index=False).encode()))
+    equal(nn.load_table(tmp_path / name, "kind"), nn.load_table(ROWS, "kind"))
+
+
+def test_an_archive_of_one_table(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
+        archive.writestr("a.csv", ROWS.to_csv(index=False))
+        archive.writestr("__MACOSX/._a.csv", "x")
+    equal(nn.load_table(tmp_path / "a.csv.zip", "kind"), nn.load_table(ROWS, "kind"))
+    with zipfile.ZipFile(tmp_path / "a.csv.zip", "a") as archive:
+        archive.writestr("b.csv", "x")
+    with pytest.raises(ValueError, match="an archive of 2 files: unpack it"):
+        nn.load_table(tmp_path / "a.csv.zip", "kind")
+
+
+@pytest.mark.parametrize("head", ["", "sep=;\n", "\n\n"])
+def test_decimal_commas(tmp_path, head):
+    """A column of them is one of numbers; 1,234 in each row could be a thousand and more."""
+    lines = ["a;b;code;y;", "1,5;1.000,25;1,234;0,125;", "2;-3,75;2,345;0,250;", ";12;3,456;0,500;"]
+    (tmp_path / "a.csv").write_text(head + "\n".join(lines))
+    encoder = nn.load_table(tmp_path / "a.csv", "y", test_share=0).encoder
+    means = {column.name: (column.mean, column.categories) for column in (*encoder.columns, encoder.target)}
+    texts = ("1,234", "2,345", "3,456")
+    assert means == {"a": (1.75, ()), "b": (336.1666666666667, ()), "code": (0.0, texts), "y": (0.2916666666666667, ())}
+
+
+def test_numbers_that_are_texts_are_warned_of(tmp_path):
+    (tmp_path / "a.csv").write_text("age,zip,y\n" + "".join(f"{k if k else '?'},{k % 3},{k % 2}\n" for k in range(20)))
+    with pytest.warns(
+        UserWarning, match="column 'age' holds texts that begin like numbers or dates, such as '1'"
+    ) as found:
+        nn.load_table(tmp_path / "a.csv", "y")
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("values", [pd.date_range("2024-01-01", periods=4), [1j, 2, 3, 4], [[1], [2], [3], [4]]])
+def test_what_is_neither_number_nor_text(values):
+    with pytest.raises(ValueError, match="column 'a' holds .* values, such as .*: make them numbers or texts, or drop"):
+        nn.load_table({"a": values, "y": [0, 1, 0, 1]}, "y")
+
+
+def test_objects_that_are_numbers():
+    data = nn.load_table(
+        {"a": np.array([1, 2.5, None, 4], object), "b": [True, None, False, True], "y": [0, 1, 0, 1]}, "y"
+    )
+    assert data.encoder.features == ("a", "b")
+    assert nn.load_table({"a": [1, 2, 3, 4], "y": np.array([0, 1, 0, 1], object)}, "y").encoder.classes == ("0", "1")
+
+
+def test_categories_stay_as_they_are_written(tmp_path):
+    encoder = TableEncoder.fit({"code": ["007", "010", "x", "1.0"], "y": [0, 1, 0, 1]}, "y")
+    (tmp_path / "a.csv").write_text("code,y\n007,1\n010,0\n1.0,1\n7,1.0\n")
+    rows = read_table(tmp_path / "a.csv", texts=encoder.texts)
+    features = [encoder.features[k] for k in encoder.transform(rows)[:3].argmax(1)]
+    assert features == ["code=007", "code=010", "code=1.0"]
+    assert not encoder.transform(rows)[3].any()
+    assert encoder.targets(rows).tolist() == [1, 0, 1, 1]
+
+
 def test_columns_are_dropped(tmp_path):
     ROWS.to_csv(tmp_path / "a.csv", index=False)
     data = nn.load_table(tmp_path / "a.csv", "kind", drop=["pet", "member", "risk"])
@@ -188,13 +256,12 @@ NAMES = "\n".join(f"{i},n{i},0" for i in range(101))
     [
         ("5.1,3.5,0\n4.9,3.0,1\n", "expected the columns' names in its first line, got '5.1,3.5,0'"),
         ("", "expected the columns' names in its first line, got ''"),
-        ("\n\na,t\n1,2\n", "expected the columns' names in its first line"),
         ("a,a,t\n1,2,0\n", "several columns are called 'a'"),
         ("a,,,t\n1,2,3,0\n", "several columns are called ''"),
         ("a,t\n1,0\n2\n3,1\n", "the target 't' is missing in 1 rows, the first of which is row 2"),
         ("a,t\n1,0\n2,\n3,NA\n", "the target 't' is missing in 2 rows, the first of which is row 2: remove"),
         ("a,t\n1,0\n2,1,7,8\n", "not a readable table"),
-        ("a,t\n1,0,5\n2,1,5\n", "not a readable table"),
+        ("a,t\n1,0,5\n2,1,5\n", r"not a readable table \(rows have more values than its first line has names"),
         (f"{'a' * 200_000},t\n1,0\n2,1\n", "not a readable table.*field larger than"),
         ("a,b\n1,0\n", "there is no column 't' for the target: the columns are 'a', 'b'"),
         ("a,t\n", "expected rows with the target and another column, got 0"),
@@ -202,14 +269,28 @@ NAMES = "\n".join(f"{i},n{i},0" for i in range(101))
         ("a,t\n1,0\ninf,1\n", "column 'a': 'inf', in row 2, is infinite"),
         (f"i,name,t\n{NAMES}\n", "'name' holds 101 different texts, such as 'n0'.*drop the column"),
         ('"a,t\n1,0\n', ""),
-        (b"a,t\n\xff\xfe,0\n", "not a readable table.*utf-8"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0", "not a readable table"),
+        (b"a,t\n\xff\xfe,0\n", "not a text in UTF-8 .*: name its encoding"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "not a text in UTF-8"),
+        (gzip.compress(b"a,t\n" + b"1,0\n" * 99)[:-9], "not a readable table.*ended before"),
+        (b"PK\x03\x04no archive", "not a readable table"),
     ],
 )
 def test_what_is_no_table(tmp_path, content, message):
     (tmp_path / "a.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=f"a.csv.*{message}"):
         nn.load_table(tmp_path / "a.csv", "t")
+
+
+def test_a_long_header_takes_neither_memory_nor_time(tmp_path):
+    names = "".join(f"c{i}," for i in range(100_000))
+    with gzip.open(tmp_path / "t.csv.gz", "wt", compresslevel=1) as file:
+        file.writelines([names] * 20)
+    with pytest.raises(ValueError, match="first line has more than 1,048,576 characters"), traced() as memory:
+        nn.load_table(tmp_path / "t.csv.gz", "t")
+    assert memory.peak < 8e6
+    (tmp_path / "t.csv").write_text(f"{names}c7\n")
+    with pytest.raises(ValueError, match="several columns are called 'c7'"):
+        nn.load_table(tmp_path / "t.csv", "t")
 
 
 def test_files_that_cannot_be_read(tmp_path):

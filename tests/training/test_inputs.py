@@ -1,6 +1,8 @@
 """What fit, evaluate and predict take for x and y, and what they refuse before the first step."""
 
+import datetime
 import tracemalloc
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -24,6 +26,13 @@ def trained(x, y, classes=3, **options):
     return parameters(model)
 
 
+def one_by_one(x):
+    """An array of arrays."""
+    rows = np.empty(len(x), object)
+    rows[:] = list(x)
+    return rows
+
+
 SAME = {
     "big-endian": lambda x, y: (x.astype(">f4"), y.astype(">i4")),
     "on the device": lambda x, y: (nn.asarray(x), nn.asarray(y)),
@@ -31,6 +40,8 @@ SAME = {
     "labels on the device": lambda x, y: (x, nn.asarray(y)),
     "Python objects": lambda x, y: (x.astype(object), y.astype(object)),
     "lists": lambda x, y: (x.tolist(), y.tolist()),
+    "rows one by one": lambda x, y: (one_by_one(x), [np.array(label) for label in y]),
+    "decimal": lambda x, y: ([[Decimal(float(value)) for value in row] for row in x], y),
     "long": lambda x, y: (x.astype("longdouble"), y.astype("uint8")),
     "columns first": lambda x, y: (np.asfortranarray(x), y[::-1].copy()[::-1]),
 }
@@ -77,11 +88,46 @@ def test_truth_values_are_labels_and_inputs(data):
     np.testing.assert_array_equal(trained(table, y, 2), trained(table.astype("float32"), y, 2))
 
 
-@pytest.mark.parametrize("given", [["a", "b"], ["1.5", "2.5"], [None, 1.0], [1.0, "1.5"]])
+@pytest.mark.parametrize("given", [["a", "b"], ["1.5", "2.5"], [1.0, "1.5"]])
 @pytest.mark.parametrize("dtype", [object, str])
 def test_what_is_no_number(given, dtype):
-    with pytest.raises(TypeError, match="predict: expected x to hold numbers, got dtype"):
+    text = (
+        f"expected numbers, got '{given[-1]}' in row 0, column 1|expected numbers, got '{given[0]}' in row 0, column 0"
+    )
+    text = text if dtype is object else "expected x to hold numbers, got dtype <U"
+    with pytest.raises(TypeError, match=rf"predict: (x: )?({text}).*np.unique\(y, return_inverse=True\)"):
         nn.predict(nn.MLP((2, 3)), np.array([given], dtype))
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        ({"a": [1.0]}, "expected an array or a list, got dict"),
+        (
+            np.array([[1.0, datetime.date.today()]], object),
+            r"expected numbers, got datetime.date\(.* in row 0, column 1",
+        ),
+        (np.ma.masked_equal([[1.0, 2.0]], 2), "expected an array without masked elements"),
+        (np.array([(1.0, 2.0)], [("a", float), ("b", float)]), "expected x to hold numbers, got .*np.stack"),
+        (3.0, "expected x to have an axis of samples, got a single number"),
+        ([np.ones((2, 2)), np.ones((0, 2))], "sequence 1 has no steps"),
+    ],
+)
+def test_what_is_no_array(x, text):
+    with pytest.raises((TypeError, ValueError), match=f"^predict: (x: )?{text}"):
+        nn.predict(nn.MLP((2, 3)), x)
+
+
+def test_none_among_numbers_is_missing():
+    with pytest.raises(ValueError, match="predict: x holds NaN or infinity in row 0"):
+        nn.predict(nn.MLP((2, 3)), [[1.0, None]])
+
+
+def test_tensors_of_a_dtype_that_numpy_lacks(data):
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(data[0], requires_grad=True).bfloat16()
+    np.testing.assert_array_equal(trained(x, data[1]), trained(x.detach().float().numpy(), data[1]))
+    np.testing.assert_array_equal(nn.to_numpy(nn.asarray(x)), x.detach().float().numpy())
 
 
 class TestOneHot:

@@ -346,6 +346,38 @@ def test_a_share_held_out(data):
         fitted([(x, y)], validation_split=0.25)
 
 
+def test_a_share_of_rows_held_out(data, tmp_path):
+    x, y = data
+    wanted = fitted(x, y, validation_split=0.25)
+    model, history = fitted(mapped(x, tmp_path), y, validation_split=0.25)
+    np.testing.assert_array_equal(model, wanted[0])
+    assert history.column("val_loss") == wanted[1].column("val_loss")
+    x[17] = np.nan
+    with pytest.raises(ValueError, match="x holds NaN or infinity in row 17$"):
+        fitted(mapped(x, tmp_path), y, validation_split=0.25)
+
+
+def test_a_share_of_sequences_held_out(rng):
+    words, y = [rng.integers(0, 5, length) for length in rng.integers(1, 9, N)], rng.integers(0, 3, N)
+    rows = np.random.default_rng(0).permutation(N)
+    train, test = np.sort(rows[10:]), np.sort(rows[:10])
+    runs = []
+    for given, options in (
+        ((words, y), {"validation_split": 0.25}),
+        (([words[i] for i in train], y[train]), {"validation": ([words[i] for i in test], y[test])}),
+    ):
+        model = nn.Sequential(nn.Embedding(5, 4, rng=0), nn.GRU(4, 6, rng=1), nn.Dense(6, 3, rng=2))
+        runs.append(fitted(*given, model=model, shuffle=False, **options))
+    np.testing.assert_array_equal(runs[0][0], runs[1][0])
+    assert runs[0][1].column("val_loss") == runs[1][1].column("val_loss")
+
+
+@pytest.mark.parametrize("samples", [lambda x, y: [(x[0], y[0])], lambda x, y: [{"x": x[0], "y": int(y[0])}]])
+def test_samples_where_batches_are_expected(data, samples):
+    with pytest.raises(ValueError, match="^fit: batch 1: expected a batch, got a single sample: a DataLoader makes"):
+        fitted(samples(*data))
+
+
 class TestReadAhead:
     def test_an_iterator_that_is_left_ends_its_thread(self):
         before, read = threading.active_count(), []

@@ -1,0 +1,34 @@
+"""What a column of a table holds, as pandas calls it."""
+
+from typing import Any
+
+from .extras import needed
+
+_NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
+_CATEGORIES = _NUMBERS | {"categorical", "empty", "mixed", "mixed-integer", "string"}  # of pandas.api.types.infer_dtype
+
+
+def pandas() -> Any:
+    return needed("pandas", "tables need pandas", "tables")
+
+
+def kind(values: Any) -> str:
+    """Of what is not missing, as pandas calls it."""
+    return str(pandas().api.types.infer_dtype(values, skipna=True))
+
+
+def is_numeric(values: Any) -> bool:
+    return kind(values) in _NUMBERS
+
+
+def categories(values: Any) -> Any:
+    """The different values of a column of categories; ValueError if they are none."""
+    try:
+        if kind(values) in _CATEGORIES:
+            return values.dropna().unique()
+    except TypeError:  # lists
+        pass
+    raise ValueError(
+        f"column {values.name!r} holds {kind(values)} values, such as {str(values.dropna().iloc[0])!r}: make them "
+        "numbers or texts, or drop the column"
+    )
