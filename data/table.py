@@ -9,6 +9,7 @@ import re
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,6 +192,8 @@ def _separator(file: Any) -> tuple[str, int]:
     skipped, line = 0, "\n"
     while line.endswith("\n") and not line.strip():
         line, skipped = str(file.readline(_LONGEST)).removeprefix("\ufeff"), skipped + 1
+    if len(line) >= _LONGEST - 1:
+        raise ValueError(f"its first line has more than {_LONGEST:,} characters")
     line = line.strip("\r\n")
     if re.fullmatch("sep=.", line):  # which Excel writes and reads
         return line[-1], skipped
@@ -198,7 +201,7 @@ def _separator(file: Any) -> tuple[str, int]:
     names = next(csv.reader([line], delimiter=separator), [])
     if not any(names) or all(map(_is_number, names)):
         raise ValueError(f"expected the columns' names in its first line, got {line[:60]!r}")
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ValueError(f"several columns are called {twice[0]!r}, by its first line")
     return separator, skipped - 1
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from border import traced
 
 import xpnn as nn
 from xpnn.data import TableEncoder
@@ -278,6 +279,18 @@ def test_what_is_no_table(tmp_path, content, message):
     (tmp_path / "a.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=f"a.csv.*{message}"):
         nn.load_table(tmp_path / "a.csv", "t")
+
+
+def test_a_long_header_takes_neither_memory_nor_time(tmp_path):
+    names = "".join(f"c{i}," for i in range(100_000))
+    with gzip.open(tmp_path / "t.csv.gz", "wt", compresslevel=1) as file:
+        file.writelines([names] * 20)
+    with pytest.raises(ValueError, match="first line has more than 1,048,576 characters"), traced() as memory:
+        nn.load_table(tmp_path / "t.csv.gz", "t")
+    assert memory.peak < 8e6
+    (tmp_path / "t.csv").write_text(f"{names}c7\n")
+    with pytest.raises(ValueError, match="several columns are called 'c7'"):
+        nn.load_table(tmp_path / "t.csv", "t")
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -190,6 +190,41 @@ SAVING = [
         "training.checkpoints.keeper.Keeper", "copied(array)", "array",
         "writes what the next step changes", f"{KEPT}::TestFolder::test_what_is_written_is_of_its_step",
     ),
+    Mutation(
+        "training.files.sealed.check_seal", 'min(int.from_bytes(size, "little"), Path(path).stat().st_size)',
+        'int.from_bytes(size, "little")',
+        "reads as much as a header claims to have", f"{KEPT}::TestFolder::test_where_all_are_damaged",
+    ),
+    Mutation(
+        "training.checkpoints.folder.Checkpoint", "check_seal(path, required=True)", "check_seal(path)",
+        "takes what has no checksum", f"{KEPT}::TestFolder::test_where_all_are_damaged",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper",
+        "write_file(path, sealed(arrays, {**self._settings.metadata, _KEY: text}))\n",
+        "self._settings.replace(by=path); write_file(path, sealed(arrays, {**self._settings.metadata, _KEY: text}))\n",
+        "removes the old checkpoints before the new one is on the disk", f"{KEPT}::TestFolder::test_the_old_ones_stay",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", "if not copies:\n", "if False:\n",
+        "lets the next step change what is being written", f"{KEPT}::TestFailures::test_without_memory",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", 'self._put_back(self._of_data, "called")', "pass",
+        "holds out other samples", f"{KEPT}::test_a_generator_that_has_moved_on",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.Keeper", "except OSError as error:", "except BlockingIOError as error:",
+        "ends a run whose folder has gone", f"{KEPT}::TestFailures::test_a_folder_that_has_gone",
+    ),
+    Mutation(
+        "training.checkpoints.keeper.keeping", "locked(settings.folder) if", "nullcontext() if",
+        "lets two runs write to one folder", f"{KEPT}::TestFolder::test_a_second_run",
+    ),
+    Mutation(
+        "data.files._replace", "_sync(target.parent)", "pass",
+        "loses a checkpoint's name in a power cut", "training/checkpoints/test_power_cut.py",
+    ),
     # runs of the command line
     Mutation(
         "cli.train._stop", "keep(history)", "pass",

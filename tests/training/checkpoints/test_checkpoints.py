@@ -5,6 +5,8 @@ import functools
 import os
 import shutil
 import threading
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +112,23 @@ def test_a_run_that_crashed_goes_on_to_the_same_bits(given, data, tmp_path):
         assert run(data, given, checkpoint=nn.Checkpoint(folder, every=1)) == wanted
 
 
+def test_a_generator_that_has_moved_on_is_put_back(data, tmp_path):
+    """To where it was when ``fit`` was called: it draws which samples are held out."""
+    positional, settings = by_a_generator(*data)
+    assert run(data, lambda *_: (positional, settings), STEPS + 2, checkpoint=nn.Checkpoint(tmp_path, every=1)) is None
+    found = run(data, lambda *_: (positional, settings), checkpoint=nn.Checkpoint(tmp_path, every=1))
+    assert found == run(data, by_a_generator)
+
+
+def test_a_step_that_was_skipped_is_past(data, tmp_path):
+    data[0][np.random.default_rng(5).permutation(96)[40]] = 3e38  # overflows in the third step
+    kept = functools.partial(nn.Checkpoint, tmp_path, every=1)
+    with warnings.catch_warnings(action="ignore"):
+        wanted = run(data, arrays, on_nonfinite="skip")
+        assert run(data, arrays, 4, on_nonfinite="skip", checkpoint=kept()) is None
+        assert run(data, arrays, on_nonfinite="skip", checkpoint=kept()) == wanted
+
+
 def test_it_goes_on_with_another_number_of_threads(data, tmp_path):
     threadpoolctl = pytest.importorskip("threadpoolctl")
     wanted = run(data, arrays)
@@ -201,10 +220,11 @@ class TestFolder:
         assert "going on from step-000000003.safetensors: epoch 1, step 3\n" in capsys.readouterr().out
         assert [row["loss"] for row in history] == [row["loss"] for row in wanted]
 
-    def test_where_all_are_damaged_the_run_begins(self, tmp_path):
+    @pytest.mark.parametrize("content", [b"", (1 << 62).to_bytes(8, "little")], ids=["empty", "claims much"])
+    def test_where_all_are_damaged_the_run_begins(self, content, tmp_path):
         small(tmp_path, 1)
         (only,) = nn.Checkpoint(tmp_path / "run").files()
-        only.write_bytes(b"")
+        only.write_bytes(content)
         with pytest.warns(nn.CheckpointWarning, match="no checksum"):
             assert len(small(tmp_path, 1)[1]) == 1
 
@@ -221,6 +241,16 @@ class TestFolder:
         assert len(names(tmp_path)) == 3
         assert len(small(tmp_path, 1, resume=False)[1]) == 1
         assert names(tmp_path) == ["step-000000003.safetensors"]
+
+    def test_the_old_ones_stay_until_the_new_run_s_first_is_on_the_disk(self, tmp_path, monkeypatch):
+        def full(*given):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        small(tmp_path)
+        monkeypatch.setattr(keeper, "write_file", full)
+        with pytest.warns(nn.CheckpointWarning, match="No space left"):
+            small(tmp_path, resume=False)
+        assert names(tmp_path) == ["step-000000003.safetensors", "step-000000006.safetensors"]
 
     def test_what_is_further_on_than_its_checkpoint_stays(self, tmp_path):
         model, history = small(tmp_path, 1)
@@ -318,7 +348,13 @@ class TestFailures:
         def none_left(array):
             raise MemoryError
 
+        def slow(*given):
+            time.sleep(0.02)
+            write_file(*given)
+
+        write_file = keeper.write_file
         monkeypatch.setattr(keeper, "copied", none_left)
+        monkeypatch.setattr(keeper, "write_file", slow)
         assert (parameters(small(tmp_path, every=1)[0]) == parameters(wanted[0])).all()
         for path in nn.Checkpoint(tmp_path / "whole" / "run").files():
             found = nn.MLP((2, 2)), nn.MLP((2, 2))
