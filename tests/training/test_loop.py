@@ -223,7 +223,7 @@ def test_predict_refuses_bad_data():
         nn.predict(nn.MLP((2, 1)), np.array([[np.nan, 0]]))
     with pytest.raises(ValueError, match="empty"):
         nn.predict(nn.MLP((2, 1)), np.zeros((3, 0)))
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match="got a single number"):
         nn.predict(nn.MLP((2, 1)), 5.0)
 
 
