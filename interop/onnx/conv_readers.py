@@ -24,8 +24,8 @@ def pool(reader: Reader, node: Node) -> tuple[Layer, str]:
 def _settled(reader: Reader, node: Node, kernel: Sequence[int]) -> Node:
     """The node with its padding in figures, where the model tells the image's size, on which it depends."""
     size, given = reader.lengths(node.inputs[0])[2:], node.attributes
-    same = given.get("auto_pad", "NOTSET").startswith("SAME") and any(s > 1 for s in given.get("strides", ()))
-    if not (same or given.get("ceil_mode")) or not size or None in size:
+    depends = given.get("auto_pad", "NOTSET").startswith("SAME") or given.get("ceil_mode")
+    if not depends or max(given.get("strides", [1])) == 1 or not size or None in size:
         return node
     o = node.options(*make.WINDOW, "group", "ceil_mode", "storage_order", "count_include_pad")
     w = make.window(node, o, kernel, [n for n in size if n])
