@@ -178,8 +178,10 @@ def test_the_same_table_in_every_format(tmp_path, name, options):
     assert data.name == str(tmp_path / name)
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
-@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.csv.xz"])
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [("a.csv", gzip.compress), ("a.csv.gz", bz2.compress), ("a.csv.xz", lzma.compress), ("a.csv.gz", bytes)],
+)
 def test_packed_or_not_whatever_its_name(tmp_path, name, pack):
     (tmp_path / name).write_bytes(pack(ROWS.to_csv(index=False).encode()))
     equal(nn.load_table(tmp_path / name, "kind"), nn.load_table(ROWS, "kind"))
