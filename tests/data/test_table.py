@@ -13,7 +13,7 @@ from border import traced
 
 import xpnn as nn
 from xpnn.data import TableEncoder
-from xpnn.data.table import read_table
+from xpnn.data.table import TableWarning, read_table
 
 pd = pytest.importorskip("pandas")
 
@@ -212,7 +212,7 @@ def test_decimal_commas(tmp_path, head):
 def test_numbers_that_are_texts_are_warned_of(tmp_path):
     (tmp_path / "a.csv").write_text("age,zip,y\n" + "".join(f"{k if k else '?'},{k % 3},{k % 2}\n" for k in range(20)))
     with pytest.warns(
-        UserWarning, match="column 'age' holds texts that begin like numbers or dates, such as '1'"
+        TableWarning, match="column 'age' holds texts that begin like numbers or dates, such as '1'"
     ) as found:
         nn.load_table(tmp_path / "a.csv", "y")
     assert len(found) == 1
