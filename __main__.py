@@ -15,6 +15,7 @@ from .backend import ALONE, DeviceLostError, RankError, Ranks
 from .cli import start
 from .cli.parser import parsed
 from .cli.streams import answering, standard_streams, tell
+from .data.table import TableWarning
 from .learn.words import translated
 from .training import CheckpointWarning
 from .training.interrupt import signal_of
@@ -25,7 +26,8 @@ def main(argv: list[str] | None = None) -> int:
     args, debug = None, False
     with standard_streams() as output, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they would stand between the lines of the command
-        warnings.simplefilter("always", CheckpointWarning)
+        for own in _FOR_USERS:
+            warnings.simplefilter("always", own)
         warnings.showwarning = partial(_show, warnings.showwarning)
         try:
             start.started()
@@ -66,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _show(show: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:
     """What is for the user in one line of its own; other warnings, with --debug, as Python shows them."""
-    if issubclass(category, CheckpointWarning):
+    if issubclass(category, _FOR_USERS):
         tell(str(message), "warning")
     else:
         show(message, category, *where)
@@ -77,6 +79,7 @@ def _ranks(args: argparse.Namespace | None) -> Ranks:
     return getattr(args, "ranks", ALONE)
 
 
+_FOR_USERS = (CheckpointWarning, TableWarning)
 _FORESEEN = (ValueError, TypeError, OSError, ImportError, FloatingPointError, MemoryError, RuntimeError)
 
 

@@ -30,7 +30,7 @@ def add(parser: Parser) -> None:
     parser.add_argument("--lang", choices=LANGUAGES, default=parser.language, help="in which the page begins")
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the page with what it shows of the samples "
                         "into one HTML file, and end")  # fmt: skip
-    parser.add_argument("--samples", type=index_list, default=(0, 1, 2), metavar="N[,N...]", help="of the held-out "
+    parser.add_argument("--samples", type=index_list, metavar="N[,N...]", help="of the held-out "
                         "pictures, for --export; default: 0,1,2")  # fmt: skip
     parser.set_defaults(command=run)
 
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> None:
 
     pictures = Pictures(*(_of_run(args.path) if args.path else _learnt(args.lang)))
     if args.export:
-        args.export.write_text(frozen(pictures, args.samples, args.lang), "utf-8")
+        samples = args.samples or range(min(3, len(pictures.images)))
+        args.export.write_text(frozen(pictures, samples, args.lang), "utf-8")
         print(translated(f"wrote {args.export}", args.lang))
         return
 

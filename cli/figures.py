@@ -44,7 +44,7 @@ class Run(NamedTuple):
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the labels; none of a text, or of a table's quantity."""
-        return self.recipe.table.classes if self.recipe.table else self.recipe.classes
+        return self.recipe.names or ()
 
     def figures(self) -> Iterator[Shown]:
         """All that apply, one after the other, since each takes memory."""

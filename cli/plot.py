@@ -30,4 +30,5 @@ def run(args: argparse.Namespace) -> None:
         out: Path = args.out or folder / "plots"
         print(f"wrote into {out}: {', '.join(write_pictures(seen, out))}")
     if data is None:
-        print(f"without its data ({recipe.data}), which --data names, there is more to see")
+        named = f" ({recipe.data})" if recipe.data else ""
+        print(f"without its data{named}, which --data names, there is less to see")

@@ -91,6 +91,8 @@ class Recipe:
                 raise ValueError("recipe: expected a table's encoder, and mlp as the model")
         elif not (self.vocabulary if self.model == "charrnn" else self.classes and 0 not in sides):
             raise ValueError(f"{self.model}: expected a vocabulary, or classes of images")
+        if not isinstance(self.pixels, Pixels | None):
+            raise ValueError(f"recipe: expected Pixels, got {self.pixels!r}")
         self._check_options()
 
     def _check_options(self) -> None:

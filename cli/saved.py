@@ -5,10 +5,12 @@ import runpy
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..data import TableEncoder
 from ..layers import Layer
 from ..models import CharRNN, Sequential
-from ..training import History, Optimizer, load, read_about
+from ..training import History, Optimizer, load, predict, read_about
 from ..training import load_model as load_whole
 from ..training.files.about import KEY
 from ..training.files.saving import Arrays, read_header
@@ -66,7 +68,10 @@ def load_model(path: Path, network: str | None = None) -> tuple[Recipe, Sequenti
         recipe = read_run(path).recipe
         return recipe, load_network(path) if KEY in metadata else _of_an_older_xpnn(path)
     model = load_network(path)
-    return _recipe(path, model), model
+    recipe = _recipe(path, model)
+    if recipe.pixels or recipe.table:
+        _try(path, recipe, model)
+    return recipe, model
 
 
 def load_network(path: Path) -> Sequential:
@@ -88,6 +93,21 @@ def _recipe(path: Path, model: Sequential) -> Recipe:
         return read_run(path).recipe  # which says what is missing
     channels, *sides = prepare.shape
     return Recipe(OWN, "", (sides[0], sides[1]), classes=classes, channels=channels, pixels=prepare)
+
+
+def _try(path: Path, recipe: Recipe, model: Sequential) -> None:
+    """Compare what the file says with what the network does to a sample, whose shape the network is told."""
+    pixels = np.zeros((1, recipe.channels, *recipe.image_shape), np.uint8)
+    x = np.zeros((1, recipe.features), np.float32) if recipe.table else recipe.inputs(pixels)
+    try:
+        outputs = predict(model, x).shape[1:]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: its preprocessing gives what its network does not take ({error})") from error
+    if outputs != (recipe.outputs,):
+        what = "classes" if recipe.outputs > 1 else "class" if recipe.classes else "quantity"
+        raise ValueError(f"{path}: it names {recipe.outputs} {what}, but its network gives {outputs} for a sample")
+    if model.input_shape is None:
+        model.input_shape = x.shape[1:]
 
 
 def _of_an_older_xpnn(path: Path) -> Sequential:

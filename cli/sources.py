@@ -117,4 +117,6 @@ def held_out(recipe: Recipe, data: Data) -> tuple[np.ndarray, np.ndarray]:
     past."""
     if isinstance(data, TextData):
         return windows(data.test, min(4096, len(data.test) - 1))
+    if not len(data.y_test):
+        raise ValueError(f"{data.name}: nothing is held out for the test, which takes a second sample of some class")
     return (data.x_test if isinstance(data, TableData) else recipe.inputs(data.x_test)), data.y_test

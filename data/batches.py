@@ -1,6 +1,8 @@
 """A data set in batches."""
 
 from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +10,10 @@ import numpy as np
 class Batches:
     """What :func:`batches` gives."""
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, batch_size: int, rng: "np.random.Generator | int | None") -> None:
+    def __init__(self, x: Any, y: Any, batch_size: int, rng: "np.random.Generator | int | None") -> None:
+        x, y = (
+            np.asarray(data) if isinstance(data, list | tuple) or hasattr(data, "iloc") else data for data in (x, y)
+        )
         if len(x) != len(y):
             raise ValueError(f"batches: x has {len(x)} samples, y has {len(y)}")
         batch_indices(len(x), batch_size)
@@ -22,16 +27,16 @@ class Batches:
         return ((self._x[batch], self._y[batch]) for batch in batch_indices(len(self._x), self._size, self._rng))
 
 
-def batches(x: np.ndarray, y: np.ndarray, batch_size: int, rng: "np.random.Generator | int | None" = None) -> Batches:
+def batches(x: Any, y: Any, batch_size: int, rng: "np.random.Generator | int | None" = None) -> Batches:
     """Every sample once in each iteration, ``batch_size`` at a time; the last batch may be smaller.
 
     Args:
-        x, y: of equal length.
+        x, y: of equal length: arrays, or what takes indices as they do; lists, and pandas' tables by their rows.
         batch_size: at least 1.
         rng: seed or generator that shuffles the samples anew for each iteration; without it they keep their order.
 
     Raises:
-        ValueError: batch_size is below 1, or x and y differ in length.
+        ValueError: batch_size is no whole number of at least 1, or x and y differ in length.
 
     >>> [len(labels) for images, labels in batches(np.ones((5, 3)), np.arange(5), batch_size=2, rng=0)]
     [2, 2, 1]
@@ -43,8 +48,8 @@ def batch_indices(
     samples: int, batch_size: int, rng: "np.random.Generator | int | None" = None
 ) -> "Iterator[slice | np.ndarray]":
     """For each batch of :func:`batches`, a slice or the indices of its samples. Arguments and errors as there."""
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+    if not isinstance(batch_size, Integral) or batch_size < 1:
+        raise ValueError(f"batch_size: expected a whole number of at least 1, got {batch_size!r}")
     order = None if rng is None else np.random.default_rng(rng).permutation(samples)
     parts = (slice(start, start + batch_size) for start in range(0, samples, batch_size))
     return parts if order is None else (order[part] for part in parts)

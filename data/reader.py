@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def read_ahead(batches: Iterable[T], depth: int = 2) -> Iterator[T]:
-    """The same batches; a thread reads up to ``depth`` of them before they are asked for.
+def read_ahead(batches: Iterable[T]) -> Iterator[T]:
+    """The same batches; a thread reads up to two of them before they are asked for.
 
     An error of ``batches`` is raised where its batch would have come. If the iterator is closed, the thread ends after
     the batch that it reads.
@@ -17,7 +17,7 @@ def read_ahead(batches: Iterable[T], depth: int = 2) -> Iterator[T]:
     >>> list(read_ahead(range(3)))
     [0, 1, 2]
     """
-    ready: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
+    ready: queue.Queue[tuple[str, Any]] = queue.Queue(2)
     ended = threading.Event()
 
     def put(kind: str, value: Any) -> bool:

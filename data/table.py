@@ -28,6 +28,10 @@ _BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOF
 _LONGEST = 1 << 20  # characters of a header
 
 
+class TableWarning(UserWarning):
+    """A column was perhaps meant otherwise than it was read."""
+
+
 @dataclass(frozen=True)
 class TableData:
     """A table, a share of whose rows is held out.
@@ -120,6 +124,7 @@ def _warn_of_numbers(column: Column) -> None:
         warnings.warn(
             f"column {column.name!r} holds texts that begin like numbers or dates, such as {column.categories[0]!r}: "
             "each becomes a category; write numbers plainly, and nothing for a missing one, or drop the column",
+            TableWarning,
             stacklevel=3,
         )
 

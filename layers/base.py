@@ -11,7 +11,7 @@ from ..backend import Array, Params, Window, xp
 from .inference import inference_mode
 from .lengths import Lengths
 from .locks import Locks
-from .mismatch import mismatch
+from .mismatch import mismatch, output_of
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
 from .settings import STARRED, constructor, shown
 
@@ -52,9 +52,9 @@ class Layer:
     A subclass that defines ``forward`` or ``__call__`` has False for each of the three until it sets them.
     """
 
-    params: Parameters
-    grads: Gradients
-    buffers: Parameters
+    params: Parameters = Parameters()  # of a layer without any, whose constructor has not called this one's
+    grads: Gradients = Gradients()
+    buffers: Parameters = Parameters()
 
     trainable: bool = True
     separable: ClassVar[bool] = False
@@ -89,14 +89,14 @@ class Layer:
             TypeError: the input is not an array of the backend, or its dtype is not the layer's.
             ValueError: the input's shape does not fit the layer, or the input is empty.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: forward(x, needs_dx=True) must return y and backward")
 
     def __call__(self, x: Array, lengths: Lengths | None = None) -> Array:
         """The output alone, for inference; ``lengths`` as for :meth:`with_lengths`."""
         options, _ = self.with_lengths(x, lengths)
         token = inference_mode.set(True)  # as inference() does, in a third of the time
         try:
-            return self.forward(x, needs_dx=False, **options)[0]
+            return output_of(self, self.forward(x, needs_dx=False, **options))
         finally:
             inference_mode.reset(token)
 

@@ -79,8 +79,8 @@ class _BatchNorm(Layer):
             M = share.whole(M)
         if M == 1 and not apart and self.trainable and (rehearsing() or not inferring()):
             raise ValueError(
-                f"{self}: expected two values per channel at the least in training, got shape {x.shape}: another "
-                "batch_size may leave no batch of one sample"
+                f"{self}: expected two values per channel at the least in training, got shape {x.shape}: "
+                "drop_last=True or another batch_size leaves no batch of one sample"
             )
         if inferring() or not self.trainable or M == 1:  # the last: where other processes have the rest of a batch
             mean, var = self.buffers.copy().values()  # a training pass may change the buffers before backward

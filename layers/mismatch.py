@@ -24,3 +24,10 @@ def mismatch(
     if got_dtype.kind not in _KINDS[dtype] if isinstance(dtype, str) else got_dtype != dtype:
         return TypeError, f"expected input of dtype {dtype}, got {got_dtype}: xpnn.asarray(x, dtype) converts"
     return None
+
+
+def output_of(owner: object, result: Any) -> Any:
+    """What a ``forward`` returns besides backward; TypeError if it does not return the two."""
+    if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
+        raise TypeError(f"{owner}: expected forward to return (y, backward), got {type(result).__name__}")
+    return result[0]

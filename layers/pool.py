@@ -1,5 +1,6 @@
 """Pooling (document section "CNN"): the maximum or mean under a moving window, or the mean of the whole image."""
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -134,9 +135,10 @@ class GlobalAvgPool2D(Layer):
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         self._check(x, "N", "C", *self.lengths)
+        axes = tuple(range(2, x.ndim))
+        size = math.prod(x.shape[2:])  # H W
 
         def backward(dy: Array) -> Array:
-            share = 1 / x[0, 0].size * dy
-            return xp.broadcast_to(share.reshape(*dy.shape, *[1] * len(self.lengths)), x.shape)
+            return xp.broadcast_to(xp.expand_dims(1 / size * dy, axes), x.shape)
 
-        return x.mean(tuple(range(2, x.ndim))), backward
+        return x.mean(axes), backward

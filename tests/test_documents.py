@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from planted import in_equations, in_forms
+from planted.elsewhere import ELSEWHERE
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT"))]
@@ -50,3 +52,14 @@ def test_its_examples_run(document, tmp_path, monkeypatch):
 def test_the_site_lists_every_document():
     listed = set(re.findall(r"^[a-z-]+$", (ROOT / "docs" / "index.md").read_text("utf-8"), re.MULTILINE))
     assert {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"} <= listed
+
+
+def test_the_planted_errors_are_counted():
+    said = (ROOT / "docs" / "correctness.md").read_text("utf-8")
+    equations, forms = len(in_equations.EQUATIONS), len(in_forms.FORMS + in_forms.BLAS)
+    slices, updates = len(in_equations.SLICES + in_forms.SLICES), len(in_equations.UPDATES)
+    assert f"{equations} planted in the equations and {forms} in the forms" in said
+    assert f"{slices} errors planted in a batch's slices, by the whole batch; {updates} in the optimisers'" in said
+    assert f"equations, by loops over single elements; {len(in_forms.UPDATES)} in their forms" in said
+    for number in (equations + forms, slices + updates + len(in_forms.UPDATES), len(ELSEWHERE)):
+        assert f"| all {number} |" in said

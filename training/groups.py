@@ -31,7 +31,7 @@ class Placed(NamedTuple):
 
 def check_groups(caller: str, groups: Groups) -> dict[str, dict[str, float]]:
     """A copy; ValueError if they are not patterns with settings."""
-    for pattern, settings in groups.items():
+    for pattern, settings in groups.items() if isinstance(groups, Mapping) else [("groups", groups)]:
         good = isinstance(pattern, str) and isinstance(settings, Mapping) and settings.keys() <= set(_SETTINGS)
         if not good or not all(0 <= value < math.inf for value in settings.values()):
             raise ValueError(

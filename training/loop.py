@@ -146,8 +146,9 @@ def fit(
         if validation_split:
             source, held_out = source.split(validation_split, rng)
         elif validation is not None:
-            held_out = source_of("fit: validation", model, *validation_of(validation))
+            held_out = source_of("fit: validation", model, *validation_of(model, validation))
             held_out.ranks = ranks
+        source.drop_last = drop_last
         finite = _finite_buffers(model)
         sums, held_out_sums = Sums(_taken_up(history, rng, kept)), Sums(ranks=ranks)
         shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
@@ -171,7 +172,7 @@ def fit(
 
             def trained() -> Score:
                 arrays = (model.flat_params, *(model.buffers[name] for name in finite))
-                batches = source.pass_over(batch_size, shuffles, drop_last, skip=sums.steps * accumulate)
+                batches = source.pass_over(batch_size, shuffles, skip=sums.steps * accumulate)
                 if kept:
                     kept.go_on(collected)
                 with guard.epoch():
@@ -189,7 +190,7 @@ def fit(
                 if run.stop_training:
                     break
                 sums.begin(optimizer.rate, guard.named(f"epoch {epoch}"))
-                told.epoch(epoch, source.steps(batch_size, drop_last, accumulate))
+                told.epoch(epoch, source.steps(batch_size, accumulate))
                 row = {"epoch": epoch, **trained().row()}
                 if held_out is not None:
                     row |= validated(held_out, guard.named(f"epoch {epoch}'s validation")).row("val_")

@@ -35,9 +35,11 @@ class Source:
         labels: all targets, if they are in memory; else None.
         ranks: which have a share of each batch.
         converts: whether inputs that are integers become floating-point numbers; set it for a model without symbols.
+        drop_last: whether a pass has only full batches; not of those that something else makes.
     """
 
     converts = False
+    drop_last = False
     samples: int | None = None
     labels: Array | None = None
     ranks: Ranks = ALONE
@@ -48,26 +50,26 @@ class Source:
         self._inputs = len(self._names)
         self._change: Change = lambda arrays, lengths: arrays
 
-    def steps(self, batch_size: int, drop_last: bool = False, accumulate: int = 1) -> int | None:
+    def steps(self, batch_size: int, accumulate: int = 1) -> int | None:
         """The number of steps of a pass, each of ``accumulate`` batches; None if it is not known."""
-        count = self._count(batch_size, drop_last)
+        count = self._count(batch_size)
         return None if count is None else -(-count // accumulate)
 
-    def _count(self, batch_size: int, drop_last: bool) -> int | None:
+    def _count(self, batch_size: int) -> int | None:
         """The number of batches of a pass."""
         samples = self.samples or 0
-        return samples // batch_size if drop_last else -(-samples // batch_size)
+        return samples // batch_size if self.drop_last else -(-samples // batch_size)
 
     def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
         """What the batches of a pass are read by; shuffled by ``rng``, from which this call draws."""
         return batch_indices(self.samples or 0, batch_size, rng)
 
-    def pass_over(self, batch_size: int, rng: Rng = None, drop_last: bool = False, skip: int = 0) -> Iterator[Batch]:
-        """The batches of a pass, but for the first ``skip`` ones; with ``drop_last`` only full ones.
+    def pass_over(self, batch_size: int, rng: Rng = None, skip: int = 0) -> Iterator[Batch]:
+        """The batches of a pass, but for the first ``skip`` ones.
 
         Of several ranks each has its share of every batch, which are the same for any number of them.
         """
-        full = self._count(batch_size, drop_last) if drop_last else None
+        full = self._count(batch_size) if self.drop_last else None
         if full == 0:
             raise ValueError(f"{self.caller}: drop_last leaves no batch of {batch_size} from {self.samples} samples")
         order = islice(self.order(batch_size, rng), skip, full)
@@ -119,8 +121,13 @@ class Source:
         raise NotImplementedError
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
-        """Batches that show what does not fit: here the first one, or as much of it as a rank has of a batch."""
-        yield from self.batches([next(iter(self.order(self._own(batch_size))))])
+        """Batches that show what does not fit: the first one, or as much of it as a rank has of a batch; and a single
+        sample, if a pass has such a batch."""
+        first = next(iter(self.order(self._own(batch_size))))
+        yield from self.batches([first, *([self._cut(first, slice(1))] if self._leaves_one(batch_size) else [])])
+
+    def _leaves_one(self, batch_size: int) -> bool:
+        return 1 in (batch_size, 0 if self.drop_last else (self.samples or 0) % batch_size)
 
     def _own(self, batch_size: int) -> int:
         """The size of a rank's share, but at least 2, as many as batch normalisation needs."""
@@ -187,10 +194,10 @@ class InMemory(Source):
         return map(self._batch, prefetch(self.arrays, order, self._dtype))
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
-        """A batch with the lowest and the highest label; then one of a single sample, if the last one will be such."""
+        """A batch with the lowest and the highest label; then one of a single sample, if a pass has such."""
         samples, y = len(self.arrays[0]), self.labels
         rows = np.arange(min(max(2, self._own(batch_size)), samples))
-        last = [rows[:1]] if 1 in (batch_size, samples % batch_size) else []
+        last = [rows[:1]] if self._leaves_one(batch_size) else []
         if y is not None and y.dtype.kind in "iu":
             rows[[0, -1]] = [int(end) // (y.size // len(y)) for end in (y.argmin(), y.argmax())]
         return self.batches([rows, *last])

@@ -21,7 +21,7 @@ class Stream(Source):
         self._given, self._targets = given, targets
         self._begun: Iterator[tuple[int, Any]] | None = None
 
-    def _count(self, batch_size: int, drop_last: bool) -> int | None:
+    def _count(self, batch_size: int) -> int | None:
         try:
             return len(self._given)
         except TypeError:

@@ -70,13 +70,13 @@ def _reach(x: Array) -> int:
     return sum(abs(stride) * (length - 1) for stride, length in zip(x.strides, x.shape, strict=True)) // x.itemsize
 
 
-def row_sums(out: Array, x: Array, keep: float = 1.0, scale: float = 1.0) -> None:
-    """out = keep out + scale x.sum(1) in one launch; out (rows,) is contiguous, x (rows, columns) has any strides."""
+def row_sums(out: Array, x: Array, keep: float = 1.0) -> None:
+    """out = keep out + x.sum(1) in one launch; out (rows,) is contiguous, x (rows, columns) has any strides."""
     rows, columns = x.shape
     at_once = 4 if abs(x.strides[0]) < abs(x.strides[1]) and rows > 1 else 1  # threads side by side read so, too
     block = at_once * together(columns, 1024 // at_once)
-    numbers = (rows, columns, at_once, float(keep), float(scale))
-    launch("row_sums", -(-rows // at_once) * block, out.dtype, *strided(x), out, *numbers, block=block)
+    threads = -(-rows // at_once) * block
+    launch("row_sums", threads, out.dtype, *strided(x), out, rows, columns, at_once, float(keep), block=block)
 
 
 def together(columns: int, most: int = 1024) -> int:

@@ -50,9 +50,9 @@ extern "C" __global__ void activation_gradients(
     if (threadIdx.x == 0) db[row] += sum;
 }
 
-// out[r] = keep out[r] + scale sum_n x[r,n]: a block sums at_once rows, with blockDim.x / at_once threads for each.
+// out[r] = keep out[r] + sum_n x[r,n]: a block sums at_once rows, with blockDim.x / at_once threads for each.
 extern "C" __global__ void row_sums(
-    const REAL* x, Index x_r, Index x_n, REAL* out, Index rows, Index columns, Index at_once, REAL keep, REAL scale)
+    const REAL* x, Index x_r, Index x_n, REAL* out, Index rows, Index columns, Index at_once, REAL keep)
 {
     Index row = blockIdx.x * at_once + threadIdx.x % at_once;
     REAL sum = 0;
@@ -60,7 +60,7 @@ extern "C" __global__ void row_sums(
     for (Index n = threadIdx.x / at_once; row < rows && n < columns; n += blockDim.x / at_once)
         sum += x[row * x_r + n * x_n];
     sum = block_sum(sum, (int)at_once);
-    if (threadIdx.x < at_once && row < rows) out[row] = (keep != 0 ? keep * out[row] : 0) + scale * sum;
+    if (threadIdx.x < at_once && row < rows) out[row] = (keep != 0 ? keep * out[row] : 0) + sum;
 }
 
 // -- optimisers: a thread updates one element of the flat vectors and clears its gradient

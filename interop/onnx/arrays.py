@@ -1,6 +1,6 @@
 """ONNX operators that move, choose, compare or reduce values, and compute no layer's equation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, TypeAlias
 
@@ -237,6 +237,24 @@ def _reduce(node: Node, x: Array, axes: Array | None = None) -> Array:
     return REDUCED[node.op](x, tuple(wanted) if wanted else None, bool(o.keepdims))
 
 
+def blocks(node: Node, shape: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
+    """Of DepthToSpace or SpaceToDepth: the lengths of six axes, their new order, and the lengths of the result."""
+    o, (N, C, H, W) = node.options("blocksize", "mode"), shape
+    b = o.blocksize
+    if node.op == "SpaceToDepth":
+        order = [0, 1, 3, 5, 2, 4] if o.mode == "CRD" else [0, 3, 5, 1, 2, 4]
+        return [N, C, H // b, b, W // b, b], order, [N, C * b * b, H // b, W // b]
+    c = C // (b * b)
+    if o.mode == "CRD":
+        return [N, c, b, b, H, W], [0, 1, 4, 2, 5, 3], [N, c, H * b, W * b]
+    return [N, b, b, c, H, W], [0, 3, 4, 1, 5, 2], [N, c, H * b, W * b]
+
+
+def _blocks(node: Node, x: Array) -> Array:
+    lengths, order, result = blocks(node, x.shape)
+    return x.reshape(lengths).transpose(order).reshape(result)
+
+
 ARRAYS: dict[str, Callable[..., Result]] = {
     **dict.fromkeys(REDUCED, _reduce),
     "ArgMax": _extreme,
@@ -244,6 +262,7 @@ ARRAYS: dict[str, Callable[..., Result]] = {
     "Cast": _cast,
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
+    "DepthToSpace": _blocks,
     "Expand": _expand,
     "Flatten": _flatten,
     "GatherElements": _gather_elements,
@@ -253,6 +272,7 @@ ARRAYS: dict[str, Callable[..., Result]] = {
     "Shape": _shape,
     "Size": _size,
     "Slice": _slice,
+    "SpaceToDepth": _blocks,
     "Split": _split,
     "Squeeze": _squeeze,
     "Tile": _tile,

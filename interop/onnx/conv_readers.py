@@ -1,5 +1,6 @@
-"""From Conv and ConvTranspose nodes to their layers; the bias may be an Add's."""
+"""From nodes that slide a window to their layers; the bias of a convolution may be an Add's."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...backend import Array
@@ -12,8 +13,26 @@ from .walk import Reader
 
 
 def convolution(reader: Reader, node: Node, b: Array | None) -> tuple[Layer, str]:
-    node = _padded(reader, node)
-    return make.conv(node, reader.weight(node, 1, 3, 4, 5), b)[0], node.inputs[0]
+    node, W = _padded(reader, node), reader.weight(node, 1, 3, 4, 5)
+    return make.conv(_settled(reader, node, W.shape[2:]), W, b)[0], node.inputs[0]
+
+
+def pool(reader: Reader, node: Node) -> tuple[Layer, str]:
+    return make.pool(_settled(reader, node, node.attributes.get("kernel_shape", ())))[0], node.inputs[0]
+
+
+def _settled(reader: Reader, node: Node, kernel: Sequence[int]) -> Node:
+    """The node with its padding in figures, where the model tells the image's size, on which it depends."""
+    size, given = reader.lengths(node.inputs[0])[2:], node.attributes
+    depends = given.get("auto_pad", "NOTSET").startswith("SAME") or given.get("ceil_mode")
+    if not depends or max(given.get("strides", [1])) == 1 or not size or None in size:
+        return node
+    o = node.options(*make.WINDOW, "group", "ceil_mode", "storage_order", "count_include_pad")
+    w = make.window(node, o, kernel, [n for n in size if n])
+    if any(w.beyond):
+        return node
+    settled = {"auto_pad": "NOTSET", "pads": [*w.before, *w.after]} | ({"ceil_mode": 0} if o.ceil_mode else {})
+    return replace(node, attributes=given | settled)
 
 
 def _padded(reader: Reader, node: Node) -> Node:

@@ -9,11 +9,10 @@ import numpy as np
 from ... import layers
 from ...backend import to_numpy
 from ...layers import Layer
-from ...layers.pool import Pool
 from ...models import Sequential
 from . import layers as make
 from .affine_readers import add, affine, gemm, matmul, scaler, selu
-from .conv_readers import convolution, pad, transposed
+from .conv_readers import convolution, pad, pool, transposed
 from .modern_readers import MODERN, plain_norm, product, quotient
 from .node import Node, shortest
 from .recurrent_readers import recurrent
@@ -60,10 +59,6 @@ def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
         before, after = (reader.lengths(name)[2:] for name in (node.inputs[0], node.outputs[0]))
         factors = [1, 1, *(m / n for n, m in zip(before, after, strict=False) if n and m)]
     return upsample(node, o, factors), node.inputs[0]
-
-
-def _pool(reader: Reader, node: Node) -> tuple[Pool, str]:
-    return make.pool(node)[0], node.inputs[0]
 
 
 def _batch_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -210,7 +205,7 @@ def _mul(reader: Reader, node: Node) -> tuple[Layer, str]:
 READERS: dict[str, LayerReader] = {
     **MODERN,
     "Add": add,
-    "AveragePool": _pool,
+    "AveragePool": pool,
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
@@ -227,7 +222,7 @@ READERS: dict[str, LayerReader] = {
     "Layout": _layout,
     "LogSoftmax": _softmax,
     "MatMul": matmul,
-    "MaxPool": _pool,
+    "MaxPool": pool,
     "Mul": _mul,
     "Neg": _rbf,
     "Pad": pad,

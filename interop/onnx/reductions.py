@@ -64,7 +64,7 @@ def _start(p: BatchFirst, node: Node, what: str, name: str, order: tuple[int, ..
     value = p.constants.get(name)
     if value is None or value.ndim != 3:
         node.refuse(what, "no layer of xpnn's has a weight of this shape", p.sizes.get(name))
-    if not value.any():
+    if not value.any() and not p.graph.from_xpnn:  # which writes none for zeros
         return "zeros", ""
     value = value.transpose(1, 0, 2) if order[0] == 0 else value
     if (value != value[:, :1]).any():

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from . import layers as make
+from .arrays import blocks
 from .axes import MisfitError, View, batch, front, joined, reshaped, transposed, whole
 from .batch_first import FIRST, BatchFirst, Rule
 from .graph import Lengths
@@ -47,6 +48,13 @@ def _reshape(p: BatchFirst, node: Node) -> None:
     if p.other(found) != sizes[1]:
         node.refuse("shape", "it depends on the lengths of free axes in another way than theirs")
     moved(p, node, found)
+
+
+def _blocks(p: BatchFirst, node: Node) -> None:
+    """DepthToSpace or SpaceToDepth, as a Reshape, a Transpose and a Reshape."""
+    view = p.views[node.inputs[0]]
+    lengths, order, result = blocks(node, p.sizes[node.inputs[0]])
+    moved(p, node, reshaped(transposed(reshaped(view, lengths, p.is_free), order), result, p.is_free))
 
 
 def _sizes(p: BatchFirst, node: Node, view: View) -> list[Lengths]:
@@ -202,6 +210,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("LayerNormalization", "LogSoftmax", "Softmax"), _along_last),
     **dict.fromkeys(("Gemm", "MatMul"), _product),
     **dict.fromkeys(("Flatten", "Reshape"), _reshape),
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _blocks),
     "Cast": _cast,
     "Expand": _expand,
     "Identity": same,

@@ -96,6 +96,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 f"NetworkClassifier: {self._loss} is not for {kind} targets: the default loss is, or one of "
                 f"{'BinaryCrossEntropy' if self._multilabel else 'SoftmaxCrossEntropy'}"
             )
+        self.out_activation_ = "logistic" if binary else "softmax"
         self.n_outputs_ = 1 if binary and not self._multilabel else len(self.classes_)
 
     def _weights(self, y: np.ndarray, weights: "np.ndarray | None") -> "np.ndarray | None":

@@ -20,10 +20,10 @@ from sklearn.utils.validation import (
 from ... import training
 from ...backend import ALONE, to_numpy
 from ...data.sequences import pad
-from ...layers import Dense, Flatten, Layer
-from ...models import MLP, Sequential
+from ...layers import Dense, Layer
 from .monitors import CallbackSupportMixin, HeldOutScore, Tasks, with_callbacks
-from .settings import Settings, layer_sizes
+from .network import network_of
+from .settings import Settings
 from .solvers import lbfgs, optimizer_of, stopping
 
 Data = tuple[Any, Any, Any, Any]
@@ -67,6 +67,8 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         history_: one row per epoch: loss, val_score, val_loss and others. ``loss_curve_``, ``loss_``, ``best_loss_``,
             ``validation_scores_`` and ``best_validation_score_`` are taken from it, without the penalty.
         n_iter_: the number of epochs of the last fit.
+        t_: the number of samples that training has seen, each as often as there were epochs.
+        out_activation_: the function of the outputs, "softmax", "logistic" or "identity".
         coefs_, intercepts_: of the dense layers, (in, out) and (out,).
         n_features_in_: length of X's second axis.
 
@@ -83,6 +85,8 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
     history_: training.History
     n_outputs_: int
     n_iter_: int
+    t_: int
+    out_activation_: str = "identity"
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, lengths: Any = None, eval_set: Any = None) -> Any:
@@ -105,6 +109,8 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         X, y, lengths = self._validated(X, y, lengths, reset=not begun)
         if weights is not None:
             weights = _check_sample_weight(weights, X, dtype=X.dtype)
+            if weights.min() < 0:
+                raise ValueError(f"{type(self).__name__}: expected sample_weight of at least 0, got {weights.min()}")
         self._learn_targets(y, known=begun or partial)
         data: Data = (X, y, self._weights(y, weights), lengths)
         held_out = None
@@ -114,12 +120,13 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
             data, held_out = self._split(data)
         if not begun:
             self._rng = np.random.default_rng(self._draws().randint(2**31))
-            self.model_ = self._network(X.shape[1:], self.n_outputs_, rng=self._rng, dtype=X.dtype.name)
-            self.history_ = training.History()
+            self.model_ = network_of(self, X[:1], lengths, self.n_outputs_, self._rng)
+            self.history_, self.t_ = training.History(), 0
         if not (begun and partial):
             self._optimizer = optimizer_of(self, data[0].shape[0], data[2])
         history = self._train(data, held_out, 1 if partial else self._setting("epochs"))
         self.n_iter_, past = len(history), len(self.history_)
+        self.t_ += self.n_iter_ * data[0].shape[0]
         self.history_.extend(row | {"epoch": past + row["epoch"]} for row in history)
         return self
 
@@ -158,13 +165,6 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
             ranks=self.ranks,
         )  # fmt: skip
 
-    def _network(self, shape: tuple[int, ...], outputs: int, **options: Any) -> Layer:
-        network = self._setting("network")
-        if callable(network):
-            return network(shape, outputs, **options)
-        mlp = MLP(layer_sizes(network, shape, outputs), self._activation(), **options)
-        return mlp if len(shape) == 1 else Sequential(Flatten(), *mlp)
-
     def _validated(self, X: Any, y: Any = _NONE, lengths: Any = None, *, reset: bool) -> tuple[Any, Any, Any]:
         """X, sparse or an array, of a list of sequences padded; y; the lengths of sequences that are not all equal."""
         if isinstance(X, list) and X and np.ndim(X[0]) > 1:
@@ -189,6 +189,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
     def _held_out(self, X: Any, y: Any, weights: Any = None) -> Data:
         """Data that the caller has held out."""
         X, y, lengths = self._validated(X, y, reset=False)
+        self._learn_targets(y, known=True)
         return X, y, weights if weights is None else _check_sample_weight(weights, X, dtype=X.dtype), lengths
 
     def _split(self, data: Data) -> tuple[Data, Data]:

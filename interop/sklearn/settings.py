@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from ...backend import Ranks
 from ...layers import Layer, LeakyReLU, Loss, ReLU, Sigmoid, Tanh
-from ...layers.settings import is_whole, positive, real
+from ...layers.settings import is_whole, real
 from ...training import Callback, Optimizer
 
 Network: TypeAlias = int | tuple[int, ...] | list[int] | Callable[..., Layer]
@@ -37,10 +37,18 @@ def _whole(value: Any) -> bool:
     return is_whole(value) and bool(value >= 1)
 
 
+_TRUTH: tuple[str, Callable[[Any], bool]] = "True or False", lambda value: isinstance(value, bool | np.bool)
+
 RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "activation": ("a name or a layer", lambda value: isinstance(value, str | Layer)),
     "batch_size": ("'auto' or a whole number of at least 1", lambda value: value == "auto" or _whole(value)),
-    "shuffle": ("True or False", lambda value: isinstance(value, bool | np.bool)),
+    "shuffle": _TRUTH,
+    "early_stopping": _TRUTH,
+    "warm_start": _TRUTH,
+    "learning_rate": (
+        "'constant', 'invscaling' or 'adaptive'",
+        lambda value: value in ("constant", "invscaling", "adaptive"),
+    ),
     "tol": ("a number of at least 0", lambda value: real(value) >= 0),
     "n_iter_no_change": ("a whole number of at least 1", lambda value: value == math.inf or _whole(value)),
     "validation_fraction": ("a share from 0 to below 1", lambda value: 0 <= real(value) < 1),
@@ -154,11 +162,3 @@ def _within(held: Any) -> dict[str, Any]:
     if not isinstance(held, Optimizer | Loss):
         return {}
     return {name: getattr(held, name) for name in inspect.signature(type(held)).parameters if hasattr(held, name)}
-
-
-def layer_sizes(network: Any, shape: tuple[int, ...], outputs: int) -> tuple[int, ...]:
-    """The sizes of all layers, of which ``network`` gives the hidden ones."""
-    hidden = (network,) if isinstance(network, int) else tuple(network)
-    for size in hidden:
-        positive(hidden_layer_sizes=size)
-    return (math.prod(shape), *hidden, outputs)

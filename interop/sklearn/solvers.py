@@ -66,7 +66,7 @@ def _rate(settings: Settings, samples: int) -> Any:
             steps=-(-samples // settings._size_of_batch(samples)),
         ),
     }  # fmt: skip
-    return one_of(rates, "learning_rate", settings.learning_rate)
+    return rates[settings.learning_rate]
 
 
 def inverse_scaling(step: int, lr: float, power: float, samples: int, steps: int) -> float:

@@ -1,5 +1,6 @@
 """A model's arrays from a PyTorch state dict, and as one."""
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ def from_state_dict(
     given = modules_of(opened(state_dict) if isinstance(state_dict, str | Path) else state_dict)
     own = torch_layers(model)
     if strict and given.others:
-        raise ValueError(f"xpnn has no layer for {given.others[0]!r} of the state dict")
+        raise ValueError(f"xpnn has no layer for {given.others[0]!r} of the state dict{_hint(given.others[0])}")
     pairs = _pairs(own, given, strict, names)
     lacking = {path: not_in_torch(own[path]) if path in pairs else own_arrays(own[path]) for path in own}
     missing = [f"{path}.{key}" if path else key for path, keys in lacking.items() for key in keys]
@@ -115,6 +116,15 @@ def to_state_dict(model: Layer, like: Mapping[str, Any] | None = None) -> dict[s
             raise ValueError(f"the module {name!r} has no {', '.join(extra)}, but {own[path]} has")
         arrays |= {there.keys[key]: here[key].reshape(there.arrays[key].shape) for key in there.keys if key in here}
     return {key: torch.from_numpy(np.array(arrays[key])) for key in like if key in arrays}
+
+
+def _hint(key: str) -> str:
+    """What to do about an array of which PyTorch computes a weight."""
+    if re.search(r"\bparametrizations\.", key):
+        return ": torch.nn.utils.parametrize.remove_parametrizations makes it a weight"
+    if key.endswith(("_g", "_v", "_u", "_orig", "_mask")):
+        return ": remove_weight_norm and remove_spectral_norm of torch.nn.utils, and prune.remove, make it a weight"
+    return ""
 
 
 def _named(path: str, key: str) -> str:

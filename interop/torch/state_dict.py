@@ -52,6 +52,8 @@ def modules_of(state_dict: Mapping[str, Any]) -> Modules:
         TypeError: a value is no array of floating-point numbers.
         ValueError: it is a checkpoint with a state dict in it, or the names are another library's.
     """
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"expected a state dict, as net.state_dict() gives it, got {type(state_dict).__name__}")
     if nested := [key for key, value in state_dict.items() if isinstance(value, Mapping)]:
         raise ValueError(f"expected a state dict, of arrays by name, got what holds one: take its [{nested[0]!r}]")
     last = {re.split("[./]", key)[-1].partition(":")[0] for key in state_dict}
@@ -69,7 +71,8 @@ def modules_of(state_dict: Mapping[str, Any]) -> Modules:
         module = modules.setdefault(name, Module(name, {}, {}))
         module.keys[what], module.arrays[what] = key, _array(key, value)
     keys = [key for key in state_dict if not key.endswith("num_batches_tracked")]
-    if keys == sorted(keys):  # as a file in the safetensors format has them; PyTorch's weights stand before biases
+    # as a file in the safetensors format has them, where PyTorch's weights stand before biases, and it notes versions
+    if keys == sorted(keys) and not hasattr(state_dict, "_metadata"):
         modules.ordered = all(re.fullmatch(r"[\d.l]*", name) for name in modules)
         modules = _sorted(modules) if modules.ordered else modules
     return modules
@@ -85,8 +88,12 @@ def _sorted(modules: Modules) -> Modules:
 def _array(key: str, value: Any) -> np.ndarray:
     """A tensor's or an array's values on the host."""
     if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        value = value.float() if "bfloat16" in str(value.dtype) else value  # which NumPy lacks
+        try:
+            value = value.detach().cpu()
+            value = value.float() if "float8" in str(value.dtype) or "bfloat16" in str(value.dtype) else value
+            value = np.asarray(value)  # NumPy lacks both
+        except (NotImplementedError, RuntimeError, TypeError) as error:  # without data, sparse or quantised
+            raise TypeError(f"{key}: expected a tensor that NumPy can read, got {value.dtype} ({error})") from error
     array = np.asarray(value)
     if array.dtype.kind != "f" and not key.endswith("num_batches_tracked"):
         raise TypeError(f"{key}: expected an array of floating-point numbers, got {array.dtype} {array.shape}")
@@ -102,13 +109,20 @@ def opened(path: str | Path) -> Mapping[str, Any]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if Path(path).suffix == ".safetensors":
+    with open(path, "rb") as file:
+        start = file.read(9)
+    named = Path(path).suffix.lower() == ".safetensors" and start[:2] != b"PK"  # a zip archive, as torch.save writes it
+    if named or start[8:] == b"{":
         return dict(_tensors(path))
     torch = torch_itself()
     try:
-        read = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # of many classes
-        raise ValueError(f"{path} is no state dict that torch reads without running code: {error}") from error
+        with open(path, "rb") as file:  # since torch goes by the suffix of a name
+            read = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # of many classes, some of which advise to run the file's code
+        raise ValueError(
+            f"{path} holds no state dict that torch reads without running code: torch.save(net.state_dict(), path) "
+            "writes one, where a whole network or a TorchScript archive is code"
+        ) from error
     if not isinstance(read, Mapping):
         raise ValueError(f"{path} holds a {type(read).__name__}: expected a state dict, as net.state_dict() gives it")
     return read
@@ -120,8 +134,8 @@ def _tensors(path: str | Path) -> Iterator[tuple[str, Any]]:
     try:
         with safe_open(path, "numpy") as file:
             keys = list(file.keys())
-            half = any(file.get_slice(key).get_dtype() == "BF16" for key in keys)
-        with safe_open(path, "pt" if half else "numpy") as file:  # NumPy has no bfloat16
+            foreign = any(file.get_slice(key).get_dtype().startswith(("BF", "F8")) for key in keys)
+        with safe_open(path, "pt" if foreign else "numpy") as file:  # NumPy has neither bfloat16 nor 8 bits
             for key in keys:
                 yield key, file.get_tensor(key)
     except (SafetensorError, OSError) as error:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...backend import Array, xp
+from ..mismatch import output_of
 
 Differentiated = tuple[Array, Callable[[], Array]]
 """E, a scalar of the backend (on a device a 0-d array), and ``backward() -> dE/d(outputs)``."""
@@ -32,11 +33,15 @@ class Loss:
 
     def forward(self, outputs: Array, targets: Array, weights: Array | None = None) -> Differentiated:
         """The loss, a scalar of the backend (on a device a 0-d array), and the function that returns dE/d(outputs)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: forward(outputs, targets) must return E and backward")
 
     def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
         """The loss alone."""
-        return self.forward(outputs, targets, weights)[0]
+        given = () if weights is None else (weights,)  # a loss of one's own may take none
+        value: Array = output_of(self, self.forward(outputs, targets, *given))
+        if getattr(value, "ndim", 0):
+            raise ValueError(f"{self}: expected forward to return the mean, a scalar, got an array {value.shape}")
+        return value
 
     def correct(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array | None:
         """The number of correct outputs or the sum of their weights, a scalar of the backend; None if none is correct

@@ -264,7 +264,7 @@ class TestFilesOfTheLibrary:
             "s": (nn.Add(), "a", "b"),
             "p": nn.MaxPool2D(2),
         }
-        model = nn.Graph({**nodes, "f": nn.Flatten(), "y": nn.Dense(64, 10, rng=0)}, input_shape=(1, 8, 8))
+        model = nn.Graph({**nodes, "f": nn.Flatten(), "y": nn.Dense(64, 10, rng=0)})  # its shape is the pictures'
         nn.fit(model, prepare(digits.x_train), digits.y_train, epochs=1, verbose=False, rng=0)
         nn.save(model, tmp_path / "m", classes=digits.classes, preprocessing=prepare)
         expected = nn.evaluate(model, prepare(digits.x_test), digits.y_test)
@@ -282,6 +282,22 @@ class TestFilesOfTheLibrary:
         (got,) = session.run(None, {"pixels": digits.x_test[:5]})
         np.testing.assert_allclose(got, nn.predict(model, prepare(digits.x_test[:5])), atol=1e-5)
         assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == [*digits.classes]
+
+    @pytest.mark.parametrize(
+        ("shape", "classes", "message"),
+        [
+            ((1, 8, 8), "ab", "it names 2 classes, but its network gives (3,) for a sample"),
+            ((1, 8, 8), "a", "it names 1 class, but its network gives (3,) for a sample"),
+            ((3, 8, 8), "abc", "its preprocessing gives what its network does not take (Dense(64, 3): expected"),
+        ],
+    )
+    def test_a_file_that_contradicts_its_network(self, shape, classes, message, tmp_path, capsys):
+        model = nn.Sequential(nn.Flatten(), nn.Dense(64, 3))
+        nn.save(model, tmp_path / "m", classes=tuple(classes), preprocessing=nn.Pixels(shape))
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "p.png")
+        status, _, err = run(capsys, "predict", tmp_path / "m", tmp_path / "p.png")
+        assert status == 1
+        assert message in err
 
     @pytest.mark.parametrize(
         ("network", "message"),

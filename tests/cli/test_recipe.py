@@ -120,6 +120,8 @@ HOSTILE = {
     ],
     "mean": [None, "0.1", [0], 1e39, -2, float("nan"), float("inf"), 10**400],
     "std": [None, "1", 0, -1, 1e-30, float("nan"), float("inf")],
+    "channels": [None, 2, True, "1"],
+    "pixels": [{"shape": [1, 8, 9]}, "x"],
     "classes": [None, 10, "0123456789", [], [1, 2], [["a"]], {"a": 1}],
     "vocabulary": [None, 7, ["a", "b"]],
     "options": [None, 7, ["--seed"]],

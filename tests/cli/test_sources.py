@@ -170,6 +170,28 @@ def test_what_does_not_go_together(folder, tmp_path, capsys, monkeypatch, option
     assert not (tmp_path / "model.safetensors").exists()
 
 
+def test_nothing_to_hold_out(tmp_path, capsys, rng):
+    (tmp_path / "one.csv").write_text("a,y\n1,0\n2,1\n")
+    for label in "ab":
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(tmp_path / "pictures" / label / "0.png")
+    for options in (("one.csv", "--target", "y"), ("pictures",)):
+        status, _, err = run(
+            capsys, "train", "mlp", "--data", tmp_path / options[0], *options[1:], "--out", tmp_path / "r"
+        )
+        assert (status, err.count("nothing is held out for the test, which takes a second sample of some class")) == (
+            1,
+            1,
+        )
+
+
+def test_texts_that_look_like_numbers_are_told_of(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("age,y\n" + "".join(f"{k or '?'},{k % 2}\n" for k in range(20)))
+    status, _, err = run(capsys, "train", "mlp", "--data", tmp_path / "a.csv", "--target", "y", "--dry-run")
+    assert status == 0
+    assert "warning: column 'age' holds texts that begin like numbers or dates" in err
+
+
 def test_rows_and_pictures_that_do_not_fit(trained, tmp_path, capsys):
     (tmp_path / "x.csv").write_text("a,b\n1,up\nold,up\n")
     (tmp_path / "y.csv").write_text("b,kind\nup,no\n")

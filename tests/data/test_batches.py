@@ -31,3 +31,16 @@ class TestBatches:
         first, second = (np.concatenate([x for x, _ in data]).tolist() for _ in range(2))
         assert first != second
         assert sorted(first) == sorted(second) == list(range(5))
+
+
+def test_lists_and_tables_are_read_by_their_rows():
+    pandas = pytest.importorskip("pandas")
+    x, y = np.arange(10.0).reshape(5, 2), np.arange(5)
+    wanted = list(nn.batches(x, y, 2, rng=0))
+    index = [4, 3, 2, 1, 0]
+    for given in ((x.tolist(), y.tolist()), (pandas.DataFrame(x, index), pandas.Series(y, index))):
+        for batch, other in zip(nn.batches(*given, 2, rng=0), wanted, strict=True):
+            for part, same in zip(batch, other, strict=True):
+                np.testing.assert_array_equal(part, same)
+    with pytest.raises(ValueError, match="batch_size: expected a whole number of at least 1, got 2.5"):
+        nn.batches(x, y, 2.5)

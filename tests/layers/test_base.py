@@ -242,3 +242,29 @@ def test_kernel_larger_than_the_image():
         nn.Subsample2D(1, 5)(dev(np.zeros((1, 1, 4, 4)), "float32"))
     with pytest.raises(ValueError, match=r"MappedConv2D\(.*: .*larger than the padded input"):
         nn.MappedConv2D(1, ((0,),), 5)(dev(np.zeros((1, 1, 4, 4)), "float32"))
+
+
+class Twice(nn.Layer):
+    """Its constructor has not called that of Layer, since it has no parameters."""
+
+    def __init__(self, returned):
+        self.returned = returned
+
+    def forward(self, x, needs_dx=True):
+        return self.returned(2 * x)
+
+
+class TestLayersOfOnesOwn:
+    def test_a_constructor_may_leave_out_that_of_layers(self, rng):
+        layer = Twice(lambda y: (y, lambda dy: 2 * dy))
+        assert nn.gradcheck(nn.Sequential(nn.Dense(3, 3, **F64), layer), rng.standard_normal((4, 3))).ok
+
+    @pytest.mark.parametrize("returned", [lambda y: y, lambda y: (y,), lambda y: (y, y), lambda y: None])
+    def test_forward_without_backward(self, returned):
+        network = nn.Sequential(Twice(returned), nn.Dense(3, 2))
+        with pytest.raises(TypeError, match=r"fit: Twice\(\): expected forward to return \(y, backward\), got "):
+            nn.fit(network, np.ones((2, 3)), np.ones(2, int), verbose=False)
+
+    def test_no_forward(self):
+        with pytest.raises(NotImplementedError, match=r"Layer: forward\(x, needs_dx=True\) must return y and backward"):
+            nn.Layer()(dev(np.ones((2, 3))))

@@ -268,3 +268,35 @@ class TestElementwise:
             "MeanSquaredError()",
         ]
         assert repr(nn.SoftmaxCrossEntropy(0.1, 0)) == "SoftmaxCrossEntropy(label_smoothing=0.1, ignore_index=0)"
+
+
+class Own(nn.Loss):
+    """A mean square that takes no weights."""
+
+    def __init__(self, change=lambda value, backward: (value, backward)):
+        self._change = change
+
+    def forward(self, outputs, targets):
+        d = outputs - targets
+        return self._change((d * d).mean(), lambda: 2 * d / d.size)
+
+
+class TestLossesOfOnesOwn:
+    def test_one_without_weights_is_trained_by(self, rng):
+        x, y = rng.standard_normal((8, 3)), rng.standard_normal(8)
+        rows = []
+        for loss in (Own(), nn.MeanSquaredError()):
+            model, options = nn.MLP((3, 1), rng=0), {"validation": (x, y), "epochs": 2, "verbose": False}
+            rows.append(nn.fit(model, x, y, loss=loss, **options)[-1] | {"seconds": 0})
+        assert rows[0] == pytest.approx(rows[1], rel=1e-5)
+
+    @pytest.mark.parametrize(
+        ("change", "error", "message"),
+        [
+            (lambda value, backward: value, TypeError, r"expected forward to return \(y, backward\), got "),
+            (lambda value, backward: (backward(), backward), ValueError, r"a scalar, got an array \(8, 1\)"),
+        ],
+    )
+    def test_what_it_must_return(self, change, error, message):
+        with pytest.raises(error, match=rf"fit: Own\(\): .*{message}"):
+            nn.fit(nn.MLP((3, 1)), np.ones((8, 3)), np.ones(8), loss=Own(change), verbose=False)

@@ -153,7 +153,15 @@ def test_no_test_is_skipped():
     assert (DeviceType.CPU, DeviceType.CUDA) == (0, 1)
 
 
-# the document
+# the documents
+
+
+def test_a_document_counts_them():
+    foreign = sum(bool(FOREIGN.search(name)) for name in SELECTED)
+    refused = foreign + len(REFUSED)
+    document = (Path(__file__).parents[2] / "docs" / "correctness.md").read_text(encoding="utf-8")
+    assert f"| {len(SELECTED) - refused} of {len(SELECTED):,} pass; the other {refused} ask" in document
+    assert f"with the reason: {foreign} of them for types" in document
 
 
 def test_the_document_lists_the_operators():

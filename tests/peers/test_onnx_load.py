@@ -113,6 +113,33 @@ FOREIGN = {
         one_node("Resize", [IMAGE], [np.zeros(0, "f"), np.zeros(0, "f"), np.array([2, 3, 12, 15])], mode="nearest"),
         "Upsample2D",
     ),
+    "Conv, padded by the image's size, with strides": (
+        one_node("Conv", [IMAGE], [normal(4, 3, 2, 3)], auto_pad="SAME_UPPER", strides=[2, 2]),
+        "Conv2D",
+    ),
+    "MaxPool, its size rounded up to the same": (
+        one_node("MaxPool", [IMAGE], kernel_shape=[2, 3], strides=[2, 2], ceil_mode=1),
+        "MaxPool2D",
+    ),
+    "DepthToSpace": (
+        of_nodes(
+            [
+                helper.make_node("Conv", ["x", "W"], ["z"]),
+                helper.make_node("DepthToSpace", ["z"], ["y"], blocksize=2, mode="CRD"),
+            ],
+            {"x": IMAGE},
+            {"W": normal(12, 3, 3, 3)},
+        ),
+        ["Conv2D", "Reshape", "Permute", "Reshape"],
+    ),
+    "SpaceToDepth": (
+        of_nodes(
+            [helper.make_node("Conv", ["x", "W"], ["z"]), helper.make_node("SpaceToDepth", ["z"], ["y"], blocksize=2)],
+            {"x": IMAGE},
+            {"W": normal(2, 3, 1, 2)},
+        ),
+        ["Conv2D", "Reshape", "Permute", "Reshape"],
+    ),
     "MaxPool of signals": (one_node("MaxPool", [SEQUENCES], kernel_shape=[3], strides=[2]), "MaxPool1D"),
     "Upsample": (one_node("Upsample", [IMAGE], [np.array([1, 1, 2, 3], "float32")], opset=9), "Upsample2D"),
     "Resize of old": (one_node("Resize", [IMAGE], [np.array([1, 1, 3, 2], "float32")], opset=10), "Upsample2D"),
@@ -390,7 +417,11 @@ REFUSED = [
     ("ReduceMean", "axes", parsed("z = ReduceMean<keepdims = 0>(x); y = Clip(x, low, z)", low=np.float32(0))),
     ("Concat", "axis", parsed("y = Concat<axis = 0>(x, x)")),
     ("Concat", "input 1", parsed("y = Concat<axis = 1>(x, w, x)", A, w=A)),
-    ("Conv", "auto_pad", parsed('y = Conv<auto_pad = "SAME_UPPER", strides = [2, 2]>(x, W);', IMAGE, W=K)),
+    (
+        "Conv",
+        "auto_pad",
+        parsed('y = Conv<auto_pad = "SAME_UPPER", strides = [2, 2]>(x, W)', IMAGE, dims="N, 3, H, V", W=K),
+    ),
     ("Conv", "input 1", parsed("y = Conv(x, x)", normal(3, 3, 6, 5))),
     ("Conv", "kernel_shape", parsed("y = Conv<kernel_shape = [3, 3]>(x, W)", IMAGE, W=K)),
     ("Conv", "kernel_shape", parsed("y = Conv(x, W)", normal(2, 3, 4, 4, 4), W=normal(4, 3, 2, 2, 2))),

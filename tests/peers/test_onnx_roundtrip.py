@@ -466,6 +466,11 @@ def test_a_bias_of_minus_zero_keeps_its_sign(case, tmp_path):
     assert_equal(load(tmp_path / "model.onnx"), model)
 
 
+def test_an_initial_state_that_is_learned_may_begin_at_zero(tmp_path):
+    export(nn.Sequential(nn.LSTM(3, 2, initial_state=("learned", "zeros"))), tmp_path / "m.onnx", input_shape=(4, 3))
+    assert repr(load(tmp_path / "m.onnx")[0]) == "LSTM(3, 2, initial_state=('learned', 'zeros'))"
+
+
 def test_a_shared_layer_stands_in_the_file_once(tmp_path):
     model, shape, _ = make("shared")
     export(model, tmp_path / "model.onnx", input_shape=shape)

@@ -194,6 +194,54 @@ def test_a_wrong_name_is_told_with_the_right_ones(setting, data):
         NetworkRegressor(**{**options, setting: "wrong"}).fit(*data[:2])
 
 
+def own(outputs):
+    return lambda shape, k, **options: nn.MLP((shape[0], outputs or k), **options)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "text"),
+    [
+        ({"network": 8.5}, ValueError, "hidden_layer_sizes: expected a whole number of at least 1, got 8.5"),
+        ({"network": nn.MLP((3, 3))}, TypeError, "a function that builds a network, got a network"),
+        ({"network": own(5)}, ValueError, r"a network whose output for a sample is \(1, 3\), got \(1, 5\)"),
+        ({"early_stopping": "yes"}, ValueError, "expected early_stopping to be True or False, got 'yes'"),
+        ({"learning_rate": "wrong"}, ValueError, "expected learning_rate to be 'constant', 'invscaling' or 'adaptive'"),
+    ],
+)
+def test_settings_that_fit_refuses(settings, error, text, data):
+    with pytest.raises(error, match=text):
+        NetworkClassifier(**settings).fit(*data[:2])
+
+
+def test_sizes_of_numpy_as_a_search_draws_them(data):
+    assert NetworkClassifier(np.int64(4), epochs=1).fit(*data[:2]).coefs_[0].shape[1] == 4
+
+
+def test_labels_of_data_held_out_are_among_the_classes(data):
+    x, y = data[:2]
+    names = np.array(["a", "b", "d"])[y]
+    for label in ("c", "e"):  # between two classes, and behind them
+        other = names.copy()
+        other[3] = label
+        with pytest.raises(ValueError, match=rf"y has labels \['{label}'\] that are not among the classes"):
+            NetworkClassifier(epochs=1).fit(x, names, eval_set=(x, other))
+
+
+def test_weights_below_0(data):
+    with pytest.raises(ValueError, match="NetworkClassifier: expected sample_weight of at least 0, got -1.0"):
+        NetworkClassifier().fit(*data[:2], sample_weight=-np.ones(len(data[0])))
+
+
+@pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.{ConvergenceWarning.__name__}")
+@pytest.mark.parametrize(("ours", "theirs"), KINDS)
+def test_attributes_that_tell_of_the_run(ours, theirs, data):
+    x, y = data[:2]
+    model, peer = (kind(max_iter=3, tol=0, random_state=0).fit(x, y) for kind in (ours, theirs))
+    assert model.t_ == peer.t_ == model.fit(x, y).t_ == 3 * len(x)
+    assert model.out_activation_ == peer.out_activation_
+    assert model.partial_fit(x, y).t_ == 4 * len(x)
+
+
 def test_losses_of_a_regressor(data):
     x = data[0]
     y = np.exp(x[:, 0])

@@ -171,6 +171,24 @@ def test_files(tmp_path, name, dtype):
         np.testing.assert_array_equal(host(own), value.float().numpy())
 
 
+@pytest.mark.parametrize("name", ["net.pt", "net.SAFETENSORS", "net.safetensors"])
+def test_files_by_their_content(tmp_path, name):
+    net = T.Linear(3, 3).to(torch.float8_e4m3fn if name == "net.SAFETENSORS" else torch.float32)
+    (torch.save if name == "net.safetensors" else save_file)(net.state_dict(), tmp_path / name)  # the other format
+    model = nn.Sequential(nn.Dense(3, 3))
+    assert from_state_dict(model, tmp_path / name) == ([], [])
+    np.testing.assert_array_equal(host(model.params["0.W"]), net.weight.float().detach().numpy())
+
+
+def test_names_that_happen_to_be_sorted():
+    """PyTorch's own dictionary tells the order, as in a network whose embedding is its output's weight."""
+    net = T.ModuleDict({"embed": T.Embedding(9, 4), "out": T.Linear(4, 9, bias=False)})
+    net["out"].weight = net["embed"].weight
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Dense(4, 9, bias=False))
+    assert from_state_dict(model, net.state_dict()) == ([], [])
+    net.load_state_dict(to_state_dict(model, like=net.state_dict()))
+
+
 def test_a_file_that_has_lost_the_order(tmp_path):
     net, model = Last(T.LSTM), nn.RNNClassifier(5, 4, 3, cell=nn.LSTM)
     save_file(net.state_dict(), tmp_path / "m.safetensors")  # f, r
@@ -234,6 +252,8 @@ def test_an_initial_state_that_is_learned_has_no_counterpart():
         (nn.LSTM(3, 2), T.Linear(3, 8).state_dict(), "the layer has bias_hh, bias_ih, weight_hh, weight_ih"),
         (nn.LSTM(3, 2), T.LSTM(3, 2, num_layers=2).state_dict(), r"1 layers .*, the state dict 2 modules \(l0, l1\)"),
         (nn.Conv2D(1, 2, 3, padding=1), {"weight": np.ones((2, 9)), "bias": np.ones(2)}, r"shape \(2, 1, 3, 3\), got"),
+        (nn.Dense(3, 2), {"parametrizations.weight.original0": np.ones((2, 1))}, "remove_parametrizations makes it"),
+        (nn.Dense(3, 2), {"weight_g": np.ones((2, 1)), "weight_v": np.ones((2, 3))}, "remove_weight_norm"),
         (nn.Dense(3, 2), {"in_proj_weight": np.ones((2, 3))}, "xpnn has no layer for 'in_proj_weight'"),
         (nn.Dense(3, 2), {"model": {"weight": np.ones((2, 3))}, "epoch": 3}, r"what holds one: take its \['model'\]"),
     ],
@@ -246,6 +266,11 @@ def test_what_does_not_fit_or_means_something_else(layer, state_dict, message):
 def test_wrong_types(tmp_path):
     with pytest.raises(TypeError, match="weight: expected an array of floating-point numbers, got int64"):
         from_state_dict(nn.Dense(1, 1), {"weight": np.ones((1, 1), "int64")})
+    with pytest.raises(TypeError, match="expected a state dict, as net.state_dict.. gives it, got Linear"):
+        from_state_dict(nn.Dense(1, 1), T.Linear(1, 1))
+    for tensor in (torch.ones((1, 1), device="meta"), torch.eye(1).to_sparse()):
+        with pytest.raises(TypeError, match="weight: expected a tensor that NumPy can read, got torch.float32"):
+            from_state_dict(nn.Dense(1, 1), {"weight": tensor})
     with pytest.raises(TypeError, match="'', Subsample2D.*has no counterpart in PyTorch"):
         to_state_dict(nn.Subsample2D(2))
     with pytest.raises(ValueError, match="names: there is no layer 'head', only "):
@@ -265,8 +290,8 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "m.safetensors").write_bytes(b"no such file")
     torch.save([1], tmp_path / "list.pt")
     for name, message in (
-        ("evil.pt", "evil.pt is no state dict that torch reads without running code"),
-        ("m.pt", "m.pt is no state dict"),
+        ("evil.pt", "evil.pt holds no state dict that torch reads without running code"),
+        ("m.pt", r"m.pt holds no state dict .*: torch.save\(net.state_dict\(\), path\) writes one"),
         ("m.safetensors", "not a readable safetensors file"),
         ("list.pt", "holds a list: expected a state dict"),
     ):

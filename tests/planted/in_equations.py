@@ -170,7 +170,7 @@ LAYERS = [
     Mutation("layers.pool.mean_pool", " / (k1 * k2)", "", "not divided by the size", "input", "AvgPool2D"),
     Mutation("layers.pool.mean_pool", "/ (k1 * k2)", "/ (k1 * k1)", "a square window's size", "input", "AvgPool2D"),
     Mutation("layers.pool.mean_pool", "dy.swapaxes", "dy[::-1].swapaxes", "another sample's", "input", "AvgPool2D"),
-    Mutation("layers.pool.GlobalAvgPool2D", "1 / x[0, 0].size * dy", "1 / x.shape[2] * dy", "width forgotten", "input"),
+    Mutation("layers.pool.GlobalAvgPool2D", "1 / size * dy", "1 / x.shape[2] * dy", "width forgotten", "input"),
     Mutation("layers.subsample.Subsample2D", "area * (dy * mean)", "(dy * mean)", "mean for a sum", "W"),
     Mutation("layers.subsample.Subsample2D", "dy.sum((0, 2, 3))", "dy.sum((0, 2, 3))[::-1]", "maps in reverse", "b"),
     Mutation(

@@ -21,6 +21,13 @@ ONNX = [
         "interop.onnx.branches.as_graph", 'f"{name}.{key}"', "name", "reads the output for the state",
         "peers/test_onnx_roundtrip.py::test_states_that_are_read_and_given[full-both]",
     ),
+    Mutation(
+        "interop.onnx.conv_transpose.conv_transpose", 'total // 2 if o.auto_pad == "SAME_UPPER" else ', "",
+        "cuts the odd row off at the other end", f"{FOREIGN}[ConvTranspose, its padding by its size]",
+    ),
+    Mutation(
+        "interop.onnx.conv_readers._padded", "a + b", "a", "forgets the Pad", f"{FOREIGN}[Pad before Conv]",
+    ),
     # what a definition does not allow
     Mutation(
         "interop.onnx.node.Node", "if key in CHOICES and", "if False and", "takes any flag", WRONG_VALUE,

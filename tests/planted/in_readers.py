@@ -20,6 +20,17 @@ PROGRESS = "training/test_progress.py"
 
 READERS = [
     Mutation(
+        "data.table._with_points",
+        '.str.replace(".", "")',
+        "",
+        "takes a point between thousands for a decimal one",
+        f"{TABLE}::decimal",
+    ),
+    Mutation(
+        "data.encoder._codes", "place.get(str(value), ", "place.get(_plain(value), ", "007 as 7", f"{TABLE}::written"
+    ),
+    Mutation("data.folders._parts", "path.name.lower()", "path.name", "Training as a class", f"{FOLDERS}::archive"),
+    Mutation(
         "models.architecture._Reader",
         "if self.left < 0:",
         "if False:",

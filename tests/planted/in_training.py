@@ -29,7 +29,7 @@ TRAINING = [
     Mutation("training.inputs.loss_for", "(_one_hot(y[:1]) and _one_hot(y))", "False", "squares one-hot rows", INPUTS),
     Mutation("training.inputs._one_hot", "bool((y.max(-1) == 1).all()) and", "", "takes any sparse rows", INPUTS),
     Mutation("training.sources.InMemory", "(y.argmin(), y.argmax())", "(0, len(y) - 1)", "misses labels", INPUTS),
-    Mutation("training.sources.InMemory", "if 1 in (batch_size, samples % batch_size)", "if 0", "one left", INPUTS),
+    Mutation("training.sources.Source", "return 1 in (", "return 0 in (1, ", "one left", INPUTS),
     Mutation("training.inputs.check_arrays", 'y = y.view("uint8")', "pass", "truth values stay such", INPUTS),
     Mutation("training.columns.numbers", "array.tolist()", "array, float", "texts become numbers", INPUTS),
     Mutation("training.inputs.check_arrays", "len(array) != len(arrays[0])", "False", "takes any length", SOURCES),

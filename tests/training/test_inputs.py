@@ -33,6 +33,16 @@ def one_by_one(x):
     return rows
 
 
+class Rows:
+    """Rows that are read when they are needed."""
+
+    def __init__(self, array):
+        self.shape, self._array = array.shape, array
+
+    def __getitem__(self, rows):
+        return self._array[rows]
+
+
 SAME = {
     "big-endian": lambda x, y: (x.astype(">f4"), y.astype(">i4")),
     "on the device": lambda x, y: (nn.asarray(x), nn.asarray(y)),
@@ -255,8 +265,10 @@ class TestBeforeTheFirstStep:
         self.refused(x, y.astype(float)[:, None], "HalfSquaredError", validation=(x, y))
 
     @pytest.mark.parametrize(("samples", "batch_size"), [(33, 16), (33, 32), (1, 16), (12, 1)])
-    def test_a_batch_of_one_for_batch_normalisation(self, data, samples, batch_size):
+    @pytest.mark.parametrize("rows", [np.asarray, Rows])
+    def test_a_batch_of_one_for_batch_normalisation(self, data, samples, batch_size, rows):
         x, y = (part[:samples] for part in data)
+        x = rows(x)
         model = nn.Sequential(nn.Dense(4, 5, rng=0), nn.BatchNorm1D(5), nn.Dense(5, 3, rng=1))
         before = nn.to_numpy(model.buffers["1.running_mean"]).copy()
         with pytest.raises(
@@ -270,6 +282,7 @@ def test_batches_of_one_that_batch_normalisation_takes(data, rng):
     x, y = data
     norm = nn.Sequential(nn.Dense(4, 5, rng=0), nn.BatchNorm1D(5), nn.Dense(5, 3, rng=1))
     nn.fit(norm, x, y, epochs=1, batch_size=16, validation=(x[:1], y[:1]), verbose=False)  # inference
+    nn.fit(norm, x, y, epochs=1, batch_size=13, drop_last=True, verbose=False)
     images = nn.Sequential(nn.BatchNorm2D(1), nn.Flatten(), nn.Dense(4, 3, rng=0))
     nn.fit(images, x.reshape(N, 1, 2, 2), y, epochs=1, batch_size=39, verbose=False)
 

@@ -156,6 +156,8 @@ def _problems(state: Parameters, arrays: Arrays, ignore_optimizer: bool) -> list
 
 def state_of(model: Layer, optimizer: Optimizer | None) -> Parameters:
     """The arrays that are saved, by name; assigning to an entry changes the model or the optimiser."""
+    if not isinstance(model, Layer):
+        raise TypeError(f"expected a network, got {model!r:.60}")
     model.check_leaves()
     state: dict[str, Array] = {}
     if optimizer is not None:
@@ -175,6 +177,17 @@ def opened(path: str | Path) -> Iterator[Any]:
         with safe_open(path, "numpy") as file:
             yield file
     except (SafetensorError, OSError, TypeError, AttributeError) as error:  # the last two: dtypes that NumPy lacks
-        with open(path, "rb") as start:
-            hint = f"; {_OF_TORCH}" if start.read(2) == b"PK" else ""  # a zip archive, as torch.save writes it
-        raise ValueError(f"{path} is not a readable safetensors file ({error}){hint}") from error
+        raise ValueError(f"{path} is not a readable safetensors file ({error}){_hint(path)}") from error
+
+
+def _hint(path: str | Path) -> str:
+    """What else the file may be."""
+    if Path(path).suffix == ".onnx":
+        return "; xpnn.interop.onnx.load reads ONNX"
+    with open(path, "rb") as file:
+        start = file.read(20)
+    hints = {
+        b"PK": _OF_TORCH,
+        b"version https://git": "it is a pointer of Git LFS, and `git lfs pull` fetches the file",
+    }
+    return next((f"; {hint}" for magic, hint in hints.items() if start.startswith(magic)), "")

@@ -840,7 +840,7 @@ ERRORS = [
     ("q * (p - x * x / p)", "q * (p - x * x)", "amplitude forgotten"),
     (": x > 0            ? (REAL)1", ": x >= 0            ? (REAL)1", "slope of 1 at 0"),
     ("db[row] += sum;", "db[row] = sum;", "overwrites the gradient"),
-    ("(keep != 0 ? keep * out[row] : 0) + scale", "scale", "overwrites the sum"),
+    ("(keep != 0 ? keep * out[row] : 0) + sum", "sum", "overwrites the sum"),
     ("row < rows && n < columns", "row < rows && n < columns - 1", "last column left out"),
     ("half >= apart", "half > apart", "half of the sum"),
     ("c -= c0;", "", "border forgotten in width"),

@@ -145,6 +145,25 @@ class TestCheckpoint:
         with pytest.raises(ValueError, match="not a readable safetensors file"):
             nn.load(nn.Dense(1, 1), tmp_path / "m")
 
+    @pytest.mark.parametrize(
+        ("name", "content", "hint"),
+        [
+            ("m.onnx", b"\x08\x08", "xpnn.interop.onnx.load reads ONNX"),
+            ("m", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+            ("m.pt", b"PK\x03\x04", "from_state_dict"),
+        ],
+    )
+    def test_what_else_it_may_be(self, tmp_path, name, content, hint):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"not a readable safetensors file.*; .*{hint}"):
+            nn.load_model(tmp_path / name)
+
+    @pytest.mark.parametrize("model", ["m.safetensors", {"W": 1}, nn.Dense])
+    def test_what_is_no_network(self, tmp_path, model):
+        for call in (nn.save, nn.load):
+            with pytest.raises(TypeError, match="expected a network, got"):
+                call(model, tmp_path / "m")
+
     def test_truncated(self, tmp_path):
         path = tmp_path / "m.safetensors"
         nn.save(nn.Dense(9, 9), path)
