@@ -58,6 +58,7 @@ CHOICES |= dict.fromkeys(FLAGS, (0, 1))
 """The values that an attribute may have."""
 
 LEAST = {
+    "blocksize": 1,
     "dilations": 1,
     "group": 1,
     "hidden_size": 1,
