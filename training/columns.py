@@ -11,6 +11,7 @@ from ..backend import Array
 from ..backend.shared.data import as_array
 from ..data.sequences import pad
 from ..layers import Layer
+from ..models import Graph
 from .inputs import HINTS, names
 
 _LABELS = ("y", "label", "labels", "target", "targets")
@@ -157,7 +158,7 @@ def _of_mapping(caller: str, batch: Mapping[str, Any], targets: bool) -> list[An
 
 def inputs_of(model: Layer) -> tuple[str, ...]:
     """The names of the model's inputs; one without a name if it does not name them."""
-    return tuple(getattr(model, "inputs", ("x",)))
+    return model.inputs if isinstance(model, Graph) else ("x",)
 
 
 def inputs_given(caller: str, x: Any, expected: tuple[str, ...]) -> list[Any]:

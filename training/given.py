@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..layers import Layer
+from ..models import Graph
 from .adam import Adam
 from .columns import Lazy, Sequences, columns, inputs_given, inputs_of, like_an_array, of_batch
 from .history import History
@@ -26,6 +27,11 @@ def source_of(
         x, y, weights, lengths: arrays, or what can be made arrays; or x gives batches, and the others are None.
         targets: whether there must be some.
     """
+    if targets and (model.gives or (isinstance(model, Graph) and len(model.outputs) > 1)):
+        raise ValueError(
+            f"{caller}: expected a network of one output, got {type(model).__name__} with several: its forward gives "
+            "all, and its backward takes a gradient for each"
+        )
     if y is None and (targets or not (like_an_array(x) or isinstance(x, Mapping))):
         if weights is not None or lengths is not None:
             raise ValueError(f"{caller}: weights stand in the batches (x, y, weights), if they are not arrays")
@@ -65,9 +71,12 @@ def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
     return Stream(caller, model, given, targets)
 
 
-def validation_of(validation: Any) -> tuple[Any, ...]:
+def validation_of(model: Layer, validation: Any) -> tuple[Any, ...]:
     """x and y, and weights and lengths if there are any; or what gives batches alone."""
-    arrays = isinstance(validation, tuple | list) and not (validation and isinstance(validation[0], tuple))
+    arrays = isinstance(validation, tuple | list)
+    if arrays and validation and isinstance(first := validation[0], tuple):  # several inputs, or a batch's x and y
+        inputs = len(inputs_of(model))
+        arrays = len(first) == inputs > 1 and not any(isinstance(one, tuple | Mapping) for one in first)
     if arrays and len(validation) not in (2, 3, 4):
         raise ValueError(f"fit: validation: expected x, y, weights, lengths, or batches, got {len(validation)} of them")
     return tuple(validation) if arrays else (validation,)

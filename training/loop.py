@@ -146,7 +146,7 @@ def fit(
         if validation_split:
             source, held_out = source.split(validation_split, rng)
         elif validation is not None:
-            held_out = source_of("fit: validation", model, *validation_of(validation))
+            held_out = source_of("fit: validation", model, *validation_of(model, validation))
             held_out.ranks = ranks
         source.drop_last = drop_last
         finite = _finite_buffers(model)

@@ -404,6 +404,33 @@ class TestReadAhead:
         assert list(batches) == [2]
 
 
+def test_validation_data_of_several_inputs(data):
+    x, y = data
+    xs, rows = (x[:, :2], x[:, 2:]), []
+    batch = ((x[:9, :2], x[:9, 2:]), y[:9])
+    for validation in ((xs, y), (list(xs), y), ({"a": xs[0], "b": xs[1]}, y), [(xs, y)], ((xs, y), batch)):
+        nodes = {"both": (nn.Concat(), "a", "b"), "z": nn.Dense(4, 3, rng=0)}
+        rows.append(fitted(xs, y, model=nn.Graph(nodes, inputs=("a", "b")), validation=validation)[1][-1]["val_loss"])
+    assert rows[:3] == [rows[0]] * 3
+    assert rows[3] == pytest.approx(rows[0])
+    assert rows[4] != pytest.approx(rows[0])
+
+
+def test_a_model_s_own_attributes_are_no_names(data):
+    class Own(nn.Sequential):
+        inputs = outputs = 4
+
+    np.testing.assert_array_equal(
+        fitted(*data, model=Own(nn.Dense(4, 3, rng=0)))[0], fitted(*data, model=nn.Sequential(nn.Dense(4, 3, rng=0)))[0]
+    )
+
+
+def test_several_outputs_are_not_trained_by_one_loss(data):
+    for model in (nn.Graph({"a": nn.Dense(4, 3), "b": nn.Tanh()}, outputs=("a", "b")), nn.GRU(4, 3, return_state=True)):
+        with pytest.raises(ValueError, match="fit: expected a network of one output, got .* with several: its forward"):
+            fitted(*data, model=model)
+
+
 def test_each_of_several_outputs(rng):
     model = nn.Graph({"a": nn.Dense(3, 2, rng=0), "b": nn.Tanh()}, outputs=("a", "b"))
     x = rng.standard_normal((7, 3)).astype("float32")

@@ -12,6 +12,7 @@ import numpy as np
 from ...layers import Layer
 
 _DEPTH = 8  # of attributes, items and variables
+_SEEDS = "entropy", "spawn_key", "n_children_spawned"  # not its pool's size, whose square is a matter of time
 _ITEMS = 1000  # of a list that are looked at: it may be the data
 
 
@@ -59,7 +60,7 @@ def _inside(value: Any) -> Iterator[tuple[Any, Any]]:
 def state_of(generator: np.random.Generator) -> dict[str, Any]:
     """What it goes on with: its own state, and how many generators were spawned from it."""
     bits: Any = generator.bit_generator
-    spawned = {key: getattr(bits.seed_seq, key, None) for key in ("entropy", "spawn_key", "n_children_spawned")}
+    spawned = {key: getattr(bits.seed_seq, key, None) for key in _SEEDS}
     return {"bits": bits.state, "spawned": spawned}
 
 
@@ -70,7 +71,7 @@ def put_back(generator: np.random.Generator, state: Mapping[str, Any]) -> None:
         ValueError: it is of another kind, or the state is none.
     """
     try:
-        seeds = np.random.SeedSequence(**state["spawned"])
+        seeds = np.random.SeedSequence(**{key: state["spawned"][key] for key in _SEEDS})
         bits: Any = generator.bit_generator
         bits.__setstate__((state["bits"], seeds))
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:

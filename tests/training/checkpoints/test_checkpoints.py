@@ -392,6 +392,11 @@ class TestGenerators:
         assert (other.random(9) == one.random(9)).all()
         assert other.spawn(1)[0].random() == one.spawn(1)[0].random()
 
+    def test_a_file_does_not_say_how_much_is_mixed_for_a_seed(self):
+        state = generators.state_of(np.random.default_rng(0))
+        state["spawned"]["pool_size"] = 1  # which NumPy refuses; a large one takes as long as its square
+        generators.put_back(np.random.default_rng(1), state)
+
     @pytest.mark.parametrize("state", [{}, {"bits": {}, "spawned": {}}, {"bits": {"bit_generator": "MT19937"}}])
     def test_what_is_no_state(self, state):
         with pytest.raises(ValueError, match="no state of a PCG64 generator"):
