@@ -3,6 +3,7 @@
 import math
 import weakref
 from numbers import Real
+from types import MappingProxyType
 from typing import Any
 
 from ..backend import Array, accelerated, xp
@@ -50,6 +51,13 @@ class Optimizer:
     _slots: tuple[str, ...] = ()  # the names of the state's vectors
     lr: float | Schedule
     lr_factor = 1.0  # another one in a group
+    # before the first step, also of a subclass whose constructor does not call this one's
+    weight_decay = 0.0
+    groups: Groups = MappingProxyType({})
+    steps = 0
+    _state: Parameters | None = None
+    _model: weakref.ref[Layer] | None = None
+    _placed: Placed | None = None
 
     def __init__(self, lr: float | Schedule, weight_decay: float = 0.0, groups: Groups | None = None) -> None:
         if isinstance(lr, Layer) or not (callable(lr) or (isinstance(lr, Real) and 0 < lr < math.inf)):
@@ -58,10 +66,6 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: expected a finite weight_decay >= 0, got {weight_decay!r}")
         self.lr, self.weight_decay = lr, float(weight_decay)
         self.groups = check_groups(type(self).__name__, groups or {})
-        self.steps = 0
-        self._state: Parameters | None = None
-        self._model: weakref.ref[Layer] | None = None
-        self._placed: Placed | None = None
 
     def __repr__(self) -> str:
         settings = {key: value for key, value in vars(self).items() if key != "steps" and not key.startswith("_")}
@@ -182,7 +186,7 @@ class Optimizer:
 
         Returns True if it has cleared the gradients.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: expected a method _update(params, grads, scalars, *state)")
 
 
 def clip_grad_norm(model: Layer, max_norm: float) -> Array:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -35,7 +36,8 @@ class Score(_Means):
     def row(self, prefix: str = "") -> dict[str, float]:
         """The columns of a history: loss, accuracy if there is one, and the metrics that are one number."""
         values = self._asdict() | {name: value for name, value in self.metrics.items() if np.ndim(value) == 0}
-        return {f"{prefix}{key}": float(value) for key, value in values.items() if value is not None}
+        numbers = {key: value for key, value in values.items() if isinstance(value, Real | np.ndarray | np.generic)}
+        return {f"{prefix}{key}": float(value) for key, value in numbers.items()}
 
 
 class NotFiniteError(FloatingPointError):

@@ -159,6 +159,7 @@ def training_step(
             optimizer.steps += 1
         else:
             optimizer.step(model)
+            model.zero_grad()  # which a step of one's own may have left
         return outputs
 
     return step

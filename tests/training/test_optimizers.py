@@ -28,6 +28,27 @@ class TestOptimizers:
             by_hand.zero_grad()
         np.testing.assert_allclose(parameters(model), parameters(by_hand), rtol=1e-6)
 
+    def test_a_step_of_one_s_own_need_not_clear_the_gradients_nor_its_constructor_call_another(self, blobs):
+        class SignDescent(nn.Optimizer):
+            def __init__(self):
+                self.lr = 0.1
+
+            def step(self, model):
+                model.flat_params[...] -= self.rate * nn.xp.sign(model.flat_grads)
+
+        class Updated(SignDescent):
+            step = nn.Optimizer.step
+
+            def _update(self, params, grads, scalars):
+                params -= scalars[0] * nn.xp.sign(grads)
+
+        models = [nn.MLP((2, 3), rng=0) for _ in range(2)]
+        for model, optimizer in zip(models, (SignDescent(), Updated()), strict=True):
+            nn.fit(model, *blobs, optimizer=optimizer, epochs=1, batch_size=30, verbose=False)
+        np.testing.assert_array_equal(*map(parameters, models))
+        with pytest.raises(NotImplementedError, match=r"Optimizer: expected a method _update\(params, grads"):
+            nn.Optimizer(0.1).step(models[0])
+
     @pytest.mark.parametrize("optimizer", [nn.Adam, nn.AdamW])
     def test_in_several_pieces_as_in_one(self, optimizer, monkeypatch):
         models = [nn.MLP((5, 7, 3), rng=0, dtype="float64") for _ in range(2)]
