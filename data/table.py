@@ -175,8 +175,8 @@ def read_table(path: str | Path, encoding: str = "utf-8", texts: Sequence[str] =
         ) from error
     except (ValueError, LookupError, csv.Error, *_BROKEN) as error:
         raise ValueError(f"{path} is not a readable table ({str(error).strip()})") from error
-    if separator != ",":
-        rows = rows.assign(**{name: _with_points(rows[name]) for name in rows.columns if name not in texts})
+    for name in rows.columns.difference(texts) if separator != "," else ():
+        rows[name] = _with_points(rows[name])
     return rows.drop(columns=[name for name in rows.columns if _is_nameless(name, rows[name])])
 
 

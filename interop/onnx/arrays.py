@@ -240,7 +240,9 @@ def _reduce(node: Node, x: Array, axes: Array | None = None) -> Array:
 def blocks(node: Node, shape: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
     """Of DepthToSpace or SpaceToDepth: the lengths of six axes, their new order, and the lengths of the result."""
     o, (N, C, H, W) = node.options("blocksize", "mode"), shape
-    b = o.blocksize
+    b, modes = o.blocksize, (None, "DCR", "CRD")  # None: before an opset there is but one
+    if o.mode not in modes:
+        node.refuse("mode", f"the operator allows {modes[1:]}", o.mode)
     if node.op == "SpaceToDepth":
         order = [0, 1, 3, 5, 2, 4] if o.mode == "CRD" else [0, 3, 5, 1, 2, 4]
         return [N, C, H // b, b, W // b, b], order, [N, C * b * b, H // b, W // b]

@@ -45,8 +45,8 @@ def _padded(reader: Reader, node: Node) -> Node:
     pads = o.pads if given is None else given.tolist()
     zeros = o.mode in (None, "constant") and not (o.value if value is None else value.any())
     half = len(pads or ()) // 2
-    if not pads or not zeros or axes is not None or any(pads[:2] + pads[half : half + 2]):
-        return node
+    if not pads or not zeros or axes is not None or any(pads[:2] + pads[half : half + 2]) or min(pads) < 0:
+        return node  # below 0 it cuts off
     spatial = pads[2:half] + pads[half + 2 :]
     own = node.attributes.get("pads", [0] * len(spatial))
     together = {"auto_pad": "NOTSET", "pads": [a + b for a, b in zip(own, spatial, strict=True)]}

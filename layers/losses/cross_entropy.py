@@ -95,7 +95,7 @@ class SoftmaxCrossEntropy(Loss):
         """The error message for labels out of range; raises if anything else is wrong."""
         self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
         classes = outputs.shape[-1]
-        hint = " (one output is for BinaryCrossEntropy() or floating-point targets)" if classes == 1 else ""
+        hint = " (one output is for BinaryCrossEntropy, or HalfSquaredError of floats)" if classes == 1 else ""
         return f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow{hint}"
 
     def __repr__(self) -> str:

@@ -442,6 +442,16 @@ REFUSED = [
         "operator",
         parsed("z = Pad(x, p); y = Conv(z, W)", IMAGE, p=[0, 1, 0, 0, 0, 0, 0, 0], W=normal(4, 4, 3, 3)),
     ),
+    (
+        "Pad",
+        "operator",
+        parsed(
+            "z = Pad(x, p); y = Conv<pads = [1, 1, 1, 1]>(z, W)",
+            IMAGE,
+            p=[0, 0, -1, 0, 0, 0, 0, 0],
+            W=normal(4, 3, 3, 3),
+        ),
+    ),
     ("Pad", "operator", parsed("z = Pad(x, p); y = Relu(z)", IMAGE, p=[0, 0, 1, 1, 0, 0, 1, 1])),
     ("Dropout", "output 1", parsed("z, y = Dropout(x)", out="bool")),
     ("ReduceMean", "axes", parsed("z = ReduceMean<keepdims = 0>(x); y = Dropout(x, z)")),

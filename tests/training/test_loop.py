@@ -159,7 +159,7 @@ class TestFit:
         x, y = blobs
         with pytest.raises(ValueError, match="class labels are integers, and their loss is SoftmaxCrossEntropy"):
             nn.fit(nn.MLP((2, 3)), x, y.astype(float), verbose=False)
-        with pytest.raises(ValueError, match=r"one output is for BinaryCrossEntropy\(\) or floating-point targets"):
+        with pytest.raises(ValueError, match="one output is for BinaryCrossEntropy, or HalfSquaredError of floats"):
             nn.fit(nn.MLP((2, 1)), x, y, verbose=False)
 
     def test_a_line_an_epoch(self, blobs, capsys):
