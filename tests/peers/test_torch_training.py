@@ -95,3 +95,11 @@ def test_fifty_steps(measured, networks, optimizer):
     differences = [abs(a - b.detach().numpy()).max() for a, b in zip(end.values(), weights, strict=True)]
     measured(f"torch, {type(model).__name__}, {optimizer}, {STEPS} steps, largest difference", float(max(differences)))
     assert max(differences) <= 1e-8, dict(zip(end, differences, strict=True))
+
+
+def test_tensors_of_a_dtype_that_numpy_lacks(rng):
+    x = torch.tensor(rng.standard_normal((20, 4)), requires_grad=True).bfloat16()
+    as_float32 = x.detach().float().numpy()
+    np.testing.assert_array_equal(nn.to_numpy(nn.asarray(x)), as_float32)
+    model = nn.MLP((4, 3), rng=0)
+    np.testing.assert_array_equal(nn.predict(model, x), nn.predict(model, as_float32))

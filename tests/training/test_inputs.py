@@ -133,13 +133,6 @@ def test_none_among_numbers_is_missing():
         nn.predict(nn.MLP((2, 3)), [[1.0, None]])
 
 
-def test_tensors_of_a_dtype_that_numpy_lacks(data):
-    torch = pytest.importorskip("torch")
-    x = torch.tensor(data[0], requires_grad=True).bfloat16()
-    np.testing.assert_array_equal(trained(x, data[1]), trained(x.detach().float().numpy(), data[1]))
-    np.testing.assert_array_equal(nn.to_numpy(nn.asarray(x)), x.detach().float().numpy())
-
-
 class TestOneHot:
     def test_rows_are_labels(self, data):
         x, y = data
