@@ -59,7 +59,6 @@ READERS = [
         "data.split.split", ", len(own) - 1)", ", len(own))", "a class without training", f"{FOLDERS}::test_split"
     ),
     Mutation("data.encoder.TableEncoder", "np.nan_to_num(", "(", "missing values are NaN", f"{TABLE}::becomes_of_each"),
-    Mutation("data.table._separator", "readline(_LONGEST)", "readline()", "a line of any length", f"{TABLE}::long_h"),
     Mutation("data.images._load_npz", "allow_pickle=False", "allow_pickle=True", "runs code", f"{FOLDERS}::an_npz"),
     Mutation("data.table.load_table", "fit(train,", "fit(rows,", "the test part tells", f"{TABLE}::tells_nothing"),
     Mutation("data.augment.bilinear", "v * at(below, right)", "u * at(below, right)", "weights", f"{AUGMENT}::border"),

@@ -213,18 +213,6 @@ SAVING = [
         "training.checkpoints.keeper.Keeper", 'self._put_back(self._of_data, "called")', "pass",
         "holds out other samples", f"{KEPT}::test_a_generator_that_has_moved_on",
     ),
-    Mutation(
-        "training.checkpoints.keeper.Keeper", "except OSError as error:", "except BlockingIOError as error:",
-        "ends a run whose folder has gone", f"{KEPT}::TestFailures::test_a_folder_that_has_gone",
-    ),
-    Mutation(
-        "training.checkpoints.keeper.keeping", "locked(settings.folder) if", "nullcontext() if",
-        "lets two runs write to one folder", f"{KEPT}::TestFolder::test_a_second_run",
-    ),
-    Mutation(
-        "data.files._replace", "_sync(target.parent)", "pass",
-        "loses a checkpoint's name in a power cut", "training/checkpoints/test_power_cut.py",
-    ),
     # runs of the command line
     Mutation(
         "cli.train._stop", "keep(history)", "pass",
