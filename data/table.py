@@ -26,6 +26,7 @@ _PACKED = (".gz", ".bz2", ".xz", ".zip")
 _PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 _LONGEST = 1 << 20  # characters of a header
+_UNPACKED = 1 << 25, 100  # bytes that a packed file may hold: so many, or so many times its own
 
 
 class TableWarning(UserWarning):
@@ -187,9 +188,36 @@ def _opened(path: Path, start: bytes, encoding: str) -> Any:
         names = [name for name in archive.namelist() if not name.startswith("__MACOSX") and not name.endswith("/")]
         if len(names) != 1:
             raise ValueError(f"an archive of {len(names)} files: unpack it")
-        return io.TextIOWrapper(archive.open(names[0]), encoding=encoding, newline="")
-    how = next((how for magic, how in _PACKERS.items() if start.startswith(magic)), open)
-    return how(path, "rt", encoding=encoding, newline="")
+        packed: Any = archive.open(names[0])
+    else:
+        how = next((how for magic, how in _PACKERS.items() if start.startswith(magic)), None)
+        if how is None:
+            return open(path, encoding=encoding, newline="")
+        packed = how(path)
+    least, ratio = _UNPACKED
+    bounded = io.BufferedReader(_Bounded(packed, max(least, ratio * path.stat().st_size)))
+    return io.TextIOWrapper(bounded, encoding=encoding, newline="")
+
+
+class _Bounded(io.RawIOBase):
+    """What a packed file holds; ValueError where that is more than ``most`` bytes."""
+
+    def __init__(self, packed: Any, most: int) -> None:
+        self._packed, self._left = packed, most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count: int = self._packed.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise ValueError(f"it holds more than {_UNPACKED[1]} times its own bytes: unpack it, if that is meant")
+        return count
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
 
 
 def _separator(file: Any) -> tuple[str, int]:

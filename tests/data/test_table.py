@@ -12,7 +12,7 @@ import pytest
 from border import traced
 
 import xpnn as nn
-from xpnn.data import TableEncoder
+from xpnn.data import TableEncoder, table
 from xpnn.data.table import TableWarning, read_table
 
 pd = pytest.importorskip("pandas")
@@ -293,6 +293,16 @@ def test_a_long_header_takes_neither_memory_nor_time(tmp_path):
     (tmp_path / "t.csv").write_text(f"{names}c7\n")
     with pytest.raises(ValueError, match="several columns are called 'c7'"):
         nn.load_table(tmp_path / "t.csv", "t")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(table, "_UNPACKED", (1 << 12, 10))
+    for rows, file in ((1 << 9, "small.csv"), (1 << 14, "large.csv")):
+        (tmp_path / file).write_bytes(pack(b"a,t\n" + b"0,1\n" * rows))
+    assert len(read_table(tmp_path / "small.csv")) == 1 << 9
+    with pytest.raises(ValueError, match="it holds more than 10 times its own bytes: unpack it"):
+        nn.load_table(tmp_path / "large.csv", "t")
 
 
 def test_files_that_cannot_be_read(tmp_path):
