@@ -138,7 +138,8 @@ class Callbacks:
 
     def __init__(self, callbacks: Sequence[Callback], sums: Sums, ranks: Ranks = ALONE) -> None:
         for one in callbacks:
-            if never := [name for name in dir(one) if name.startswith("on_") and not hasattr(Callback, name)]:
+            own = [name for name in dir(type(one)) if name.startswith("on_") and callable(getattr(type(one), name))]
+            if never := [name for name in own if not hasattr(Callback, name)]:
                 called = ", ".join(name for name in vars(Callback) if name.startswith("on_"))
                 warnings.warn(f"{type(one).__name__}.{never[0]} is never called, but {called} are", stacklevel=4)
         self._all = [one for one in callbacks if one.everywhere or ranks.rank == 0]
