@@ -112,7 +112,7 @@ def test_no_text_of_the_catalogue_is_left_over():
     code = "".join(path.read_text("utf-8") for room in rooms for path in (package / room).rglob("*.py"))
     code = re.sub(r'"\s+f?"', "", code) + Path(argparse.__file__).read_text("utf-8")
     for english in words.CHINESE:
-        first = max(re.split(r"\{\w+\}|%", english), key=len)
+        first = max(re.split(r"\{\w+\}|%|: install.*", english), key=len)  # needed() joins the last
         assert first in code or english.startswith(("[Errno", "expected texts")), english
 
 

@@ -159,6 +159,7 @@ def test_whatever_pillow_raises_is_told_with_the_file_s_name(tmp_path, monkeypat
         raise error
 
     monkeypatch.setattr(Image, "open", raises)
+    (tmp_path / "x.png").touch()
     with pytest.raises(ValueError, match=r"x.png is not a readable picture \(.+\)"):
         pictures.read_picture(tmp_path / "x.png", (8, 8))
 
