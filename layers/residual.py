@@ -49,9 +49,10 @@ class Residual(Composite):
         steps: list[Backward] = []
         _, kept = self.with_lengths(x, lengths)
         for part in (self.body, self.shortcut):
-            y, step = (
-                (x, lambda dy: dy) if part is None else part.forward(x, needs_dx, **part.with_lengths(x, lengths)[0])
-            )
+            if part is None:
+                y, step = x, lambda dy: dy
+            else:
+                y, step = part.forward(x, needs_dx, **part.with_lengths(x, lengths)[0])
             branches.append(y)
             if needs_dx or (part is not None and part.learns):  # else no parameter waits for a gradient
                 steps.append(step)
