@@ -35,9 +35,11 @@ class Score(_Means):
 
     def row(self, prefix: str = "") -> dict[str, float]:
         """The columns of a history: loss, accuracy if there is one, and the metrics that are one number."""
-        values = self._asdict() | {name: value for name, value in self.metrics.items() if np.ndim(value) == 0}
-        numbers = {key: value for key, value in values.items() if isinstance(value, Real | np.ndarray | np.generic)}
-        return {f"{prefix}{key}": float(value) for key, value in numbers.items()}
+        return {
+            f"{prefix}{key}": float(value)
+            for key, value in {**self._asdict(), **self.metrics}.items()
+            if np.ndim(value) == 0 and isinstance(value, Real | np.ndarray | np.generic)
+        }
 
 
 class NotFiniteError(FloatingPointError):
