@@ -17,6 +17,8 @@ _RISES = re.compile(r"neg_.*|top_\d+|.*(accuracy|acc|score|f1|auc|precision|reca
 
 def is_less_better(caller: str, name: str, mode: str) -> bool:
     """Whether the best value of a column is the least one; ValueError if "auto" does not tell by its name."""
+    if mode not in ("auto", "min", "max"):
+        raise ValueError(f"{caller}: expected mode 'auto', 'min' or 'max', got {mode!r}")
     if mode != "auto":
         return mode == "min"
     bare = name.removeprefix("val_").lower()
@@ -30,12 +32,9 @@ class _Monitor(Callback):
     """Follows one column of the history, and knows its best value."""
 
     def __init__(self, monitor: str | None, mode: str, min_delta: float = 0.0, patience: float = 1) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"{type(self).__name__}: expected mode 'auto', 'min' or 'max', got {mode!r}")
-        if monitor is not None:
-            if not isinstance(monitor, str):
-                raise TypeError(f"{type(self).__name__}: expected the name of a column to monitor, got {monitor!r}")
-            is_less_better(type(self).__name__, monitor, mode)
+        if not isinstance(monitor, str | None):
+            raise TypeError(f"{type(self).__name__}: expected the name of a column to monitor, got {monitor!r}")
+        is_less_better(type(self).__name__, monitor or "loss", mode)
         if not (real(patience) >= 1 and (patience == math.inf or patience == int(patience))):
             raise ValueError(f"{type(self).__name__}: expected a patience of 1 epoch at the least, got {patience!r}")
         if not math.isfinite(real(min_delta)):
