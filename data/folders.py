@@ -62,9 +62,9 @@ def _parts(folder: Path) -> tuple[Path | None, Path | None]:
     A test folder without folders of classes is none if there is a training part: its pictures have no labels.
     """
     named = {path.name.lower(): path for path in class_folders(folder)}
-    train, test = (next((named[name] for name in names if name in named), None) for names in (_TRAIN, _TEST))
-    if train and test and not class_folders(test):
-        test = next((named[name] for name in _TEST if name in named and class_folders(named[name])), None)
+    train = next((named[name] for name in _TRAIN if name in named), None)
+    tests = (named[name] for name in _TEST if name in named)
+    test = next((path for path in tests if train is None or class_folders(path)), None)
     return (train, test) if train or test else (folder, None)
 
 
