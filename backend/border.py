@@ -84,7 +84,7 @@ def host_array(data: Any) -> np.ndarray:
         return np.asarray(data)
     try:
         return np.asarray(data.detach())
-    except TypeError:  # bfloat16, which NumPy lacks
+    except TypeError:  # bfloat16 or a float of 8 bits, which NumPy lacks
         return np.asarray(data.detach().float())
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...backend.border import host_array
 from ...data.extras import needed
 
 Arrays = dict[str, np.ndarray]
@@ -89,9 +90,7 @@ def _array(key: str, value: Any) -> np.ndarray:
     """A tensor's or an array's values on the host."""
     if hasattr(value, "detach"):
         try:
-            value = value.detach().cpu()
-            value = value.float() if "float8" in str(value.dtype) or "bfloat16" in str(value.dtype) else value
-            value = np.asarray(value)  # NumPy lacks both
+            value = host_array(value.detach().cpu())
         except (NotImplementedError, RuntimeError, TypeError) as error:  # without data, sparse or quantised
             raise TypeError(f"{key}: expected a tensor that NumPy can read, got {value.dtype} ({error})") from error
     array = np.asarray(value)
