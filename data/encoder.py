@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .kinds import categories, is_numeric, kind, pandas
+from .kinds import NUMBERS, categories, kind, pandas
 
 _MOST_CATEGORIES = 100  # of a column, each of which becomes a feature
 _MOST_CLASSES = 100  # of a target of whole numbers; with more it is a quantity
@@ -102,12 +102,11 @@ class TableEncoder:
         if len(names) < 2 or not len(rows):
             raise ValueError(f"expected rows with the target and another column, got {len(rows)} of {_listed(names)}")
         if task is None:
-            values = rows[target]
-            whole = kind(values) == "integer" and values.nunique() <= _MOST_CLASSES
-            whole = whole or kind(values) == "boolean" or not is_numeric(values)
-            task = "classification" if whole else "regression"
+            held = kind(rows[target])
+            few = held == "integer" and rows[target].nunique() <= _MOST_CLASSES
+            task = "classification" if few or held == "boolean" or held not in NUMBERS else "regression"
         _check_complete(rows[target])
-        columns = tuple(_column(values, not is_numeric(values)) for name, values in rows.items() if name != target)
+        columns = tuple(_column(values, kind(values) not in NUMBERS) for name, values in rows.items() if name != target)
         return cls(columns, _column(rows[target], task == "classification", most=None))
 
     @classmethod

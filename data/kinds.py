@@ -4,8 +4,8 @@ from typing import Any
 
 from .extras import needed
 
-_NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
-_CATEGORIES = _NUMBERS | {"categorical", "empty", "mixed", "mixed-integer", "string"}  # of pandas.api.types.infer_dtype
+NUMBERS = {"boolean", "decimal", "floating", "integer", "mixed-integer-float"}
+_CATEGORIES = NUMBERS | {"categorical", "empty", "mixed", "mixed-integer", "string"}  # of pandas.api.types.infer_dtype
 
 
 def pandas() -> Any:
@@ -15,10 +15,6 @@ def pandas() -> Any:
 def kind(values: Any) -> str:
     """Of what is not missing, as pandas calls it."""
     return str(pandas().api.types.infer_dtype(values, skipna=True))
-
-
-def is_numeric(values: Any) -> bool:
-    return kind(values) in _NUMBERS
 
 
 def categories(values: Any) -> Any:
