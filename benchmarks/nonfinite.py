@@ -6,6 +6,7 @@ of the medians and of the fastest twentieth, which other work on the machine dis
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from report import table
@@ -27,13 +28,16 @@ NETS: list[tuple[str, Callable[[], nn.Layer], tuple[int, ...]]] = [
 ]
 
 
-def step_of(make: Callable[[], nn.Layer], shape: tuple[int, ...], action: str) -> Callable[[], object]:
-    """A step as ``fit`` does it, at a rate that changes nothing, so that all steps are alike."""
-    rng, model, loss, sums = np.random.default_rng(0), make(), nn.SoftmaxCrossEntropy(), Sums()
-    batch = Batch((nn.asarray(rng.standard_normal(shape)), nn.asarray(rng.integers(0, 10, shape[0]))), 1)
-    guard = Guard(action, model, [], sums)
-    step = guard.watched(training_step(model, loss, nn.AdamW(1e-12), None, sums, check=guard.check))
-    return lambda: step([batch])
+def steps_of(model: nn.Layer, shape: tuple[int, ...]) -> list[Callable[[], object]]:
+    """Two steps as ``fit`` does them, of one model and optimiser, whose memory thus lies alike.
+
+    The rate changes nothing, so that all steps are alike.
+    """
+    rng, loss, optimizer, sums = np.random.default_rng(0), nn.SoftmaxCrossEntropy(), nn.AdamW(1e-12), Sums()
+    group = [Batch((nn.asarray(rng.standard_normal(shape)), nn.asarray(rng.integers(0, 10, shape[0]))), 1)]
+    guards = [Guard(action, model, [], sums) for action in ("stop", "ignore")]
+    steps = [one.watched(training_step(model, loss, optimizer, None, sums, check=one.check)) for one in guards]
+    return [partial(step, group) for step in steps]
 
 
 def seconds(step: Callable[[], object]) -> float:
@@ -47,7 +51,7 @@ def seconds(step: Callable[[], object]) -> float:
 def main() -> None:
     rows = []
     for name, make, shape in NETS:
-        steps = [step_of(make, shape, action) for action in ("stop", "ignore")]
+        steps = steps_of(make(), shape)
         rounds = ROUNDS if len(shape) == 2 else ROUNDS // 5
         times = np.array([[seconds(step) for step in steps] for _ in range(rounds)])
         median, fastest = (np.quantile(times, share, axis=0) for share in (0.5, 0.05))

@@ -171,11 +171,10 @@ def fit(
             run = told.begin(Run(model, optimizer, loss, history, epochs, ranks))
 
             def trained() -> Score:
-                arrays = (model.flat_params, *(model.buffers[name] for name in finite))
                 batches = source.pass_over(batch_size, shuffles, skip=sums.steps * accumulate)
                 if kept:
                     kept.go_on(collected)
-                with guard.epoch():
+                with guard.epoch() as arrays:
                     score = run_pass(
                         stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step
                     )

@@ -29,7 +29,8 @@ class Guard:
         if action not in ACTIONS:
             raise ValueError(f"fit: expected on_nonfinite to be {', '.join(ACTIONS)}, got {action!r}")
         self._action, self._model, self._names, self._sums = action, model, buffers, sums
-        self._looks = action == "skip" or (action == "stop" and not looking_waits())
+        self._waits = looking_waits()
+        self._looks = action == "skip" or (action == "stop" and not self._waits)
         self._skipped: list[str] = []
 
     def named(self, where: str) -> str:
@@ -40,18 +41,21 @@ class Guard:
         """Before an update by this gradient; NotFiniteError if it would make the parameters NaN or infinite."""
         if not self._looks:
             return
-        if looking_waits() and not np.isfinite(to_numpy(self._sums.vector[:1])).all():
+        if self._waits and not np.isfinite(to_numpy(self._sums.vector[:1])).all():
             raise self._sums.diverged()
-        square = float(to_numpy(xp.dot(grads, grads)))  # sooner done than a look at each element; it may overflow alone
-        if not math.isfinite(square) and not bool(xp.isfinite(grads).all()):
+        square = grads.dot(grads)  # sooner done than a look at each element; it may overflow alone
+        finite = math.isfinite(to_numpy(square) if self._waits else square)
+        if not finite and not bool(xp.isfinite(grads).all()):
             where = f"step {self._sums.steps + 1} of {self._sums.where}"
             raise NotFiniteError(f"fit: the gradient is not finite in {where}: a lower learning rate may help")
 
     def watched(self, step: Callable[[Group], list[Array]]) -> Callable[[Group], list[Array]]:
         """The step, after which the model is as before if the step was not finite."""
 
+        kept = self._looks and self._names
+
         def run(group: Group) -> list[Array]:
-            before = [buffer.copy() for buffer in self._buffers()] if self._looks else []
+            before = [buffer.copy() for buffer in self._buffers()] if kept else []
             sums = self._sums.vector.copy() if self._action == "skip" else None
             try:
                 return step(group)
@@ -70,11 +74,12 @@ class Guard:
         return step if self._action == "ignore" else run
 
     @contextmanager
-    def epoch(self) -> Iterator[None]:
-        """An epoch's steps; where it ends with parameters that are not finite, the model gets back those of before."""
-        kept = [array.copy() for array in self._arrays()] if self._action == "stop" else []
+    def epoch(self) -> Iterator[list[Array]]:
+        """An epoch's steps; where one of these arrays is not finite at its end, the model gets back those of before."""
+        arrays = self._arrays()
+        kept = [array.copy() for array in arrays] if self._action == "stop" else []
         try:
-            yield
+            yield arrays
         except NotFiniteError:
             for array, value in zip(self._arrays(), kept, strict=False):
                 if not bool(xp.isfinite(array).all()):
