@@ -47,7 +47,8 @@ class Batch:
 
     def scored(self, loss: Loss, outputs: Array, value: Array) -> tuple[Any, Array, Array | None]:
         """The weight, the mean loss and the correct outputs of these samples; all but the loss 0 if none counts."""
-        weight, correct = loss.weight(*self.targets), loss.correct(outputs, *self.targets)
+        targets = self.targets
+        weight, correct = loss.weight(*targets), loss.correct(outputs, *targets)
         if self.share is not None and self.share.empty:
             weight, correct = 0 * weight, None if correct is None else 0 * correct
         return weight, value, correct

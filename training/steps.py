@@ -182,6 +182,8 @@ def _captured(step: Callable[..., Array], model: Layer, place: Callable[[], obje
 
     Nor is a step captured within which ranks may meet, or in which one has no samples.
     """
+    if captured(step) is step:  # nothing is captured here
+        return step
     captured_steps: dict[int, Callable[..., Array]] = {}  # by the number of arrays, such as x, y and weights
 
     def run(batch: Batch, *scalars: Any) -> Array:
@@ -219,7 +221,8 @@ def run_pass(
     """
     for group in groups:
         outputs = step(group)
-        sums.samples += sum(len(batch) for batch in group)
+        for batch in group:
+            sums.samples += len(batch)
         sums.steps += 1
         if metrics:
             for batch, one in zip(group, outputs, strict=True):
