@@ -21,7 +21,7 @@ def softmax_cross_entropy(
 
 def _all_below(classes: int, labels: Array) -> bool:
     """Whether all are in [0, classes): as unsigned integers, negative ones are the largest."""
-    return bool(labels.view(f"u{labels.itemsize}").max() < classes)
+    return bool(np.maximum.reduce(labels.view(f"u{labels.itemsize}"), None) < classes)
 
 
 def equally_weighted(logits: Array, labels: Array) -> tuple[Array, Callable[[], Array]]:
@@ -30,11 +30,11 @@ def equally_weighted(logits: Array, labels: Array) -> tuple[Array, Callable[[], 
     z = logits.reshape(-1, classes).T
     t = labels.reshape(-1)
     places = np.arange(len(t))
-    z = z - z.max(0)
+    z = z - np.maximum.reduce(z)
     e = np.exp(z)
-    total = e.sum(0)
+    total = np.add.reduce(e)
     scale = 1 / len(t)
-    value = (np.log(total) - z[t, places]).sum() * scale
+    value = np.add.reduce(np.log(total) - z[t, places]) * scale
 
     def backward() -> Array:
         dz = e / total
