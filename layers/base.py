@@ -162,7 +162,7 @@ class Layer:
         return locks
 
     _flat: tuple[Array, Array] | None = None
-    _gathered: tuple["Layer", ...] = ()  # the layers whose arrays are in _flat
+    _gathered: Sequence["Layer"] = ()  # the layers whose arrays are in _flat
 
     def gather(self) -> tuple[Array, Array]:
         """``flat_params`` and ``flat_grads``: the same two vectors until they have to be rebuilt.
@@ -171,7 +171,7 @@ class Layer:
         network that contains the layer, or a deep copy, takes them. Testing one array of each layer is enough, since a
         layer's arrays move together.
         """
-        leaves = tuple(leaf for _, leaf in self.leaves() if leaf.params)
+        leaves = [leaf for _, leaf in self.leaves() if leaf.params]
         if self._flat is not None and leaves == self._gathered:
             params, grads = self._flat
             if all(vector_of(leaf.params) is params and vector_of(leaf.grads) is grads for leaf in leaves):
@@ -257,10 +257,10 @@ class Layer:
 
     def _checked(self, y: Any, backward: Backward) -> Backward:
         """Backward behind a check that dE/dy has y's shape and dtype; of several threads, one at a time."""
-        expected, locks = [(a.shape, a.dtype) for a in several(y)], self.locks
+        expected, locks = _forms(y), self.locks
 
         def checked(dy: Any) -> Any:
-            got = [(a.shape, a.dtype) for a in several(dy)]
+            got = _forms(dy)
             if got != expected:
                 want, given = (", ".join(f"{shape} and {dtype}" for shape, dtype in each) for each in (expected, got))
                 raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {want}, got {given}")
@@ -279,6 +279,11 @@ class Layer:
 def several(x: Any) -> tuple[Any, ...]:
     """The arrays of a tuple, or the one array."""
     return x if isinstance(x, tuple) else (x,)
+
+
+def _forms(x: Any) -> list[tuple[tuple[int, ...], np.dtype]]:
+    """Shape and dtype of each array."""
+    return [(a.shape, a.dtype) for a in x] if isinstance(x, tuple) else [(x.shape, x.dtype)]
 
 
 def of_several(arrays: Sequence[Any]) -> Any:

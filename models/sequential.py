@@ -106,8 +106,7 @@ class Sequential(Composite):
         return plan.told(self, plan.named, batch_size, input_shape or self.input_shape)
 
     def children(self) -> Iterator[tuple[str, Layer]]:
-        for index, layer in enumerate(self.layers):
-            yield str(index), layer
+        return zip(map(str, range(len(self.layers))), self.layers, strict=True)
 
     def summary(self, input_shape: tuple[int, ...] | None = None) -> str:
         """A table of the layers, their output shapes (N is the batch) and their numbers of parameters.

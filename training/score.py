@@ -38,7 +38,7 @@ class Score(_Means):
         return {
             f"{prefix}{key}": float(value)
             for key, value in {**self._asdict(), **self.metrics}.items()
-            if np.ndim(value) == 0 and isinstance(value, Real | np.ndarray | np.generic)
+            if isinstance(value, Real | np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
         }
 
 
