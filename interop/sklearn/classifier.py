@@ -9,7 +9,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, is_multilabel
 
 from ...layers import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .estimator import NetworkEstimator
@@ -80,10 +80,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def _learn_targets(self, y: np.ndarray, known: bool) -> None:
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
+        self._multilabel = y.ndim > 1
+        if self._multilabel and not is_multilabel(y):
             raise ValueError("NetworkClassifier: Multioutput target data is not supported, except columns of 0 and 1")
-        self._multilabel = kind.startswith("multilabel")
         classes = np.arange(y.shape[1]) if self._multilabel else np.unique(y)
         if not known:
             self.classes_ = classes
@@ -92,8 +91,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self._loss = self._loss_given() or (BinaryCrossEntropy() if self._multilabel else SoftmaxCrossEntropy())
         binary = isinstance(self._loss, BinaryCrossEntropy)
         if binary != self._multilabel and not (binary and len(self.classes_) == 2):
+            what = "several labels a sample" if self._multilabel else f"{len(self.classes_)} classes"
             raise ValueError(
-                f"NetworkClassifier: {self._loss} is not for {kind} targets: the default loss is, or one of "
+                f"NetworkClassifier: {self._loss} is not for {what}: the default loss is, or one of "
                 f"{'BinaryCrossEntropy' if self._multilabel else 'SoftmaxCrossEntropy'}"
             )
         self.out_activation_ = "logistic" if binary else "softmax"

@@ -23,7 +23,7 @@ TRAINING = [
         "training.loop.fit", "held_out_sums.reset(where)", "held_out_sums.reset()",
         "no error in validation", SCORE,
     ),
-    Mutation("training.loop.fit", ", *(model.buffers[name] for name in finite)", ",", "forgets the buffers", SCORE),
+    Mutation("training.nonfinite.Guard", ", *self._buffers()]", "]", "forgets the buffers", SCORE),
     Mutation("training.loop._finite_buffers", "if name not in bad", "", "no buffer may be infinite", SCORE),
     Mutation("training.inference.predict", "not_finite(one, one.dtype)", "None", "predicts NaN silently", SCORE),
     Mutation("training.inputs.loss_for", "(_one_hot(y[:1]) and _one_hot(y))", "False", "squares one-hot rows", INPUTS),

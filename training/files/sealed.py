@@ -27,9 +27,9 @@ def sealed(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None
 
     Source: the format's description in https://github.com/huggingface/safetensors.
     """
-    for name, text in (metadata or {}).items():
-        if not (isinstance(name, str) and isinstance(text, str)):
-            raise TypeError(f"save: expected metadata of texts, got {name!r}: {text!r}")
+    for key, value in (metadata or {}).items():
+        if not (isinstance(key, str) and isinstance(value, str)):
+            raise TypeError(f"save: expected metadata of texts, got {key!r}: {value!r}")
     header: dict[str, object] = {"__metadata__": {**(metadata or {}), SEAL: _ZEROS.decode()}}
     pieces: list[bytes | memoryview] = []
     start = 0
