@@ -43,7 +43,7 @@ class ImageData:
         x_train, x_test: uint8 (samples, C, H, W), 0 is black.
         y_train, y_test: int64 (samples,), each an index into ``classes``.
         classes: the names of the classes.
-        split: whether the test part is a share that was held out, for want of one.
+        split: whether the test part was held out from the data, which have none of their own.
 
     >>> data = load_images("digits")
     >>> data.x_test.shape, data.y_test.shape
@@ -91,7 +91,7 @@ def load_images(
         test_only: leave out the training part, whose arrays are then empty; a folder needs only its test files.
         size: (H, W) of pictures, or one length for both, to which they are brought by averaging, without regard to
             their proportions; by default their own, which must then be the same for all.
-        colour: whether pictures have three channels; by default if one of them is not grey.
+        colour: whether pictures have three channels; by default they have if one of them is not grey.
         test_share: of each class, to be held out where a folder or file has no test part.
         seed: of the choice of these samples.
 

@@ -32,7 +32,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     >>> from sklearn.datasets import load_wine
     >>> from xpnn.interop.sklearn import NetworkClassifier
     >>> X, y = load_wine(return_X_y=True)
-    >>> model = NetworkClassifier((32,), epochs=5, random_state=0).fit((X - X.mean(0)) / X.std(0), y)
+    >>> X = (X - X.mean(0)) / X.std(0)
+    >>> model = NetworkClassifier((32,), epochs=5, random_state=0).fit(X, y)
     >>> model.predict_proba(X[:2]).shape, len(model.loss_curve_)
     ((2, 3), 5)
     """
