@@ -48,7 +48,8 @@ TRAINING = [
     Mutation("layers.batchnorm._BatchNorm", "rehearsing() or ", "", "met in the last step alone", INPUTS),
     Mutation("training.nonfinite.Guard", "if not self._looks:", "if True:", "updates by NaN", NONFINITE),
     Mutation("training.nonfinite.Guard", "buffer[...] = value", "pass", "keeps a step's NaN in buffers", NONFINITE),
-    Mutation("training.nonfinite.Guard", "and not bool(xp.isfinite(grads).all())", "", "a large square", NONFINITE),
+    Mutation("training.nonfinite.Guard", "and not bool(xp.isfinite(grads).all())", "", "a large product", NONFINITE),
+    Mutation("training.nonfinite.Guard", "(grads.size + 1)", "grads.size", "overlooks the middle", NONFINITE),
     Mutation("training.nonfinite.Guard", 'vars(leaf).pop("forward", None)', "pass", "watches on", NONFINITE),
     Mutation("training.nonfinite.Guard", "array[...] = value", "pass", "keeps parameters that overflowed", NONFINITE),
     Mutation(
