@@ -74,7 +74,7 @@ def fit(
     - a list x of sequences of different lengths, or a padded array x with ``lengths``: sequences of similar lengths
       form a batch;
     - batches (x, y) or (x, y, weights), and no y: whatever can be iterated over in each epoch, such as a DataLoader, or
-      a function that returns an iterator. A thread reads the next batch during a step; batch_size and rng have no use;
+      a function that returns an iterator. A thread reads the next batch during a step; batch_size and rng are not used;
     - a data set whose rows have named columns, as those of Hugging Face.
 
     Args:
@@ -88,11 +88,12 @@ def fit(
         validation: (x, y), (x, y, weights), (x, y, weights, lengths) or batches, to evaluate after each epoch.
         validation_split: the share of the arrays' samples, drawn by ``rng``, that is held out as validation data.
         sample_weight: of each sample, in the loss, the accuracy and the metrics.
-        class_weight: of each class's samples, as a dict or sequence, or "balanced": N / (K count); also in validation.
+        class_weight: of each class's samples, as a dict or sequence, or "balanced" (:func:`class_weights`); also in
+            validation.
         lengths: the number of steps of each sequence in a padded x (samples, T, ...).
         metrics: "top_5", "f1", "confusion_matrix" or functions of all targets and outputs of an epoch
             (:class:`Metrics`); those with one number become columns.
-        callbacks: told of epochs and steps.
+        callbacks: what is called at the beginning and end of the run, its epochs and its steps (:class:`Callback`).
         accumulate: batches whose gradients make one step, as one large batch would.
         drop_last: whether a last batch with less than ``batch_size`` samples is left out.
         shuffle: whether each pass has an order of its own, or all that of the data.
@@ -103,7 +104,7 @@ def fit(
             and :func:`load` keep both, except Dropout's generator) and its seed as ``rng`` the result is that of an
             uninterrupted run.
         on_epoch_end: called with the history after each epoch; a true result ends the run.
-        checkpoint: where the whole run is saved from time to time, and is taken up again.
+        checkpoint: where the whole run is saved at intervals, and resumed from.
         on_nonfinite: what to do at a step whose loss or gradient is NaN or infinite: "stop" with an error, the model
             being as before the step (on a device as before the epoch, since looking would wait for it); "skip" the
             step, with a warning at the epoch's end; or "ignore".

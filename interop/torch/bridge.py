@@ -48,7 +48,8 @@ def from_state_dict(
         model: its parameters and buffers are assigned, in its own dtype.
         state_dict: tensors or arrays by name; or the path of a .safetensors file, or of a .pt file, which torch reads
             without running any code (``weights_only``).
-        strict: False to leave alone what has no counterpart; in order, that is all after the last pair that fits.
+        strict: False to leave alone what has no counterpart: if modules are paired in order, all after the last pair
+            that fits.
         names: for each layer the module, by their names, as ``{"0": "features.conv1"}``; of a recurrent module each
             layer and direction is one, as "lstm.l0" and "lstm.l0_reverse".
 

@@ -23,7 +23,7 @@ TRAINING = [
         "training.loop.fit", "held_out_sums.reset(where)", "held_out_sums.reset()",
         "no error in validation", SCORE,
     ),
-    Mutation("training.loop.fit", ", *(model.buffers[name] for name in finite)", ",", "forgets the buffers", SCORE),
+    Mutation("training.nonfinite.Guard", ", *self._buffers()]", "]", "forgets the buffers", SCORE),
     Mutation("training.loop._finite_buffers", "if name not in bad", "", "no buffer may be infinite", SCORE),
     Mutation("training.inference.predict", "not_finite(one, one.dtype)", "None", "predicts NaN silently", SCORE),
     Mutation("training.inputs.loss_for", "(_one_hot(y[:1]) and _one_hot(y))", "False", "squares one-hot rows", INPUTS),
@@ -48,7 +48,8 @@ TRAINING = [
     Mutation("layers.batchnorm._BatchNorm", "rehearsing() or ", "", "met in the last step alone", INPUTS),
     Mutation("training.nonfinite.Guard", "if not self._looks:", "if True:", "updates by NaN", NONFINITE),
     Mutation("training.nonfinite.Guard", "buffer[...] = value", "pass", "keeps a step's NaN in buffers", NONFINITE),
-    Mutation("training.nonfinite.Guard", "and not bool(xp.isfinite(grads).all())", "", "a large square", NONFINITE),
+    Mutation("training.nonfinite.Guard", "and not bool(xp.isfinite(grads).all())", "", "a large product", NONFINITE),
+    Mutation("training.nonfinite.Guard", "(grads.size + 1)", "grads.size", "overlooks the middle", NONFINITE),
     Mutation("training.nonfinite.Guard", 'vars(leaf).pop("forward", None)', "pass", "watches on", NONFINITE),
     Mutation("training.nonfinite.Guard", "array[...] = value", "pass", "keeps parameters that overflowed", NONFINITE),
     Mutation(
