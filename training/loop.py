@@ -157,7 +157,8 @@ def fit(
         told = Callbacks([*callbacks, *shown, *([kept] if kept else [])], sums, ranks)
         with Interruptible(ranks.size == 1) as stop:
             if kept:
-                kept.begin(shuffles, sums)
+                batches = {key: given[key] for key in ("batch_size", "accumulate", "drop_last", "shuffle")}
+                kept.begin(shuffles, sums, batches | {"samples": source.samples})
             model.zero_grad()  # an interrupted step may have left gradients
             loss, class_weight = fit_targets(source, model, loss, class_weight)
             rehearse(source, model, loss, batch_size, rehearsal())
@@ -187,7 +188,7 @@ def fit(
                 return run_pass(stop.between(groups(data.pass_over(BATCH), 1)), scoring, held_out_sums, collected)
 
             for epoch in range(len(history) + 1, epochs + 1):
-                if run.stop_training:
+                if any(ranks.gather(run.stop_training)):
                     break
                 sums.begin(optimizer.rate, guard.named(f"epoch {epoch}"))
                 told.epoch(epoch, source.steps(batch_size, accumulate))
@@ -199,12 +200,13 @@ def fit(
                 sums.reset()
                 run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
                 told.epoch_end(epoch, row)
-                run.stop_training = any(ranks.gather(run.stop_training))
         _ended(model, history, stop, sums, source)
         if kept:
             with Interruptible() if stop.signal else nullcontext():  # another signal does not end the saving
                 kept.end(whole=not stop.within)
         told.end()
+        if not stop.within:  # where a callback was given to some ranks alone, rank 0 has the result
+            ranks.broadcast(model.flat_params, *model.buffers.values())
     return history
 
 

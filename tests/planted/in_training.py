@@ -43,7 +43,7 @@ TRAINING = [
     Mutation("training.inputs._classes", "y.argmax(-1)", "y[..., 0].astype(int)", "weighs other classes", SOURCES),
     Mutation("training.monitors.is_less_better", "return falls", "return not falls", "the worst is best", CALLBACKS),
     Mutation("training.columns.Lazy", "result[order] = read", "result[...] = read", "mixes the rows up", SOURCES),
-    Mutation("training.metrics.Metrics", "(y >= 0) & (w > 0)", "(y >= 0)", "counts the padding", SOURCES),
+    Mutation("training.metrics.Metrics", "counts &= w > 0", "pass", "counts the padding", SOURCES),
     Mutation("training.monitors.EarlyStopping", "flat_params.copy()", "flat_params", "keeps no copy", CALLBACKS),
     Mutation("layers.batchnorm._BatchNorm", "rehearsing() or ", "", "met in the last step alone", INPUTS),
     Mutation("training.nonfinite.Guard", "if not self._looks:", "if True:", "updates by NaN", NONFINITE),

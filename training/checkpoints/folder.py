@@ -28,13 +28,14 @@ class Checkpoint:
     """Where and how often :func:`fit` saves the whole run, so that it goes on after a crash, a kill or a power cut.
 
     Given to ``fit`` again, with the same model and data, the run goes on from the newest checkpoint, within the epoch
-    too: on the same machine and settings to the same bits. A checkpoint is one file, ``step-000001234.safetensors``,
-    which appears when it is whole and on the disk. It holds the parameters, the buffers and the optimiser's state, as
-    :func:`load` reads them, and beside them the history, the position in the epoch, what the epoch's means and metrics
-    have summed so far, the callbacks' states, and the states of all generators: of the shuffles, of Dropout, of
-    ``Augmented`` and of whatever else the data's attributes or functions draw from. A thread writes it while the next
-    steps compute; where memory does not suffice for a copy of the arrays, the step waits. One is also written when the
-    run ends, also by a signal.
+    too (whose batches stay those they were): on the same machine and settings to the same bits. A checkpoint is one
+    file, ``step-000001234.safetensors``, which appears when it is whole and on the disk. It holds the parameters, the
+    buffers and the optimiser's state, as :func:`load` reads them, and beside them the history, the position in the
+    epoch, what the epoch's means and metrics have summed so far, the callbacks' states, and the states of all
+    generators: of the shuffles, of Dropout, of ``Augmented`` and of whatever else the data's attributes or functions
+    draw from. A thread writes it while the next steps compute; where memory does not suffice for a copy of the arrays,
+    the step waits. One is also written when the run ends, also by a signal: SIGTERM and SIGHUP then end the process, as
+    they would have done at once.
 
     A damaged checkpoint is known by its checksum: the newest whole one is taken, and a :class:`CheckpointWarning` says
     so. It also says so if a checkpoint cannot be written (the disk is full, the folder has gone); training goes on, and
@@ -97,6 +98,11 @@ class Checkpoint:
             if path != by:
                 path.unlink(missing_ok=True)
         self.old = []
+
+    def prune(self, newest: Path) -> None:
+        """Remove those older than the newest ones that are kept; one of a later step, damaged, may be there too."""
+        for path in [path for path in self.files() if _step(path) < _step(newest)][self.keep - 1 :]:
+            path.unlink(missing_ok=True)
 
     def whole(self) -> Iterator[Path]:
         """The checkpoints that are not damaged, the newest one first; CheckpointWarning for each of the others."""
