@@ -418,14 +418,13 @@ def test_samples_where_batches_are_expected(data, samples):
 
 class TestReadAhead:
     def test_an_iterator_that_is_left_ends_its_thread(self):
-        before, read = threading.active_count(), []
+        before, read = set(threading.enumerate()), []
         batches = read_ahead(map(read.append, range(100)))
         next(batches)
+        (thread,) = set(threading.enumerate()) - before
         batches.close()
-        for thread in threading.enumerate():
-            if thread.name == "xpnn reader":
-                thread.join(5)
-        assert threading.active_count() == before
+        thread.join(5)
+        assert not thread.is_alive()
         assert len(read) < 6
 
     def test_the_next_batch_is_read_while_one_is_computed_with(self):

@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -192,6 +193,17 @@ class TestFolder:
         with pytest.raises(ValueError, match="Checkpoint: expected mode='min' or mode='max' for 'nonsense'"):
             nn.Checkpoint(tmp_path / "other", best="nonsense")
 
+    def test_the_best_epoch_puts_no_checkpoint_off(self, tmp_path, monkeypatch):
+        class Minutes(nn.Callback):
+            def on_epoch_end(self, epoch, logs):
+                clock[0] += 60
+
+        clock = [0.0]
+        monkeypatch.setattr(keeper, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+        _, history = small(tmp_path, 5, every="2 min", best="loss", callbacks=[Minutes()], optimizer=nn.SGD(0.01))
+        assert history.column("loss") == sorted(history.column("loss"), reverse=True)
+        assert names(tmp_path) == ["best.safetensors", *(f"step-{step:09d}.safetensors" for step in (6, 12, 15))]
+
     def test_what_is_written_is_of_its_step(self, tmp_path, monkeypatch):
         after, waits, write_file = [], threading.Event(), keeper.write_file
 
@@ -227,6 +239,51 @@ class TestFolder:
         only.write_bytes(content)
         with pytest.warns(nn.CheckpointWarning, match="no checksum"):
             assert len(small(tmp_path, 1)[1]) == 1
+
+    def test_one_of_a_later_step_that_is_damaged_takes_no_place(self, tmp_path):
+        small(tmp_path, 3, keep=1)
+        path = tmp_path / "run" / "step-000000009.safetensors"
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.warns(nn.CheckpointWarning, match="is damaged"):
+            small(tmp_path, 2, keep=1)
+        assert names(tmp_path) == ["step-000000006.safetensors", path.name]
+
+    def test_what_a_killed_process_left_is_removed(self, tmp_path):
+        small(tmp_path, 1)
+        (tmp_path / "run" / ".step-000000006.safetensors.0123456789abcdef.part").touch()
+        small(tmp_path, 1)
+        assert names(tmp_path) == ["step-000000003.safetensors"]
+
+    @pytest.mark.parametrize("other", [{"batch_size": 2}, {"accumulate": 2}, {"shuffle": False}, {"drop_last": True}])
+    def test_within_an_epoch_the_batches_stay_those_they_were(self, other, tmp_path):
+        with pytest.raises(CrashError):
+            small(tmp_path, every=1, callbacks=[Crashing(3)])
+        with pytest.raises(ValueError, match=rf"within an epoch with {next(iter(other))}=.*can change between epochs"):
+            small(tmp_path, **other)
+        small(tmp_path)
+        assert len(small(tmp_path, 3, **other)[1]) == 3
+
+    def test_the_same_optimizer_goes_on_with_the_run(self, tmp_path):
+        optimizer = nn.SGD(0.1, momentum=0.9)
+        model, _ = small(tmp_path, 2, optimizer=optimizer)
+        _, history = small(tmp_path, 3, model=model, optimizer=optimizer)
+        assert (len(history), optimizer.steps) == (3, 9)
+
+    @pytest.mark.parametrize(
+        ("value", "what"),
+        [({1, 2}, "got {1, 2}"), (b"x", "got b'x'"), (1j, "got 1j"), (np.array(["a"]), "got dtype"),
+         (np.ones(2, "longdouble"), "got dtype"), ({"counts": {0: 1}}, "counts: expected .* keys, got 0")],
+        ids=lambda value: type(value).__name__,
+    )  # fmt: skip
+    def test_a_state_that_cannot_be_saved_is_known_before_the_first_step(self, value, what, tmp_path):
+        class Holding(nn.Callback):
+            def state_dict(self):
+                return {"value": value}
+
+        model = nn.MLP((2, 2), rng=0)
+        with pytest.raises(TypeError, match=rf"^callbacks.0 Holding.value.*{what}"):
+            small(tmp_path, model=model, callbacks=[Holding()])
+        assert (parameters(model) == parameters(nn.MLP((2, 2), rng=0))).all()
 
     def test_a_run_that_has_ended_has_nothing_to_do(self, tmp_path):
         first, rows = small(tmp_path)
