@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -38,6 +39,14 @@ def test_an_example_runs(example, tmp_path, monkeypatch):
     told = []
     doctest.DocTestRunner(optionflags=FLAGS).run(example, out=told.append)
     assert not told, "".join(told)
+
+
+def test_every_reference_leads_to_a_public_name():
+    documented = [(name, inspect.getdoc(value) or "") for name, value in PUBLIC.items() if hasattr(value, "__name__")]
+    names = {name.rpartition(".")[2] for name in PUBLIC}
+    led = [(name, to) for name, text in documented for to in re.findall(r":(?:func|class|data):`([\w.]+)`", text)]
+    assert led
+    assert [(name, to) for name, to in led if not set(to.split(".")) & names] == []
 
 
 def test_every_public_class_and_function_has_an_example():

@@ -88,7 +88,7 @@ class Backend(OnnxBackend):
     def run_node(
         cls, node: onnx.NodeProto, inputs: Any, device: str = "CPU", outputs_info: Any = None, **kwargs: Any
     ) -> tuple[Any, ...]:
-        """Run one operator on the arrays ``inputs``; errors as for :meth:`prepare` and :meth:`Prepared.run`."""
+        """Run one operator on the arrays ``inputs``; errors as for :meth:`prepare`."""
         given = dict(zip(filter(None, node.input), map(np.asarray, inputs), strict=False))
         types = [
             helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
