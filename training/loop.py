@@ -90,7 +90,8 @@ def fit(
         sample_weight: of each sample, in the loss, the accuracy and the metrics.
         class_weight: of each class's samples, as a dict or sequence, or "balanced" (:func:`class_weights`); also in
             validation.
-        lengths: the number of steps of each sequence in a padded x (samples, T, ...).
+        lengths: the number of steps of each sequence in a padded x (samples, T, ...); of several inputs a tuple, or a
+            dict by their names, with None for one without steps, if they are not the same for all that have steps.
         metrics: "top_5", "f1", "confusion_matrix" or functions of all targets and outputs of an epoch (:data:`Metric`);
             those with one number become columns.
         callbacks: what is called at the beginning and end of the run, its epochs and its steps (:class:`Callback`).
