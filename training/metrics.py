@@ -18,8 +18,8 @@ Metric: TypeAlias = Callable[..., Any]
 
 The name of its second argument says what it takes, as in scikit-learn: ``y_pred`` labels (of the largest output, or 1
 for positive logits of the binary cross-entropy; for losses of regression the outputs), ``y_score`` or ``y_proba``
-probabilities, any other name the outputs as they are. The first two take the labels as integers, those of one output
-(N,). If it has an argument ``sample_weight``, it gets the weights.
+probabilities (of two classes that of the second alone), any other name the outputs as they are. The first two take the
+labels as integers, those of one output (N,). If it has an argument ``sample_weight``, it gets the weights.
 """
 
 
