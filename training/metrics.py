@@ -35,6 +35,9 @@ def accuracy(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None
 def top_k(k: int = 5) -> Metric:
     """The fraction of samples whose label is among the k largest outputs; a tie counts for the label.
 
+    Raises:
+        ValueError: k is not a whole number of at least 1.
+
     >>> float(top_k(2)(np.array([0, 0]), np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 3.0]])))
     0.5
     """
