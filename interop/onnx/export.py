@@ -187,7 +187,7 @@ def _sample_shapes(
     if given is not None:
         return [tuple(shape) for shape in given] if model.joins else [tuple(given)]
     own = getattr(model, "input_shape", None)
-    owns: Sequence[Shape | None] = (None,) * len(firsts) if own is None else own if model.joins else (own,)
+    owns: Sequence[Any] = (None,) * len(firsts) if own is None else own if model.joins else (own,)
     shapes = []
     for first, shape in zip(firsts, owns, strict=True):
         if shape is None or isinstance(first, (Recurrent, Embedding)):
