@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import Array, Params, Window, xp
 from .inference import inference_mode
-from .lengths import Lengths
+from .lengths import Lengths, may_have_steps
 from .locks import Locks
 from .mismatch import mismatch, output_of
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
@@ -113,7 +113,7 @@ class Layer:
         if lengths is None:
             return {}, None
         first = several(x)[0]
-        if not (self.takes_lengths or (self.keeps_steps and (first.ndim > 2 or first.dtype.kind != "f"))):
+        if not (self.takes_lengths or (self.keeps_steps and may_have_steps(first))):
             raise ValueError(
                 f"{self}: would mix the padding of an input {first.shape} into its sequences of different lengths: put "
                 "it behind a layer that returns the last state, or pass sequences of one length, without lengths"

@@ -61,7 +61,7 @@ def fit(
     """Train the model on shuffled batches: forward, backward, optimiser, and nothing else.
 
     Loss and accuracy are summed on the device and fetched once per epoch. A device copies the next batch during a step,
-    and steps on full batches are captured (:func:`captured`) if the layers allow it; the results are the same. Ctrl-C
+    and steps on full batches are captured (docs/backend.md) if the layers allow it; the results are the same. Ctrl-C
     ends the run after the current step and keeps the model as it then is. Returns the history, one row per epoch; given
     again, the run goes on where it was interrupted.
 
@@ -90,9 +90,10 @@ def fit(
         sample_weight: of each sample, in the loss, the accuracy and the metrics.
         class_weight: of each class's samples, as a dict or sequence, or "balanced" (:func:`class_weights`); also in
             validation.
-        lengths: the number of steps of each sequence in a padded x (samples, T, ...).
-        metrics: "top_5", "f1", "confusion_matrix" or functions of all targets and outputs of an epoch
-            (:class:`Metrics`); those with one number become columns.
+        lengths: the number of steps of each sequence in a padded x (samples, T, ...); of several inputs a tuple, or a
+            dict by their names, with None for one without steps, if they are not the same for all that have steps.
+        metrics: "top_5", "f1", "confusion_matrix" or functions of all targets and outputs of an epoch (:data:`Metric`);
+            those with one number become columns.
         callbacks: what is called at the beginning and end of the run, its epochs and its steps (:class:`Callback`).
         accumulate: batches whose gradients make one step, as one large batch would.
         drop_last: whether a last batch with less than ``batch_size`` samples is left out.

@@ -14,7 +14,13 @@ from ..layers.losses.elementwise import ElementwiseLoss
 from ..layers.settings import positive
 
 Metric: TypeAlias = Callable[..., Any]
-"""``metric(y, outputs)``; see :class:`Metrics` for what its second argument is called."""
+"""A function of all targets and outputs of a pass.
+
+The name of its second argument says what it takes, as in scikit-learn: ``y_pred`` labels (of the largest output, or 1
+for positive logits of the binary cross-entropy; for losses of regression the outputs), ``y_score`` or ``y_proba``
+probabilities, any other name the outputs as they are. The first two take the labels as integers, those of one output
+(N,). If it has an argument ``sample_weight``, it gets the weights.
+"""
 
 
 def accuracy(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
@@ -89,11 +95,6 @@ class Metrics:
         metrics: by their names; or in a sequence, named as themselves.
         loss: of the model.
         ranks: that train together.
-
-    A function's second argument says by its name what it takes, as in scikit-learn: ``y_pred`` labels (of the largest
-    output, or 1 for positive logits of the binary cross-entropy; for losses of regression the outputs), ``y_score``
-    or ``y_proba`` probabilities, any other name the outputs as they are. The first two take the labels as integers,
-    those of one output (N,). If it has an argument ``sample_weight``, it gets the weights.
 
     Attributes:
         parts: targets, outputs and weights of each batch that was added.

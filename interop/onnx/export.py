@@ -66,6 +66,9 @@ def export(
         TypeError: the model is not a layer, or contains a layer that is not one of xpnn's own.
         ValueError: the model's input shape is unknown and ``input_shape`` is missing, or it does not fit the model; or
             padding would be mixed into sequences of different lengths.
+
+    >>> from xpnn.interop import onnx
+    >>> onnx.export(LeNet5(rng=0), "lenet.onnx", classes=list("0123456789"))
     """
     if not isinstance(model, Layer):
         raise TypeError(f"export: expected a layer or a network, got {type(model).__name__}")

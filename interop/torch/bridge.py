@@ -19,6 +19,7 @@ class Loaded(NamedTuple):
         missing: names of the model's arrays for which the state dict has no module.
         unexpected: names in the state dict that no layer of the model has taken.
 
+    >>> from xpnn.interop.torch import Loaded
     >>> Loaded(["3.W"], []).missing
     ['3.W']
     """
@@ -58,6 +59,7 @@ def from_state_dict(
         TypeError: a layer has no counterpart in PyTorch, or a value is no array of numbers.
         ValueError: names or shapes do not fit, or are another library's; or ``strict``, and something is left over.
 
+    >>> from xpnn.interop.torch import from_state_dict
     >>> model = Sequential(Dense(3, 2), ReLU())
     >>> state_dict = {"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2)}  # net.state_dict() of a PyTorch network
     >>> from_state_dict(model, state_dict)
@@ -95,6 +97,7 @@ def to_state_dict(model: Layer, like: Mapping[str, Any] | None = None) -> dict[s
         TypeError: a layer has no counterpart in PyTorch.
         ValueError: the model does not fit ``like``.
 
+    >>> from xpnn.interop.torch import to_state_dict
     >>> sorted(to_state_dict(Sequential(Dense(3, 2), BatchNorm1D(2))))[:3]
     ['0.bias', '0.weight', '1.bias']
     """
