@@ -176,7 +176,7 @@ def _first(model: Layer, name: str) -> Layer:
 
 def _infer(model: Layer, shapes: Sequence[Any], dtypes: Sequence[np.dtype]) -> None:
     """Infer a sample of zeros; errors as the model raises them."""
-    x = tuple(xp.zeros((1, *shape), dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
+    x: Any = tuple(xp.zeros((1, *shape), dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
     model(x if model.joins else x[0])
 
 
