@@ -101,7 +101,7 @@ def to_numpy(array: Array) -> np.ndarray:
     """A host copy of a backend array, after waiting for the device; on NumPy the array itself.
 
     Raises:
-        ValueError: a :func:`check` on the device has failed since the last synchronisation.
+        ValueError: a check on the device, as of labels, has failed since the last synchronisation.
         RuntimeError: the device was lost.
 
     >>> to_numpy(asarray([1, 2]))
@@ -125,7 +125,7 @@ def synchronize() -> None:
     """Wait until the device has finished all its work; on NumPy this does nothing.
 
     Raises:
-        ValueError: a :func:`check` on the device has failed since the last synchronisation.
+        ValueError: a check on the device, as of labels, has failed since the last synchronisation.
         RuntimeError: the device was lost.
 
     >>> synchronize()  # before a clock is read

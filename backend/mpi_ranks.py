@@ -126,7 +126,7 @@ class _Line:
                 else:
                     time.sleep(0 if now < begun + _BRIEF else _PAUSE)
         except self.MPI.Exception as error:
-            raise self.failed(f"{self._lost()} was killed, or cannot be reached: {error}") from error
+            raise self.failed(f"{self._lost()}: {error}") from error
 
     def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
         """Tell the others, give them a moment to say it themselves, and end all."""
@@ -178,12 +178,12 @@ class _Line:
         )
 
     def _lost(self) -> str:
-        """The ranks that MPI knows to have ended; it knows them where mpiexec was called with `--with-ft ulfm`."""
+        """Which ranks have ended, as MPI knows where mpiexec was called with `--with-ft ulfm`; else what may be."""
         with suppress(self.MPI.Exception, AttributeError, NotImplementedError):
             group, world = self.world.Get_failed(), self.world.Get_group()
             if lost := group.Translate_ranks(None, world):
-                return ", ".join(self.names[rank] for rank in lost)
-        return "another rank"
+                return f"{', '.join(self.names[rank] for rank in lost)} was killed, or cannot be reached"
+        return "another rank was killed, cannot be reached, or is at another step, as where it has fewer batches"
 
     def failed(self, text: str) -> RankError:
         """The error; from now on this process ends without the others."""

@@ -17,9 +17,9 @@ class RankError(RuntimeError):
 
 
 class Ranks:
-    """The processes of one run, of which each computes with a share of every batch; made by :func:`mpi`.
+    """The processes of one run, each of which computes with a share of every batch; from :func:`mpi`.
 
-    One of this very class stands for a process that is alone, and its methods then have nothing to do. All ranks call
+    An object of this very class stands for a process that is alone; its methods then have nothing to do. All ranks call
     the same methods in the same order.
 
     Attributes:
@@ -54,7 +54,7 @@ class Ranks:
         """
 
     def name(self, rank: int | None = None) -> str:
-        """Of a rank, by default this one, with its host's name."""
+        """A rank, by default this one, in words, with its host."""
         rank = self.rank if rank is None else rank
         return f"rank {rank} on {self.hosts[rank]}" if self.hosts[rank] else f"rank {rank}"
 

@@ -121,7 +121,7 @@ def least(one: Any, other: Any) -> Any:
 
 
 def model(found: dict[str, Any]) -> dict[str, Any]:
-    """What is fitted, what it foretells of the measured points, and where more ranks stop paying elsewhere."""
+    """What is fitted, what it predicts for the measured points, and where more ranks stop paying elsewhere."""
     here = {n: link(found[f"{n} ranks"]["allreduce"], n) for n in RANKS[1:]}
     told: dict[str, Any] = {"link": here}
     for name in NAMES:
@@ -133,8 +133,8 @@ def model(found: dict[str, Any]) -> dict[str, Any]:
             slower = found[f"{n} ranks"][name]["apart"] / one["apart"]  # since they share cores, caches, memory
             sent = float(ring(np.zeros(n), size, here[n]).max())
             for kind, share in (("strong", BATCH / n), ("weak", SHARE)):
-                foretold = slower * (of_step + of_sample * share) + sent
-                point = {"slower": slower, "foretold": foretold, "measured": found[f"{n} ranks"][name][kind]}
+                predicted = slower * (of_step + of_sample * share) + sent
+                point = {"slower": slower, "predicted": predicted, "measured": found[f"{n} ranks"][name][kind]}
                 points[f"{kind} {n}"] = point
         given = of_step, of_sample, size
         limits = {

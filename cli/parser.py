@@ -163,7 +163,7 @@ def _evaluate(evaluate: argparse.ArgumentParser) -> None:
 
 
 def _predict(predict: argparse.ArgumentParser) -> None:
-    """what a saved network says of pictures, or of a table's rows
+    """predict the classes of pictures, or the target of a table's rows
 
     examples:
       xpnn predict runs/lenet5-digits seven.png --invert
@@ -191,12 +191,12 @@ def _plot(draw: argparse.ArgumentParser) -> None:
     add_model(draw)
     add_data(draw)
     draw.add_argument("--report", action="store_true", help="write one HTML page, report.html, instead of pictures")
-    draw.add_argument("--out", type=folder, help="output folder; default: MODEL/plots, for the page MODEL")
+    draw.add_argument("--out", type=folder, help="output folder; default: MODEL/plots, for --report MODEL itself")
     draw.set_defaults(command=plot.run)
 
 
 def _sample(sample: argparse.ArgumentParser) -> None:
-    """let a saved charrnn make up text
+    """let a saved charrnn write text
 
     example:
       xpnn sample runs/charrnn-topics --prompt "The " --temperature 0.5
@@ -205,7 +205,7 @@ def _sample(sample: argparse.ArgumentParser) -> None:
     sample.add_argument("--length", type=positive_int, default=500, help="characters; default: 500")
     sample.add_argument("--prompt", type=prompt, help="text to go on from; default: a new line")
     sample.add_argument(
-        "--temperature", type=positive, default=0.7, help="below 1 likelier, above bolder; default: 0.7"
+        "--temperature", type=positive, default=0.7, help="below 1 likelier text, above 1 more varied; default: 0.7"
     )
     sample.add_argument("--seed", type=natural, default=0, help="default: 0")
     sample.set_defaults(command=commands.sample)
@@ -221,12 +221,12 @@ def _export(export: argparse.ArgumentParser) -> None:
     """
     add_model(export)
     written = export.add_mutually_exclusive_group()
-    written.add_argument("file", type=new_path, nargs="?", metavar="FILE", help="a .c file is one of C, for a chip; "
-                        "default: beside the network, as .onnx")  # fmt: skip
-    written.add_argument("--out", type=new_path, metavar="FILE", help="the same")
+    written.add_argument("file", type=new_path, nargs="?", metavar="FILE", help="the file to write: C if it ends in "
+                         ".c, ONNX if in .onnx; default: beside the network, as .onnx")  # fmt: skip
+    written.add_argument("--out", type=new_path, metavar="FILE", help="the same as FILE")
     export.add_argument("--raw", action="store_true", help="the ONNX model takes pixels from 0 to 255, or the table's "
                         "columns: their preprocessing stands in it")  # fmt: skip
-    export.add_argument("--lengths", action="store_true", help="it has another input, the sequences' lengths")
+    export.add_argument("--lengths", action="store_true", help="the ONNX model also takes the sequences' lengths")
     export.add_argument("--int8", action="store_true", help="in C, weights of one byte; says what accuracy it costs")
     add_data(export)
     add_own(export)

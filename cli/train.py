@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from ..backend import ALONE, describe, mpi
 from ..backend.mpi_ranks import launched
-from ..data.files import locked, write_file
+from ..data.files import locked, remove_unfinished, write_file
 from ..models import CharRNN
 from ..plots.canvas import needs_matplotlib
 from ..training import Checkpoint, CheckpointWarning, EarlyStopping, History, save
@@ -169,8 +169,7 @@ def _begin(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> Histo
     """The history of the run to go on with, whose state model and optimizer take, or of a new one."""
     out, optimizer = todo.out, todo.optimizer
     for name in (MODEL_FILE, BEST_FILE, _HISTORY, CONFIG, _CURVES, REPORT):
-        for left in out.glob(f".{name}.*.part"):  # by a process that was killed while it wrote
-            left.unlink(missing_ok=True)
+        remove_unfinished(out, name)
     if not args.resume:
         if not args.overwrite and any((out / name).exists() for name in (MODEL_FILE, _HISTORY, CONFIG)):
             raise FileExistsError(f"{out} has a run: --resume goes on with it, --overwrite replaces it")

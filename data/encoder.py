@@ -52,7 +52,7 @@ class Column:
 
 @dataclass(frozen=True)
 class TableEncoder:
-    """What a network was told of a table: how each column becomes features, and what its outputs are.
+    """How the columns of a table become a network's features, and what the network's outputs mean.
 
     A column of numbers (and of booleans, as 0 and 1) becomes (value - mean) / scale, by the mean and the standard
     deviation of the training rows, and a missing value 0, which is the mean. A column of texts becomes a feature for
@@ -61,7 +61,7 @@ class TableEncoder:
 
     Attributes:
         columns: those that are read, in the order of their features.
-        target: whose categories are the classes; without any, it is a quantity.
+        target: the column that is predicted: its categories are the classes; without any, it is a quantity.
 
     ``asdict(encoder)`` is for JSON, and :meth:`from_dict` reads it.
 
@@ -111,10 +111,10 @@ class TableEncoder:
 
     @classmethod
     def from_dict(cls, fields: Any) -> "TableEncoder":
-        """The encoder of which ``asdict`` made these fields, also by way of JSON.
+        """The encoder from the fields that ``asdict`` gave, which may have been JSON in between.
 
         Raises:
-            ValueError, TypeError, KeyError: they are none.
+            ValueError, TypeError, KeyError: the fields are not an encoder's.
         """
         read = [
             Column(**{**one, "categories": tuple(one["categories"])}) for one in (*fields["columns"], fields["target"])
@@ -189,7 +189,7 @@ class TableEncoder:
         return codes
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """What a network's outputs (rows, K) mean: the names of the classes, or the quantity in its own units."""
+        """What a network's outputs (rows, K) mean: the names of the classes, or the quantity in its own unit."""
         if self.target.categories:
             return np.array(self.target.categories)[outputs.argmax(1)]
         return np.asarray(outputs, np.float64)[:, 0] * self.target.scale + self.target.mean

@@ -68,6 +68,12 @@ def _replace(target: Path, data: Data) -> None:
     _sync(target.parent)
 
 
+def remove_unfinished(folder: Path, name: str) -> None:
+    """Remove what processes that were killed have left while they wrote a file of this name, or pattern."""
+    for left in folder.glob(f".{name}.*.part"):
+        left.unlink(missing_ok=True)
+
+
 def _sync(folder: Path) -> None:
     """Make the names in a folder reach the disk, where the system can."""
     try:

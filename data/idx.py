@@ -17,9 +17,9 @@ _CHUNK = 1 << 20  # bytes that are read at once
 def read_idx(path: str | Path, ndim: int) -> np.ndarray:
     """Read an IDX file of unsigned bytes, gzipped or not.
 
-    The format: two zero bytes, 8 for unsigned bytes, the number of axes, the length of each axis as a big-endian
-    32-bit integer, then the elements in C order. No more than that is read or decompressed, so the memory is that of
-    the data that are there, whatever the header claims.
+    The format: two zero bytes, 8 for unsigned bytes, the number of axes, the length of each axis as a big-endian 32-bit
+    integer, then the elements in C order. No more than that is read or decompressed, and memory is taken only for data
+    that are there, whatever the header claims.
 
     Args:
         path: of the file.

@@ -43,7 +43,7 @@ class ImageData:
         x_train, x_test: uint8 (samples, C, H, W), 0 is black.
         y_train, y_test: int64 (samples,), each an index into ``classes``.
         classes: the names of the classes.
-        split: whether the test part is a share that was held out, for want of one.
+        split: whether the test part was held out from the data, which have none of their own.
 
     >>> data = load_images("digits")
     >>> data.x_test.shape, data.y_test.shape
@@ -91,13 +91,13 @@ def load_images(
         test_only: leave out the training part, whose arrays are then empty; a folder needs only its test files.
         size: (H, W) of pictures, or one length for both, to which they are brought by averaging, without regard to
             their proportions; by default their own, which must then be the same for all.
-        colour: whether pictures have three channels; by default if one of them is not grey.
-        test_share: of each class, to be held out where the data have no test part.
+        colour: whether pictures have three channels; by default they have if one of them is not grey.
+        test_share: of each class, to be held out where a folder or file has no test part.
         seed: of the choice of these samples.
 
     Raises:
         ImportError: a package is missing; the message names the extra.
-        OSError: a file is missing or the download failed.
+        OSError: there is no such file or folder, or the download failed.
         ValueError: the name is unknown; a file is corrupt, or a class has no pictures; images and labels do not match;
             pictures differ in size, and ``size`` is not given; or an argument is out of its range.
 
@@ -121,10 +121,10 @@ def load_images(
         return load_folder(path, str(path.resolve()), test_only=test_only)
     if path.suffix.lower() == ".npz" and path.is_file():
         return _load_npz(path, test_only, test_share, seed)
-    raise ValueError(
-        f"no data set {str(name)!r}: expected {', '.join(BUILT_IN)}, or a folder of IDX files or of pictures, or a "
-        ".npz file"
-    )
+    expected = f"expected {', '.join(BUILT_IN)}, or a folder of IDX files or of pictures, or a .npz file"
+    if not path.exists() and (isinstance(name, Path) or name != path.stem):  # no bare word
+        raise FileNotFoundError(f"no data set {str(name)!r}, since there is no such file or folder: {expected}")
+    raise ValueError(f"no data set {str(name)!r}: {expected}")
 
 
 def holds_pictures(folder: Path) -> bool:

@@ -22,7 +22,8 @@ class Pixels:
         shape: (C, H, W) of the pictures, grey (1) or in colour (3).
         mean, std: of pixels / 255; one number, or one for each channel.
         layout: "images" for x (N, C, H, W), "flat" for (N, C H W), "rows" for a sequence (N, H, W C) of rows of pixels.
-        size: (H, W) to which smaller pictures are brought before, by repeating their pixels within a black border.
+        size: (H, W) to which smaller pictures are enlarged first: each pixel is repeated, and a black border fills the
+            rest.
 
     Raises:
         ValueError: a value is of a wrong type or out of its range.

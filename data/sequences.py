@@ -69,7 +69,8 @@ def bucketed(
     if not lengths.size:
         return []
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths.min() < 0:
-        raise ValueError(f"bucketed: expected one integer from 0 a sequence, got {lengths.dtype} of {lengths.shape}")
+        got = f"{lengths.dtype} of {lengths.shape}"
+        raise ValueError(f"bucketed: expected an integer of at least 0 for each sequence, got {got}")
     sizes = np.full(-(-len(lengths) // batch_size), batch_size)
     rng = None if rng is None else np.random.default_rng(rng)
     sizes[-1 if rng is None else rng.integers(len(sizes))] -= -len(lengths) % batch_size

@@ -69,14 +69,14 @@ def load_table(
 ) -> TableData:
     """Load a table with a header, one column of which is to be predicted from the others.
 
-    What becomes of numbers, categories and missing values, :class:`TableEncoder` says; all that it learns, it learns
-    from the training rows. A first column without a name, as pandas writes its index, is left out, and so are others
-    without a name and values.
+    :class:`TableEncoder` says what becomes of numbers, categories and missing values; it learns from the training rows
+    alone. A first column without a name, as pandas writes its index, is left out, and so are others without a name and
+    values.
 
     Args:
         source: the path of a CSV file (separated by ``,``, ``;``, tabs or ``|``, whichever is commonest in the header),
-            a TSV file, either of them packed (gzip, bz2, xz, zip) or not, or a Parquet file; or a pandas DataFrame, or
-            what it is made of. Where ``,`` separates no columns, a column of numbers may have decimal commas.
+            a TSV file, either of them compressed (gzip, bz2, xz, zip) or not, or a Parquet file; or a pandas DataFrame,
+            or what it is made of. Where ``,`` separates no columns, a column of numbers may have decimal commas.
         target: the name of the column to be predicted.
         drop: the names of columns to be left out, such as identifiers.
         task: ``"classification"`` or ``"regression"``; by default classification if the target holds texts, booleans,
@@ -88,8 +88,8 @@ def load_table(
     Raises:
         ImportError: pandas is missing, or what it reads Parquet with; the message names the extra.
         OSError: the file cannot be read.
-        ValueError: it is no such file, has no header, or two columns of one name; a column that is named is not there;
-            or as :meth:`TableEncoder.fit` raises.
+        ValueError: the file is no table, has no header, or has two columns of one name; a named column is not there; or
+            as :meth:`TableEncoder.fit` raises.
 
     >>> with open("wine.csv", "w") as file:
     ...     size = file.write("alcohol,colour,class\\n" + "14.2,red,0\\n12.3,,1\\n13.1,white,1\\n13.9,red,0\\n" * 5)

@@ -12,6 +12,7 @@ from .embedding import Embedding
 from .flatten import Flatten
 from .gru import GRU
 from .inference import inference, inferring
+from .init import initial
 from .losses import (
     BinaryCrossEntropy,
     HalfSquaredError,
@@ -69,6 +70,7 @@ __all__ = [
     "Tanh",
     "inference",
     "inferring",
+    "initial",
 ]
 
 __all__ += modern.__all__

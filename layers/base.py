@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import Array, Params, Window, xp
 from .inference import inference_mode
-from .lengths import Lengths
+from .lengths import Lengths, may_have_steps
 from .locks import Locks
 from .mismatch import mismatch, output_of
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
@@ -49,7 +49,7 @@ class Layer:
         joins: whether x is a tuple of several arrays; backward then returns the tuple of their gradients.
         gives: the names of what it gives besides its output, such as a last state; y and dE/dy are then tuples of all.
 
-    A subclass that defines ``forward`` or ``__call__`` has False for each of the three until it sets them.
+    In a subclass that defines ``forward`` or ``__call__``, separable, takes_lengths and keeps_steps begin as False.
     """
 
     params: Parameters = Parameters()  # of a layer without any, whose constructor has not called this one's
@@ -101,7 +101,7 @@ class Layer:
             inference_mode.reset(token)
 
     def with_lengths(self, x: Any, lengths: Lengths | None) -> tuple[dict[str, Any], Lengths | None]:
-        """What else ``forward`` takes for sequences of these lengths, and the lengths of its output's sequences.
+        """Further arguments of ``forward`` for sequences of these lengths, and the lengths of the output's sequences.
 
         Args:
             x: the padded batch (N, T, ...), 0 after each sequence's end.
@@ -113,7 +113,7 @@ class Layer:
         if lengths is None:
             return {}, None
         first = several(x)[0]
-        if not (self.takes_lengths or (self.keeps_steps and (first.ndim > 2 or first.dtype.kind != "f"))):
+        if not (self.takes_lengths or (self.keeps_steps and may_have_steps(first))):
             raise ValueError(
                 f"{self}: would mix the padding of an input {first.shape} into its sequences of different lengths: put "
                 "it behind a layer that returns the last state, or pass sequences of one length, without lengths"

@@ -38,7 +38,7 @@ def without_draws() -> Iterator[None]:
 
 
 def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_in: int | None = None) -> np.ndarray:
-    """Weights W (out, in) or (out, in, k1, k2) in float64.
+    """First weights W (out, in) or (out, in, k1, k2), in float64, by the rules that ``init=`` of a layer takes.
 
     By name they are uniform in ±sqrt(3 v) or normal with the variance v; fan_in is in k1 k2, fan_out is out k1 k2::
 
@@ -62,6 +62,10 @@ def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_
 
     Raises:
         ValueError: the name is unknown, or what the function returns has another shape or is not finite.
+
+    >>> initial("glorot_uniform", (10, 5), np.random.default_rng(0)).shape
+    (10, 5)
+    >>> layer = Dense(5, 10, init="orthogonal", rng=0)
     """
     if callable(init):
         weights = np.asarray(init(shape, rng), "float64")

@@ -11,6 +11,11 @@ Lengths: TypeAlias = Sequence[int] | np.ndarray
 """The number of steps of each sample: (N,) integers on the host."""
 
 
+def may_have_steps(x: Any) -> bool:
+    """Whether x may hold sequences: symbols (N, T), or (N, T, ...)."""
+    return x.ndim > 2 or x.dtype.kind != "f"
+
+
 def check_lengths(of: object, lengths: Lengths, N: int, T: int) -> np.ndarray:
     """The lengths as an array.
 
@@ -29,6 +34,14 @@ def check_lengths(of: object, lengths: Lengths, N: int, T: int) -> np.ndarray:
     if host.shape != (N,) or host.min() < 1 or host.max() > T:
         raise ValueError(f"{of}: expected {N} lengths from 1 to {T}, got {lengths!r}")
     return host
+
+
+def common(node: str, lengths: Sequence[Lengths | None]) -> Lengths | None:
+    """The lengths of all that a graph's node reads; None if it reads no sequences."""
+    given = [one for one in lengths if one is not None]
+    if any(not np.array_equal(one, given[0]) for one in given):
+        raise ValueError(f"Graph: expected sequences of the same lengths in {node!r}, got {given}")
+    return given[0] if given else None
 
 
 def without_padding(of: object, y: Any, lengths: Lengths | None) -> Any:

@@ -36,8 +36,8 @@ class RNN(Recurrent):
         bias: whether there is a b; else it is 0 throughout.
         return_state: True to give the last state too: y is then (y, h_T), of an LSTM (y, h_T, c_T).
         initial_state: "zeros"; "learned" for a parameter h_0, the same for each sample; or "given" for a second input
-            h_0 (N, H), and then x is (x, h_0), as from an encoder. Of an LSTM it holds for h_0 and c_0, or is a tuple
-            of one for each.
+            h_0 (N, H), and then x is (x, h_0), as from an encoder. For an LSTM it applies to both h_0 and c_0, unless
+            it is a tuple of one for each.
         rng: seed or generator of the initial weights (W_x Glorot uniform, W_h orthogonal; biases start at 0).
         dtype: of the parameters and the input.
 

@@ -40,7 +40,7 @@ class Slip:
 
 @dataclass(frozen=True)
 class Exercise:
-    """What the file says.
+    """An exercise, as its file describes it.
 
     Attributes:
         name: the file's, without its ending.
@@ -53,7 +53,7 @@ class Exercise:
             array without negative elements; a number is itself, a table a dict of such.
         cases: for each, the lengths of the axes, and numbers that replace those of ``arguments``; ``whole = true``
             draws integers, so that equal elements occur.
-        slips: those known.
+        slips: the known ones.
         order: its place in the list.
         place: where the library has it.
 

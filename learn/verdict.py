@@ -9,7 +9,7 @@ from .words import LANGUAGES, say
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """A mistake that the grader has found.
 
     Attributes:
         gradients: what it makes wrong, such as ("dE/dW",); empty for the file as a whole.

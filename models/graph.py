@@ -4,12 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeAlias
 
-import numpy as np
-
 from ..backend import Array, xp
 from ..layers import Backward, Composite, Embedding, Layer
 from ..layers.base import of_several, several
-from ..layers.lengths import Lengths, without_padding
+from ..layers.lengths import Lengths, common, may_have_steps, without_padding
 from ..layers.parameters import vector_of
 from .plan import Plan
 from .table import summarised
@@ -102,7 +100,6 @@ class Graph(Composite):
     """
 
     takes_lengths = Composite.takes_lengths
-    keeps_steps = Composite.keeps_steps
     _plan: Plan | None = None
 
     def __init__(
@@ -137,8 +134,35 @@ class Graph(Composite):
     def joins(self) -> bool:  # type: ignore[override]
         return len(self.inputs) > 1
 
+    @property
+    def keeps_steps(self) -> bool:  # type: ignore[override]
+        """Whether nodes that do lead from an input to the output; what else they read has the same steps, or none."""
+        return self._kept(dict.fromkeys(self.inputs, (1,))) is not None
+
+    def with_lengths(self, x: Any, lengths: Any) -> tuple[dict[str, Any], Any]:
+        """As :meth:`Layer.with_lengths`; ``lengths`` as for :meth:`forward`."""
+        if lengths is None:
+            return {}, None
+        return {"lengths": lengths}, self._kept(self._spans(self._named(x), lengths))
+
+    def _kept(self, spans: Spans) -> Lengths | None:
+        """The lengths of the output's sequences, from those of the inputs'."""
+        for name, (layer, *reads) in self.nodes.items():
+            spans[name] = common(name, [spans.get(read) for read in reads]) if layer.keeps_steps else None
+        return spans.get(self.outputs[0])
+
+    def _spans(self, values: dict[str, Array], lengths: Any) -> Spans:
+        """The lengths of each input's sequences."""
+        if self.joins and isinstance(lengths, tuple):
+            return dict(zip(self.inputs, lengths, strict=True))
+        return {name: lengths if not self.joins or may_have_steps(values[name]) else None for name in self.inputs}
+
     def forward(self, x: Any, needs_dx: bool = True, lengths: Any = None) -> tuple[Any, Backward]:
-        """As :meth:`Layer.forward`; of several inputs, ``lengths`` may be a tuple, with None for one without steps."""
+        """As :meth:`Layer.forward`.
+
+        Of several inputs, ``lengths`` may be a tuple, with None for one without steps; else they are those of each that
+        may have steps, which floating-point (N, features) has not.
+        """
         y, backward = self._planned().run(in_order, x, needs_dx, lengths)
         return y, self._checked(y, backward)
 
@@ -148,13 +172,12 @@ class Graph(Composite):
     def run(self, x: Any, lengths: Any, call: Callable[[str, Layer, Any, dict[str, Any]], Array]) -> tuple[Any, Spans]:
         """The output or outputs, each node's by ``call(name, layer, what it reads, options)``; the lengths of all."""
         values = self._named(x)
-        each = lengths if self.joins and isinstance(lengths, tuple) else (lengths,) * len(self.inputs)
-        spans: Spans = dict(zip(self.inputs, each, strict=True))
+        spans = self._spans(values, lengths)
         last = {read: name for name, (_, *reads) in self.nodes.items() for read in reads}
         for name, (layer, *reads) in self.nodes.items():
             arrays = tuple(values[read] for read in reads)
             x = arrays if layer.joins else arrays[0]
-            options, spans[name] = layer.with_lengths(x, _common(name, [spans[read] for read in reads]))
+            options, spans[name] = layer.with_lengths(x, common(name, [spans[read] for read in reads]))
             values |= values_of(name, layer, call(name, layer, x, options))
             spans |= dict.fromkeys(values.keys() - spans.keys())  # a last state has no steps
             for read in reads:
@@ -275,11 +298,3 @@ def _node(name: str, layer: Any, reads: Sequence[Any]) -> Node:
     if not fits:
         raise TypeError(f"Graph: {name!r} reads {len(reads)} ({', '.join(map(str, reads))}), but {layer} takes {takes}")
     return layer, *reads
-
-
-def _common(name: str, lengths: Sequence[Lengths | None]) -> Lengths | None:
-    """The lengths of all that a node reads; None if it reads no sequences."""
-    given = [one for one in lengths if one is not None]
-    if any(not np.array_equal(one, given[0]) for one in given):
-        raise ValueError(f"Graph: expected sequences of the same lengths in {name!r}, got {given}")
-    return given[0] if given else None

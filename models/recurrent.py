@@ -13,6 +13,13 @@ from ..layers.settings import positive, real
 from .sequential import Sequential
 
 
+def _recurrent(cell: type[Recurrent]) -> type[Recurrent]:
+    """The cell; TypeError for what makes no layer, such as its name."""
+    if not callable(cell):
+        raise TypeError(f"cell: expected a class of layers, RNN, LSTM or GRU, got {cell!r}")
+    return cell
+
+
 class RNNClassifier(Sequential):
     """One recurrent layer or several over the sequence, and a Dense layer on the last one's last state.
 
@@ -20,7 +27,7 @@ class RNNClassifier(Sequential):
         input_size: features of each step (for an image read row by row, its width).
         hidden_size: of each recurrent layer.
         num_classes: features of the output.
-        cell: RNN, LSTM or GRU.
+        cell: the class of the recurrent layers: RNN, LSTM or GRU.
         num_layers: the number of recurrent layers; each reads all states of the one before it.
         bidirectional: whether each is a :class:`Bidirectional` one, of twice as many outputs.
         rng: seed or generator of the initial weights.
@@ -46,6 +53,7 @@ class RNNClassifier(Sequential):
         dtype: str = "float32",
     ) -> None:
         positive(num_layers=num_layers)
+        cell = _recurrent(cell)
         rng, size = np.random.default_rng(rng), input_size
         layers: list[Layer] = []
         for i in range(num_layers):
@@ -83,7 +91,7 @@ class CharRNN(Sequential):
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
-        rng = np.random.default_rng(rng)
+        rng, cell = np.random.default_rng(rng), _recurrent(cell)
         embedding = Embedding(len(vocabulary), embedding_dim, rng=rng, dtype=dtype)
         rnn = cell(embedding_dim, hidden_size, return_sequences=True, rng=rng, dtype=dtype)
         dense = Dense(hidden_size, len(vocabulary), rng=rng, dtype=dtype)

@@ -129,7 +129,8 @@ def wrong(
     p = probabilities(model, x)
     names = [str(k) for k in range(p.shape[1])] if classes is None else list(classes)
     if y.shape != (len(p),) or y.dtype.kind not in "iub" or y.min() < 0 or max(y.max() + 1, p.shape[1]) > len(names):
-        raise ValueError(f"wrong: expected {len(p)} labels of {p.shape[1]} classes, got {y.shape} and {len(names)}")
+        got = f"{y.dtype} {y.shape} from {y.min()} to {y.max()}" if y.size and y.dtype.kind in "iubf" else str(y)
+        raise ValueError(f"wrong: expected {len(p)} labels of {p.shape[1]} classes, got {got}, and {len(names)} names")
     found = mistakes(p, y)
     shown = found[:count]
     return tiles(

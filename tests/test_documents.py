@@ -7,6 +7,8 @@ import pytest
 from planted import in_equations, in_forms
 from planted.elsewhere import ELSEWHERE
 
+from xpnn.backend.accelerate import EQUATIONS
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT"))]
 DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
@@ -47,6 +49,18 @@ def test_its_examples_run(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where the example saves its network
     for code in whole:
         exec(compile(code, str(document), "exec"), {"__name__": "example"})
+
+
+def test_the_table_of_forms_has_every_equation_and_form():
+    rows = re.findall(
+        r"^\| (`\w+`.*?) \| (.*?) \| (.*?) \|", (ROOT / "docs" / "backend.md").read_text("utf-8"), re.MULTILINE
+    )
+    rows = [(set(re.findall(r"`(\w+)`", names)) & EQUATIONS.keys(), cells) for names, *cells in rows]
+    assert set().union(*(names for names, _ in rows)) == EQUATIONS.keys()
+    for place, folder in enumerate(("cpu", "cuda")):
+        listed = re.search(r"FORMS.*", (ROOT / "backend" / folder / "forms.py").read_text("utf-8"), re.DOTALL)
+        forms = set(re.findall(r"\w+", listed[0])) & EQUATIONS.keys()
+        assert set().union(*(names for names, cells in rows if not cells[place].startswith("none"))) == forms
 
 
 def test_the_site_lists_every_document():

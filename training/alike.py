@@ -67,7 +67,7 @@ def _told(
     from .. import __version__
 
     told: dict[str, Any] = {"Python": platform.python_version(), "xpnn": __version__, "backend": describe()}
-    told["model"] = f"{model!r} {[array.shape for array in model.params.values()]}"
+    told["model"] = f"{model!r} {model.dtype} {[array.shape for array in model.params.values()]}"
     told["choice of frozen layers"] = [path for path, leaf in model.leaves() if not leaf.trainable]
     told["optimizer"] = f"{optimizer!r} after {optimizer.steps} steps"
     told |= {name: getattr(given[name], "bit_generator", given[name]) for name in _SETTINGS}

@@ -13,6 +13,16 @@ from ..layers.whole import Share, share_of_batch
 Arrays: TypeAlias = Sequence[Array]
 """x, or several inputs; y; weights."""
 
+Steps: TypeAlias = np.ndarray | tuple[np.ndarray | None, ...] | None
+"""The lengths of the sequences, as the model takes them: of several inputs a tuple, with None for one without."""
+
+
+def rows_of(lengths: Steps, rows: Any) -> Steps:
+    """The lengths of some samples."""
+    if isinstance(lengths, tuple):
+        return tuple(None if one is None else one[rows] for one in lengths)
+    return None if lengths is None else lengths[rows]
+
 
 @dataclass(slots=True)
 class Batch:
@@ -23,7 +33,7 @@ class Batch:
 
     arrays: tuple[Array, ...]  # x, or the model's inputs; y; weights
     inputs: int
-    lengths: np.ndarray | None = None
+    lengths: Steps = None
     share: Share | None = None
 
     def __len__(self) -> int:

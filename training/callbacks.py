@@ -25,7 +25,7 @@ class Run:
         model, optimizer, loss, history: the run's own, not copies.
         epochs: the last epoch's number.
         steps: of an epoch; None if that is not known.
-        done: how many steps the epoch that begins has made before, in a run that was interrupted.
+        done: the number of steps that the epoch had made already when the run was interrupted.
         stop_training: set it to True to end the run after the current epoch.
         ranks: those that train together.
 
@@ -49,7 +49,7 @@ class Callback:
     Epochs and batches count from 1, as in the history's rows. ``logs`` is the epoch's row, and in ``on_batch_end`` the
     means of the epoch so far: on a device reading them waits for it.
 
-    Of several ranks each has its callbacks, which see the same values; those that print or write are of rank 0 alone.
+    With several ranks each has its callbacks, which see the same values; those that print or write run on rank 0 alone.
 
     Attributes:
         run: what it takes part in, from ``on_train_begin`` on.

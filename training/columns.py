@@ -11,7 +11,9 @@ from ..backend import Array
 from ..backend.shared.data import as_array
 from ..data.sequences import pad
 from ..layers import Layer
+from ..layers.base import of_several
 from ..models import Graph
+from .batch import Steps
 from .inputs import HINTS, names
 
 _LABELS = ("y", "label", "labels", "target", "targets")
@@ -56,6 +58,12 @@ class Sequences:
     def __getitem__(self, rows: Any) -> np.ndarray:
         chosen = self._sequences[rows] if isinstance(rows, slice) else [self._sequences[row] for row in rows]
         return pad(chosen)[0]
+
+
+def lengths_of(inputs: Sequence[Any]) -> Steps:
+    """The lengths of those inputs' sequences that have different ones; of several inputs a tuple."""
+    lengths = [one.lengths if isinstance(one, Sequences) else None for one in inputs]
+    return None if all(one is None for one in lengths) else of_several(lengths)
 
 
 def columns(caller: str, given: Sequence[Any], inputs: int) -> list[Any]:

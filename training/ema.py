@@ -27,8 +27,8 @@ class EMA:
     Raises:
         ValueError: decay is out of its range; or, later, the model has another number of parameters than it had.
 
-    As an attribute of a callback it is saved with a :class:`Checkpoint`. Without one, save the model twice, once
-    averaged, to go on in another process; load that file, make the EMA, then load the other.
+    As an attribute of a callback it is saved with a :class:`Checkpoint`. To go on in another process without one, save
+    the model twice, once averaged; then load the averaged file, make the EMA, and load the other file.
 
     Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992; values as of PyTorch's
     ``AveragedModel`` with ``get_ema_multi_avg_fn``, updated once before the first step.

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from ..layers import Layer
+from ..layers.lengths import may_have_steps
 from ..models import Graph
 from .adam import Adam
-from .columns import Lazy, Sequences, columns, inputs_given, inputs_of, like_an_array, of_batch
+from .batch import Steps
+from .columns import Lazy, Sequences, columns, inputs_given, inputs_of, lengths_of, like_an_array, of_batch
 from .history import History
 from .inputs import names
 from .optimizer import Optimizer
@@ -40,6 +42,7 @@ def source_of(
     if any(one is None for one in xs):
         raise TypeError(f"{caller}: expected arrays x and y, or batches (x, y), got None for x")
     made = columns(caller, [data for data in (*xs, y, weights) if data is not None], len(xs))
+    lengths = lengths_of(made[: len(xs)]) if lengths is None else lengths
     if lengths is None and (sequences := [one for one in made if isinstance(one, Sequences)]):
         lengths = sequences[0].lengths
     if lengths is None and not any(isinstance(one, Lazy) for one in made):
@@ -49,8 +52,19 @@ def source_of(
             raise ValueError(f"{caller}: x has {len(made[0])} samples, {name} has {len(one)}")
     labels = made[len(xs)] if len(made) > len(xs) else None
     labels = labels if isinstance(labels, np.ndarray) else None
-    lengths = None if lengths is None else np.asarray(lengths)
-    return Rows(caller, model, len(made[0]), lambda rows: [one[rows] for one in made], labels, lengths)
+    steps = None if lengths is None else _steps(model, made[: len(xs)], lengths)
+    return Rows(caller, model, len(made[0]), lambda rows: [one[rows] for one in made], labels, steps)
+
+
+def _steps(model: Layer, inputs: Sequence[Any], lengths: Any) -> Steps:
+    """The lengths as the model takes them, from those of each input, or of all that may have steps."""
+    if len(inputs) == 1:
+        return np.asarray(lengths)
+    if isinstance(lengths, Mapping):
+        lengths = tuple(lengths.get(name) for name in inputs_of(model))
+    if not isinstance(lengths, tuple):
+        lengths = [lengths if may_have_steps(one[:1]) else None for one in inputs]
+    return tuple(None if one is None else np.asarray(one) for one in lengths)
 
 
 def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:

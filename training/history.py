@@ -18,7 +18,8 @@ class History(list[dict[str, float]]):
     Attributes:
         signal: the number of the signal that ended the run (2 for Ctrl-C); 0 if none did.
         begun: the unfinished epoch of a run that a signal ended between two steps: samples and steps so far, the sums
-            of loss and accuracy over them, lr, seconds. ``fit`` goes on from there. None if it came within a step.
+            of loss and accuracy over them, lr, seconds. ``fit`` goes on from there. None if the signal came within a
+            step.
 
     >>> History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]).column("loss")
     [0.5, 0.25]

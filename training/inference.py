@@ -57,7 +57,7 @@ def predict(model: Layer, x: Any, *, batch_size: int = BATCH, lengths: Any = Non
 
     Arguments and errors as for :func:`fit`.
 
-    Of batches (x, y) the targets are left out. Outputs for each step of sequences of different lengths are 0 after
+    The targets of batches (x, y) are not used. Outputs for each step of sequences of different lengths are 0 after
     their ends. Warns (RuntimeWarning) if outputs are not finite. An array of no samples has outputs of no samples.
 
     >>> labels = predict(MLP((3, 2), rng=0), np.ones((4, 3))).argmax(1)

@@ -11,6 +11,7 @@ from ..backend.border import Indices
 from ..backend.shared.data import not_finite, on_host
 from ..data.weights import class_weights
 from ..layers import BinaryCrossEntropy, HalfSquaredError, Layer, Loss, Sigmoid, Softmax, SoftmaxCrossEntropy
+from ..layers.base import of_several
 from ..layers.losses.base import spread
 from ..layers.losses.elementwise import ElementwiseLoss
 
@@ -145,8 +146,8 @@ def _classes(loss: Loss, y: Array) -> np.ndarray:
 
 
 def fitting(
-    caller: str, loss: Loss, outputs: tuple[int, ...], inputs: int, of_class: np.ndarray | None, dtype: Any
-) -> Callable[[Sequence[Array], np.ndarray | None], Sequence[Array]]:
+    caller: str, loss: Loss, outputs: tuple[int, ...], inputs: int, of_class: np.ndarray | None, model: Layer
+) -> Callable[[Sequence[Array], Any], Sequence[Array]]:
     """The change of a batch's arrays to what the loss takes: targets in the outputs' shape, and all weights in one.
 
     - A target a sample, (N,), is (N, 1) for one output; labels (N, 1) are (N,) for several.
@@ -159,15 +160,19 @@ def fitting(
         outputs: the shape of a batch of the model's outputs.
         inputs: the model's number of inputs.
         of_class: a weight for each class.
-        dtype: the model's.
+        model: which says how long the outputs' sequences are.
     """
+    dtype = model.dtype
 
-    def change(arrays: Sequence[Array], lengths: np.ndarray | None) -> Sequence[Array]:
+    def change(arrays: Sequence[Array], lengths: Any) -> Sequence[Array]:
         y, weights = arrays[inputs], (*arrays, None)[inputs + 1]
         y = _as_outputs(y, outputs, loss, dtype)
-        if lengths is not None and len(outputs) > 2:  # outputs for each step
-            y = y[:, : lengths.max()]
-            weights = _times(weights, (np.arange(y.shape[1]) < lengths[:, None]).astype(dtype))
+        steps: Any
+        _, steps = model.with_lengths(of_several(tuple(arrays[:inputs])), lengths)
+        if steps is not None:  # outputs for each step
+            y = y[:, : steps.max()]
+            weights = weights[:, : steps.max()] if weights is not None and weights.ndim > 1 else weights
+            weights = _times(weights, (np.arange(y.shape[1]) < steps[:, None]).astype(dtype))
         if of_class is not None:
             labels = _classes(loss, y)
             weights = _times(weights, of_class[np.clip(labels, 0, len(of_class) - 1)])  # the loss refuses others

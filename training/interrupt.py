@@ -2,10 +2,12 @@
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
+
+from .history import History
 
 T = TypeVar("T")
 
@@ -65,18 +67,33 @@ class Interruptible:
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
-    """A block in which SIGTERM and SIGHUP raise KeyboardInterrupt, where they would have ended the process."""
+def terminable() -> Iterator[Sequence[int]]:
+    """A block in which SIGTERM and SIGHUP raise KeyboardInterrupt, where they would have ended the process: these."""
     ours = []
     if threading.current_thread() is threading.main_thread():
         ours = [number for number in _TERMINATING if signal.getsignal(number) is signal.SIG_DFL]
     try:
         for number in ours:
             signal.signal(number, _interrupt)
-        yield
+        yield ours
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def saving_first(history: History) -> Iterator[None]:
+    """A block of a run that SIGTERM and SIGHUP end after the current step; then they end the process, as always."""
+    with terminable() as ours:
+        try:
+            yield
+            number = history.signal
+        except KeyboardInterrupt as error:
+            number = signal_of(error)
+            if number not in ours:
+                raise
+    if number in ours:
+        signal.raise_signal(number)
 
 
 def signal_of(error: KeyboardInterrupt) -> int:

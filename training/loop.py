@@ -61,7 +61,7 @@ def fit(
     """Train the model on shuffled batches: forward, backward, optimiser, and nothing else.
 
     Loss and accuracy are summed on the device and fetched once per epoch. A device copies the next batch during a step,
-    and steps on full batches are captured (:func:`captured`) if the layers allow it; the results are the same. Ctrl-C
+    and steps on full batches are captured (docs/backend.md) if the layers allow it; the results are the same. Ctrl-C
     ends the run after the current step and keeps the model as it then is. Returns the history, one row per epoch; given
     again, the run goes on where it was interrupted.
 
@@ -74,7 +74,7 @@ def fit(
     - a list x of sequences of different lengths, or a padded array x with ``lengths``: sequences of similar lengths
       form a batch;
     - batches (x, y) or (x, y, weights), and no y: whatever can be iterated over in each epoch, such as a DataLoader, or
-      a function that returns an iterator. A thread reads the next batch during a step; batch_size and rng have no use;
+      a function that returns an iterator. A thread reads the next batch during a step; batch_size and rng are not used;
     - a data set whose rows have named columns, as those of Hugging Face.
 
     Args:
@@ -88,11 +88,13 @@ def fit(
         validation: (x, y), (x, y, weights), (x, y, weights, lengths) or batches, to evaluate after each epoch.
         validation_split: the share of the arrays' samples, drawn by ``rng``, that is held out as validation data.
         sample_weight: of each sample, in the loss, the accuracy and the metrics.
-        class_weight: of each class's samples, as a dict or sequence, or "balanced": N / (K count); also in validation.
-        lengths: the number of steps of each sequence in a padded x (samples, T, ...).
-        metrics: "top_5", "f1", "confusion_matrix" or functions of all targets and outputs of an epoch
-            (:class:`Metrics`); those with one number become columns.
-        callbacks: told of epochs and steps.
+        class_weight: of each class's samples, as a dict or sequence, or "balanced" (:func:`class_weights`); also in
+            validation.
+        lengths: the number of steps of each sequence in a padded x (samples, T, ...); of several inputs a tuple, or a
+            dict by their names, with None for one without steps, if they are not the same for all that have steps.
+        metrics: "top_5", "f1", "confusion_matrix" or functions of all targets and outputs of an epoch (:data:`Metric`);
+            those with one number become columns.
+        callbacks: what is called at the beginning and end of the run, its epochs and its steps (:class:`Callback`).
         accumulate: batches whose gradients make one step, as one large batch would.
         drop_last: whether a last batch with less than ``batch_size`` samples is left out.
         shuffle: whether each pass has an order of its own, or all that of the data.
@@ -103,7 +105,7 @@ def fit(
             and :func:`load` keep both, except Dropout's generator) and its seed as ``rng`` the result is that of an
             uninterrupted run.
         on_epoch_end: called with the history after each epoch; a true result ends the run.
-        checkpoint: where the whole run is saved from time to time, and is taken up again.
+        checkpoint: where the whole run is saved at intervals, and resumed from.
         on_nonfinite: what to do at a step whose loss or gradient is NaN or infinite: "stop" with an error, the model
             being as before the step (on a device as before the epoch, since looking would wait for it); "skip" the
             step, with a warning at the epoch's end; or "ignore".
@@ -156,7 +158,8 @@ def fit(
         told = Callbacks([*callbacks, *shown, *([kept] if kept else [])], sums, ranks)
         with Interruptible(ranks.size == 1) as stop:
             if kept:
-                kept.begin(shuffles, sums)
+                batches = {key: given[key] for key in ("batch_size", "accumulate", "drop_last", "shuffle")}
+                kept.begin(shuffles, sums, batches | {"samples": source.samples, "metrics": bool(metrics)})
             model.zero_grad()  # an interrupted step may have left gradients
             loss, class_weight = fit_targets(source, model, loss, class_weight)
             rehearse(source, model, loss, batch_size, rehearsal())
@@ -186,7 +189,7 @@ def fit(
                 return run_pass(stop.between(groups(data.pass_over(BATCH), 1)), scoring, held_out_sums, collected)
 
             for epoch in range(len(history) + 1, epochs + 1):
-                if run.stop_training:
+                if any(ranks.gather(run.stop_training)):
                     break
                 sums.begin(optimizer.rate, guard.named(f"epoch {epoch}"))
                 told.epoch(epoch, source.steps(batch_size, accumulate))
@@ -198,12 +201,13 @@ def fit(
                 sums.reset()
                 run.stop_training |= on_epoch_end is not None and bool(on_epoch_end(history))
                 told.epoch_end(epoch, row)
-                run.stop_training = any(ranks.gather(run.stop_training))
         _ended(model, history, stop, sums, source)
         if kept:
             with Interruptible() if stop.signal else nullcontext():  # another signal does not end the saving
                 kept.end(whole=not stop.within)
         told.end()
+        if not stop.within:  # where a callback was given to some ranks alone, rank 0 has the result
+            ranks.broadcast(model.flat_params, *model.buffers.values())
     return history
 
 

@@ -9,11 +9,18 @@ import numpy as np
 
 from ..backend import ALONE, Array, Ranks, asarray, to_numpy
 from ..layers import BinaryCrossEntropy, HalfSquaredError, Loss, Sigmoid, Softmax, SoftmaxCrossEntropy
+from ..layers.losses.base import spread
 from ..layers.losses.elementwise import ElementwiseLoss
 from ..layers.settings import positive
 
 Metric: TypeAlias = Callable[..., Any]
-"""``metric(y, outputs)``; see :class:`Metrics` for what its second argument is called."""
+"""A function of all targets and outputs of a pass.
+
+The name of its second argument says what it takes, as in scikit-learn: ``y_pred`` labels (of the largest output, or 1
+for positive logits of the binary cross-entropy; for losses of regression the outputs), ``y_score`` or ``y_proba``
+probabilities, any other name the outputs as they are. The first two take the labels as integers, those of one output
+(N,). If it has an argument ``sample_weight``, it gets the weights.
+"""
 
 
 def accuracy(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
@@ -89,11 +96,6 @@ class Metrics:
         loss: of the model.
         ranks: that train together.
 
-    A function's second argument says by its name what it takes, as in scikit-learn: ``y_pred`` labels (of the largest
-    output, or 1 for positive logits of the binary cross-entropy; for losses of regression the outputs), ``y_score``
-    or ``y_proba`` probabilities, any other name the outputs as they are. The first two take the labels as integers,
-    those of one output (N,). If it has an argument ``sample_weight``, it gets the weights.
-
     Attributes:
         parts: targets, outputs and weights of each batch that was added.
 
@@ -118,12 +120,14 @@ class Metrics:
         return bool(self._metrics)
 
     def add(self, outputs: Array, y: Array, weights: Array | None = None) -> None:
-        """A batch, or all ranks' shares of it; of the outputs for each step of sequences, those whose label counts."""
+        """A batch, or all ranks' shares of it; of the outputs those whose label counts."""
         y, outputs = to_numpy(y).copy(), to_numpy(outputs).copy()
         w = None if weights is None else to_numpy(weights).copy()
-        if outputs.ndim > 2 and y.shape == outputs.shape[:-1]:
-            w = w if w is None or w.ndim > 1 else np.broadcast_to(w[:, None], y.shape)
-            counts = (y >= 0) if w is None else (y >= 0) & (w > 0)
+        if y.shape == outputs.shape[:-1]:
+            counts = y != getattr(self._loss, "ignore_index", None)
+            if y.ndim > 1 and w is not None:
+                w = np.broadcast_to(spread(w, y.ndim), y.shape)
+                counts &= w > 0
             y, outputs, w = y[counts], outputs[counts], None if w is None else w[counts]
         self.parts += self._ranks.gather((y, outputs, w))
 

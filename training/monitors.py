@@ -67,7 +67,7 @@ class _Monitor(Callback):
 
 
 class EarlyStopping(_Monitor):
-    """Ends the run when a column has not improved for some epochs, and gives the model of the best one back.
+    """Ends the run when a column has not improved for some epochs, and restores the model of the best one.
 
     Args:
         monitor: the column; by default val_loss, without validation data loss.
@@ -75,8 +75,8 @@ class EarlyStopping(_Monitor):
         min_delta: what counts as improvement.
         restore_best: whether the model is that of the best epoch afterwards; not in a run that a signal has ended, so
             that it can go on.
-        mode: "min", "max", or "auto", by the column's name: the least loss, error, mse or the like is the best one, the
-            greatest accuracy, score, f1 or the like; of another name it has to be said.
+        mode: "min", "max", or "auto", which goes by the column's name: of a loss, error, mse or the like the least
+            value is best, of an accuracy, score, f1 or the like the greatest; for any other name it has to be given.
 
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
     >>> stopping, options = EarlyStopping(patience=2), {"validation": (x[64:], y[64:]), "verbose": False}
@@ -130,7 +130,7 @@ class ModelCheckpoint(_Monitor):
     """Saves the model, with the optimiser's state, after epochs.
 
     Args:
-        path: of the file, whose folder is made; it may name columns of the epoch's row, as in
+        path: of the file, whose folder is created if there is none; it may name columns of the epoch's row, as in
             ``"model-{epoch}.safetensors"``.
         monitor, mode: as for :class:`EarlyStopping`.
         save_best_only: whether only an epoch that is the best one so far is saved.

@@ -31,7 +31,7 @@ class Optimizer:
         lr: the learning rate, a number or a :data:`Schedule`.
         weight_decay: weight of the penalty on the parameters.
         groups: patterns of names (``*`` for any characters) with what differs for those parameters: ``lr_factor``, by
-            which the rate is multiplied, and ``weight_decay``. Of two that fit, the later one's.
+            which the rate is multiplied, and ``weight_decay``. If two patterns fit, the later one counts.
         steps: the number of steps made.
 
     Raises:

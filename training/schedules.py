@@ -81,9 +81,9 @@ class OneCycle:
     Args:
         lr: the highest rate.
         steps: the number of steps of the whole run.
-        pct_start: the share of the rise in the steps.
-        div_factor: lr by the first rate.
-        final_div_factor: the first rate by the last one.
+        pct_start: the share of the steps in which the rate rises.
+        div_factor: lr divided by the first rate.
+        final_div_factor: the first rate divided by the last one.
 
     The momentum stays as it is.
 

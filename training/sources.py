@@ -15,14 +15,15 @@ from ..data.batches import batch_indices
 from ..data.reader import read_ahead
 from ..data.sequences import bucketed
 from ..layers import Layer
+from ..layers.base import several
 from ..layers.settings import real
 from ..layers.whole import Share
-from .batch import Arrays, Batch, Cut
-from .columns import Sequences, inputs_of
+from .batch import Arrays, Batch, Cut, Steps, rows_of
+from .columns import inputs_of, lengths_of
 from .inputs import check_arrays
 from .together import checksum, share_of
 
-Change: TypeAlias = Callable[[Arrays, "np.ndarray | None"], Arrays]
+Change: TypeAlias = Callable[[Arrays, Steps], Arrays]
 """Takes a batch's arrays and the lengths of its sequences; gives the arrays that the model and the loss take."""
 
 
@@ -100,7 +101,7 @@ class Source:
 
     def batches(self, order: Iterable[Any]) -> Iterator[Batch]:
         """The batches that these entries of :meth:`order` stand for; a thread reads them ahead."""
-        lengths: deque[np.ndarray | None] = deque()
+        lengths: deque[Steps] = deque()
 
         def arrays() -> Iterator[Arrays]:
             for part, steps in read_ahead(map(self._read, order)):
@@ -110,13 +111,13 @@ class Source:
         for part in prefetch(None, arrays(), self._dtype):
             yield self._batch(part, lengths.popleft())
 
-    def _read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
+    def _read(self, key: Any) -> tuple[Arrays, Steps]:
         if not isinstance(key, Cut):
             return self.read(key)
         arrays, lengths = self.read(key.of)
-        return [array[key.rows] for array in arrays], None if lengths is None else lengths[key.rows]
+        return [array[key.rows] for array in arrays], rows_of(lengths, key.rows)
 
-    def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
+    def read(self, key: Any) -> tuple[Arrays, Steps]:
         """A batch's arrays, and the lengths of its sequences."""
         raise NotImplementedError
 
@@ -164,17 +165,18 @@ class Source:
         return part
 
     def _checked(
-        self, caller: str, columns: Sequence[Any], lengths: np.ndarray | None = None, rows: Indices = slice(None)
-    ) -> tuple[Arrays, np.ndarray | None]:
+        self, caller: str, columns: Sequence[Any], lengths: Steps = None, rows: Indices = slice(None)
+    ) -> tuple[Arrays, Steps]:
         """A batch's arrays as the model and the loss take them, and the lengths of its sequences."""
-        if lengths is None and isinstance(columns[0], Sequences):
-            lengths = columns[0].lengths
+        if lengths is None:
+            lengths = lengths_of(columns[: self._inputs])
         arrays = [one[:] for one in columns]
-        if lengths is not None:
-            arrays[: self._inputs] = [x[:, : lengths.max()] for x in arrays[: self._inputs]]
+        for i, own in enumerate(several(lengths)):
+            if own is not None:
+                arrays[i] = arrays[i][:, : own.max()]
         return self._change(check_arrays(caller, arrays, self._inputs, self._dtype, rows), lengths), lengths
 
-    def _batch(self, arrays: Arrays, lengths: np.ndarray | None = None) -> Batch:
+    def _batch(self, arrays: Arrays, lengths: Steps = None) -> Batch:
         if self.converts:  # where they are computed with, since integers travel faster
             inputs = (x.astype(self._dtype) if x.dtype.kind in "iu" else x for x in arrays[: self._inputs])
             arrays = (*inputs, *arrays[self._inputs :])
@@ -231,7 +233,7 @@ class Rows(Source):
         samples: int,
         take: Callable[[Any], Sequence[Any]],
         labels: Array | None = None,
-        lengths: np.ndarray | None = None,
+        lengths: Steps = None,
     ) -> None:
         """``take`` gives the arrays of some rows, a slice or indices; lengths are those of sequences."""
         super().__init__(caller, model)
@@ -239,23 +241,25 @@ class Rows(Source):
         self._rows: np.ndarray | None = None
         if lengths is not None and not model.takes_lengths:
             raise ValueError(f"{caller}: {type(model).__name__} takes no sequences of different lengths")
-        if lengths is not None and lengths.shape != (samples,):
-            raise ValueError(f"{caller}: expected {samples} lengths, one for each sample, got {lengths.shape}")
+        for one in several(lengths):
+            if one is not None and one.shape != (samples,):
+                raise ValueError(f"{caller}: expected {samples} lengths, one for each sample, got {one.shape}")
 
     def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
         """Sequences of similar lengths together, if they are shuffled."""
         if self._lengths is None or rng is None:
             return super().order(batch_size, rng)
-        return bucketed(self._lengths, batch_size, np.random.default_rng(rng))
+        return bucketed(
+            sum(one for one in several(self._lengths) if one is not None), batch_size, np.random.default_rng(rng)
+        )
 
-    def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
+    def read(self, key: Any) -> tuple[Arrays, Steps]:
         rows = key if self._rows is None else self._rows[key]
-        lengths = None if self._lengths is None else self._lengths[key]
-        return self._checked(self.caller, self._take(rows), lengths, rows)
+        return self._checked(self.caller, self._take(rows), rows_of(self._lengths, key), rows)
 
     def _part(self, rows: np.ndarray) -> Source:
         part: Any = super()._part(rows)
-        part._rows, part._lengths = rows, None if self._lengths is None else self._lengths[rows]
+        part._rows, part._lengths = rows, rows_of(self._lengths, rows)
         return part
 
     def _cut(self, key: Any, rows: slice) -> Any:

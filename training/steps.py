@@ -62,7 +62,7 @@ def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: A
         loss = loss_for(source.caller, model, loss, batch.targets[0] if source.labels is None else source.labels)
         if class_weight is not None:
             class_weight = weights_of_classes(class_weight, loss, outputs, source.labels, model.dtype)
-        source.change(fitting(source.caller, loss, outputs, batch.inputs, class_weight, model.dtype))
+        source.change(fitting(source.caller, loss, outputs, batch.inputs, class_weight, model))
     return loss, class_weight
 
 

@@ -4,11 +4,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-import numpy as np
-
 from ..backend import Rng
 from ..layers import Layer
-from .batch import Arrays, Batch, Cut
+from .batch import Arrays, Batch, Cut, Steps
 from .columns import columns, inputs_given, of_batch
 from .sources import Source
 
@@ -49,7 +47,7 @@ class Stream(Source):
     def _cut(self, key: Any, rows: slice) -> Any:
         return Cut(key, rows)
 
-    def read(self, key: Any) -> tuple[Arrays, np.ndarray | None]:
+    def read(self, key: Any) -> tuple[Arrays, Steps]:
         number, batch = key
         caller = f"{self.caller}: batch {number}"
         x, *rest = of_batch(caller, batch, self._targets)

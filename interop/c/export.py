@@ -26,6 +26,10 @@ class Exported:
         ram: bytes of the workspace; the caller's x, y and state are not in it, nor is the stack.
         flash: bytes of weights and other constants; the code is not in it.
         state: elements of the state of ``xpnn_step``; None where there is no such function.
+
+    >>> from xpnn.interop import c
+    >>> c.export(MLP((4, 3), rng=0), "model.c").flash  # 15 weights of 4 bytes
+    60
     """
 
     path: Path
@@ -70,6 +74,10 @@ def export(
         OSError: the file cannot be written; one that was there is whole, as after :func:`xpnn.save`.
         TypeError: the model is not a layer, or contains layers that are not xpnn's own; all of them are named.
         ValueError: the shape of the input is unknown or does not fit the model; or name is none in C.
+
+    >>> from xpnn.interop import c
+    >>> print(c.export(MLP((4, 3), rng=0), "model.c"))
+    wrote model.c: ... bytes of RAM, 60 bytes of flash beside the code
     """
     if not isinstance(model, Layer):
         raise TypeError(f"export: expected a layer or a network, got {type(model).__name__}")

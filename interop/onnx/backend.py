@@ -64,7 +64,15 @@ class Prepared(BackendRep):
 
 
 class Backend(OnnxBackend):
-    """Runs ONNX models with xpnn, on the device that ``NN_BACKEND`` chose. docs/onnx.md lists the operators."""
+    """Runs ONNX models with xpnn, on the device that ``NN_BACKEND`` chose. docs/onnx.md lists the operators.
+
+    >>> from onnx import load
+    >>> from xpnn.interop.onnx import Backend, export
+    >>> export(MLP((4, 3), rng=0), "model.onnx")
+    >>> outputs = Backend.run_model(load("model.onnx"), [np.ones((2, 4), "float32")])
+    >>> outputs[0].shape
+    (2, 3)
+    """
 
     @classmethod
     def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> Prepared:
@@ -80,7 +88,7 @@ class Backend(OnnxBackend):
     def run_node(
         cls, node: onnx.NodeProto, inputs: Any, device: str = "CPU", outputs_info: Any = None, **kwargs: Any
     ) -> tuple[Any, ...]:
-        """Run one operator on the arrays ``inputs``; errors as for :meth:`prepare` and :meth:`Prepared.run`."""
+        """Run one operator on the arrays ``inputs``; errors as for :meth:`prepare`."""
         given = dict(zip(filter(None, node.input), map(np.asarray, inputs), strict=False))
         types = [
             helper.make_tensor_value_info(key, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)

@@ -34,6 +34,11 @@ def load(path: str | Path) -> Layer:
         UnsupportedNodeError: xpnn has no layer for a node; the message names the node and what is not supported. (A
             ValueError.)
         ValueError: the file is not a valid ONNX model.
+
+    >>> from xpnn.interop import onnx
+    >>> onnx.export(Sequential(Dense(4, 3, rng=0), ReLU()), "model.onnx")
+    >>> onnx.load("model.onnx")
+    Sequential(Dense(4, 3), ReLU())
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")

@@ -9,7 +9,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, is_multilabel
 
 from ...layers import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .estimator import NetworkEstimator
@@ -32,7 +32,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     >>> from sklearn.datasets import load_wine
     >>> from xpnn.interop.sklearn import NetworkClassifier
     >>> X, y = load_wine(return_X_y=True)
-    >>> model = NetworkClassifier((32,), epochs=5, random_state=0).fit((X - X.mean(0)) / X.std(0), y)
+    >>> X = (X - X.mean(0)) / X.std(0)
+    >>> model = NetworkClassifier((32,), epochs=5, random_state=0).fit(X, y)
     >>> model.predict_proba(X[:2]).shape, len(model.loss_curve_)
     ((2, 3), 5)
     """
@@ -80,10 +81,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def _learn_targets(self, y: np.ndarray, known: bool) -> None:
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
+        self._multilabel = y.ndim > 1
+        if self._multilabel and not is_multilabel(y):
             raise ValueError("NetworkClassifier: Multioutput target data is not supported, except columns of 0 and 1")
-        self._multilabel = kind.startswith("multilabel")
         classes = np.arange(y.shape[1]) if self._multilabel else np.unique(y)
         if not known:
             self.classes_ = classes
@@ -92,8 +92,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self._loss = self._loss_given() or (BinaryCrossEntropy() if self._multilabel else SoftmaxCrossEntropy())
         binary = isinstance(self._loss, BinaryCrossEntropy)
         if binary != self._multilabel and not (binary and len(self.classes_) == 2):
+            what = "several labels a sample" if self._multilabel else f"{len(self.classes_)} classes"
             raise ValueError(
-                f"NetworkClassifier: {self._loss} is not for {kind} targets: the default loss is, or one of "
+                f"NetworkClassifier: {self._loss} is not for {what}: the default loss is, or one of "
                 f"{'BinaryCrossEntropy' if self._multilabel else 'SoftmaxCrossEntropy'}"
             )
         self.out_activation_ = "logistic" if binary else "softmax"

@@ -97,7 +97,8 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
             y: their labels or targets, (samples,) or (samples, outputs).
             sample_weight: a weight for each sample.
             lengths: the number of steps of each sequence in a padded X (samples, steps, features).
-            eval_set: data (X, y) held out, instead of a share of the data; each row of ``history_`` tells of them.
+            eval_set: data (X, y) held out, instead of a share of the data; each row of ``history_`` then has the loss
+                and the score on them.
         """
         return self._fit(X, y, sample_weight, lengths, eval_set, begun=self.warm_start and hasattr(self, "model_"))
 

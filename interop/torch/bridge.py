@@ -19,6 +19,7 @@ class Loaded(NamedTuple):
         missing: names of the model's arrays for which the state dict has no module.
         unexpected: names in the state dict that no layer of the model has taken.
 
+    >>> from xpnn.interop.torch import Loaded
     >>> Loaded(["3.W"], []).missing
     ['3.W']
     """
@@ -48,7 +49,8 @@ def from_state_dict(
         model: its parameters and buffers are assigned, in its own dtype.
         state_dict: tensors or arrays by name; or the path of a .safetensors file, or of a .pt file, which torch reads
             without running any code (``weights_only``).
-        strict: False to leave alone what has no counterpart; in order, that is all after the last pair that fits.
+        strict: False to leave alone what has no counterpart: if modules are paired in order, all after the last pair
+            that fits.
         names: for each layer the module, by their names, as ``{"0": "features.conv1"}``; of a recurrent module each
             layer and direction is one, as "lstm.l0" and "lstm.l0_reverse".
 
@@ -57,6 +59,7 @@ def from_state_dict(
         TypeError: a layer has no counterpart in PyTorch, or a value is no array of numbers.
         ValueError: names or shapes do not fit, or are another library's; or ``strict``, and something is left over.
 
+    >>> from xpnn.interop.torch import from_state_dict
     >>> model = Sequential(Dense(3, 2), ReLU())
     >>> state_dict = {"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2)}  # net.state_dict() of a PyTorch network
     >>> from_state_dict(model, state_dict)
@@ -94,6 +97,7 @@ def to_state_dict(model: Layer, like: Mapping[str, Any] | None = None) -> dict[s
         TypeError: a layer has no counterpart in PyTorch.
         ValueError: the model does not fit ``like``.
 
+    >>> from xpnn.interop.torch import to_state_dict
     >>> sorted(to_state_dict(Sequential(Dense(3, 2), BatchNorm1D(2))))[:3]
     ['0.bias', '0.weight', '1.bias']
     """

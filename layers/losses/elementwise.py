@@ -38,7 +38,7 @@ class MeanSquaredError(ElementwiseLoss):
 
     It is 2/K of :class:`HalfSquaredError`, for samples of K outputs. With weights, E = sum w e / sum w (:class:`Loss`).
 
-    Shapes: outputs o and targets y both (N, ...). Weights (N,), or longer ones up to the outputs' shape.
+    Shapes: outputs o and targets y both (N, ...). Weights (N,), or with further axes up to the outputs' shape.
 
     Raises:
         ValueError: the shapes differ (they are not broadcast).
@@ -143,13 +143,13 @@ class BinaryCrossEntropy(ElementwiseLoss):
         e = -c y log s(o) - (1 - y) log s(-o),    s(o) = 1 / (1 + exp(-o)),  -log s(o) = max(-o, 0) + log(1 + exp(-|o|))
         e' = (1 - y) s(o) - c y s(-o),            which is s(o) - y where c = 1
 
-    One output is enough for two classes; K outputs are K labels of which any number may hold.
+    One output is enough for two classes; K outputs are K labels, any number of which may hold.
 
     Args:
         pos_weight: c, the weight of the positive answers: one for all outputs, or one for each entry of the last axis.
 
     Shapes: logits o and targets y both (N, ...), targets 0 and 1 (integers, booleans too) or probabilities. Weights
-    (N,), or longer ones up to the outputs' shape: (N, K) weighs each label of each sample, and 0 leaves one out.
+    (N,), or with further axes up to the outputs' shape: (N, K) weights each label of each sample, and 0 leaves it out.
 
     Raises:
         ValueError: the shapes differ, a target lies outside [0, 1] (on a device, at the next synchronisation), or

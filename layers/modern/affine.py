@@ -16,8 +16,8 @@ class Affine(Layer):
         dE/ds   = sum of x dE/dy        dE/do = sum of dE/dy        over the samples and the axes of length 1
 
     Args:
-        shape: of s and o, which are 1 and 0 at first: an axis of x each but the first one, with its length or 1; () for
-            one of each, whatever x's shape.
+        shape: of s, which is 1 at first, and o, which is 0: for each axis of x but the first, its length or 1; () for a
+            single s and a single o, whatever x's shape.
         learned: whether they are parameters; else they are ``buffers``, saved but not trained, as a scaling of the
             data is.
         dtype: of s, o and the input.

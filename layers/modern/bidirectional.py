@@ -24,7 +24,7 @@ class Bidirectional(Composite):
 
     Args:
         layer: f, an RNN, LSTM or GRU.
-        reverse: g, of f's class and settings; by default such a layer, whose first weights rng draws.
+        reverse: g, of f's class and settings; by default a layer like f, whose initial weights rng draws.
         merge: "concat", or "sum" to add the outputs.
         rng: seed or generator of the reverse layer's initial weights.
 

@@ -56,12 +56,12 @@ class ConvTranspose2D(Convolution):
         stride: (s1, s2), step from a pixel's place in the output to the next one's.
         padding: (p1, p2), rows and columns that are cut off on each side of the output.
         output_padding: rows and columns more at the bottom and on the right; less than the stride or the dilation. With
-            stride s, s images' sizes lead through a Conv2D to one size; this says to which of them the way leads back.
+            stride s, a Conv2D brings s different sizes of images to one; this says to which of them the way leads back.
         groups: G, a divisor of C and D.
         dilation: (d1, d2), distance of the pixels under neighbouring kernel elements.
         bias, rng, dtype: as for :class:`Conv2D`.
-        init: the rule of the first kernels; of shape (D, C/G, k1, k2), with the fan-in C/G k1 k2 / (s1 s2), the terms
-            that a pixel of the output has.
+        init: the rule of the first kernels; of shape (D, C/G, k1, k2), with the fan-in C/G k1 k2 / (s1 s2), the number
+            of terms in a pixel of the output.
 
     Shapes: input (N, C, H, W), output (N, D, H', W') with H' = (H - 1) s1 - 2 p1 + d1 (k1 - 1) + 1 + the output
     padding, W' likewise; W (C, D/G, k1, k2), b (D,), as in PyTorch.

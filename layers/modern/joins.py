@@ -108,8 +108,8 @@ class Concat(_Join):
     Args:
         axis: along which; by default 1, the features of (N, features) and the channels of (N, C, H, W).
 
-    Input: a tuple of K >= 2 arrays, of the same shape but for the length of this axis, which is in the output the sum
-    of theirs.
+    Input: a tuple of K >= 2 arrays, of the same shape except along this axis, whose length in the output is the sum of
+    theirs.
 
     Raises:
         TypeError: the input is not a tuple of at least two arrays of one dtype.

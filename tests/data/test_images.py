@@ -131,6 +131,12 @@ def test_unknown_name():
         nn.load_images("cifar")
 
 
+@pytest.mark.parametrize("name", ["./cifar", "cifar.npz", Path("cifar")])
+def test_a_path_to_nothing(name):
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+        nn.load_images(name)
+
+
 @pytest.fixture
 def server(folder, monkeypatch, tmp_path_factory):
     """The folder's files over HTTP on this machine, in place of MNIST's own address."""

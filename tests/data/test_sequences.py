@@ -89,5 +89,5 @@ class TestBucketed:
     def test_wrong_arguments(self):
         with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
             nn.bucketed([3], 0)
-        with pytest.raises(ValueError, match=r"one integer from 0 a sequence, got float64 of \(2,\)"):
+        with pytest.raises(ValueError, match=r"an integer of at least 0 for each sequence, got float64 of \(2,\)"):
             nn.bucketed([1.0, 2.0], 1)

@@ -25,6 +25,12 @@ def test_any_recurrent_layer_in_the_recurrent_models(cell, rng):
     assert host(model(dev(ids)))[0, 1:-1].argmax(1).tolist() == ids[0, 2:].tolist()
 
 
+@pytest.mark.parametrize(("model", "first"), [(nn.RNNClassifier, 3), (nn.CharRNN, "ab")])
+def test_a_cell_by_its_name(model, first):
+    with pytest.raises(TypeError, match="expected a class of layers, RNN, LSTM or GRU, got 'lstm'"):
+        model(first, cell="lstm")
+
+
 @pytest.fixture(scope="module")
 def model():
     """A character model, taught to say abcabc..."""

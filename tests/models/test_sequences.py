@@ -23,6 +23,15 @@ def nested() -> nn.Sequential:
     return nn.Sequential(nn.Dense(3, 3, **F64), nn.Sigmoid(), inner, nn.Flatten(), nn.Dense(4, 2, **F64))
 
 
+def beside() -> nn.Sequential:
+    """The last state beside each step, within a graph whose output has the steps of one of its branches."""
+    nodes = {
+        **{"last": (nn.GRU(3, 4, **F64), "x"), "one": (nn.Reshape(1, 4), "last")},
+        **{"each": (nn.Dense(3, 4, **F64), "x"), "y": (nn.Add(), "each", "one")},
+    }
+    return nn.Sequential(nn.Graph(nodes), nn.GRU(4, 2, **F64))
+
+
 def classifier(cell: type, **options) -> nn.Sequential:
     return nn.RNNClassifier(3, 4, 2, cell=cell, **options, **F64)
 
@@ -32,6 +41,7 @@ MODELS = {
     "two LSTMs": lambda: classifier(nn.LSTM, num_layers=2),
     "three GRUs in both directions": lambda: classifier(nn.GRU, num_layers=3, bidirectional=True),
     "nested": nested,
+    "a graph": beside,
     "tagger": tagger,
 }
 

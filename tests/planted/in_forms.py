@@ -278,8 +278,8 @@ OTHERS = [
         "backend.cpu.dense.dense", "matmul(W.T, delta)", "matmul(W, delta)", "dropped transpose", "input", "Dense"
     ),
     Mutation("backend.cpu.dense.dense", "delta, a.T)", "delta, a.T[:, ::-1])", "features in reverse", "W", "Dense"),
-    Mutation("backend.cpu.dense.dense", "delta.sum(1)", "delta.mean(1)", "mean for a sum", "b", "Dense"),
-    Mutation("backend.cpu.dense.dense", "db += delta.sum(1)", "pass", "forgotten bias", "b", "Dense"),
+    Mutation("backend.cpu.dense.dense", "np.add.reduce(delta, 1)", "delta.mean(1)", "mean for a sum", "b", "Dense"),
+    Mutation("backend.cpu.dense.dense", "db += np.add.reduce(delta, 1)", "pass", "forgotten bias", "b", "Dense"),
     Mutation(
         "backend.cpu.dense.dense",
         "add_product(grads",

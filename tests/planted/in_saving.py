@@ -206,6 +206,14 @@ SAVING = [
         "removes the old checkpoints before the new one is on the disk", f"{KEPT}::TestFolder::test_the_old_ones_stay",
     ),
     Mutation(
+        "training.checkpoints.keeper.Keeper", "if path is None:", "if True:",
+        "the best epoch puts the next one off", f"{KEPT}::TestFolder::test_the_best_epoch_puts",
+    ),
+    Mutation(
+        "training.checkpoints.folder.Checkpoint", "if _step(path) < _step(newest)", "",
+        "a damaged one takes a place", f"{KEPT}::TestFolder::test_one_of_a_later_step",
+    ),
+    Mutation(
         "training.checkpoints.keeper.Keeper", "if not copies:\n", "if False:\n",
         "lets the next step change what is being written", f"{KEPT}::TestFailures::test_without_memory",
     ),
@@ -252,7 +260,7 @@ SAVING = [
         "replaces a table unasked", f"{RUNS}::TestFolders::test_a_table_of_the_user_s",
     ),
     Mutation(
-        "cli.train._begin", 'f".{name}.*.part"', '"*.part"',
+        "data.files.remove_unfinished", 'f".{name}.*.part"', '"*.part"',
         "removes files of the user's", f"{RUNS}::TestFolders::test_what_a_killed_process_left",
     ),
     Mutation(

@@ -7,7 +7,7 @@ STATES = "models/test_graph.py::test_a_last_state_is_read_under_its_name"
 START = "layers/test_recurrent.py::test_a_network_learns_the_initial_state_or_gives_it"
 
 SEQUENCES = [
-    Mutation("layers.base.Layer", "(first.ndim > 2 or", "(True or", "Softmax over the steps", ON_THE_WAY),
+    Mutation("layers.base.Layer", "may_have_steps(first))", "True)", "Softmax over the steps", ON_THE_WAY),
     Mutation("layers.base.Layer", "lengths if self.keeps_steps", "lengths if True", "lengths of no steps", ON_THE_WAY),
     Mutation("models.graph.in_order", "isdisjoint(given)", "isdisjoint([*given][:1])", "a state without dE/dc", STATES),
     Mutation("layers.recurrent.Recurrent", "dstate[k].sum(0)", "dstate[0].sum(0)", "dE/dh_0 for dE/dc_0", START),

@@ -13,11 +13,11 @@ import xpnn as nn
 X, Y = np.random.default_rng(0).normal(size=(23, 4)), np.arange(23) % 3
 
 
-def network(rng=0, **options):
-    norm = nn.BatchNorm1D(5, dtype="float64")
+def network(rng=0, dtype="float64", **options):
+    norm = nn.BatchNorm1D(5, dtype=dtype)
     return nn.Sequential(
-        nn.Dense(4, 5, bias=False, rng=rng, dtype="float64"), norm, nn.Dropout(0.2, rng=3),
-        nn.Dense(5, 3, rng=2, dtype="float64"), **options,
+        nn.Dense(4, 5, bias=False, rng=rng, dtype=dtype), norm, nn.Dropout(0.2, rng=3),
+        nn.Dense(5, 3, rng=2, dtype=dtype), **options,
     )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def train(ranks, model=None, **options):
         ("training data (checksum)", {"x": X + np.eye(23, 4)}),
         ("validation data (checksum)", {"validation": (X[:5], Y[:5])}),
         ("model", {"model": nn.MLP((4, 5, 3), dtype="float64")}),
+        ("model", {"model": network(dtype="float32")}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -115,3 +116,53 @@ def test_a_rank_reads_its_own_share_of_a_file_and_the_rows_that_are_compared():
         return file.rows
 
     assert max(together(2, read)) <= 2 * 200 + 64 + 20
+
+
+class Stopping(nn.Callback):
+    everywhere = False
+
+    def on_train_begin(self):
+        self.run.stop_training = True
+
+
+def test_one_rank_s_callback_ends_the_run_of_all_before_it_begins():
+    for params, losses in together(2, lambda ranks: train(ranks, callbacks=[Stopping()])):
+        assert not losses
+        np.testing.assert_array_equal(params, host(network().flat_params))
+
+
+class Doubling(nn.Callback):
+    everywhere = False
+
+    def on_train_end(self):
+        self.model.flat_params[...] *= 2
+
+
+def test_all_get_the_model_that_rank_0_s_callbacks_make():
+    one, _ = train(None, callbacks=[Doubling()])
+    for params, _ in together(2, lambda ranks: train(ranks, callbacks=[Doubling()])):
+        np.testing.assert_allclose(params, one, rtol=1e-12)
+
+
+class OfRank0(nn.Callback):
+    everywhere = False
+
+    def state_dict(self):
+        return {"epochs": self.run.epochs}
+
+    def load_state_dict(self, state):
+        assert self.run.epochs == state["epochs"] + 1
+
+
+def test_what_a_checkpoint_has_of_rank_0_s_callbacks_is_for_rank_0(tmp_path):
+    for epochs in (2, 3):
+        found = together(
+            2, lambda ranks, n=epochs: train(ranks, epochs=n, callbacks=[OfRank0()], checkpoint=nn.Checkpoint(tmp_path))
+        )
+        assert [len(losses) for _, losses in found] == [epochs] * 2
+
+
+def test_a_checkpoint_is_given_to_all_ranks(tmp_path):
+    for error in together(3, lambda ranks: train(ranks, checkpoint=None if ranks.rank else nn.Checkpoint(tmp_path))):
+        assert str(error).startswith("fit: expected checkpoint= on all ranks")
+        assert "rank 1 on here has none" in str(error)

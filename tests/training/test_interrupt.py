@@ -1,6 +1,7 @@
 """Ctrl-C and other signals during fit."""
 
 import itertools
+import os
 import signal
 import threading
 
@@ -56,6 +57,22 @@ def test_ctrl_c_within_a_step_ends_the_run_after_it(blobs, sigint):
     assert run(presses=1) == (1, 0, True)
     assert run(presses=2) == (0, 0, True)  # the second time at once
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has none")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_what_ends_a_process_saves_first_where_there_is_a_checkpoint(name, blobs, tmp_path, monkeypatch):
+    class Signalled(nn.Callback):
+        def on_batch_end(self, batch, logs):
+            if self.run.optimizer.steps == 8:
+                os.kill(os.getpid(), number)
+
+    number, raised = getattr(signal, name), []
+    monkeypatch.setattr(signal, "raise_signal", lambda number: raised.append((number, signal.getsignal(number))))
+    history = trained(nn.MLP((2, 3)), blobs, nn.SGD(0.1), callbacks=[Signalled()], checkpoint=nn.Checkpoint(tmp_path))
+    assert history.signal == number
+    assert raised == [(number, signal.SIG_DFL)]
+    assert [path.name for path in tmp_path.glob("step*")] == ["step-000000008.safetensors"]
 
 
 def test_ctrl_c_after_the_last_step_interrupts_nothing(blobs, sigint, capsys):

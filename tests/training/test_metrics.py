@@ -92,6 +92,17 @@ def test_columns_of_the_history(model, data):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("ignored", [-100, 0])
+def test_labels_that_do_not_count(ignored, model, data):
+    x, y = data[0], np.where(np.arange(N) % 3, data[1], ignored)
+    loss, metrics = nn.SoftmaxCrossEntropy(ignore_index=ignored), ["accuracy", "f1", "top_2", "confusion_matrix"]
+    score = nn.evaluate(model, x, y, loss=loss, metrics=metrics)
+    counted = nn.evaluate(model, x[y != ignored], y[y != ignored], loss=loss, metrics=metrics)
+    assert score.metrics["accuracy"] == counted.metrics["accuracy"] == pytest.approx(score.accuracy)
+    for name in metrics:
+        np.testing.assert_array_equal(score.metrics[name], counted.metrics[name])
+
+
 def test_what_is_no_metric(model, data):
     with pytest.raises(ValueError, match="metrics: expected accuracy, f1, confusion_matrix, top_5 .*, got 'auc'"):
         nn.evaluate(model, *data, metrics=["auc"])

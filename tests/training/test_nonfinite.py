@@ -5,6 +5,8 @@ import pytest
 from border import host, parameters
 
 import xpnn as nn
+from xpnn.training.nonfinite import Guard
+from xpnn.training.score import NotFiniteError, Sums
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(overflow|invalid|divide)")
 
@@ -58,6 +60,19 @@ def test_a_run_stops_at_the_step_and_keeps_the_model_before_it(where, word, blob
         np.testing.assert_array_equal(host(model.buffers[name]), buffer)
     assert optimizer.steps == 8
     assert not host(model.flat_grads).any()
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("size", [1, 2, 5, 6])
+def test_every_element_of_the_gradient_is_looked_at(size, wrong):
+    guard = Guard("skip", nn.Dense(1, 1), [], Sums())
+    for others in (0.0, 1e30):  # of which the square is too large for the dtype
+        guard.check(nn.xp.full(size, others, dtype="float32"))
+        for place in range(size):
+            grads = nn.xp.full(size, others, dtype="float32")
+            grads[place] = wrong
+            with pytest.raises(NotFiniteError, match="the gradient is not finite"):
+                guard.check(grads)
 
 
 def test_on_a_device_the_parameters_are_finite_too(blobs):

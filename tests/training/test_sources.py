@@ -213,6 +213,65 @@ def test_a_label_for_each_step_of_sequences(rng):
     fitted(x, x, model=model, metrics=["top_2"])
 
 
+def test_outputs_with_another_axis_than_the_steps(rng):
+    """A forecast of four steps, from sequences that may be shorter, counts whole."""
+    xs, y = [rng.standard_normal((steps, 2)) for steps in (1, 2, 3, 5)], rng.standard_normal((4, 4, 3))
+    model = nn.Sequential(nn.GRU(2, 5, rng=0), nn.Dense(5, 12, rng=1), nn.Reshape(4, 3))
+    errors = [(nn.predict(model, x[None]) - target) ** 2 for x, target in zip(xs, y, strict=True)]
+    for batch_size in (4, 2):
+        score = nn.evaluate(model, xs, y, loss=nn.MeanSquaredError(), batch_size=batch_size)
+        assert score.loss == pytest.approx(np.mean(errors), rel=1e-5)
+
+
+def test_sequences_beside_other_inputs(rng):
+    """Questions and answers of different lengths, and a table, as each of them gives alone."""
+    model = nn.Graph(
+        {
+            **{"q": (nn.GRU(2, 4, rng=0), "question"), "a": (nn.GRU(2, 4, rng=1), "answer")},
+            **{"t": (nn.Dense(3, 4, rng=2), "table"), "y": (nn.Concat(), "q", "a", "t"), "z": nn.Dense(12, 2, rng=3)},
+        },
+        inputs=("question", "answer", "table"),
+    )
+    ends = (2, 5, 1, 3), (7, 1, 4, 2)
+    question, answer = ([rng.standard_normal((steps, 2)) for steps in one] for one in ends)
+    table, y = rng.standard_normal((4, 3)), np.array([0, 1, 1, 0])
+    alone = [nn.predict(model, (q[None], a[None], t[None]))[0] for q, a, t in zip(question, answer, table, strict=True)]
+    padded = nn.pad(question)[0], nn.pad(answer)[0], table
+    both = {"lengths": (*map(np.array, ends), None)}, {"lengths": dict(zip(model.inputs, ends, strict=False))}
+    for x, options in ((question, answer, table), {}), *((padded, one) for one in both):
+        np.testing.assert_allclose(nn.predict(model, x, batch_size=3, **options), alone, rtol=1e-5, atol=1e-6)
+        loss = nn.SoftmaxCrossEntropy()(nn.asarray(np.array(alone)), nn.asarray(y))
+        assert nn.evaluate(model, x, y, batch_size=3, **options).loss == pytest.approx(float(loss), rel=1e-5)
+    before = parameters(model)
+    nn.fit(model, (question, answer, table), y, epochs=1, validation_split=0.25, verbose=False)
+    assert (parameters(model) != before).mean() > 0.9
+    short = nn.pad([sequence[:2] for sequence in question])  # one array of lengths is that of all but the table
+    x = short[0], short[0], table
+    of_both = nn.predict(model, x, lengths=(short[1], short[1], None))
+    np.testing.assert_array_equal(nn.predict(model, x, lengths=short[1]), of_both)
+
+
+@pytest.mark.parametrize(
+    ("loss", "shape"), [(nn.HalfSquaredError(), ()), (nn.HalfSquaredError(), 4), (nn.Huber(), 4), (nn.Huber(), (4, 6))]
+)
+def test_padded_steps_count_nowhere(loss, shape, rng):
+    """The mean over sequences, of which each is as alone, does not depend on the batch that they are padded in."""
+    xs = [rng.standard_normal((steps, 2)) for steps in (1, 6, 2, 3)]
+    x, lengths = nn.pad(xs)
+    y = rng.standard_normal((4, 8, 1))[:, :6]  # not 0 in the padding
+    w = rng.random(shape) if shape else None
+    model = nn.Sequential(nn.GRU(2, 5, True, rng=0), nn.Dense(5, 1, rng=1))
+    values, counts = [], []
+    for n, one in enumerate(xs):
+        targets = nn.asarray(y[None, n, : len(one)], "float32")
+        own = () if w is None else (nn.asarray(w[n : n + 1, : len(one)] if w.ndim > 1 else w[n : n + 1], "float32"),)
+        values.append(float(loss(nn.asarray(nn.predict(model, one[None])), targets, *own)))
+        counts.append(float(loss.weight(targets, *own)))
+    for batch_size in (1, 2, 4):
+        score = nn.evaluate(model, x, y, loss=loss, lengths=lengths, sample_weight=w, batch_size=batch_size)
+        assert score.loss == pytest.approx(np.average(values, weights=counts), rel=1e-5)
+
+
 def test_integers_that_are_no_symbols_are_numbers(data):
     x = np.arange(N * 4).reshape(N, 4) % 7
     np.testing.assert_array_equal(fitted(x.astype("uint8"), data[1])[0], fitted(x.astype("float32"), data[1])[0])
@@ -380,14 +439,13 @@ def test_samples_where_batches_are_expected(data, samples):
 
 class TestReadAhead:
     def test_an_iterator_that_is_left_ends_its_thread(self):
-        before, read = threading.active_count(), []
+        before, read = set(threading.enumerate()), []
         batches = read_ahead(map(read.append, range(100)))
         next(batches)
+        (thread,) = set(threading.enumerate()) - before
         batches.close()
-        for thread in threading.enumerate():
-            if thread.name == "xpnn reader":
-                thread.join(5)
-        assert threading.active_count() == before
+        thread.join(5)
+        assert not thread.is_alive()
         assert len(read) < 6
 
     def test_the_next_batch_is_read_while_one_is_computed_with(self):

@@ -5,7 +5,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..files.sealed import check_seal
+from ...layers.settings import positive
+from ..files.sealed import check_seal, sealed
 from ..monitors import is_less_better
 
 _UNITS = {
@@ -28,21 +29,22 @@ class Checkpoint:
     """Where and how often :func:`fit` saves the whole run, so that it goes on after a crash, a kill or a power cut.
 
     Given to ``fit`` again, with the same model and data, the run goes on from the newest checkpoint, within the epoch
-    too: on the same machine and settings to the same bits. A checkpoint is one file, ``step-000001234.safetensors``,
-    which appears when it is whole and on the disk. It holds the parameters, the buffers and the optimiser's state, as
-    :func:`load` reads them, and beside them the history, the position in the epoch, what the epoch's means and metrics
-    have summed so far, the callbacks' states, and the states of all generators: of the shuffles, of Dropout, of
-    ``Augmented`` and of whatever else the data's attributes or functions draw by. A thread writes it while the next
-    steps compute; where memory does not suffice for a copy of the arrays, the step waits. One is also written when
-    the run ends, also by a signal.
+    too (whose batches stay those they were): on the same machine and settings to the same bits. A checkpoint is one
+    file, ``step-000001234.safetensors``, which appears when it is whole and on the disk. It holds the parameters, the
+    buffers and the optimiser's state, as :func:`load` reads them, and beside them the history, the position in the
+    epoch, what the epoch's means and metrics have summed so far, the callbacks' states, and the states of all
+    generators: of the shuffles, of Dropout, of ``Augmented`` and of whatever else the data's attributes or functions
+    draw from. A thread writes it while the next steps compute; where memory does not suffice for a copy of the arrays,
+    the step waits. One is also written when the run ends, also by a signal: SIGTERM and SIGHUP then end the process, as
+    they would have done at once.
 
     A damaged checkpoint is known by its checksum: the newest whole one is taken, and a :class:`CheckpointWarning` says
     so. It also says so if a checkpoint cannot be written (the disk is full, the folder has gone); training goes on, and
     the next one is tried. A second run into the folder is refused.
 
     Args:
-        folder: of this run alone; it is made.
-        every: "5 min", "30 s", "2 h", "1 epoch", "500 steps"; a number is one of steps.
+        folder: for this run alone; it is created if there is none.
+        every: "5 min", "30 s", "2 h", "1 epoch", "500 steps"; a bare number counts steps.
         keep: how many of the newest are kept.
         best: a column of the history: the run as it was after the epoch with its best value is kept as well, in
             ``best.safetensors``.
@@ -51,7 +53,7 @@ class Checkpoint:
         mode: "min", "max" or "auto", as for :class:`EarlyStopping`: whether the least or the greatest value is best.
 
     Raises:
-        ValueError: every or keep is none of these.
+        ValueError, TypeError: every, keep or metadata is none of these.
 
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
     >>> keep = Checkpoint("run", every="1 epoch", best="loss")
@@ -79,8 +81,8 @@ class Checkpoint:
             is_less_better("Checkpoint", best, mode)
         self.metadata, self.old = dict(metadata or {}), list[Path]()
         self.amount, self.unit = _interval(every)
-        if keep < 1:
-            raise ValueError(f"Checkpoint: expected to keep at least 1, got {keep}")
+        positive(keep=keep)
+        sealed({}, self.metadata)
 
     def files(self) -> list[Path]:
         """The checkpoints, the newest one first."""
@@ -88,7 +90,7 @@ class Checkpoint:
         return sorted((path for path, named in found.items() if named), key=_step, reverse=True)
 
     def path(self, step: int) -> Path:
-        """Of the checkpoint after so many steps."""
+        """The path of the checkpoint after this number of steps."""
         return self.folder / f"step-{step:09d}.safetensors"
 
     def replace(self, by: Path | None = None) -> None:
@@ -97,6 +99,11 @@ class Checkpoint:
             if path != by:
                 path.unlink(missing_ok=True)
         self.old = []
+
+    def prune(self, newest: Path) -> None:
+        """Remove those older than the newest ones that are kept; one of a later step, damaged, may be there too."""
+        for path in [path for path in self.files() if _step(path) < _step(newest)][self.keep - 1 :]:
+            path.unlink(missing_ok=True)
 
     def whole(self) -> Iterator[Path]:
         """The checkpoints that are not damaged, the newest one first; CheckpointWarning for each of the others."""

@@ -12,24 +12,24 @@ from typing import Any
 import numpy as np
 
 from ...backend import ALONE, Ranks, to_numpy
-from ...data.files import locked, write_file
+from ...data.files import locked, remove_unfinished, write_file
 from ...layers import Layer
 from ..callbacks import Callback
 from ..files.about import made_by
 from ..files.saving import RUN, load, opened, state_of
 from ..files.sealed import sealed
 from ..history import History, numbers
+from ..interrupt import saving_first
 from ..metrics import Metrics
 from ..monitors import _Monitor
 from ..optimizer import Optimizer
 from ..progress import say
 from ..score import Sums
-from . import generators
+from . import generators, states
 from .folder import BEST, Checkpoint, CheckpointWarning
-from .packing import packed, unpacked
+from .packing import packed, unpacked, well_formed
 
 _KEY = "xpnn.run"  # of the metadata
-_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
 class Keeper(Callback):
@@ -77,12 +77,13 @@ class Keeper(Callback):
             self._state, self._history[:], self._history.begun, steps = found
             self._optimizer.resume(steps)
         if self._state:
-            with _well_formed():
+            with well_formed():
                 self._put_back(self._of_data, "called")
 
     def _take_up_newest(self) -> None:
         for path in self._settings.whole() if self._settings.resume else ():
-            if int(path.stem.removeprefix("step-")) > self._optimizer.steps:
+            begun = self._history or self._history.begun
+            if not begun or int(path.stem.removeprefix("step-")) > self._optimizer.steps:
                 self._read(path)
             return
 
@@ -90,7 +91,7 @@ class Keeper(Callback):
         with opened(path) as file:
             metadata = file.metadata() or {}
             arrays = {key: file.get_tensor(key) for key in file.keys() if key.startswith(RUN)}  # noqa: SIM118
-        with _well_formed(path):
+        with well_formed(path):
             state = unpacked(json.loads(metadata[_KEY]), arrays)
             rows, begun = [numbers(row) for row in state["history"]], state["sums"] and numbers(state["sums"])
             steps = int(state["step"])
@@ -107,32 +108,41 @@ class Keeper(Callback):
             return ""
         return f"; the learning rate was {before} and is now {now}: {self._optimizer.rate:.3g} in the next step"
 
-    def begin(self, shuffles: np.random.Generator | None, sums: Sums) -> None:
-        """The first epoch, or the one that goes on, before its data are looked at."""
-        self._sums = sums
+    def begin(self, shuffles: np.random.Generator | None, sums: Sums, batches: Mapping[str, Any]) -> None:
+        """The first epoch, or the one that goes on, before its data are looked at; ``batches`` says what it is cut by.
+
+        Raises:
+            ValueError: an epoch that goes on would have other batches.
+        """
+        self._sums, self._batches = sums, batches
+        before = self._state.get("batches", {}) if sums.steps else {}
+        if other := [name for name, value in before.items() if value != batches.get(name)]:
+            raise ValueError(
+                f"fit: the checkpoint is within an epoch with {other[0]}={before[other[0]]}, got "
+                f"{batches.get(other[0])}: this can change between epochs alone"
+            )
         if shuffles is not None:
             self._of_data["shuffles"] = shuffles
         if self.resumed:
-            with _well_formed():
+            with well_formed():
                 self._put_back(self._of_data, "epoch")
-        self._epoch = self._states(self._of_data)
+        self._between_epochs()
 
     def on_train_begin(self) -> None:
         """After all other callbacks."""
         if self._monitor:
             self._monitor.run = self.run
             self._monitor.on_train_begin()
-        with _well_formed():
-            states = self._state.get("callbacks", {})
-            for name, callback in self._named():
-                if name in states:
-                    callback.load_state_dict(states[name])
+        with well_formed():
+            states.put_back(self._callbacks, self._state.get("callbacks", {}), self._ranks.rank == 0)
+        if self._ranks.rank == 0:
+            packed(states.states_of(self._callbacks), "callbacks", {})  # what cannot be saved is met now
 
     def go_on(self, metrics: Metrics) -> None:
         """An epoch's order is drawn: the epoch that goes on has all as it was from now on."""
         self._metrics = metrics
         if self.resumed:
-            with _well_formed():
+            with well_formed():
                 self._put_back(self._of_model, "model")
                 metrics.parts += [(y, outputs, weights) for y, outputs, weights in self._state["metrics"]]
             self.resumed, self._state = False, {}
@@ -143,9 +153,6 @@ class Keeper(Callback):
             if name in states:
                 generators.put_back(generator, states[name])
 
-    def _named(self) -> Iterator[tuple[str, Callback]]:
-        return ((f"{i} {type(one).__name__}", one) for i, one in enumerate(self._callbacks))
-
     # what is kept
 
     def on_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
@@ -155,7 +162,7 @@ class Keeper(Callback):
             self.write()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        self._epoch = self._states(self._of_data)
+        self._between_epochs()
         if self._monitor and self._monitor.follow(logs):
             self.write(self._settings.folder / BEST)
         if self._due() or (self._settings.unit == "epoch" and epoch % self._settings.amount == 0):
@@ -164,9 +171,14 @@ class Keeper(Callback):
     def end(self, whole: bool) -> None:
         """The run has ended, before callbacks change the model; ``whole`` unless a step was half done."""
         self.finish()
+        if len(self._history) > self._epochs:  # another callback has ended it before on_epoch_end
+            self._between_epochs()
         if whole and self._written != self._now():
             self.write()
             self.finish()
+
+    def _between_epochs(self) -> None:
+        self._epoch, self._epochs = self._states(self._of_data), len(self._history)
 
     def _due(self) -> bool:
         amount, unit = self._settings.amount, self._settings.unit
@@ -177,15 +189,16 @@ class Keeper(Callback):
     def _now(self) -> tuple[int, int]:
         return self._optimizer.steps, len(self._history)
 
-    def _mark(self) -> None:
-        self._time, self._written = time.monotonic(), self._now()
+    def _mark(self, path: Path | None = None) -> None:
+        """The run is now written; but where only its best epoch is, the next checkpoint is due as before."""
+        if path is None:
+            self._time, self._written = time.monotonic(), self._now()
 
     def write(self, path: Path | None = None) -> None:
         """Write the run as it is now, to its checkpoint of this step if no other path is given; of ranks, 0 does."""
         if self._ranks.rank > 0:
-            self._mark()
+            self._mark(path)
             return
-        path = path or self._settings.path(self._optimizer.steps)
         arrays, text = self._packed()
         try:
             copies = {key: copied(array) for key, array in arrays.items()}
@@ -193,18 +206,20 @@ class Keeper(Callback):
             self.finish()
             copies = {}
         self.finish()
+        self._mark(path)
+        path = path or self._settings.path(self._optimizer.steps)
         self._pending = self._pool.submit(self._store, path, copies or arrays, text)
         if not copies:
             self.finish()
-        self._mark()
 
     def _packed(self) -> tuple[dict[str, np.ndarray], str]:
         arrays = {key: to_numpy(value) for key, value in state_of(self._model, self._optimizer).items()}
         state = {
             "step": self._optimizer.steps, "history": list(self._history), "lr": repr(self._optimizer.lr),
             "sums": self._sums.state() if self._sums.steps else None, "metrics": self._metrics.parts,
+            "batches": self._batches,
             "called": self._called, "epoch": self._epoch, "model": self._states(self._of_model),
-            "callbacks": {name: one.state_dict() for name, one in self._named()}, "made by": made_by(),
+            "callbacks": states.states_of(self._callbacks), "made by": made_by(),
         }  # fmt: skip
         return arrays, json.dumps(packed(state, RUN.rstrip("."), arrays))
 
@@ -216,8 +231,7 @@ class Keeper(Callback):
         if path.name == BEST:
             return
         self._settings.replace(by=path)
-        for other in self._settings.files()[self._settings.keep :]:
-            other.unlink(missing_ok=True)
+        self._settings.prune(path)
 
     def finish(self) -> None:
         """Wait until what is being written is on the disk; CheckpointWarning if it could not be."""
@@ -252,8 +266,14 @@ def keeping(
     Raises:
         BlockingIOError: another run writes to the folder.
         OSError: the folder cannot be made or written to.
-        ValueError: the newest whole checkpoint does not fit the run.
+        ValueError: the newest whole checkpoint does not fit the run; or ranks have none to write.
     """
+    given = ranks.gather(settings is not None)
+    if any(given) and not all(given):
+        raise ValueError(
+            f"fit: expected checkpoint= on all ranks, of which rank 0 alone writes: {ranks.name(given.index(False))} "
+            "has none"
+        )
     if settings is None:
         yield None
         return
@@ -262,7 +282,9 @@ def keeping(
     if ranks.rank == 0:
         settings.folder.mkdir(parents=True, exist_ok=True)
     first = locked(settings.folder) if ranks.rank == 0 else nullcontext()
-    with first, ThreadPoolExecutor(1, "xpnn checkpoint") as pool:
+    with saving_first(history), first, ThreadPoolExecutor(1, "xpnn checkpoint") as pool:
+        if ranks.rank == 0:
+            remove_unfinished(settings.folder, "*.safetensors")
         keeper = Keeper(settings, model, optimizer, history, callbacks, data, pool, ranks)
         try:
             yield keeper
@@ -272,12 +294,3 @@ def keeping(
 
 copied = np.array
 """A copy of an array; MemoryError if there is no room for it."""
-
-
-@contextmanager
-def _well_formed(path: Path | str = "the checkpoint") -> Iterator[None]:
-    """A block in which a checkpoint's state is taken apart; ValueError where it is none."""
-    try:
-        yield
-    except _MALFORMED as error:
-        raise ValueError(f"{path} is no checkpoint of a run ({type(error).__name__}: {error})") from error

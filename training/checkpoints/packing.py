@@ -1,6 +1,8 @@
 """Values with arrays in them as text and arrays, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,18 +10,32 @@ import numpy as np
 from ...backend import Array, to_numpy, xp
 
 _ARRAY = "array of the file"
+_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
 def packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The value as JSON takes it; its arrays are put among ``arrays``, on the host, under names that begin so."""
+    """The value as JSON takes it; its arrays are put among ``arrays``, on the host, under names that begin so.
+
+    Raises:
+        TypeError: it is, or holds, something else than numbers, texts, arrays, and lists and dicts of them.
+    """
     if isinstance(value, Mapping):
-        return {str(key): packed(inner, f"{name}.{key}", arrays) for key, inner in value.items()}
+        if keys := [key for key in value if not isinstance(key, str)]:
+            raise TypeError(f"{name}: expected a checkpoint's dicts to have texts for keys, got {keys[0]!r}")
+        return {key: packed(inner, f"{name}.{key}", arrays) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [packed(inner, f"{name}.{i}", arrays) for i, inner in enumerate(value)]
     if isinstance(value, np.ndarray | xp.ndarray) and value.ndim:
         arrays[name] = to_numpy(value) if isinstance(value, xp.ndarray) else value
-        return {_ARRAY: name}
-    return value.item() if hasattr(value, "item") else value
+        value = arrays[name].dtype
+        if value.kind in "fiub" and value.itemsize <= 8:
+            return {_ARRAY: name}
+    value = value.item() if hasattr(value, "item") else value
+    if not isinstance(value, str | int | float | None):
+        raise TypeError(
+            f"{name}: a checkpoint holds numbers, texts, arrays of numbers, and lists and dicts of them, got {value!r}"
+        )
+    return value
 
 
 def unpacked(value: Any, arrays: Mapping[str, Array]) -> Any:
@@ -31,3 +47,12 @@ def unpacked(value: Any, arrays: Mapping[str, Array]) -> Any:
     if isinstance(value, dict):
         return arrays[value[_ARRAY]] if _ARRAY in value else {key: unpacked(v, arrays) for key, v in value.items()}
     return [unpacked(inner, arrays) for inner in value] if isinstance(value, list) else value
+
+
+@contextmanager
+def well_formed(path: Path | str = "the checkpoint") -> Iterator[None]:
+    """A block in which a checkpoint's state is taken apart; ValueError where it is none."""
+    try:
+        yield
+    except _MALFORMED as error:
+        raise ValueError(f"{path} is no checkpoint of a run ({type(error).__name__}: {error})") from error

@@ -43,12 +43,13 @@ def load_model(path: str | Path, layers: Iterable[type[Layer]] = ()) -> Layer:
 
     Args:
         path: of the file.
-        layers: classes of your own that the network has; what their constructors take from the file is theirs to check.
+        layers: classes of your own that the network has; their constructors have to check the arguments that come from
+            the file.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no safetensors file, or damaged; it does not say how its network is built, or says it for a
-            newer xpnn; its network has another layer, or other arrays than the file.
+            newer xpnn; its network has a layer that is unknown, or other arrays than the file.
 
     >>> save(MLP((3, 2)), "model.safetensors")
     >>> load_model("model.safetensors")

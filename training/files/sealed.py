@@ -27,8 +27,9 @@ def sealed(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None
 
     Source: the format's description in https://github.com/huggingface/safetensors.
     """
-    if not all(isinstance(text, str) for item in (metadata or {}).items() for text in item):
-        raise TypeError(f"save: expected metadata of texts, got {metadata!r}")
+    for key, value in (metadata or {}).items():
+        if not (isinstance(key, str) and isinstance(value, str)):
+            raise TypeError(f"save: expected metadata of texts, got {key!r}: {value!r}")
     header: dict[str, object] = {"__metadata__": {**(metadata or {}), SEAL: _ZEROS.decode()}}
     pieces: list[bytes | memoryview] = []
     start = 0

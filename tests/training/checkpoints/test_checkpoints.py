@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,8 +171,11 @@ class TestFolder:
     def test_how_many(self, tmp_path):
         small(tmp_path, epochs=3, every=1, keep=2)
         assert names(tmp_path) == ["step-000000008.safetensors", "step-000000009.safetensors"]
-        with pytest.raises(ValueError, match="at least 1, got 0"):
-            nn.Checkpoint("run", keep=0)
+        for keep in (0, 2.5, "3"):
+            with pytest.raises(ValueError, match=f"whole number of at least 1, got {keep!r}"):
+                nn.Checkpoint("run", keep=keep)
+        with pytest.raises(TypeError, match="metadata of texts, got .*'a': 1"):
+            nn.Checkpoint("run", metadata={"a": 1})
 
     def test_the_best_epoch_is_a_run_too(self, tmp_path):
         class Watch(nn.Callback):
@@ -191,6 +195,17 @@ class TestFolder:
             small(tmp_path / "other", best="nonsense_loss")
         with pytest.raises(ValueError, match="Checkpoint: expected mode='min' or mode='max' for 'nonsense'"):
             nn.Checkpoint(tmp_path / "other", best="nonsense")
+
+    def test_the_best_epoch_puts_no_checkpoint_off(self, tmp_path, monkeypatch):
+        class Minutes(nn.Callback):
+            def on_epoch_end(self, epoch, logs):
+                clock[0] += 60
+
+        clock = [0.0]
+        monkeypatch.setattr(keeper, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+        _, history = small(tmp_path, 5, every="2 min", best="loss", callbacks=[Minutes()], optimizer=nn.SGD(0.01))
+        assert history.column("loss") == sorted(history.column("loss"), reverse=True)
+        assert names(tmp_path) == ["best.safetensors", *(f"step-{step:09d}.safetensors" for step in (6, 12, 15))]
 
     def test_what_is_written_is_of_its_step(self, tmp_path, monkeypatch):
         after, waits, write_file = [], threading.Event(), keeper.write_file
@@ -227,6 +242,84 @@ class TestFolder:
         only.write_bytes(content)
         with pytest.warns(nn.CheckpointWarning, match="no checksum"):
             assert len(small(tmp_path, 1)[1]) == 1
+
+    def test_one_of_a_later_step_that_is_damaged_takes_no_place(self, tmp_path):
+        small(tmp_path, 3, keep=1)
+        path = tmp_path / "run" / "step-000000009.safetensors"
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.warns(nn.CheckpointWarning, match="is damaged"):
+            small(tmp_path, 2, keep=1)
+        assert names(tmp_path) == ["step-000000006.safetensors", path.name]
+
+    def test_what_a_killed_process_left_is_removed(self, tmp_path):
+        small(tmp_path, 1)
+        (tmp_path / "run" / ".step-000000006.safetensors.0123456789abcdef.part").touch()
+        small(tmp_path, 1)
+        assert names(tmp_path) == ["step-000000003.safetensors"]
+
+    @pytest.mark.parametrize(
+        "other", [{"batch_size": 2}, {"accumulate": 2}, {"shuffle": False}, {"drop_last": True}, {"metrics": ["f1"]}]
+    )
+    def test_within_an_epoch_the_batches_stay_those_they_were(self, other, tmp_path):
+        with pytest.raises(CrashError):
+            small(tmp_path, every=1, callbacks=[Crashing(3)])
+        with pytest.raises(ValueError, match=rf"within an epoch with {next(iter(other))}=.*can change between epochs"):
+            small(tmp_path, **other)
+        small(tmp_path)
+        assert len(small(tmp_path, 3, **other)[1]) == 3
+
+    def test_the_same_optimizer_goes_on_with_the_run(self, tmp_path):
+        optimizer = nn.SGD(0.1, momentum=0.9)
+        model, _ = small(tmp_path, 2, optimizer=optimizer)
+        _, history = small(tmp_path, 3, model=model, optimizer=optimizer)
+        assert (len(history), optimizer.steps) == (3, 9)
+
+    @pytest.mark.parametrize(
+        ("value", "what"),
+        [({1, 2}, "got {1, 2}"), (b"x", "got b'x'"), (1j, "got 1j"), (np.array(["a"]), "got dtype"),
+         (np.ones(2, "longdouble"), "got dtype"), ({"counts": {0: 1}}, "counts: expected .* keys, got 0")],
+        ids=lambda value: type(value).__name__,
+    )  # fmt: skip
+    def test_a_state_that_cannot_be_saved_is_known_before_the_first_step(self, value, what, tmp_path):
+        class Holding(nn.Callback):
+            def state_dict(self):
+                return {"value": value}
+
+        model = nn.MLP((2, 2), rng=0)
+        with pytest.raises(TypeError, match=rf"^callbacks.Holding.value.*{what}"):
+            small(tmp_path, model=model, callbacks=[Holding()])
+        assert (parameters(model) == parameters(nn.MLP((2, 2), rng=0))).all()
+
+    def test_a_callback_is_found_by_its_class(self, tmp_path):
+        class Kept(nn.Callback):
+            def __init__(self, value):
+                self.value, self.found = value, None
+
+            def state_dict(self):
+                return {"value": self.value}
+
+            def load_state_dict(self, state):
+                self.found = state["value"]
+
+        small(tmp_path, 1, callbacks=[Kept(1), nn.ReduceLROnPlateau(), Kept(2)])
+        one, other = Kept(0), Kept(0)
+        small(tmp_path, 2, callbacks=[nn.EarlyStopping(), one, nn.ReduceLROnPlateau(), other])
+        assert (one.found, other.found) == (1, 2)
+        with pytest.warns(nn.CheckpointWarning, match="there is no ") as caught:
+            small(tmp_path, 3, callbacks=[Kept(3), nn.EarlyStopping()])
+        assert [str(one.message).rpartition("no ")[2] for one in caught] == ["ReduceLROnPlateau", "Kept 2"]
+
+    def test_a_callback_that_ends_the_run_between_epochs(self, tmp_path):
+        class Enough(nn.Callback):
+            def on_epoch_end(self, epoch, logs):
+                if epoch == 2:
+                    raise KeyboardInterrupt
+
+        wanted, _ = small(tmp_path / "other", 4)
+        small(tmp_path, 4, callbacks=[Enough()])
+        model, history = small(tmp_path, 4)
+        assert len(history) == 4
+        np.testing.assert_array_equal(parameters(model), parameters(wanted))
 
     def test_a_run_that_has_ended_has_nothing_to_do(self, tmp_path):
         first, rows = small(tmp_path)

@@ -34,7 +34,7 @@ def test_metadata_in_the_order_given_and_the_same_bytes_each_time(tmp_path):
     size = int.from_bytes(files[0][:8], "little")
     assert list(json.loads(files[0][8 : 8 + size])["__metadata__"]) == [*texts, SEAL]
     assert size % 8 == 0
-    with pytest.raises(TypeError, match="metadata of texts"):
+    with pytest.raises(TypeError, match="metadata of texts, got 'epoch': 3$"):
         nn.save(nn.Dense(1, 1), tmp_path / "m", {"epoch": 3})
 
 
