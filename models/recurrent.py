@@ -149,7 +149,8 @@ class CharRNN(Sequential):
         x = prompt
         for _ in range(length):
             h, state, _ = self.rnn.forward_from(self.embedding(asarray(x[None])), state, needs_dx=False)
-            logits = to_numpy(self.dense(h[:, -1]))[0].astype(np.float64) / temperature
-            p = np.exp(logits - logits.max())
+            logits = to_numpy(self.dense(h[:, -1]))[0].astype(np.float64)
+            with np.errstate(over="ignore"):  # at a temperature near 0, of all but the largest to exp(-inf)
+                p = np.exp((logits - logits.max()) / temperature)
             x = rng.choice(len(p), size=1, p=p / p.sum())
             yield self.vocabulary[x[0]]

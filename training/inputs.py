@@ -171,6 +171,7 @@ def fitting(
         _, steps = model.with_lengths(of_several(tuple(arrays[:inputs])), lengths)
         if steps is not None:  # outputs for each step
             y = y[:, : steps.max()]
+            weights = weights[:, : steps.max()] if weights is not None and weights.ndim > 1 else weights
             weights = _times(weights, (np.arange(y.shape[1]) < steps[:, None]).astype(dtype))
         if of_class is not None:
             labels = _classes(loss, y)

@@ -159,7 +159,7 @@ def fit(
         with Interruptible(ranks.size == 1) as stop:
             if kept:
                 batches = {key: given[key] for key in ("batch_size", "accumulate", "drop_last", "shuffle")}
-                kept.begin(shuffles, sums, batches | {"samples": source.samples})
+                kept.begin(shuffles, sums, batches | {"samples": source.samples, "metrics": bool(metrics)})
             model.zero_grad()  # an interrupted step may have left gradients
             loss, class_weight = fit_targets(source, model, loss, class_weight)
             rehearse(source, model, loss, batch_size, rehearsal())

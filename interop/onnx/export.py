@@ -49,7 +49,7 @@ def export(
         model: a layer or network of xpnn's.
         path: of the file, which is replaced if it exists.
         input_shape: of one sample, with None for a free axis; of several inputs, a tuple of shapes. By default the
-            model's own, with a free time axis for sequences.
+            model's own, with a free time axis for sequences if the network takes any number of steps.
         dtype: of the input if the model has no parameters; else it is the parameters' dtype.
         lengths: True for another input, "lengths" (N,) of int64, with which the file computes ``model(x, lengths)``; of
             several inputs, the names of those whose sequences have these lengths.
@@ -95,11 +95,12 @@ def _model(
         (model.inputs, model.outputs) if isinstance(model, Graph) else (("input",), ("output", *model.gives))
     )
     firsts = [_first(model, name) for name in inputs]
-    shapes = _sample_shapes(model, firsts, input_shape)
+    own = np.dtype(model.dtype or dtype)
+    dtypes = [np.dtype("int64") if isinstance(first, Embedding) else own for first in firsts]
+    shapes = _sample_shapes(model, firsts, dtypes, input_shape)
     ranks = {name: len(shape) + 1 for name, shape in zip(inputs, shapes, strict=True)}
     spans = dict.fromkeys(_with_lengths(lengths, inputs), LENGTHS)
-    writer = Writer(model, np.dtype(model.dtype or dtype), ranks, WRITERS, spans)
-    dtypes = [np.dtype("int64") if isinstance(first, Embedding) else writer.dtype for first in firsts]
+    writer = Writer(model, own, ranks, WRITERS, spans)
     declared = [_value(*value, alone=len(inputs) == 1) for value in zip(inputs, dtypes, shapes, strict=True)]
     if raw is None:
         values = several(writer.layer(model, "", inputs if model.joins else inputs[0]))
@@ -107,10 +108,8 @@ def _model(
         values, declared = _from_raw(writer, model, inputs, raw)
         outputs = tuple(name + "_" * (name in {one.name for one in declared}) for name in outputs)
     writer.rename(dict(zip(values, outputs, strict=True)))
-    known = [tuple(size for size in shape if size is not None) for shape in shapes]
-    if known == shapes:
-        x: Any = tuple(xp.zeros((1, *shape), dtype=kind) for shape, kind in zip(known, dtypes, strict=True))
-        model(x if model.joins else x[0])  # a wrong shape raises the layers' own errors
+    if not any(None in shape for shape in shapes):
+        _infer(model, shapes, dtypes)  # a wrong shape raises the layers' own errors
     if spans:
         declared.append(helper.make_tensor_value_info(LENGTHS, onnx.TensorProto.INT64, ["N"]))
     graph = helper.make_graph(
@@ -175,12 +174,20 @@ def _first(model: Layer, name: str) -> Layer:
     return next((leaf for leaf in leaves if WRITERS.get(type(leaf), (None, leaf))[1]), leaves[0])
 
 
-def _sample_shapes(model: Layer, firsts: list[Layer], given: Sequence[Any] | None) -> list[Shape]:
+def _infer(model: Layer, shapes: Sequence[Any], dtypes: Sequence[np.dtype]) -> None:
+    """Infer a sample of zeros; errors as the model raises them."""
+    x: Any = tuple(xp.zeros((1, *shape), dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
+    model(x if model.joins else x[0])
+
+
+def _sample_shapes(
+    model: Layer, firsts: list[Layer], dtypes: Sequence[np.dtype], given: Sequence[Any] | None
+) -> list[Shape]:
     """For each input the shape of one sample, with None for a free axis; an error if it is unknown."""
     if given is not None:
         return [tuple(shape) for shape in given] if model.joins else [tuple(given)]
     own = getattr(model, "input_shape", None)
-    owns: Sequence[Shape | None] = (None,) * len(firsts) if own is None else own if model.joins else (own,)
+    owns: Sequence[Any] = (None,) * len(firsts) if own is None else own if model.joins else (own,)
     shapes = []
     for first, shape in zip(firsts, owns, strict=True):
         if shape is None or isinstance(first, (Recurrent, Embedding)):
@@ -189,4 +196,14 @@ def _sample_shapes(model: Layer, firsts: list[Layer], given: Sequence[Any] | Non
         if not shape:
             raise ValueError(f"export: {type(model).__name__} does not tell the shape of its input: give input_shape")
         shapes.append(shape)
+    known = not any(shape is None or None in shape for shape in owns)
+    if known and any(None in shape for shape in shapes):
+        longer = [
+            [size + (free is None) for size, free in zip(own, shape, strict=True)]
+            for own, shape in zip(owns, shapes, strict=True)
+        ]
+        try:  # as where the steps are flattened, the network may take its own number of them alone
+            _infer(model, longer, dtypes)
+        except ValueError:
+            return [*owns]
     return shapes

@@ -1,5 +1,7 @@
 """The source document's error."""
 
+from typing import Any
+
 from ...backend import Array
 from .base import Differentiated, Loss, weighted_sum
 
@@ -9,9 +11,10 @@ class HalfSquaredError(Loss):
 
         E = 1/N sum_n 1/2 sum_k (y[n,k] - o[n,k])^2,    dE/do = (o - y) / N   (the document's delta without f')
 
-    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`).
+    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`). Of weights w[n,t] for each step of a sequence, as
+    where its padding has the weight 0, the largest one stands for w[n] in the divisor.
 
-    Shapes: outputs o and targets y both (N, ...). Weights (N,).
+    Shapes: outputs o and targets y both (N, ...). Weights (N,), or longer ones up to the outputs' shape.
 
     Raises:
         ValueError: the shapes differ (they are not broadcast).
@@ -36,6 +39,10 @@ class HalfSquaredError(Loss):
             return difference * scale
 
         return value, backward
+
+    def weight(self, targets: Array, weights: Array | None = None) -> Any:
+        samples = None if weights is None else weights.reshape(len(weights), -1).max(1)
+        return super().weight(targets, samples)
 
     def _count(self, targets: Array) -> int:
         return len(targets)

@@ -511,6 +511,16 @@ def test_sequences_of_any_length_run_from_one_file(tmp_path):
         np.testing.assert_allclose(reference(tmp_path / "model.onnx", x, "float32"), y, rtol=0, atol=1e-5)
 
 
+def test_steps_that_are_flattened_are_not_free(tmp_path):
+    """Such a network takes as many steps as its sequences have, and the file says so; else it was not read again."""
+    path = tmp_path / "flat.onnx"
+    model = nn.Sequential(nn.RNN(4, 2, True, rng=0), nn.Flatten(), nn.Dense(6, 2, rng=1), input_shape=(3, 4))
+    export(model, path)
+    assert str(load(path)) == str(model)
+    export(nn.Sequential(*model.layers[:2], input_shape=(3, 4)), path)  # of any number
+    assert str(load(path)) == str(model[:2])
+
+
 def test_several_inputs_and_outputs(tmp_path):
     """By the names that they have in the Graph, one of them of symbols, one of sequences of any length."""
     rng = np.random.default_rng(0)

@@ -251,6 +251,27 @@ def test_sequences_beside_other_inputs(rng):
     np.testing.assert_array_equal(nn.predict(model, x, lengths=short[1]), of_both)
 
 
+@pytest.mark.parametrize(
+    ("loss", "shape"), [(nn.HalfSquaredError(), ()), (nn.HalfSquaredError(), 4), (nn.Huber(), 4), (nn.Huber(), (4, 6))]
+)
+def test_padded_steps_count_nowhere(loss, shape, rng):
+    """The mean over sequences, of which each is as alone, does not depend on the batch that they are padded in."""
+    xs = [rng.standard_normal((steps, 2)) for steps in (1, 6, 2, 3)]
+    x, lengths = nn.pad(xs)
+    y = rng.standard_normal((4, 8, 1))[:, :6]  # not 0 in the padding
+    w = rng.random(shape) if shape else None
+    model = nn.Sequential(nn.GRU(2, 5, True, rng=0), nn.Dense(5, 1, rng=1))
+    values, counts = [], []
+    for n, one in enumerate(xs):
+        targets = nn.asarray(y[None, n, : len(one)], "float32")
+        own = () if w is None else (nn.asarray(w[n : n + 1, : len(one)] if w.ndim > 1 else w[n : n + 1], "float32"),)
+        values.append(float(loss(nn.asarray(nn.predict(model, one[None])), targets, *own)))
+        counts.append(float(loss.weight(targets, *own)))
+    for batch_size in (1, 2, 4):
+        score = nn.evaluate(model, x, y, loss=loss, lengths=lengths, sample_weight=w, batch_size=batch_size)
+        assert score.loss == pytest.approx(np.average(values, weights=counts), rel=1e-5)
+
+
 def test_integers_that_are_no_symbols_are_numbers(data):
     x = np.arange(N * 4).reshape(N, 4) % 7
     np.testing.assert_array_equal(fitted(x.astype("uint8"), data[1])[0], fitted(x.astype("float32"), data[1])[0])

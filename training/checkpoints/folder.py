@@ -5,7 +5,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..files.sealed import check_seal
+from ...layers.settings import positive
+from ..files.sealed import check_seal, sealed
 from ..monitors import is_less_better
 
 _UNITS = {
@@ -52,7 +53,7 @@ class Checkpoint:
         mode: "min", "max" or "auto", as for :class:`EarlyStopping`: whether the least or the greatest value is best.
 
     Raises:
-        ValueError: every or keep is none of these.
+        ValueError, TypeError: every, keep or metadata is none of these.
 
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
     >>> keep = Checkpoint("run", every="1 epoch", best="loss")
@@ -80,8 +81,8 @@ class Checkpoint:
             is_less_better("Checkpoint", best, mode)
         self.metadata, self.old = dict(metadata or {}), list[Path]()
         self.amount, self.unit = _interval(every)
-        if keep < 1:
-            raise ValueError(f"Checkpoint: expected to keep at least 1, got {keep}")
+        positive(keep=keep)
+        sealed({}, self.metadata)
 
     def files(self) -> list[Path]:
         """The checkpoints, the newest one first."""

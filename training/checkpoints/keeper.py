@@ -25,7 +25,7 @@ from ..monitors import _Monitor
 from ..optimizer import Optimizer
 from ..progress import say
 from ..score import Sums
-from . import generators
+from . import generators, states
 from .folder import BEST, Checkpoint, CheckpointWarning
 from .packing import packed, unpacked, well_formed
 
@@ -119,14 +119,14 @@ class Keeper(Callback):
         if other := [name for name, value in before.items() if value != batches.get(name)]:
             raise ValueError(
                 f"fit: the checkpoint is within an epoch with {other[0]}={before[other[0]]}, got "
-                f"{batches.get(other[0])}: batches can change between epochs alone"
+                f"{batches.get(other[0])}: this can change between epochs alone"
             )
         if shuffles is not None:
             self._of_data["shuffles"] = shuffles
         if self.resumed:
             with well_formed():
                 self._put_back(self._of_data, "epoch")
-        self._epoch = self._states(self._of_data)
+        self._between_epochs()
 
     def on_train_begin(self) -> None:
         """After all other callbacks."""
@@ -134,12 +134,9 @@ class Keeper(Callback):
             self._monitor.run = self.run
             self._monitor.on_train_begin()
         with well_formed():
-            states = self._state.get("callbacks", {})
-            for name, callback in self._named():
-                if name in states and (callback.everywhere or self._ranks.rank == 0):
-                    callback.load_state_dict(states[name])
+            states.put_back(self._callbacks, self._state.get("callbacks", {}), self._ranks.rank == 0)
         if self._ranks.rank == 0:
-            packed(self._callbacks_states(), "callbacks", {})  # what cannot be saved is met now
+            packed(states.states_of(self._callbacks), "callbacks", {})  # what cannot be saved is met now
 
     def go_on(self, metrics: Metrics) -> None:
         """An epoch's order is drawn: the epoch that goes on has all as it was from now on."""
@@ -156,9 +153,6 @@ class Keeper(Callback):
             if name in states:
                 generators.put_back(generator, states[name])
 
-    def _named(self) -> Iterator[tuple[str, Callback]]:
-        return ((f"{i} {type(one).__name__}", one) for i, one in enumerate(self._callbacks))
-
     # what is kept
 
     def on_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
@@ -168,7 +162,7 @@ class Keeper(Callback):
             self.write()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        self._epoch = self._states(self._of_data)
+        self._between_epochs()
         if self._monitor and self._monitor.follow(logs):
             self.write(self._settings.folder / BEST)
         if self._due() or (self._settings.unit == "epoch" and epoch % self._settings.amount == 0):
@@ -177,9 +171,14 @@ class Keeper(Callback):
     def end(self, whole: bool) -> None:
         """The run has ended, before callbacks change the model; ``whole`` unless a step was half done."""
         self.finish()
+        if len(self._history) > self._epochs:  # another callback has ended it before on_epoch_end
+            self._between_epochs()
         if whole and self._written != self._now():
             self.write()
             self.finish()
+
+    def _between_epochs(self) -> None:
+        self._epoch, self._epochs = self._states(self._of_data), len(self._history)
 
     def _due(self) -> bool:
         amount, unit = self._settings.amount, self._settings.unit
@@ -220,12 +219,9 @@ class Keeper(Callback):
             "sums": self._sums.state() if self._sums.steps else None, "metrics": self._metrics.parts,
             "batches": self._batches,
             "called": self._called, "epoch": self._epoch, "model": self._states(self._of_model),
-            "callbacks": self._callbacks_states(), "made by": made_by(),
+            "callbacks": states.states_of(self._callbacks), "made by": made_by(),
         }  # fmt: skip
         return arrays, json.dumps(packed(state, RUN.rstrip("."), arrays))
-
-    def _callbacks_states(self) -> dict[str, Any]:
-        return {name: one.state_dict() for name, one in self._named()}
 
     def _states(self, found: Mapping[str, np.random.Generator]) -> dict[str, Any]:
         return {name: generators.state_of(generator) for name, generator in found.items()}

@@ -171,8 +171,11 @@ class TestFolder:
     def test_how_many(self, tmp_path):
         small(tmp_path, epochs=3, every=1, keep=2)
         assert names(tmp_path) == ["step-000000008.safetensors", "step-000000009.safetensors"]
-        with pytest.raises(ValueError, match="at least 1, got 0"):
-            nn.Checkpoint("run", keep=0)
+        for keep in (0, 2.5, "3"):
+            with pytest.raises(ValueError, match=f"whole number of at least 1, got {keep!r}"):
+                nn.Checkpoint("run", keep=keep)
+        with pytest.raises(TypeError, match="metadata of texts, got .*'a': 1"):
+            nn.Checkpoint("run", metadata={"a": 1})
 
     def test_the_best_epoch_is_a_run_too(self, tmp_path):
         class Watch(nn.Callback):
@@ -254,7 +257,9 @@ class TestFolder:
         small(tmp_path, 1)
         assert names(tmp_path) == ["step-000000003.safetensors"]
 
-    @pytest.mark.parametrize("other", [{"batch_size": 2}, {"accumulate": 2}, {"shuffle": False}, {"drop_last": True}])
+    @pytest.mark.parametrize(
+        "other", [{"batch_size": 2}, {"accumulate": 2}, {"shuffle": False}, {"drop_last": True}, {"metrics": ["f1"]}]
+    )
     def test_within_an_epoch_the_batches_stay_those_they_were(self, other, tmp_path):
         with pytest.raises(CrashError):
             small(tmp_path, every=1, callbacks=[Crashing(3)])
@@ -281,9 +286,40 @@ class TestFolder:
                 return {"value": value}
 
         model = nn.MLP((2, 2), rng=0)
-        with pytest.raises(TypeError, match=rf"^callbacks.0 Holding.value.*{what}"):
+        with pytest.raises(TypeError, match=rf"^callbacks.Holding.value.*{what}"):
             small(tmp_path, model=model, callbacks=[Holding()])
         assert (parameters(model) == parameters(nn.MLP((2, 2), rng=0))).all()
+
+    def test_a_callback_is_found_by_its_class(self, tmp_path):
+        class Kept(nn.Callback):
+            def __init__(self, value):
+                self.value, self.found = value, None
+
+            def state_dict(self):
+                return {"value": self.value}
+
+            def load_state_dict(self, state):
+                self.found = state["value"]
+
+        small(tmp_path, 1, callbacks=[Kept(1), nn.ReduceLROnPlateau(), Kept(2)])
+        one, other = Kept(0), Kept(0)
+        small(tmp_path, 2, callbacks=[nn.EarlyStopping(), one, nn.ReduceLROnPlateau(), other])
+        assert (one.found, other.found) == (1, 2)
+        with pytest.warns(nn.CheckpointWarning, match="there is no ") as caught:
+            small(tmp_path, 3, callbacks=[Kept(3), nn.EarlyStopping()])
+        assert [str(one.message).rpartition("no ")[2] for one in caught] == ["ReduceLROnPlateau", "Kept 2"]
+
+    def test_a_callback_that_ends_the_run_between_epochs(self, tmp_path):
+        class Enough(nn.Callback):
+            def on_epoch_end(self, epoch, logs):
+                if epoch == 2:
+                    raise KeyboardInterrupt
+
+        wanted, _ = small(tmp_path / "other", 4)
+        small(tmp_path, 4, callbacks=[Enough()])
+        model, history = small(tmp_path, 4)
+        assert len(history) == 4
+        np.testing.assert_array_equal(parameters(model), parameters(wanted))
 
     def test_a_run_that_has_ended_has_nothing_to_do(self, tmp_path):
         first, rows = small(tmp_path)

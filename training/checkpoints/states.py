@@ -1,0 +1,38 @@
+"""What a checkpoint saves of callbacks, each found again by its class, wherever it stands among the others."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..callbacks import Callback
+from .folder import CheckpointWarning
+
+
+def states_of(callbacks: Sequence[Callback]) -> dict[str, Any]:
+    """Their states by names, for :func:`put_back`."""
+    return {name: one.state_dict() for name, one in _named(callbacks)}
+
+
+def put_back(callbacks: Sequence[Callback], states: Mapping[str, Any], here: bool) -> None:
+    """Let callbacks go on with their states; CheckpointWarning if there is no callback for one of them.
+
+    Args:
+        callbacks: of the run.
+        states: as :func:`states_of` gave them.
+        here: whether those that are for rank 0 alone are in use.
+    """
+    named = dict(_named(callbacks))
+    for name, one in named.items():
+        if name in states and (here or one.everywhere):
+            one.load_state_dict(states[name])
+    for name in [name for name, state in states.items() if state and name not in named]:
+        warnings.warn(f"the checkpoint's state of a callback is left: there is no {name}", CheckpointWarning, 2)
+
+
+def _named(callbacks: Sequence[Callback]) -> Iterator[tuple[str, Callback]]:
+    count = Counter[str]()
+    for one in callbacks:
+        name = type(one).__name__
+        count[name] += 1
+        yield name if count[name] == 1 else f"{name} {count[name]}", one
