@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 import traceback
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
             foreseen, ranks = isinstance(error, _FORESEEN) and str(error), _ranks(args)
             text = str(error) if foreseen else f"{type(error).__name__}: {error} (--debug shows where)"
             text, kind = (translated(one, getattr(args, "lang", "en")) for one in (text, "error"))
+            text = re.sub(r"\[Errno \d+\] ", "", text)
             shown = text if ranks.rank == 0 or isinstance(error, RankError) else f"{ranks.name()}: {text}"
             say = partial(tell, shown, kind)
             if ranks.rank == 0:

@@ -17,6 +17,18 @@ def augmented(word: str) -> str:
     return word
 
 
+def new_path(word: str) -> Path:
+    if not word:
+        raise argparse.ArgumentTypeError("expected a path, got an empty word")
+    return Path(word)
+
+
+def folder(word: str) -> Path:
+    if os.path.exists(word) and not os.path.isdir(word):
+        raise argparse.ArgumentTypeError(f"expected a folder, got the file {word}")
+    return new_path(word)
+
+
 def existing(word: str) -> Path:
     if not os.path.exists(word):
         raise argparse.ArgumentTypeError(f"there is no {word}")
@@ -87,7 +99,7 @@ def interval(word: str) -> str:
     try:
         Checkpoint("", word)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        raise argparse.ArgumentTypeError(str(error).removeprefix("Checkpoint: ")) from error
     return word
 
 

@@ -90,6 +90,8 @@ def export(args: argparse.Namespace) -> None:
         said = _export_c(recipe, model, out, args)
     elif args.int8:
         raise ValueError(f"{out}: --int8 is for C: name a file that ends in .c")
+    elif out.suffix not in ("", ".onnx"):
+        raise ValueError(f"{out}: expected a file that ends in .onnx or .c")
     else:
         said = _export_onnx(recipe, model, out, args)
     print(f"{said}; its input: {_takes(recipe, args.raw)}")
@@ -137,6 +139,6 @@ def completion(parser: argparse.ArgumentParser, commands: Any, args: argparse.Na
     shtab = needed("shtab", "completion needs shtab", "completion")
     for command in commands.choices.values():
         for action in command._actions:
-            if getattr(action, "type", None) in (Path, *args.paths):
+            if getattr(action, "type", None) in args.paths:
                 action.complete = shtab.FILE
     print(shtab.complete(parser, args.shell))

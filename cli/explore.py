@@ -7,7 +7,7 @@ from typing import Any
 from ..data import ImageData, load_images
 from ..learn.words import LANGUAGES, translated
 from ..training import Adam, fit
-from .arguments import existing, index_list, port
+from .arguments import existing, index_list, new_path, port
 from .languages import Parser
 from .recipe import Recipe
 from .saved import load_model
@@ -28,8 +28,8 @@ def add(parser: Parser) -> None:
     parser.add_argument("--port", type=port, default=0, help="of 127.0.0.1; default: any that is free")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument("--lang", choices=LANGUAGES, default=parser.language, help="in which the page begins")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="write the page with what it shows of the samples "
-                        "into one HTML file, and end")  # fmt: skip
+    parser.add_argument("--export", type=new_path, metavar="FILE", help="write the page with what it shows of the "
+                        "samples into one HTML file, and end")  # fmt: skip
     parser.add_argument("--samples", type=index_list, metavar="N[,N...]", help="of the held-out "
                         "pictures, for --export; default: 0,1,2")  # fmt: skip
     parser.set_defaults(command=run)

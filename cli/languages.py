@@ -1,6 +1,7 @@
 """The reader's language: English, and for the commands that teach Chinese too."""
 
 import argparse
+import difflib
 import functools
 import re
 from typing import Any, NoReturn
@@ -36,9 +37,24 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         return super().format_help().replace("usage: ", translated("usage: ", self.language), 1)
 
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Words that are left over are an error here, where it is known to which command they do not belong."""
+        parsed, rest = super().parse_known_args(*args, **kwargs)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return parsed, rest
+
     def error(self, message: str) -> NoReturn:
-        text = f"{self.prog}: error: {message} (see {self.prog} --help)"
+        text = f"{self.prog}: error: {message}{self._meant(message)} (see {self.prog} --help)"
         self.exit(2, escaped(translated(text, self.language)) + "\n")
+
+    def _meant(self, message: str) -> str:
+        """The word that is most like the one that is not known."""
+        unknown = re.search(r"(?:unrecognized arguments: |invalid choice: ')([\w-]+)", message)
+        choices = [str(word) for action in self._actions for word in action.choices or ()]
+        known = [*self._option_string_actions, *choices]
+        like = difflib.get_close_matches(unknown[1].lower(), known, 1) if unknown else ()
+        return "".join(f"; did you mean {word}?" for word in like)
 
 
 def language_of(words: list[str]) -> str:

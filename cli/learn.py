@@ -9,7 +9,7 @@ from typing import Any
 from ..learn import Exercise, Finding, Verdict, check, exercises
 from ..learn.grader import TOLERANCE
 from ..learn.words import LANGUAGES, say
-from .arguments import positive, positive_int
+from .arguments import new_path, positive, positive_int
 from .languages import Parser
 from .streams import answer
 
@@ -32,10 +32,10 @@ def add(parser: Parser) -> None:
     added = {name: _action(actions, parser, name, *about) for name, about in _ACTIONS.items()}
     for name in ("start", "hint", "solution"):
         added[name].add_argument("name", metavar="EXERCISE", help="one that `xpnn learn list` names")
-    added["start"].add_argument("--out", type=Path, metavar="FILE", help="default: EXERCISE.py")
+    added["start"].add_argument("--out", type=new_path, metavar="FILE", help="default: EXERCISE.py")
     added["hint"].add_argument("--number", type=positive_int, default=1, help="which hint, from 1; default: 1")
     checked = added["check"]
-    checked.add_argument("file", type=Path, metavar="FILE", help="what `xpnn learn start` wrote, with the backward "
+    checked.add_argument("file", type=new_path, metavar="FILE", help="what `xpnn learn start` wrote, with the backward "
                          "filled in; it is run")  # fmt: skip
     checked.add_argument("--exercise", metavar="NAME", help="default: as the file's first line or its name says")
     checked.add_argument("--limit", type=positive, default=20.0, metavar="SECONDS", help="after which the file is "

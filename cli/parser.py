@@ -5,7 +5,6 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from .. import __version__
@@ -14,8 +13,10 @@ from .arguments import (
     augmented,
     data,
     existing,
+    folder,
     interval,
     natural,
+    new_path,
     pixels,
     positive,
     positive_int,
@@ -71,7 +72,7 @@ def _parser(language: str) -> tuple[Parser, Any]:
         shape = argparse.RawDescriptionHelpFormatter
         add(added.add_parser(name, help=text, description=text, epilog=examples, formatter_class=shape))
     complete = functools.partial(commands.completion, parser, added)
-    added.choices["completion"].set_defaults(command=complete, paths=(existing, data))
+    added.choices["completion"].set_defaults(command=complete, paths=(data, existing, folder, new_path))
     for one in (parser, *added.choices.values()):
         default = False if one is parser else argparse.SUPPRESS  # so that it may stand before or after the command
         one.add_argument(
@@ -104,7 +105,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
                         "Default: 0.001, for lenet5 and charrnn 0.002; with sgd 25 times that")  # fmt: skip
     parser.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")
     parser.add_argument("--seed", type=natural, default=0, help="of weights, masks and shuffles; default: 0")
-    parser.add_argument("--out", type=Path, help="output folder; default: runs/MODEL-DATA")
+    parser.add_argument("--out", type=folder, help="output folder; default: runs/MODEL-DATA")
     parser.add_argument("--checkpoint-every", type=interval, default="5 min", metavar="EVERY", help="how often the run "
                         "is saved within an epoch, as '30 s', '5 min' (default) or '500 steps'")  # fmt: skip
     existing_run = parser.add_mutually_exclusive_group()
@@ -171,7 +172,7 @@ def _predict(predict: argparse.ArgumentParser) -> None:
     """
     add_model(predict)
     predict.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="picture files (PNG, JPEG, ...), or tables"
+        "files", type=new_path, nargs="+", metavar="FILE", help="picture files (PNG, JPEG, ...), or tables"
     )
     add_encoding(predict)
     predict.add_argument("--invert", action="store_true", help="the pictures are dark on light, as ink on paper is")
@@ -190,7 +191,7 @@ def _plot(draw: argparse.ArgumentParser) -> None:
     add_model(draw)
     add_data(draw)
     draw.add_argument("--report", action="store_true", help="write one HTML page, report.html, instead of pictures")
-    draw.add_argument("--out", type=Path, help="output folder; default: MODEL/plots, for --report MODEL itself")
+    draw.add_argument("--out", type=folder, help="output folder; default: MODEL/plots, for --report MODEL itself")
     draw.set_defaults(command=plot.run)
 
 
@@ -219,9 +220,10 @@ def _export(export: argparse.ArgumentParser) -> None:
       xpnn export runs/lenet5-digits digits.c --int8
     """
     add_model(export)
-    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the file to write: C if it ends in .c, "
-                        "else ONNX; default: beside the network, as .onnx")  # fmt: skip
-    export.add_argument("--out", type=Path, metavar="FILE", help="the same as FILE")
+    written = export.add_mutually_exclusive_group()
+    written.add_argument("file", type=new_path, nargs="?", metavar="FILE", help="the file to write: C if it ends in "
+                         ".c, ONNX if in .onnx; default: beside the network, as .onnx")  # fmt: skip
+    written.add_argument("--out", type=new_path, metavar="FILE", help="the same as FILE")
     export.add_argument("--raw", action="store_true", help="the ONNX model takes pixels from 0 to 255, or the table's "
                         "columns: their preprocessing stands in it")  # fmt: skip
     export.add_argument("--lengths", action="store_true", help="the ONNX model also takes the sequences' lengths")

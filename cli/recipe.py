@@ -99,10 +99,11 @@ class Recipe:
         """Those of the network alone."""
         sizes, p = self.hidden, self.dropout
         if not isinstance(sizes, tuple) or not all(type(size) is int and 0 < size <= 2**24 for size in sizes):
-            raise ValueError(f"{self.model}: expected sizes of hidden layers, at least 1 each, got {sizes!r}")
+            raise ValueError(f"{self.model}: expected sizes of hidden layers, each from 1 to {2**24:,}, got {sizes!r}")
         most = {"mlp": 1_000, "rnn": 100, "charrnn": 1}.get(self.model, 0)
         if len(sizes) > most:
-            raise ValueError(f"{self.model}: expected at most {most} sizes of hidden layers, got {len(sizes)}")
+            few = f"at most {most:,}" if most else "no"
+            raise ValueError(f"{self.model}: expected {few} sizes of hidden layers, got {len(sizes)}")
         if self.model == "rnn" and len(set(sizes)) > 1:
             raise ValueError(f"rnn: expected hidden layers of one size, got {', '.join(map(str, sizes))}")
         if self.cell not in CELLS or (self.cell != "rnn" and self.model not in ("rnn", "charrnn")):

@@ -77,6 +77,8 @@ def evaluate_model(args: argparse.Namespace) -> None:
 def predict_files(args: argparse.Namespace) -> int:
     """Print what the network makes of each picture or row; 0, or 1 if a file cannot be read, 2 if none exists."""
     recipe, model = load_model(args.path, args.network)
+    if recipe.table and args.invert:
+        raise ValueError(f"{args.path} is a table's network: --invert is for pictures")
     if recipe.table and not args.json:
         print_row([recipe.table.target.name, *(["probability"] if recipe.table.classes else [])])
     elif not recipe.table and not recipe.classes:
@@ -87,11 +89,15 @@ def predict_files(args: argparse.Namespace) -> int:
     failed = 0
     for path in args.files:
         try:
+            if not os.path.exists(path):
+                raise ValueError(f"there is no {path}")
             if recipe.table:
                 _predict_rows(args, recipe.table, model, path)
             else:
                 _predict_picture(args, recipe, model, path)
-        except ValueError as error:
+        except BrokenPipeError:
+            raise
+        except (ValueError, OSError) as error:
             tell(str(error))
             failed = 1
     return failed

@@ -26,16 +26,34 @@ def for_training(args: argparse.Namespace) -> tuple[Recipe, Data]:
     hidden = () if args.hidden == HIDDEN.get(args.model) else args.hidden  # so that the same network has one recipe
     options: dict[str, Any] = {key: getattr(args, key) for key in ("cell", "dropout", "variant")} | {"hidden": hidden}
     name: str = args.data or ("topics" if args.model == "charrnn" else "digits")
+    _check_options(args, name)
     if args.model == "charrnn":
         text = load_text(name, encoding=args.encoding)
         return Recipe.for_text(text, **options), text
     if os.path.isfile(name) and is_table(name):
         table = _table(args, name)
-        return Recipe.for_table(table, **options), table
-    if args.target is not None:
-        raise ValueError(f"{name}: --target is for a table (CSV, TSV, Parquet)")
+        return _of_classes(Recipe.for_table(table, **options)), table
     images = load_images(name, size=args.size or _size(args.model, Path(name)))
-    return Recipe.for_images(args.model, images, **options), images
+    return _of_classes(Recipe.for_images(args.model, images, **options)), images
+
+
+def _check_options(args: argparse.Namespace, name: str) -> None:
+    """Refuse an option that data of this kind have no use for."""
+    table = args.model != "charrnn" and os.path.isfile(name) and is_table(name)
+    pictures = args.model != "charrnn" and os.path.isdir(name) and holds_pictures(Path(name))
+    for option, (fits, kind) in {
+        **dict.fromkeys(("target", "drop", "task"), (table, "a table (CSV, TSV, Parquet)")),
+        "size": (pictures, "a folder of pictures"),
+    }.items():
+        if not fits and getattr(args, option) not in (None, []):
+            raise ValueError(f"{name}: --{option} is for {kind}")
+
+
+def _of_classes(recipe: Recipe) -> Recipe:
+    """It, unless there is nothing to tell apart."""
+    if recipe.names and len(recipe.names) == 1:
+        raise ValueError(f"{recipe.data}: expected at least two classes to tell apart, got {recipe.names[0]!r} alone")
+    return recipe
 
 
 def _table(args: argparse.Namespace, name: str) -> TableData:

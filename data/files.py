@@ -42,7 +42,7 @@ def write_file(path: str | Path, data: Data) -> None:
         else:
             _replace(Path(os.path.realpath(path)), data)
     except OSError as error:
-        raise OSError(f"cannot write {path} ({error})") from error
+        raise OSError(f"cannot write {path} ({error.strerror or error})") from error
 
 
 def _pieces(data: Data) -> Sequence[bytes | memoryview]:

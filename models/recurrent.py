@@ -35,6 +35,10 @@ class RNNClassifier(Sequential):
 
     Shapes: input (N, T, input_size) with any T, output (N, num_classes).
 
+    Raises:
+        ValueError: a size or number is not a whole number of at least 1.
+        TypeError: cell is not a class of layers, but a name, say.
+
     >>> model = RNNClassifier(8, cell=GRU, num_layers=2, bidirectional=True, rng=0)
     >>> model(asarray(np.ones((2, 5, 8))), lengths=[5, 3]).shape
     (2, 10)
@@ -74,6 +78,10 @@ class CharRNN(Sequential):
         cell, rng, dtype: as for :class:`RNNClassifier`.
 
     Shapes: input (N, T) of indices into the vocabulary with any T, output (N, T, len(vocabulary)).
+
+    Raises:
+        ValueError: a character stands twice in the vocabulary, or a size is not a whole number of at least 1.
+        TypeError: as for :class:`RNNClassifier`.
 
     Source: Karpathy, "The unreasonable effectiveness of recurrent neural networks", 2015, with the document's RNN.
 
@@ -141,7 +149,8 @@ class CharRNN(Sequential):
         x = prompt
         for _ in range(length):
             h, state, _ = self.rnn.forward_from(self.embedding(asarray(x[None])), state, needs_dx=False)
-            logits = to_numpy(self.dense(h[:, -1]))[0].astype(np.float64) / temperature
-            p = np.exp(logits - logits.max())
+            logits = to_numpy(self.dense(h[:, -1]))[0].astype(np.float64)
+            with np.errstate(over="ignore"):  # at a temperature near 0, of all but the largest to exp(-inf)
+                p = np.exp((logits - logits.max()) / temperature)
             x = rng.choice(len(p), size=1, p=p / p.sum())
             yield self.vocabulary[x[0]]

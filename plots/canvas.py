@@ -104,7 +104,8 @@ def tiles(
     axes.set_axis_off()
     if bar and pictures:
         place = figure.add_axes((1 - 0.85 / width, 0.15 / height, 0.12 / width, 1 - 0.8 / height))
-        figure.colorbar(axes.images[0], cax=place, label=bar)
+        figure.colorbar(axes.images[0], cax=place).set_label(bar, size=SMALL)
+        place.tick_params(labelsize=SMALL)  # so that also a tick such as -0.00025 has its place
     return figure
 
 

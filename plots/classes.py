@@ -33,14 +33,15 @@ def confusion_matrix(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str
     """
     counts, names = count_pairs(y, predicted, classes)
     K = len(names)
-    side = 2.2 + min(0.33 * K, 14)
-    figure = new_figure(side + 1, side)
+    shown = range(0, K, -(-K // _NUMBERED))
+    texts = [label(names[k]) for k in shown]
+    side, margin = min(max(1.8, 0.33 * K), 14), 0.8 + 0.09 * max(map(len, texts))
+    figure = new_figure(side + margin + 1.2, side + margin)
+    figure.set_layout_engine("compressed")  # since cells are squares
     axes = figure.add_subplot()
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = axes.imshow(share, cmap=UNSIGNED, vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.04)
-    shown = range(0, K, -(-K // _NUMBERED))
-    texts = [label(names[k]) for k in shown]
     axes.set_xticks(shown, texts, rotation=90 if max(map(len, texts)) > 2 else 0)
     axes.set_yticks(shown, texts)
     axes.set(xlabel="predicted", ylabel="true")

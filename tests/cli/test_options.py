@@ -68,7 +68,7 @@ class TestNetworks:
         ("options", "status", "message"),
         [
             (("mlp", "--cell", "lstm"), 1, "is for rnn and charrnn, got 'lstm'"),
-            (("lenet5", "--hidden", "8"), 1, "expected at most 0 sizes"),
+            (("lenet5", "--hidden", "8"), 1, "expected no sizes of hidden layers, got 1"),
             (("mlp", "--variant", "1998"), 1, "is lenet5's"),
             (("mlp", "--hidden", "8,0"), 2, "expected sizes of layers, as 128 or 128,64, got '8,0'"),
             (("mlp", "--hidden", ""), 2, "expected sizes of layers"),
@@ -344,6 +344,9 @@ def test_export_to_c(rnn, tmp_path, capsys):
     status, _, err = run(capsys, "export", rnn, tmp_path / "m.onnx", "--int8")
     assert status == 1
     assert "--int8 is for C: name a file that ends in .c" in err
+    status, _, err = run(capsys, "export", rnn, tmp_path / "m.txt")
+    assert (status, (tmp_path / "m.txt").exists()) == (1, False)
+    assert "m.txt: expected a file that ends in .onnx or .c" in err
 
 
 @pytest.mark.parametrize("missing", ["onnx", "shtab"])
@@ -365,6 +368,31 @@ def test_bash_completes(capsys, tmp_path):
     assert done.stdout.split() == ["--config"], done.stderr
     for shell in ("zsh", "fish"):
         assert "--early-stopping" in run(capsys, "completion", shell)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("trian", "xpnn: error: argument COMMAND: invalid choice: 'trian'"),
+        ("train mlp --epcohs 2", "xpnn train: error: unrecognized arguments: --epcohs 2; did you mean --epochs? (see"),
+        ("train MLP", "; did you mean mlp? (see xpnn train --help)"),
+        ("train mlp --optimizer=adma", "; did you mean adam? (see"),
+        ("learn solutoin", "; did you mean solution? (see xpnn learn --help)"),
+        ("learn list --jsn", "xpnn learn list: error: unrecognized arguments: --jsn; did you mean --json? (see"),
+        ("info --nothing", "xpnn info: error: unrecognized arguments: --nothing (see xpnn info --help)"),
+        ("train mlp --out=", "argument --out: expected a path, got an empty word"),
+        ("train mlp --out here", "argument --out: expected a folder, got the file here"),
+        ("train mlp --checkpoint-every 0", "--checkpoint-every: expected every as '5 min'"),
+        ("export . a.onnx --out b.onnx", "argument --out: not allowed with argument FILE"),
+    ],
+)
+def test_a_wrong_word(words, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").touch()
+    status, out, err = run(capsys, *words.split())
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert says in err
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "plot", "sample", "export", "gradcheck", "info"])

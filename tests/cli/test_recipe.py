@@ -160,7 +160,7 @@ def test_a_file_of_an_older_version_loads(tmp_path):
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("lenet5", {"hidden": (8,)}, "at most 0 sizes of hidden layers, got 1"),
+        ("lenet5", {"hidden": (8,)}, "no sizes of hidden layers, got 1"),
         ("rnn", {"hidden": (8, 9)}, "rnn: expected hidden layers of one size, got 8, 9"),
         ("charrnn", {"hidden": (8, 8)}, "at most 1 sizes"),
         ("mlp", {"cell": "gru"}, "is for rnn and charrnn, got 'gru'"),

@@ -58,6 +58,11 @@ def test_a_table_of_classes(trained, tmp_path, capsys):
     assert "on 3 rows of" in out
     status, out, err = run(capsys, "predict", trained / "kind", tmp_path / "others.csv")
     assert (status, err) == (0, "")
+    several = [tmp_path / name for name in ("others.csv", "none.csv", ".", "others.csv")]
+    status, all_of_them, err = run(capsys, "predict", trained / "kind", *several)
+    assert (status, all_of_them) == (1, out + out.partition("\n")[2])
+    assert f"there is no {tmp_path / 'none.csv'}\n" in err
+    assert "--invert is for pictures" in run(capsys, "predict", trained / "kind", several[0], "--invert")[2]
     header, *lines = out.splitlines()
     assert header == "kind,probability"
     assert [line.rpartition(",")[0] for line in lines] == ["no", '"yes, it is"', "no"]
@@ -159,7 +164,10 @@ def test_the_same_run_leaves_the_same_bytes_and_is_resumed(trained, tmp_path, ca
         (("mlp", "--data", "kind.csv", "--target", "kind", "--drop", "x"), "no column 'x' to drop"),
         (("rnn", "--data", "kind.csv", "--target", "kind"), "a table is for mlp, not for rnn"),
         (("mlp", "--data", "pictures", "--target", "kind"), "--target is for a table"),
-        (("mlp", "--data", "digits", "--size", "9"), "size and colour are for folders of pictures"),
+        (("mlp", "--data", "pictures", "--task", "regression"), "--task is for a table"),
+        (("charrnn", "--data", "kind.csv", "--drop", "id"), "--drop is for a table"),
+        (("mlp", "--data", "kind.csv", "--target", "kind", "--size", "9"), "--size is for a folder of pictures"),
+        (("mlp", "--data", "digits", "--size", "9"), "--size is for a folder of pictures"),
     ],
 )
 def test_what_does_not_go_together(folder, tmp_path, capsys, monkeypatch, options, message):
@@ -183,6 +191,16 @@ def test_nothing_to_hold_out(tmp_path, capsys, rng):
             1,
             1,
         )
+
+
+def test_one_class_alone(tmp_path, capsys):
+    (tmp_path / "one.csv").write_text("a,y\n" + "".join(f"{k},same\n" for k in range(20)))
+    (tmp_path / "pictures" / "same").mkdir(parents=True)
+    for k in range(2):
+        Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / "pictures" / "same" / f"{k}.png")
+    for options in (("one.csv", "--target", "y"), ("pictures",)):
+        status, _, err = run(capsys, "train", "mlp", "--data", tmp_path / options[0], *options[1:], "--dry-run")
+        assert (status, "expected at least two classes to tell apart, got 'same' alone" in err) == (1, True)
 
 
 def test_texts_that_look_like_numbers_are_told_of(tmp_path, capsys):

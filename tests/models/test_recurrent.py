@@ -47,6 +47,9 @@ class TestCharRNN:
     def test_sample_needs_no_prompt(self, model):
         assert "".join(model.sample(6, temperature=0.1, rng=0)) == "bcabca"  # as after the first character
 
+    def test_the_least_temperature_takes_the_likeliest(self, model):
+        assert "".join(model.sample(9, "ab", 1e-320, rng=0)) == "cabcabcab"
+
     def test_same_seed_same_sample(self, model):
         draws = ["".join(model.sample(50, "a", 50.0, rng=seed)) for seed in (1, 1, 2)]
         assert draws[0] == draws[1] != draws[2]

@@ -1,6 +1,7 @@
 """No text in a figure is cut off or meets another, also with many classes and long names."""
 
 import numpy as np
+import pytest
 
 import xpnn as nn
 from xpnn import plots
@@ -18,6 +19,18 @@ def test_confusion_matrix_of_thirty_classes(texts):
     shown = texts(plots.confusion_matrix(y, np.where(y == 3, 29, y), LONG))
     assert sum(text.endswith("number 29") for text in shown) == 2
     assert shown.count("2") == 30
+
+
+@pytest.mark.parametrize(("classes", "name"), [(1, "n"), (3, "a rather long name of class "), (20, "n")])
+def test_confusion_matrix_of_few_classes(texts, classes, name):
+    y = np.arange(classes)
+    assert texts(plots.confusion_matrix(y, y, [f"{name}{k}" for k in y])).count("1") >= classes
+
+
+def test_filters_of_small_weights(texts):
+    layer = nn.Conv2D(1, 8, 5, rng=0)
+    layer.params["W"] *= 1e-3
+    assert "\N{MINUS SIGN}0.0002" in texts(plots.filters(nn.Sequential(layer)))
 
 
 def test_wrong_pictures(texts):
