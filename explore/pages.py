@@ -21,7 +21,15 @@ EQUATIONS: dict[str, dict[str, str]] = tomllib.loads((HERE / "equations.toml").r
 
 
 def page(pictures: Pictures, language: str = "en") -> str:
-    """The page that asks the server, as HTML."""
+    """The page that asks the server, as HTML.
+
+    >>> from xpnn.explore import Pictures, page
+    >>> images, labels = np.zeros((3, 1, 8, 8), "uint8"), np.arange(3)
+    >>> model = Sequential(Conv2D(1, 4, 3, rng=0), ReLU(), Flatten(), Dense(144, 3, rng=0))
+    >>> pictures = Pictures(model, images, labels, ["one", "two", "three"], lambda images: images / 255)
+    >>> page(pictures, language="zh")
+    '<!DOCTYPE html>...
+    """
     return _filled(pictures, language, None)
 
 
@@ -30,6 +38,13 @@ def frozen(pictures: Pictures, samples: Sequence[int] = (0, 1, 2), language: str
 
     Raises:
         ValueError: a sample is none of the held-out pictures.
+
+    >>> from xpnn.explore import Pictures, frozen
+    >>> images, labels = np.zeros((3, 1, 8, 8), "uint8"), np.arange(3)
+    >>> model = Sequential(Conv2D(1, 4, 3, rng=0), ReLU(), Flatten(), Dense(144, 3, rng=0))
+    >>> pictures = Pictures(model, images, labels, ["one", "two", "three"], lambda images: images / 255)
+    >>> frozen(pictures, samples=[0, 2])
+    '<!DOCTYPE html>...
     """
     told = {json.dumps(question, separators=(",", ":")): answer for question, answer in kept(pictures, samples)}
     return _filled(pictures, language, {"answers": told, "samples": list(samples)})

@@ -39,6 +39,14 @@ class Pictures:
         classes: their names.
         inputs: what the network takes, from such images.
         loss: E, of its outputs and the labels.
+
+    >>> from xpnn.explore import Pictures
+    >>> images, labels = np.zeros((3, 1, 8, 8), "uint8"), np.arange(3)
+    >>> model = Sequential(Conv2D(1, 4, 3, rng=0), ReLU(), Flatten(), Dense(144, 3, rng=0))
+    >>> pictures = Pictures(model, images, labels, ["one", "two", "three"], lambda images: images / 255)
+    >>> passes, loss, backward = pictures.forward(0)
+    >>> passes[0].x.shape
+    (1, 4, 6, 6)
     """
 
     def __init__(

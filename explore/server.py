@@ -33,6 +33,14 @@ def application(pictures: Pictures, token: str, port: int, language: str = "en")
 
     Raises:
         ImportError: Flask is missing; the message names the extra.
+
+    >>> from xpnn.explore import Pictures, application
+    >>> images, labels = np.zeros((3, 1, 8, 8), "uint8"), np.arange(3)
+    >>> model = Sequential(Conv2D(1, 4, 3, rng=0), ReLU(), Flatten(), Dense(144, 3, rng=0))
+    >>> pictures = Pictures(model, images, labels, ["one", "two", "three"], lambda images: images / 255)
+    >>> app = application(pictures, token="secret", port=8000)
+    >>> app.test_client().get("/secret/", base_url="http://127.0.0.1:8000").status
+    '200 OK'
     """
     needed("flask", "the page needs Flask", "explore")
     from flask import Flask, Response, abort, request

@@ -55,6 +55,10 @@ class Dense(Layer):
 
     Shapes: input (..., in_features), output (..., out_features); W (out_features, in_features), b (out_features,).
 
+    Raises:
+        ValueError: a size is not a whole number of at least 1, or :func:`initial` refuses ``init``.
+        TypeError: the dtype is not a floating-point one.
+
     Source: the source document, "BP四个核心公式" and "两个辅助公式".
 
     >>> layer = Dense(3, 2, rng=0)

@@ -20,6 +20,9 @@ class Dropout(Layer):
         p: the probability of 0, at least 0 and below 1.
         rng: seed or generator of the masks, which are drawn on the host.
 
+    Raises:
+        ValueError: p is out of its range.
+
     Any shape. Source: Srivastava et al., "Dropout", 2014.
 
     >>> Dropout(0.5, rng=0)(asarray([1.0, 2.0]))

@@ -43,6 +43,10 @@ class RNN(Recurrent):
 
     Shapes: input (N, T, I), output (N, T, H) or (N, H), state h (N, H); W_x (H, I), W_h (H, H), b and h_0 (H,).
 
+    Raises:
+        ValueError: a size is not a whole number of at least 1, or initial_state is none of these; or, in forward, a
+            state that is given has another shape.
+
     Source: Elman, "Finding structure in time", 1990; Werbos, "Backpropagation through time", 1990.
 
     >>> RNN(8, 16, return_sequences=True, rng=0)(asarray(np.ones((2, 5, 8)))).shape

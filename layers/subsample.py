@@ -29,6 +29,9 @@ class Subsample2D(Layer):
     Shapes: input (N, C, H, W), output (N, C, floor(H / k1), floor(W / k2)), without the rows and columns left over at
     the bottom and the right; W (C,), b (C,).
 
+    Raises:
+        ValueError: a setting is out of its range.
+
     Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998, II.A, II.B.
 
     >>> Subsample2D(6, rng=0)(asarray(np.ones((2, 6, 28, 28)))).shape

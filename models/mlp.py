@@ -22,6 +22,10 @@ class MLP(Sequential):
 
     Shapes: input (N, n_1), output (N, n_L).
 
+    Raises:
+        ValueError: there are fewer than two sizes, or one is not a whole number of at least 1.
+        TypeError: the sizes are not one sequence, or an activation is not a layer.
+
     Source: the source document, "DNN".
 
     >>> MLP((2, 4, 1), activation=LeakyReLU(0.01), output_activation=LeakyReLU(0.01))

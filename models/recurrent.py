@@ -35,6 +35,10 @@ class RNNClassifier(Sequential):
 
     Shapes: input (N, T, input_size) with any T, output (N, num_classes).
 
+    Raises:
+        ValueError: a size or number is not a whole number of at least 1.
+        TypeError: cell is not a class of layers, but a name, say.
+
     >>> model = RNNClassifier(8, cell=GRU, num_layers=2, bidirectional=True, rng=0)
     >>> model(asarray(np.ones((2, 5, 8))), lengths=[5, 3]).shape
     (2, 10)
@@ -74,6 +78,10 @@ class CharRNN(Sequential):
         cell, rng, dtype: as for :class:`RNNClassifier`.
 
     Shapes: input (N, T) of indices into the vocabulary with any T, output (N, T, len(vocabulary)).
+
+    Raises:
+        ValueError: a character stands twice in the vocabulary, or a size is not a whole number of at least 1.
+        TypeError: as for :class:`RNNClassifier`.
 
     Source: Karpathy, "The unreasonable effectiveness of recurrent neural networks", 2015, with the document's RNN.
 

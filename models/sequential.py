@@ -53,6 +53,10 @@ class Sequential(Composite):
         input_shape: of one sample, for :meth:`summary`.
         input_dtype: "int64" if the input consists of symbols.
 
+    Raises:
+        ValueError: there is no layer.
+        TypeError: one of them is not a layer.
+
     >>> model = Sequential(Dense(784, 128, rng=0), ReLU(), Dense(128, 10, rng=1))
     >>> model(asarray(np.ones((2, 784)))).shape
     (2, 10)

@@ -13,12 +13,12 @@ import xpnn as nn
 PUBLIC = {name: getattr(nn, name) for name in nn.__all__}
 PUBLIC |= {f"plots.{name}": getattr(nn.plots, name) for name in nn.plots.__all__}
 PUBLIC |= {f"learn.{name}": getattr(nn.learn, name) for name in nn.learn.__all__}
-for name in ("c", "onnx", "sklearn", "torch"):
+for name in ("explore", "interop.c", "interop.onnx", "interop.sklearn", "interop.torch"):
     try:
-        module = importlib.import_module(f"xpnn.interop.{name}")
+        module = importlib.import_module(f"xpnn.{name}")
     except ImportError:  # without the extra
         continue
-    PUBLIC |= {f"interop.{name}.{own}": getattr(module, own) for own in module.__all__}
+    PUBLIC |= {f"{name}.{own}": getattr(module, own) for own in module.__all__}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 EXAMPLES = [
     example
@@ -51,5 +51,5 @@ def test_every_reference_leads_to_a_public_name():
 
 def test_every_public_class_and_function_has_an_example():
     public = {name for name, value in PUBLIC.items() if inspect.isclass(value) or inspect.isfunction(value)}
-    without = {"BackendError", "interop.onnx.UnsupportedNodeError", "interop.sklearn.NetworkEstimator"}
+    without = {"BackendError", "interop.onnx.UnsupportedNodeError", "interop.sklearn.NetworkEstimator", "explore.serve"}
     assert public - {example.name for example in EXAMPLES} == without & public

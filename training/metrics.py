@@ -18,8 +18,8 @@ Metric: TypeAlias = Callable[..., Any]
 
 The name of its second argument says what it takes, as in scikit-learn: ``y_pred`` labels (of the largest output, or 1
 for positive logits of the binary cross-entropy; for losses of regression the outputs), ``y_score`` or ``y_proba``
-probabilities, any other name the outputs as they are. The first two take the labels as integers, those of one output
-(N,). If it has an argument ``sample_weight``, it gets the weights.
+probabilities (of two classes that of the second alone), any other name the outputs as they are. The first two take the
+labels as integers, those of one output (N,). If it has an argument ``sample_weight``, it gets the weights.
 """
 
 
@@ -34,6 +34,9 @@ def accuracy(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None
 
 def top_k(k: int = 5) -> Metric:
     """The fraction of samples whose label is among the k largest outputs; a tie counts for the label.
+
+    Raises:
+        ValueError: k is not a whole number of at least 1.
 
     >>> float(top_k(2)(np.array([0, 0]), np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 3.0]])))
     0.5

@@ -78,6 +78,10 @@ class EarlyStopping(_Monitor):
         mode: "min", "max", or "auto", which goes by the column's name: of a loss, error, mse or the like the least
             value is best, of an accuracy, score, f1 or the like the greatest; for any other name it has to be given.
 
+    Raises:
+        ValueError: an argument is out of its range; or, in a run, the history has no such column, or with mode "auto"
+            the column's name does not tell which value is best.
+
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
     >>> stopping, options = EarlyStopping(patience=2), {"validation": (x[64:], y[64:]), "verbose": False}
     >>> history = fit(MLP((8, 16, 2), rng=0), x[:64], y[:64], epochs=99, callbacks=[stopping], **options)
@@ -135,6 +139,9 @@ class ModelCheckpoint(_Monitor):
         monitor, mode: as for :class:`EarlyStopping`.
         save_best_only: whether only an epoch that is the best one so far is saved.
 
+    Raises:
+        ValueError: as for :class:`EarlyStopping`; or, in a run, ``path`` names a column that the row does not have.
+
     >>> keep = ModelCheckpoint("best.safetensors")
     >>> history = fit(MLP((2, 2)), np.ones((4, 2)), np.ones(4, int), epochs=2, callbacks=[keep], verbose=False)
     >>> load(MLP((2, 2)), "best.safetensors")
@@ -170,6 +177,7 @@ class ReduceLROnPlateau(_Monitor):
         min_lr: the lowest rate.
 
     Raises:
+        ValueError: as for :class:`EarlyStopping`.
         TypeError: the optimiser's learning rate is a schedule.
 
     >>> plateau = ReduceLROnPlateau(factor=0.5, patience=2)

@@ -23,6 +23,9 @@ class CosineDecay:
         steps: the number of steps of the whole run.
         warmup: the number of steps of the linear rise.
 
+    Raises:
+        ValueError: an argument is out of its range.
+
     Source: Loshchilov, Hutter, "SGDR", 2017.
 
     >>> [round(CosineDecay(1.0, steps=4)(step), 2) for step in range(5)]
@@ -53,6 +56,9 @@ class StepDecay:
         lr: the initial rate.
         every: steps between two changes.
         factor: of each change.
+
+    Raises:
+        ValueError: an argument is out of its range.
 
     >>> [StepDecay(1.0, every=2, factor=0.5)(step) for step in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
@@ -86,6 +92,9 @@ class OneCycle:
         final_div_factor: the first rate divided by the last one.
 
     The momentum stays as it is.
+
+    Raises:
+        ValueError: an argument is out of its range.
 
     Source: Smith, Topin, "Super-convergence", 2018.
 
@@ -130,6 +139,9 @@ class Warmup:
     Args:
         schedule: any schedule, or a rate that then stays.
         steps: the number of steps of the rise.
+
+    Raises:
+        ValueError: an argument is out of its range.
 
     Source: Goyal et al., "Accurate, large minibatch SGD", 2017, section 2.2.
 
