@@ -30,9 +30,10 @@ def folder(word: str) -> Path:
 
 
 def existing(word: str) -> Path:
-    if not os.path.exists(word):
+    path = new_path(word)
+    if not path.exists():
         raise argparse.ArgumentTypeError(f"there is no {word}")
-    return Path(word)
+    return path
 
 
 def data(name: str) -> str:

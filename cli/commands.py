@@ -137,8 +137,10 @@ def _export_c(recipe: Recipe, model: Sequential, out: Path, args: argparse.Names
 def completion(parser: argparse.ArgumentParser, commands: Any, args: argparse.Namespace) -> None:
     """Print a script that completes the command's words in a shell."""
     shtab = needed("shtab", "completion needs shtab", "completion")
-    for command in commands.choices.values():
-        for action in command._actions:
-            if getattr(action, "type", None) in args.paths:
-                action.complete = shtab.FILE
+    actions = [action for command in commands.choices.values() for action in command._actions]
+    for action in actions:
+        if isinstance(action.choices, dict):  # the actions of `xpnn learn`
+            actions += [one for inner in action.choices.values() for one in inner._actions]
+        if action.type in args.paths:
+            action.complete = shtab.FILE
     print(shtab.complete(parser, args.shell))

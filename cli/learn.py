@@ -9,7 +9,7 @@ from typing import Any
 from ..learn import Exercise, Finding, Verdict, check, exercises
 from ..learn.grader import TOLERANCE
 from ..learn.words import LANGUAGES, say
-from .arguments import new_path, positive, positive_int
+from .arguments import folder, new_path, positive, positive_int
 from .languages import Parser
 from .streams import answer
 
@@ -55,10 +55,10 @@ def _action(actions: Any, parser: Parser, name: str, run: Any, text: str) -> Par
 
 def _add_common(parser: Parser, **defaults: str | None) -> None:
     """What may stand before or after the action; only before it there are defaults."""
-    lang, folder = (defaults.get(key, argparse.SUPPRESS) for key in ("lang", "folder"))
+    lang, source = (defaults.get(key, argparse.SUPPRESS) for key in ("lang", "folder"))
     parser.add_argument("--lang", choices=LANGUAGES, default=lang, help="of texts and findings; default: by the "
                         "environment (LANG)")  # fmt: skip
-    parser.add_argument("--from", dest="folder", type=Path, default=folder, metavar="FOLDER", help="take the "
+    parser.add_argument("--from", dest="folder", type=folder, default=source, metavar="FOLDER", help="take the "
                         "exercises of this folder, of a course, say")  # fmt: skip
 
 

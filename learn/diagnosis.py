@@ -158,13 +158,11 @@ def _unknown(exercise: Exercise, name: str, cases: list[tuple[Case, Any]]) -> Fi
 def _fault(fault: dict[str, Any], seconds: float) -> Finding:
     """What an exception says, with the shapes where it arose."""
     kind, line = fault["kind"], fault.get("line")
-    if kind in ("late", "ended"):
+    if kind in ("late", "ended", "flood"):
         return finding(kind, seconds=seconds)
     if kind == "NotImplementedError":
         return finding("unwritten", line=line)
-    said = finding("fault", line=line or 0, kind=kind, message=fault.get("message", ""))
+    said = finding("fault" if line else "fault_of_file", line=line, kind=kind, message=fault.get("message", ""))
     shapes = ", ".join(f"{key} {tuple(shape)}" for key, shape in fault.get("shapes", {}).items())
-    if not shapes:
-        return said
-    more = finding("fault_shapes", shapes=shapes)
-    return Finding((), "fault", {key: f"{text} {more.says[key]}" for key, text in said.says.items()})
+    more = finding("fault_shapes", shapes=shapes).says if shapes else {}
+    return Finding((), "fault", {key: f"{text} {more.get(key, '')}".rstrip() for key, text in said.says.items()})

@@ -7,6 +7,7 @@ a file from a stranger can do the grader no harm by what it answers.
 
 import contextlib
 import copy
+import errno
 import importlib.util
 import json
 import os
@@ -101,6 +102,8 @@ def _fault(error: BaseException, file: str) -> dict[str, Any]:
             fault |= {"line": line, "shapes": _shapes(frame.f_locals)}
     if isinstance(error, SyntaxError):
         fault |= {"message": str(error.msg), "line": error.lineno, "shapes": {}}
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        fault["kind"] = "flood"
     return fault
 
 
@@ -132,11 +135,13 @@ def _serve(file: str, name: str) -> None:
         try:
             function = function or _imported(file, name)
             result = run(function, request["arguments"], request["dy"], request["start"])
+            sys.stdout.flush()
         except SystemExit:
             result = {"fault": {"kind": "ended"}}
         except BaseException as error:
             result = {"fault": _fault(error, file)}
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
         print(json.dumps(packed(result)), file=answers, flush=True)
 
 

@@ -363,9 +363,13 @@ def test_what_is_missing_is_named(missing, rnn, tmp_path, capsys, monkeypatch):
 def test_bash_completes(capsys, tmp_path):
     pytest.importorskip("shtab")
     (tmp_path / "script").write_text(run(capsys, "completion", "bash")[1])
-    words = '. ./script; COMP_WORDS=(xpnn train --co); COMP_CWORD=2; _shtab_xpnn; echo "${COMPREPLY[@]}"'
+    begun = ("train --co", 2), ("learn check scr", 3)
+    words = ". ./script" + "".join(
+        f'; COMP_WORDS=(xpnn {line}); COMP_CWORD={last}; _shtab_xpnn x {line.split()[-1]}; echo "${{COMPREPLY[@]}}"'
+        for line, last in begun
+    )
     done = subprocess.run(["bash", "-c", words], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.split() == ["--config"], done.stderr
+    assert done.stdout.split() == ["--config", "script"], done.stderr
     for shell in ("zsh", "fish"):
         assert "--early-stopping" in run(capsys, "completion", shell)[1]
 

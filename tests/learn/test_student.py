@@ -24,6 +24,7 @@ def graded(tmp_path, change, seconds=20.0):
         ("return da * nothing", "fault", "Line 6 raises NameError: name 'nothing' is not defined"),
         ("return da *", "fault", "Line 6 raises SyntaxError: invalid syntax"),
         ("return np.ones(10**10)", "fault", "MemoryError"),
+        ("for _ in range(20_000): print('x' * 99)", "flood", "prints more than a megabyte"),
     ],
 )
 def test_what_ends_it_is_told(change, slip, words, tmp_path):
@@ -32,6 +33,12 @@ def test_what_ends_it_is_told(change, slip, words, tmp_path):
     assert finding.slip == slip
     assert words in finding.says["en"]
     assert time.monotonic() - before < 15
+
+
+def test_a_file_without_the_function_has_no_line_to_blame(tmp_path):
+    (tmp_path / "tanh.py").write_text("")
+    (finding,) = check(TANH, tmp_path / "tanh.py").findings
+    assert finding.says["en"] == "NameError: the file defines no function tanh."
 
 
 def test_the_shapes_where_it_failed_are_told(tmp_path):
