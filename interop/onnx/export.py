@@ -52,7 +52,7 @@ def export(
             model's own, with a free time axis for sequences if the network takes any number of steps.
         dtype: of the input if the model has no parameters; else it is the parameters' dtype.
         lengths: True for another input, "lengths" (N,) of int64, with which the file computes ``model(x, lengths)``; of
-            several inputs, the names of those whose sequences have these lengths.
+            several inputs, the names of those whose sequences have these lengths, if not all that may have steps do.
         classes: the names of the labels, for the file's metadata, as a list in JSON under "classes".
         preprocessing: how the input is made; also for the metadata, as JSON under "preprocessing".
         prepared: False if the preprocessing is to stand in the file: the inputs are then uint8 pictures (N, C, H, W),
@@ -99,7 +99,10 @@ def _model(
     dtypes = [np.dtype("int64") if isinstance(first, Embedding) else own for first in firsts]
     shapes = _sample_shapes(model, firsts, dtypes, input_shape)
     ranks = {name: len(shape) + 1 for name, shape in zip(inputs, shapes, strict=True)}
-    spans = dict.fromkeys(_with_lengths(lengths, inputs), LENGTHS)
+    if lengths is True:  # a table's rows have no steps
+        pairs = zip(inputs, dtypes, strict=True)
+        lengths = [name for name, one in pairs if not model.joins or ranks[name] > 2 or one.kind != "f"]
+    spans = dict.fromkeys(_with_lengths(lengths or (), inputs), LENGTHS)
     writer = Writer(model, own, ranks, WRITERS, spans)
     declared = [_value(*value, alone=len(inputs) == 1) for value in zip(inputs, dtypes, shapes, strict=True)]
     if raw is None:
@@ -133,10 +136,8 @@ def _from_raw(
     return (quantity(writer, raw, values[0]), *values[1:]) if isinstance(raw, TableEncoder) else values, declared
 
 
-def _with_lengths(lengths: bool | Collection[str], inputs: Sequence[str]) -> Collection[str]:
+def _with_lengths(lengths: Collection[str], inputs: Sequence[str]) -> Collection[str]:
     """The names of the inputs whose sequences have lengths."""
-    if isinstance(lengths, bool):
-        return inputs if lengths else ()
     if unknown := [name for name in lengths if name not in inputs]:
         raise ValueError(f"export: lengths of {unknown[0]!r}, which is none of the inputs {', '.join(inputs)}")
     return lengths

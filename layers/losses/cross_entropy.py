@@ -18,7 +18,8 @@ class SoftmaxCrossEntropy(Loss):
         E       = 1/N sum_n sum_k p[n,k] ( log sum_j exp(z[n,j]) - z[n,k] )
         dE/dz   = (softmax(z) sum_k p[n,k] - p) / N
 
-    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`).
+    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`). ``class_weight`` is such a weight, of the samples
+    of a class, as in Keras; with label smoothing, PyTorch's weigh each class's share of every label instead.
 
     Args:
         label_smoothing: s, the share of each label that is spread over all classes: (1 - s) p[n,k] + s/K stands for

@@ -521,6 +521,20 @@ def test_steps_that_are_flattened_are_not_free(tmp_path):
     assert str(load(path)) == str(model[:2])
 
 
+def test_lengths_of_sequences_beside_a_table(tmp_path, rng):
+    nodes = {
+        **{"h": (nn.GRU(2, 3, rng=0), "steps"), "t": (nn.Dense(4, 3, rng=1), "table")},
+        **{"y": (nn.Concat(), "h", "t"), "z": nn.Dense(6, 2, rng=2)},
+    }
+    model = nn.Graph(nodes, inputs=("steps", "table"), input_shape=((None, 2), (4,)))
+    x = {"steps": rng.standard_normal((3, 5, 2), "float32"), "table": rng.standard_normal((3, 4), "float32")}
+    lengths, path = np.array([1, 5, 2]), tmp_path / "model.onnx"
+    export(model, path, lengths=True)
+    (y,) = onnxruntime.InferenceSession(path).run(None, x | {"lengths": lengths})
+    expected = model({name: nn.asarray(one) for name, one in x.items()}, lengths=lengths)
+    np.testing.assert_allclose(y, nn.to_numpy(expected), rtol=1e-5, atol=1e-6)
+
+
 def test_several_inputs_and_outputs(tmp_path):
     """By the names that they have in the Graph, one of them of symbols, one of sequences of any length."""
     rng = np.random.default_rng(0)

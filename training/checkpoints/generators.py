@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import random
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from types import FunctionType, MethodType
@@ -16,17 +17,19 @@ _SEEDS = "entropy", "spawn_key", "n_children_spawned"  # not its pool's size, wh
 _ITEMS = 1000  # of a list that are looked at: it may be the data
 
 
-def generators_in(roots: Mapping[str, Any]) -> dict[str, np.random.Generator]:
+def generators_in(roots: Mapping[str, Any]) -> dict[str, Any]:
     """All generators that these objects hold, by the attributes, items and variables that lead there.
+
+    NumPy's, of both kinds, Python's and PyTorch's.
 
     Looks into layers, lists, tuples, dicts, the attributes of other objects, and what a function takes from around it:
     Dropout's masks, ``Augmented``, ``batches(..., rng=)`` and a function that gives such batches are found.
     """
-    found: dict[str, np.random.Generator] = {}
+    found: dict[str, Any] = {}
     seen: set[int] = set()
 
     def look(path: str, value: Any, depth: int) -> None:
-        if isinstance(value, np.random.Generator):
+        if _is_generator(value):
             found[path] = value
         elif depth and id(value) not in seen:
             seen.add(id(value))
@@ -38,10 +41,17 @@ def generators_in(roots: Mapping[str, Any]) -> dict[str, np.random.Generator]:
     return found
 
 
+def _is_generator(value: Any) -> bool:
+    kinds = np.random.Generator, np.random.RandomState, random.Random
+    if isinstance(value, random.SystemRandom):  # which has no state
+        return False
+    return isinstance(value, kinds) or (type(value).__module__, type(value).__name__) == ("torch._C", "Generator")
+
+
 def _inside(value: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(value, Layer):
         yield from value.children()
-        yield from ((name, one) for name, one in vars(value).items() if isinstance(one, np.random.Generator))
+        yield from ((name, one) for name, one in vars(value).items() if _is_generator(one))
     elif isinstance(value, Mapping):
         yield from islice(value.items(), _ITEMS)
     elif isinstance(value, list | tuple):
@@ -57,22 +67,39 @@ def _inside(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from vars(value).items()
 
 
-def state_of(generator: np.random.Generator) -> dict[str, Any]:
+def state_of(generator: Any) -> dict[str, Any]:
     """What it goes on with: its own state, and how many generators were spawned from it."""
+    if isinstance(generator, random.Random):
+        return {"python": generator.getstate()}
+    if isinstance(generator, np.random.RandomState):
+        return {"legacy": generator.get_state(legacy=False)}
+    if not isinstance(generator, np.random.Generator):
+        return {"torch": generator.get_state().numpy()}
     bits: Any = generator.bit_generator
     spawned = {key: getattr(bits.seed_seq, key, None) for key in _SEEDS}
     return {"bits": bits.state, "spawned": spawned}
 
 
-def put_back(generator: np.random.Generator, state: Mapping[str, Any]) -> None:
+def put_back(generator: Any, state: Mapping[str, Any]) -> None:
     """Let a generator go on as the one whose state it was.
 
     Raises:
         ValueError: it is of another kind, or the state is none.
     """
+    kind = type(getattr(generator, "bit_generator", generator)).__name__
     try:
-        seeds = np.random.SeedSequence(**{key: state["spawned"][key] for key in _SEEDS})
-        bits: Any = generator.bit_generator
-        bits.__setstate__((state["bits"], seeds))
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-        raise ValueError(f"no state of a {type(generator.bit_generator).__name__} generator ({error})") from error
+        if isinstance(generator, random.Random):
+            version, internal, gauss = state["python"]
+            generator.setstate((version, tuple(internal), gauss))
+        elif isinstance(generator, np.random.RandomState):
+            generator.set_state(state["legacy"])
+        elif not isinstance(generator, np.random.Generator):
+            tensor = generator.get_state()
+            tensor.numpy()[...] = state["torch"]
+            generator.set_state(tensor)
+        else:
+            seeds = np.random.SeedSequence(**{key: state["spawned"][key] for key in _SEEDS})
+            bits: Any = generator.bit_generator
+            bits.__setstate__((state["bits"], seeds))
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"no state of a {kind} generator ({error})") from error

@@ -3,6 +3,7 @@
 import errno
 import functools
 import os
+import random
 import shutil
 import threading
 import time
@@ -77,6 +78,16 @@ def in_a_function(x, y):
     return (lambda: nn.batches(x + rng.standard_normal(x.shape).astype("f"), y, 16, rng=rng),), {}
 
 
+def by_other_generators(x, y):
+    legacy, python = np.random.RandomState(1), random.Random(2)
+
+    def given():
+        for rows in np.split(legacy.permutation(96), STEPS):
+            yield x[rows] + np.float32(legacy.normal() + python.gauss(0, 1)), y[rows]
+
+    return (given,), {}
+
+
 def grouped(x, y):
     return (x, y), {"accumulate": 2, "batch_size": 8, "sample_weight": np.arange(1, 97), "rng": 5}
 
@@ -103,7 +114,7 @@ def run(data, given, crash=0, **options):
     return parameters(model).tobytes(), buffers, state, rows, host(averaging.ema.mean).tobytes()
 
 
-@pytest.mark.parametrize("given", [arrays, by_a_generator, augmented, in_a_function, grouped])
+@pytest.mark.parametrize("given", [arrays, by_a_generator, augmented, in_a_function, by_other_generators, grouped])
 def test_a_run_that_crashed_goes_on_to_the_same_bits(given, data, tmp_path):
     wanted = run(data, given)
     for crash in (2, STEPS, STEPS + 1, 2 * STEPS) if AS_USED and given is arrays else (STEPS + 2,):
@@ -470,7 +481,7 @@ class TestGenerators:
         roots = {
             "model": nn.Sequential(nn.Residual(nn.Sequential(nn.Dropout(rng=rng)))), "list": [1, {"a": rng}],
             "function": lambda: rng, "partial": functools.partial(print, rng=rng), "method": Own().batches,
-            "array": np.ones(3), "class": Own, "module": np,
+            "array": np.ones(3), "system": [random.SystemRandom()], "class": Own, "module": np,
         }  # fmt: skip
         found = generators.generators_in(roots)
         assert {name.split(".")[0] for name in found} == {"model", "list", "function", "partial", "method"}
@@ -485,6 +496,15 @@ class TestGenerators:
         assert (other.random(9) == one.random(9)).all()
         assert other.spawn(1)[0].random() == one.spawn(1)[0].random()
 
+    def test_a_generator_of_pytorch_goes_on(self):
+        torch = pytest.importorskip("torch")
+        one, other = (torch.Generator().manual_seed(seed) for seed in (1, 2))
+        torch.randn(5, generator=one)
+        loader = torch.utils.data.DataLoader([0], generator=other)
+        (found,) = set(generators.generators_in({"data": loader}).values())
+        generators.put_back(found, generators.state_of(one))
+        assert (torch.randn(9, generator=other) == torch.randn(9, generator=one)).all()
+
     def test_a_file_does_not_say_how_much_is_mixed_for_a_seed(self):
         state = generators.state_of(np.random.default_rng(0))
         state["spawned"]["pool_size"] = 1  # which NumPy refuses; a large one takes as long as its square
@@ -494,3 +514,7 @@ class TestGenerators:
     def test_what_is_no_state(self, state):
         with pytest.raises(ValueError, match="no state of a PCG64 generator"):
             generators.put_back(np.random.default_rng(0), state)
+        others = {"legacy": {"bit_generator": "MT19937"}, "python": [3, [1], None]}
+        for generator in (np.random.RandomState(0), random.Random(0)):
+            with pytest.raises(ValueError, match="no state of a"):
+                generators.put_back(generator, state | others)
