@@ -29,7 +29,7 @@ _NOT_OF_THE_RUN = (*_NO_OPTIONS, *_OF_A_CALL)
 
 def config_of(args: argparse.Namespace, todo: Job) -> bytes:
     """The file that gives the same run again: all options that decide it, with what was chosen where none was given."""
-    chosen = {"data": todo.recipe.data, "epochs": todo.epochs, "batch_size": todo.batch_size, "lr": todo.optimizer.rate}
+    chosen = {"data": todo.recipe.data, "epochs": todo.epochs, "batch_size": todo.batch_size, "lr": todo.lr}
     options = vars(args) | chosen
     options |= {"size": "x".join(map(str, args.size or ())), "hidden": todo.recipe.sizes}
     lines = [f"# xpnn train --config {CONFIG} gives this run again; it was made by {made_by()}"]

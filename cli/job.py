@@ -29,6 +29,7 @@ class Job(NamedTuple):
     Attributes:
         x, y, validation: what is trained on, and the held-out pair.
         epochs, batch_size, seed: of the run.
+        lr: the highest learning rate, from which the optimiser's falls.
         rng: which has drawn the initial weights, and will draw dropout's masks.
         out: the run's folder, which may not exist yet.
         augment: how pictures are changed, as on the command line.
@@ -43,6 +44,7 @@ class Job(NamedTuple):
     optimizer: Optimizer
     epochs: int
     batch_size: int
+    lr: float
     seed: int
     rng: np.random.Generator
     out: Path
@@ -78,8 +80,11 @@ def job(args: argparse.Namespace, recipe: Recipe, data: Data, out: Path) -> Job:
     batch_size = args.batch_size or (16 if small else 32 if args.model == "charrnn" else 64)
     rng = np.random.default_rng(args.seed)
     model, optimizer = recipe.build(rng), _optimizer(args, -(-len(x) // batch_size) * epochs)
-    recipe = replace(recipe, options=_options(args, recipe, batch_size, optimizer.rate))
-    return Job(recipe, data, x, y, validation, model, optimizer, epochs, batch_size, args.seed, rng, out, args.augment)
+    lr = optimizer.rate
+    recipe = replace(recipe, options=_options(args, recipe, batch_size, lr))
+    return Job(
+        recipe, data, x, y, validation, model, optimizer, epochs, batch_size, lr, args.seed, rng, out, args.augment
+    )
 
 
 def default_folder(recipe: Recipe) -> Path:

@@ -152,7 +152,7 @@ def fit(
             held_out.ranks = ranks
         source.drop_last = drop_last
         finite = _finite_buffers(model)
-        sums, held_out_sums = Sums(_taken_up(history, rng, kept)), Sums(ranks=ranks)
+        sums, held_out_sums = Sums(_taken_up(history, rng, kept, source, batch_size, accumulate)), Sums(ranks=ranks)
         shuffles = _shuffles(rng, source, batch_size, len(history)) if shuffle else None
         shown: list[Callback] = [ProgressBar()] if verbose and ProgressBar not in map(type, callbacks) else []
         told = Callbacks([*callbacks, *shown, *([kept] if kept else [])], sums, ranks)
@@ -240,10 +240,27 @@ def _finite_buffers(model: Layer) -> list[str]:
     return [name for name in model.buffers if name not in bad]
 
 
-def _taken_up(history: History, rng: Rng, kept: Keeper | None) -> dict[str, float]:
-    """What was begun, if the shuffles are as they were then; the history is then as one that was not interrupted."""
-    begun, history.signal, history.begun = history.begun or {}, 0, None
-    return begun if (kept and kept.resumed) or not isinstance(rng, np.random.Generator) else {}
+def _taken_up(
+    history: History, rng: Rng, kept: Keeper | None, source: Source, batch_size: int, accumulate: int
+) -> dict[str, float]:
+    """What was begun, if the shuffles are as they were then; the history is then as one that was not interrupted.
+
+    Raises:
+        ValueError: it was begun with batches of another size.
+    """
+    resumed = kept is not None and kept.resumed  # which compares more than sizes
+    begun = history.begun if resumed or not isinstance(rng, np.random.Generator) else None
+    if (
+        begun
+        and not resumed
+        and not source.has_made(int(begun["samples"]), int(begun["steps"]) * accumulate, batch_size)
+    ):
+        raise ValueError(
+            f"fit: the epoch that goes on has made {begun['steps']:.0f} steps with {begun['samples']:,.0f} samples, "
+            f"but not with batch_size={batch_size} and accumulate={accumulate}, which can change between epochs alone"
+        )
+    history.signal, history.begun = 0, None
+    return begun or {}
 
 
 def _shuffles(rng: Rng, source: Source, batch_size: int, past: int) -> np.random.Generator:

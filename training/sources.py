@@ -61,6 +61,12 @@ class Source:
         samples = self.samples or 0
         return samples // batch_size if self.drop_last else -(-samples // batch_size)
 
+    def has_made(self, samples: int, batches: int, batch_size: int) -> bool:
+        """Whether a pass may have so many samples in its first batches, if it is known; one may be smaller."""
+        total = self.samples or 0
+        full = batches * batch_size
+        return self.samples is None or samples in (min(full, total), full - -total % batch_size)
+
     def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
         """What the batches of a pass are read by; shuffled by ``rng``, from which this call draws."""
         return batch_indices(self.samples or 0, batch_size, rng)

@@ -112,6 +112,14 @@ class TestConfig:
         assert model(tmp_path) == model(rnn)
         assert (tmp_path / "run.toml").read_bytes() == (rnn / "run.toml").read_bytes()
 
+    def test_of_a_run_that_went_on(self, rnn, tmp_path, capsys):
+        """Whose learning rate has fallen meanwhile."""
+        command = "train", "--config", rnn / "run.toml", "--out", tmp_path
+        for more in (("--epochs", 1), ("--resume",)):
+            assert run(capsys, *command, *more)[0] == 0
+        assert (tmp_path / "run.toml").read_bytes() == (rnn / "run.toml").read_bytes()
+        assert "epochs are done" in run(capsys, "train", "--config", tmp_path / "run.toml", *command[3:], "--resume")[1]
+
     def test_the_command_line_wins(self, rnn, tmp_path, capsys):
         command = "train", "--debug", "--epochs", 1, "rnn", "--config", rnn / "run.toml", "--seed", 0, "--out", tmp_path
         assert run(capsys, *command)[0] == 0

@@ -59,6 +59,23 @@ def test_ctrl_c_within_a_step_ends_the_run_after_it(blobs, sigint):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("other", [{"batch_size": 8}, {"batch_size": 17}, {"accumulate": 2}])
+def test_the_epoch_that_goes_on_keeps_its_batches(other, blobs, sigint):
+    class Pressed(nn.Callback):
+        def on_batch_end(self, batch, logs):
+            if batch == 4:
+                signal.raise_signal(signal.SIGINT)
+
+    model, optimizer = nn.MLP((2, 3), rng=0), nn.SGD(0.1)
+    history = trained(model, blobs, optimizer, callbacks=[Pressed()])
+    with pytest.raises(ValueError, match="has made 4 steps with 64 samples, but not with batch_size="):
+        trained(model, blobs, optimizer, history=history, **other)
+    wanted = nn.MLP((2, 3), rng=0)
+    trained(wanted, blobs, nn.SGD(0.1))
+    trained(model, blobs, optimizer, history=history)
+    np.testing.assert_array_equal(parameters(model), parameters(wanted))
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has none")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_what_ends_a_process_saves_first_where_there_is_a_checkpoint(name, blobs, tmp_path, monkeypatch):
