@@ -56,7 +56,7 @@ class Convolution(Layer):
         out_channels: int,
         kernel_size: Size,
         stride: Size = 1,
-        padding: Size | Literal["same"] = 0,
+        padding: Size | Literal["same", "valid"] = 0,
         dilation: Size = 1,
         groups: int = 1,
         *,
@@ -71,6 +71,7 @@ class Convolution(Layer):
         self.in_channels, self.out_channels, self.groups, self.bias = in_channels, out_channels, groups, bias
         self.kernel_size = lengths(kernel_size, "kernel_size", 1, self.axes)
         self.stride = lengths(stride, "stride", 1, self.axes)
+        padding = 0 if padding == "valid" else padding
         self.padding = padding if padding == "same" else lengths(padding, "padding", 0, self.axes)
         self.dilation = lengths(dilation, "dilation", 1, self.axes)
         if padding == "same" and max(self.stride) > 1:
@@ -133,9 +134,9 @@ class Conv2D(Convolution):
         out_channels: D, the number of kernels.
         kernel_size: (k1, k2), or one number for both.
         stride: (s1, s2), step of the kernel, or one number for both.
-        padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both; or "same", which
-            with stride 1 gives an output of the image's size: p = d (k - 1) / 2, and where that is no whole number,
-            one row or column more at the bottom or on the right.
+        padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both; "valid" for none;
+            or "same", which with stride 1 gives an output of the image's size: p = d (k - 1) / 2, and where that is no
+            whole number, one row or column more at the bottom or on the right.
         dilation: (d1, d2), distance of the pixels under neighbouring kernel elements, or one number for both.
         groups: G, a divisor of C and D; ``groups=in_channels`` gives depthwise convolution.
         bias: whether there is a b; else it is 0 throughout.

@@ -100,6 +100,11 @@ def test_dilation_is_a_kernel_with_zeros_between(rng):
     np.testing.assert_allclose(host(conv(x)), host(spread(x)), rtol=1e-12, atol=1e-14)
 
 
+def test_valid_padding_is_none():
+    conv = nn.Conv2D(1, 2, 3, padding="valid", rng=0)
+    assert (conv.padding, repr(conv)) == ((0, 0), repr(nn.Conv2D(1, 2, 3)))
+
+
 def test_same_padding_keeps_the_size_and_puts_the_odd_zero_last(rng):
     conv = nn.Conv2D(1, 1, (3, 2), padding="same", dilation=(2, 1), bias=False, dtype="float64")
     assert conv.pads == ((2, 0), (2, 1))
@@ -123,7 +128,7 @@ def test_repr_shows_what_is_not_usual():
         ({"dilation": 0}, "dilation: expected one or two whole numbers of at least 1, got 0"),
         ({"dilation": (1, 1.5)}, "dilation: expected"),
         ({"padding": "same", "stride": (1, 2)}, r"padding: 'same' needs a stride of 1, got \(1, 2\)"),
-        ({"padding": "valid"}, "padding: expected one or two whole numbers of at least 0, got 'valid'"),
+        ({"padding": "full"}, "padding: expected one or two whole numbers of at least 0, got 'full'"),
     ],
 )
 def test_wrong_settings(options, message):
