@@ -134,8 +134,8 @@ class Conv2D(Convolution):
         out_channels: D, the number of kernels.
         kernel_size: (k1, k2), or one number for both.
         stride: (s1, s2), step of the kernel, or one number for both.
-        padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both; "valid" for none;
-            or "same", which with stride 1 gives an output of the image's size: p = d (k - 1) / 2, and where that is no
+        padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both. "valid" stands
+            for 0; "same", with stride 1, gives an output of the image's size: p = d (k - 1) / 2, and where that is no
             whole number, one row or column more at the bottom or on the right.
         dilation: (d1, d2), distance of the pixels under neighbouring kernel elements, or one number for both.
         groups: G, a divisor of C and D; ``groups=in_channels`` gives depthwise convolution.
