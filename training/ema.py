@@ -7,6 +7,7 @@ from typing import Any
 from ..backend import Array, asarray
 from ..layers import Layer
 from ..layers.settings import real
+from .inputs import check_model
 
 
 class EMA:
@@ -25,6 +26,7 @@ class EMA:
         mean: as long as ``model.flat_params``, and in its order.
 
     Raises:
+        TypeError: the model is no network.
         ValueError: decay is out of its range; or, later, the model has another number of parameters than it had.
 
     As an attribute of a callback it is saved with a :class:`Checkpoint`. To go on in another process without one, save
@@ -45,6 +47,7 @@ class EMA:
     """
 
     def __init__(self, model: Layer, decay: float = 0.999) -> None:
+        check_model("EMA", model)
         if not 0 <= real(decay) < 1:
             raise ValueError(f"EMA: expected 0 <= decay < 1, got {decay}")
         self.model, self.decay = model, float(decay)

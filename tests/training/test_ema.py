@@ -26,6 +26,8 @@ def test_the_model_has_its_own_parameters_again_even_after_an_error():
 def test_wrong_settings_and_another_model():
     with pytest.raises(ValueError, match="EMA: expected 0 <= decay < 1, got 1"):
         nn.EMA(nn.Dense(1, 1), 1.0)
+    with pytest.raises(TypeError, match="EMA: expected a network, got 0.9"):
+        nn.EMA(0.9)
     model = nn.Sequential(nn.Dense(2, 2))
     ema = nn.EMA(model)
     model.layers.append(nn.Dense(2, 1))
