@@ -292,6 +292,10 @@ SAVING = [
         "adds the file's columns to those of the command line", f"{OPTIONS}::TestConfig::test_names_of_any_sort",
     ),
     Mutation(
+        "cli.config.config_of", "todo.lr", "todo.optimizer.rate",
+        "writes the learning rate at which a run goes on", f"{OPTIONS}::TestConfig::test_of_a_run_that_went_on",
+    ),
+    Mutation(
         "cli.train._add_seconds", "if row.items() <= written.items():", "if True:",
         "takes rows from another run's table", f"{RUNS}::TestResume::test_a_table_that_is_missing",
     ),
