@@ -52,16 +52,19 @@ def source_of(
             raise ValueError(f"{caller}: x has {len(made[0])} samples, {name} has {len(one)}")
     labels = made[len(xs)] if len(made) > len(xs) else None
     labels = labels if isinstance(labels, np.ndarray) else None
-    steps = None if lengths is None else _steps(model, made[: len(xs)], lengths)
+    steps = None if lengths is None else _steps(caller, model, made[: len(xs)], lengths)
     return Rows(caller, model, len(made[0]), lambda rows: [one[rows] for one in made], labels, steps)
 
 
-def _steps(model: Layer, inputs: Sequence[Any], lengths: Any) -> Steps:
+def _steps(caller: str, model: Layer, inputs: Sequence[Any], lengths: Any) -> Steps:
     """The lengths as the model takes them, from those of each input, or of all that may have steps."""
+    names = inputs_of(model)
     if len(inputs) == 1:
         return np.asarray(lengths)
-    if isinstance(lengths, Mapping):
-        lengths = tuple(lengths.get(name) for name in inputs_of(model))
+    if isinstance(lengths, Mapping) and lengths.keys() <= set(names):
+        lengths = tuple(map(lengths.get, names))
+    if isinstance(lengths, Mapping) or (isinstance(lengths, tuple) and len(lengths) != len(names)):
+        raise ValueError(f"{caller}: expected lengths, or None, for each of the inputs {', '.join(names)}")
     if not isinstance(lengths, tuple):
         lengths = [lengths if may_have_steps(one[:1]) else None for one in inputs]
     return tuple(None if one is None else np.asarray(one) for one in lengths)

@@ -255,9 +255,8 @@ class Rows(Source):
         """Sequences of similar lengths together, if they are shuffled."""
         if self._lengths is None or rng is None:
             return super().order(batch_size, rng)
-        return bucketed(
-            sum(one for one in several(self._lengths) if one is not None), batch_size, np.random.default_rng(rng)
-        )
+        steps = sum(one for one in several(self._lengths) if one is not None)
+        return bucketed(steps, batch_size, np.random.default_rng(rng))
 
     def read(self, key: Any) -> tuple[Arrays, Steps]:
         rows = key if self._rows is None else self._rows[key]

@@ -249,6 +249,11 @@ def test_sequences_beside_other_inputs(rng):
     x = short[0], short[0], table
     of_both = nn.predict(model, x, lengths=(short[1], short[1], None))
     np.testing.assert_array_equal(nn.predict(model, x, lengths=short[1]), of_both)
+    for wrong in ({"qestion": ends[0]}, ends):
+        with pytest.raises(
+            ValueError, match="predict: expected lengths, or None, for each of the inputs question, answer"
+        ):
+            nn.predict(model, padded, lengths=wrong)
 
 
 @pytest.mark.parametrize(
