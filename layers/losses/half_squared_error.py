@@ -11,10 +11,10 @@ class HalfSquaredError(Loss):
 
         E = 1/N sum_n 1/2 sum_k (y[n,k] - o[n,k])^2,    dE/do = (o - y) / N   (the document's delta without f')
 
-    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`). Of weights w[n,t] for each step of a sequence, as
-    where its padding has the weight 0, the largest one stands for w[n] in the divisor.
+    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`). If each step of a sequence has a weight w[n,t], 0 in
+    the padding, the largest of them is w[n] in the divisor.
 
-    Shapes: outputs o and targets y both (N, ...). Weights (N,), or longer ones up to the outputs' shape.
+    Shapes: outputs o and targets y both (N, ...). Weights (N,), or with further axes up to the outputs' shape.
 
     Raises:
         ValueError: the shapes differ (they are not broadcast).
