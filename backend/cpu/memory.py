@@ -1,6 +1,6 @@
 """Memory of training: freed memory is used again, and vectors are processed in blocks that fit the cache."""
 
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -8,7 +8,6 @@ _LARGEST = (1 << 25) - (1 << 13)  # bytes: an array that glibc still learns from
 _BLOCK = 1 << 18  # elements: a few float32 arrays of this length fit into a CPU's caches
 
 
-@lru_cache(1024)  # every step repeats the same sizes
 def cache_blocks(size: int) -> list[slice]:
     """Slices of a vector short enough to stay in the cache for a chain of operations."""
     keep_freed_memory()
