@@ -31,7 +31,7 @@ def folder(word: str) -> Path:
 
 def existing(word: str) -> Path:
     path = new_path(word)
-    if not path.exists():
+    if not os.path.exists(path):  # which says no of a name that is too long, too
         raise argparse.ArgumentTypeError(f"there is no {word}")
     return path
 
