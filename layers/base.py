@@ -1,22 +1,23 @@
 """What every layer shares: its parameters, its gradients, and the checks of its input."""
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from ..backend import Array, Params, Window, xp
-from .inference import inference_mode
+from .inference import inference_mode, output_of
 from .lengths import Lengths, may_have_steps
 from .locks import Locks
-from .mismatch import mismatch, output_of
 from .parameters import Gradients, Parameters, in_one_vector, vector_of
 from .settings import STARRED, constructor, shown
 
 Backward = Callable[[Array], Any]
 """Takes dE/dy, adds to the layer's gradients, returns dE/dx (or None if it was not asked for)."""
+
+_KINDS = {"integer": "iu", "floating-point": "f"}
 
 
 class Layer:
@@ -180,27 +181,6 @@ class Layer:
         self._gathered = leaves
         return self._flat
 
-    def check_leaves(self) -> None:
-        """Raise if training or saving would miss some of the network's parameters.
-
-        Raises:
-            TypeError: an attribute of a layer holds layers with parameters that ``children`` does not name.
-            ValueError: two layers have the same path.
-        """
-        named = list(self.leaves())
-        paths, leaves = [path for path, _ in named], [leaf for _, leaf in named]
-        for path, count in Counter(paths).items():
-            if count > 1:
-                raise ValueError(f"{type(self).__name__}: two of its layers have the name {path!r}")
-        for layer in _tree(self):
-            for name, value in vars(layer).items():
-                held = layers_in(value) if name not in CACHES else ()
-                if any(leaf.params and leaf not in leaves for child in held for _, leaf in child.leaves()):
-                    raise TypeError(
-                        f"{type(layer).__name__}: the parameters of its {name} would be missed: derive a layer made of "
-                        "layers from Composite, and name them in children()"
-                    )
-
     def twin(self, grads: Callable[["Layer"], Params]) -> "Layer":
         """A layer with the same parameters, whose backward adds to other gradients.
 
@@ -291,20 +271,19 @@ def of_several(arrays: Sequence[Any]) -> Any:
     return tuple(arrays) if len(arrays) > 1 else arrays[0]
 
 
-CACHES = ("_flat", "_gathered", "_plan", "_locks")  # attributes of this very layer; what they hold is not its own
-
-
-def _tree(layer: Layer) -> Iterator[Layer]:
-    """The layer and, recursively, all layers that it is made of."""
-    yield layer
-    for _, child in layer.children():
-        yield from _tree(child)
-
-
-def layers_in(value: Any) -> Iterator[Layer]:
-    """The layers in an attribute's value, also inside lists, tuples, sets and dicts."""
-    if isinstance(value, Layer):
-        yield value
-    elif isinstance(value, (list, tuple, set, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from layers_in(item)
+@lru_cache(1024)  # every step repeats the same question
+def mismatch(
+    shape: tuple[int | str, ...], got: tuple[int, ...], dtype: Any, got_dtype: np.dtype
+) -> tuple[type[Exception], str] | None:
+    """(exception, message) if the input does not fit, else None."""
+    fits = len(got) >= len(shape) if shape[0] == "..." else len(got) == len(shape)
+    for want, length in zip(reversed(shape), reversed(got), strict=False):  # from the right, since "..." is leftmost
+        fits &= want == length or isinstance(want, str)
+    if not fits:
+        text = ", ".join(map(str, shape)).replace("...", "N, ...") + ("," if len(shape) == 1 else "")
+        return ValueError, f"expected input of shape ({text}), got {got}"
+    if 0 in got:
+        return ValueError, f"got an empty input, of shape {got}"
+    if got_dtype.kind not in _KINDS[dtype] if isinstance(dtype, str) else got_dtype != dtype:
+        return TypeError, f"expected input of dtype {dtype}, got {got_dtype}: xpnn.asarray(x, dtype) converts"
+    return None

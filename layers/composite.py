@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import Params
-from .base import CACHES, Layer, layers_in
+from .base import Layer
 from .parameters import Gradients, Parameters
+from .tree import CACHES, layers_in
 
 
 class Composite(Layer):

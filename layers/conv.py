@@ -1,7 +1,7 @@
 """The source document's convolution (section "CNN") by im2col and matrix products."""
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from .base import Backward, Layer
 from .im2col import col2im, im2col
 from .init import Init, affine
 from .parameters import with_biases
-from .settings import Size, lengths, positive, window_of
+from .settings import Size, lengths, positive
 
 
 @accelerated
@@ -84,25 +84,22 @@ class Convolution(Layer):
         return affine(rng, init, shape, dtype, self.bias)
 
     @property
-    def pads(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def pads(self) -> tuple[Any, Any]:
         """Zeros before the image and after it, along each axis."""
         if self.padding != "same":
             return self.padding, self.padding
         total = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
         return tuple(n // 2 for n in total), tuple(n - n // 2 for n in total)
 
-    def _window(self) -> Window:
-        """On images with as many zeros before as after; an output that only these reach is none of the layer's."""
-        return window_of(self.kernel_size, self.stride, self.pads[1], self.dilation)
-
     def _correlate(
-        self, o: Array, params: Params, needs_dx: bool
+        self, o: Array, params: Params, window: Window, needs_dx: bool
     ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-        """:func:`conv2d` with these settings; ``padding="same"`` may need fewer zeros before the image than after."""
-        x, backward = conv2d(o, params, self._window(), self.groups, needs_dx)
-        m, n = (0, *(after - before for before, after in zip(*self.pads, strict=True)))[-2:]
-        if m == n == 0:
+        """:func:`conv2d` with as many zeros before the image as after it; ``padding="same"`` may need fewer before it,
+        and an output that only the others reach is none of the layer's."""
+        x, backward = conv2d(o, params, window, self.groups, needs_dx)
+        if self.padding != "same" or self.pads[0] == self.pads[1]:
             return x, backward
+        m, n = (0, *(after - before for before, after in zip(*self.pads, strict=True)))[-2:]
         return x[:, :, m:, n:], lambda delta, grads: backward(xp.pad(delta, ((0, 0), (0, 0), (m, 0), (n, 0))), grads)
 
 
@@ -167,6 +164,8 @@ class Conv2D(Convolution):
     equation = "conv2d"
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check_images(x, self.in_channels, self._window())
-        y, backward = self._correlate(x, with_biases(self.params, b=self.out_channels), needs_dx)
-        return y, lambda dy: backward(dy, with_biases(self.grads, b=self.out_channels))
+        window = Window(self.kernel_size, self.stride, self.pads[1], self.dilation)
+        self._check_images(x, self.in_channels, window)
+        params = self.params if self.bias else with_biases(self.params, b=self.out_channels)
+        y, backward = self._correlate(x, params, window, needs_dx)
+        return y, lambda dy: backward(dy, self.grads if self.bias else with_biases(self.grads, b=self.out_channels))

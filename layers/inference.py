@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 inference_mode: ContextVar[bool | str] = ContextVar("inference", default=False)
 
@@ -48,3 +49,10 @@ def inferring() -> bool:
 def rehearsing() -> bool:
     """Whether a forward pass is to refuse what training would: inside of :func:`rehearsal`."""
     return inference_mode.get() == "rehearsal"
+
+
+def output_of(owner: object, result: Any) -> Any:
+    """What a ``forward`` returns besides backward; TypeError if it does not return the two."""
+    if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
+        raise TypeError(f"{owner}: expected forward to return (y, backward), got {type(result).__name__}")
+    return result[0]

@@ -7,7 +7,7 @@ from typing import ClassVar
 from ..backend import Array, Window, accelerated, xp
 from .base import Backward, Layer
 from .im2col import col2im, im2col
-from .settings import Size, brief, lengths, window_of
+from .settings import Size, brief, lengths
 
 
 @accelerated
@@ -15,7 +15,7 @@ def max_pool(x: Array, window: Window, needs_dx: bool = True) -> tuple[Array, Ca
     """:class:`MaxPool2D`'s output and backward."""
     taps, inside = im2col(x, window, border=-xp.inf), im2col(xp.ones_like(x), window) > 0  # c, m, n, s, i, j
     C, k1, k2, N, rows, cols = taps.shape
-    taps, inside = (t.reshape(C, k1 * k2, N, rows, cols) for t in (taps, inside))
+    taps, inside = taps.reshape(C, -1, N, rows, cols), inside.reshape(C, -1, N, rows, cols)
     y = taps.max(1)
     first = (inside & (taps == y[:, None])).argmax(1)  # the flat index of (m, n)
     last = k1 * k2 - 1 - (taps != taps)[:, ::-1].argmax(1)
@@ -92,7 +92,7 @@ class MaxPool2D(Pool):
     equation = "max_pool"
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        window = window_of(self.size, self.stride, self.padding)
+        window = Window(self.size, self.stride, self.padding)
         self._check_images(x, "C", window)
         return max_pool(x, window, needs_dx)
 
@@ -113,7 +113,7 @@ class AvgPool2D(Pool):
     equation = "mean_pool"
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        window = window_of(self.size, self.stride, self.padding)
+        window = Window(self.size, self.stride, self.padding)
         self._check_images(x, "C", window)
         return mean_pool(x, window)
 

@@ -162,7 +162,7 @@ class Recurrent(Layer):
             dy, *dlast = several(dy)
             dx, dstate = backward(dy, tuple(dlast) or None)
             d = dict(zip(self.state_names, several(dstate), strict=True))
-            return of_several([dx, *(d[name] for name in names)])
+            return of_several([dx, *map(d.get, names)])
 
         return ((y, *several(last)) if self.return_state else y), differentiated
 
@@ -194,16 +194,15 @@ class Recurrent(Layer):
         N, T, _ = x.shape
         steps = None if lengths is None else check_lengths(self, lengths, N, T)
         start = self._components(state, N, self.params)
-        own = zip(self.state_names, self._each(state), strict=True)
-        learned = [k for k, (name, one) in enumerate(own) if one is None and self.starts[name] == "learned"]
         y, last, scan_backward = through_time(
             self.step, x, start, self._biased(self.params), steps, self.return_sequences, needs_dx
         )
 
         def backward(dy: Array, dlast: State | None = None) -> tuple[Array | None, State]:
             dx, dstate = scan_backward(dy, self._components(dlast, N), self._biased(self.grads))
-            for k in learned:
-                self.grads[f"{self.state_names[k]}_0"] += dstate[k].sum(0)  # dE/dh_0, summed over the samples
+            for name, given, d in zip(self.state_names, self._each(state), dstate, strict=True):
+                if given is None and self.starts[name] == "learned":
+                    self.grads[f"{name}_0"] += d.sum(0)  # dE/dh_0, summed over the samples
             return dx, of_several(dstate)
 
         return y, of_several(last), backward
@@ -220,20 +219,23 @@ class Recurrent(Layer):
         """The checked components of a state or of its gradient; for None the parameter in ``own``, or else zeros."""
         shape, names = (N, self.hidden_size), self.state_names
         given = self._each(state)
+        fits = len(given) == len(names)
         for one in given:
+            fits &= one is None or getattr(one, "shape", None) == shape
             if one is not None and (not isinstance(one, xp.ndarray) or one.dtype != self.dtype):
                 kind, dtype = type(one), getattr(one, "dtype", None)
                 got = f"{kind.__module__}.{kind.__name__} of dtype {dtype}"
                 raise TypeError(f"{self}: expected a state of {xp.__name__} arrays of dtype {self.dtype}, got {got}")
-        shapes = [shape if one is None else one.shape for one in given]
-        if shapes != [shape] * len(names):
-            expected, got = ", ".join(names), ", ".join(map(str, shapes))
+        if not fits:
+            expected, got = ", ".join(names), ", ".join(str(shape if one is None else one.shape) for one in given)
             raise ValueError(f"{self}: expected a state ({expected}) of shape {shape} each, got {got}")
-        starts = (None if own is None else own.get(f"{name}_0") for name in names)
-        return tuple(
-            one if one is not None else xp.zeros(shape, self.dtype) if start is None else xp.broadcast_to(start, shape)
-            for one, start in zip(given, starts, strict=True)
-        )
+        components = []
+        for name, one in zip(names, given, strict=True):
+            if one is None:
+                start = None if own is None else own.get(f"{name}_0")
+                one = xp.zeros(shape, self.dtype) if start is None else xp.broadcast_to(start, shape)
+            components.append(one)
+        return tuple(components)
 
     def _each(self, state: OfState | None) -> tuple[Array | None, ...]:
         return (None,) * len(self.state_names) if state is None else several(state)

@@ -17,8 +17,8 @@ Size: TypeAlias = int | tuple[int, ...]
 """A length along each axis of an image or a signal, or one for all of them."""
 
 
-def lengths(value: Size, what: str, least: int, axes: int) -> tuple[int, ...]:
-    """``axes`` times v from v, or the tuple itself.
+def lengths(value: Size, what: str, least: int, axes: int) -> Any:
+    """A tuple of ``axes`` times v from v, or the tuple itself.
 
     Raises:
         ValueError: not one integer, or one for each axis, of at least ``least``.

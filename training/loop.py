@@ -11,6 +11,7 @@ from ..backend import Ranks, Rng, explained
 from ..layers import Layer, Loss, inference
 from ..layers.inference import rehearsal
 from ..layers.settings import positive
+from ..layers.tree import check_leaves
 from .alike import agree, average, begin_alike, ranks_given, seed_of
 from .callbacks import Callback, Callbacks, ProgressBar, Run, listed
 from .checkpoints import Checkpoint, Keeper, keeping
@@ -231,7 +232,7 @@ def _finite_buffers(model: Layer) -> list[str]:
     Raises:
         ValueError, TypeError, FloatingPointError: the model cannot be trained.
     """
-    model.check_leaves()
+    check_leaves(model)
     if not model.flat_params.size:
         raise ValueError("fit: the model has no parameters to train")
     bad = names_not_finite(model)

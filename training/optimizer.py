@@ -10,6 +10,7 @@ from ..backend import Array, accelerated, xp
 from ..layers import Layer
 from ..layers.parameters import Parameters
 from ..layers.settings import real
+from ..layers.tree import check_leaves
 from .groups import Groups, Placed, check_groups, combinations, placed
 from .schedules import Schedule
 
@@ -155,7 +156,7 @@ class Optimizer:
                 f"{type(self).__name__}: it has made {self.steps} steps of another model: each model needs an "
                 "optimiser of its own (and each model[2:] is a new model), or a copy.deepcopy of one to go on from"
             )
-        model.check_leaves()
+        check_leaves(model)
         self._model = weakref.ref(model)
 
     def resume(self, steps: int) -> None:

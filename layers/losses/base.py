@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...backend import Array, xp
-from ..mismatch import output_of
+from ..inference import output_of
 
 Differentiated = tuple[Array, Callable[[], Array]]
 """E, a scalar of the backend (on a device a 0-d array), and ``backward() -> dE/d(outputs)``."""

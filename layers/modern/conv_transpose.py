@@ -112,9 +112,13 @@ class ConvTranspose2D(Convolution):
         first["W"] = first["W"].reshape(G, D, C, k1, k2).swapaxes(1, 2).reshape(G * C, D, k1, k2)
         return first
 
+    @property
+    def _window(self) -> Window:
+        return Window(self.kernel_size, self.stride, self.pads[0], self.dilation)
+
     def _size(self, image: tuple[int, ...]) -> Pair:
         """(H', W') for images (H, W)."""
-        (H, W), (k1, k2), (s1, s2), (p1, p2), (d1, d2) = image, *self._window()
+        (H, W), (k1, k2), (s1, s2), (p1, p2), (d1, d2) = image, *self._window
         m, n = self.output_padding
         return (H - 1) * s1 - 2 * p1 + d1 * (k1 - 1) + 1 + m, (W - 1) * s2 - 2 * p2 + d2 * (k2 - 1) + 1 + n
 
@@ -123,5 +127,5 @@ class ConvTranspose2D(Convolution):
         size, params = self._size(x.shape[2:]), with_biases(self.params, b=self.out_channels)
         if min(size) < 1:
             raise ValueError(f"{self}: the padding leaves nothing of the output, of size {size}")
-        y, backward = conv_transpose2d(x, params, self._window(), self.groups, size, needs_dx)
+        y, backward = conv_transpose2d(x, params, self._window, self.groups, size, needs_dx)
         return y, lambda dy: backward(dy, with_biases(self.grads, b=self.out_channels))

@@ -55,8 +55,9 @@ class Conv1D(Convolution):
     axes = 1
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
-        self._check_images(x, self.in_channels, self._window(), "L")
-        y, backward = on_signals(self._correlate, x, self._of_one_row(self.params), needs_dx)
+        window = window_of(self.kernel_size, self.stride, self.pads[1], self.dilation)
+        self._check_images(x, self.in_channels, window, "L")
+        y, backward = on_signals(self._correlate, x, self._of_one_row(self.params), window, needs_dx)
         return y, lambda dy: backward(dy, self._of_one_row(self.grads))
 
     def _of_one_row(self, arrays: Params) -> Params:

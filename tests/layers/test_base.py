@@ -8,6 +8,7 @@ import pytest
 from border import ELEMENTS, PLAIN, dev, host
 
 import xpnn as nn
+from xpnn.layers.tree import check_leaves
 
 F64 = {"rng": 0, "dtype": "float64"}
 LAYERS = {
@@ -210,7 +211,7 @@ def test_layers_are_missed_wherever_one_holds_them(hold, base):
             yield "other", self.other
 
     with pytest.raises(TypeError, match="Block: the parameters of its inner would be missed"):
-        nn.Sequential(Block(), nn.Dense(2, 2)).check_leaves()
+        check_leaves(nn.Sequential(Block(), nn.Dense(2, 2)))
 
 
 if nn.xp.__name__ == "numpy":  # whose arrays can be watched

@@ -62,7 +62,7 @@ LAYERS = [
     Mutation("layers.conv.conv2d", '["W"] +=', '["W"][...] =', "overwrites the gradient", "W", "Conv2D"),
     Mutation("layers.conv.conv2d", "delta.sum((0", "delta.mean((0", "mean for a sum", "b", "Conv2D"),
     Mutation("layers.conv.conv2d", 'grads["b"] += delta', "delta", "forgotten bias", "b", "Conv2D"),
-    Mutation("layers.conv.Conv2D", "backward(dy, with", "backward(dy[::-1], with", "another sample's", "W input"),
+    Mutation("layers.conv.Conv2D", "backward(dy, self", "backward(dy[::-1], self", "another sample's", "W input"),
     Mutation("layers.im2col.im2col", "col[:, m, n]", "col[:, n, m]", "kernel transposed", "input", "Conv2D"),
     Mutation(
         "layers.im2col.im2col",

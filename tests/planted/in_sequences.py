@@ -16,7 +16,7 @@ SEQUENCES = [
         "a graph that drops the lengths", ALONE,
     ),
     Mutation("layers.losses.half_squared_error.HalfSquaredError", ".max(1)", ".sum(1)", "a weight a step", PADDED),
-    Mutation("layers.recurrent.Recurrent", "dstate[k].sum(0)", "dstate[0].sum(0)", "dE/dh_0 for dE/dc_0", START),
+    Mutation("layers.recurrent.Recurrent", "+= d.sum(0)", "+= dstate[0].sum(0)", "dE/dh_0 for dE/dc_0", START),
     Mutation(
         "layers.residual.Residual", "without_padding(self, dy, kept)", "dy", "reads padding's gradient", ON_THE_WAY
     ),

@@ -16,6 +16,7 @@ from ...data import Preprocessing
 from ...data.files import write_file
 from ...layers import Layer
 from ...layers.parameters import Parameters
+from ...layers.tree import check_leaves
 from ..optimizer import Optimizer
 from .about import KEY, about
 from .sealed import SEAL, check_seal, sealed
@@ -55,7 +56,8 @@ def save(
     Raises:
         OSError: the file cannot be written.
         FloatingPointError: the model holds NaN or infinity where the model in the file, which is kept, is finite.
-        TypeError, ValueError: from :meth:`Layer.check_leaves`, if some parameters would be missed.
+        TypeError, ValueError: some parameters would be missed, since a layer does not name the layers in it by
+            ``children``, or gives two of them one name.
 
     >>> save(Dense(3, 2), "layer.safetensors", {"note": "untrained"})
     """
@@ -158,7 +160,7 @@ def state_of(model: Layer, optimizer: Optimizer | None) -> Parameters:
     """The arrays that are saved, by name; assigning to an entry changes the model or the optimiser."""
     if not isinstance(model, Layer):
         raise TypeError(f"expected a network, got {model!r:.60}")
-    model.check_leaves()
+    check_leaves(model)
     state: dict[str, Array] = {}
     if optimizer is not None:
         vectors = optimizer.state(model.flat_params)  # first, since flat_params may move the parameters
