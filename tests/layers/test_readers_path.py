@@ -35,7 +35,8 @@ def entered(layer, x):
     sys.setprofile(None)
     root = nn.__file__.removesuffix("__init__.py")
     ours = [code for code in seen if code.co_filename.startswith(root)]
-    return sorted((code.co_filename.removeprefix(root), code.co_qualname) for code in ours)
+    names = [(code.co_filename.removeprefix(root), code.co_qualname) for code in ours]
+    return sorted(one for one in names if "site-packages" not in one[0])  # of an environment within the checkout
 
 print(json.dumps([entered(eval(f"nn.{text}"), shape) for text, shape in json.loads(sys.argv[1])]))
 """
