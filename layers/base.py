@@ -237,10 +237,10 @@ class Layer:
 
     def _checked(self, y: Any, backward: Backward) -> Backward:
         """Backward behind a check that dE/dy has y's shape and dtype; of several threads, one at a time."""
-        expected, locks = _forms(y), self.locks
+        expected, locks = _shapes_and_dtypes(y), self.locks
 
         def checked(dy: Any) -> Any:
-            got = _forms(dy)
+            got = _shapes_and_dtypes(dy)
             if got != expected:
                 want, given = (", ".join(f"{shape} and {dtype}" for shape, dtype in each) for each in (expected, got))
                 raise ValueError(f"{type(self).__name__}: expected dE/dy of y's shape {want}, got {given}")
@@ -261,7 +261,7 @@ def several(x: Any) -> tuple[Any, ...]:
     return x if isinstance(x, tuple) else (x,)
 
 
-def _forms(x: Any) -> list[tuple[tuple[int, ...], np.dtype]]:
+def _shapes_and_dtypes(x: Any) -> list[tuple[tuple[int, ...], np.dtype]]:
     """Shape and dtype of each array."""
     return [(a.shape, a.dtype) for a in x] if isinstance(x, tuple) else [(x.shape, x.dtype)]
 
