@@ -221,11 +221,11 @@ class Recurrent(Layer):
         given = self._each(state)
         fits = len(given) == len(names)
         for one in given:
-            fits &= one is None or getattr(one, "shape", None) == shape
             if one is not None and (not isinstance(one, xp.ndarray) or one.dtype != self.dtype):
                 kind, dtype = type(one), getattr(one, "dtype", None)
                 got = f"{kind.__module__}.{kind.__name__} of dtype {dtype}"
                 raise TypeError(f"{self}: expected a state of {xp.__name__} arrays of dtype {self.dtype}, got {got}")
+            fits &= one is None or one.shape == shape
         if not fits:
             expected, got = ", ".join(names), ", ".join(str(shape if one is None else one.shape) for one in given)
             raise ValueError(f"{self}: expected a state ({expected}) of shape {shape} each, got {got}")
