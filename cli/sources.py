@@ -26,20 +26,20 @@ def for_training(args: argparse.Namespace) -> tuple[Recipe, Data]:
     hidden = () if args.hidden == HIDDEN.get(args.model) else args.hidden  # so that the same network has one recipe
     options: dict[str, Any] = {key: getattr(args, key) for key in ("cell", "dropout", "variant")} | {"hidden": hidden}
     name: str = args.data or ("topics" if args.model == "charrnn" else "digits")
-    _check_options(args, name)
+    table = args.model != "charrnn" and os.path.isfile(name) and is_table(name)
+    _check_options(args, name, table)
     if args.model == "charrnn":
         text = load_text(name, encoding=args.encoding)
         return Recipe.for_text(text, **options), text
-    if os.path.isfile(name) and is_table(name):
-        table = _table(args, name)
-        return _of_classes(Recipe.for_table(table, **options)), table
+    if table:
+        rows = _table(args, name)
+        return _of_classes(Recipe.for_table(rows, **options)), rows
     images = load_images(name, size=args.size or _size(args.model, Path(name)))
     return _of_classes(Recipe.for_images(args.model, images, **options)), images
 
 
-def _check_options(args: argparse.Namespace, name: str) -> None:
+def _check_options(args: argparse.Namespace, name: str, table: bool) -> None:
     """Refuse an option that data of this kind have no use for."""
-    table = args.model != "charrnn" and os.path.isfile(name) and is_table(name)
     pictures = args.model != "charrnn" and os.path.isdir(name) and holds_pictures(Path(name))
     for option, (fits, kind) in {
         **dict.fromkeys(("target", "drop", "task"), (table, "a table (CSV, TSV, Parquet)")),
