@@ -9,7 +9,7 @@ from ..backend import Rng, asarray, to_numpy
 from ..data.text import encode
 from ..layers import RNN, Bidirectional, Dense, Dropout, Embedding, Layer
 from ..layers.recurrent import Recurrent, State
-from ..layers.settings import positive, real
+from ..layers.settings import is_whole, positive, real
 from .sequential import Sequential
 
 
@@ -137,8 +137,11 @@ class CharRNN(Sequential):
             rng: seed or generator of the draws.
 
         Raises:
-            ValueError: the prompt has an unknown character, or the temperature is not above 0.
+            ValueError: length is no whole number of at least 0, the prompt has an unknown character, or the
+                temperature is not above 0.
         """
+        if not is_whole(length) or length < 0:
+            raise ValueError(f"CharRNN.sample: expected a length of at least 0, got {length!r}")
         if not real(temperature) > 0:
             raise ValueError(f"CharRNN.sample: expected a temperature above 0, got {temperature}")
         prompt = prompt or ("\n" if "\n" in self.vocabulary else self.vocabulary[0])

@@ -67,11 +67,13 @@ class TestCharRNN:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("a", 0.0), "temperature above 0"),
-            (("a", np.nan), "temperature above 0"),
-            (("d",), "'d' is not in the vocabulary"),
+            ((5, "a", 0.0), "temperature above 0"),
+            ((5, "a", np.nan), "temperature above 0"),
+            ((5, "d"), "'d' is not in the vocabulary"),
+            ((-1,), "a length of at least 0, got -1"),
+            ((2.0,), "a length of at least 0, got 2.0"),
         ],
     )
     def test_wrong_input(self, model, arguments, message):
         with pytest.raises(ValueError, match=message):
-            "".join(model.sample(5, *arguments))
+            "".join(model.sample(*arguments))
