@@ -92,14 +92,14 @@ def load_images(
         size: (H, W) of pictures, or one length for both, to which they are brought by averaging, without regard to
             their proportions; by default their own, which must then be the same for all.
         colour: whether pictures have three channels; by default they have if one of them is not grey.
-        test_share: of each class, to be held out where a folder or file has no test part.
+        test_share: of each class, to be held out where a folder or file has no test part. That of a name is fixed.
         seed: of the choice of these samples.
 
     Raises:
         ImportError: a package is missing; the message names the extra.
         OSError: there is no such file or folder, or the download failed.
         ValueError: the name is unknown; a file is corrupt, or a class has no pictures; images and labels do not match;
-            pictures differ in size, and ``size`` is not given; or an argument is out of its range.
+            pictures differ in size, and ``size`` is not given; or an argument is out of its range or not for such data.
 
     >>> load_images("digits").x_train.shape
     (1438, 1, 8, 8)
@@ -109,6 +109,8 @@ def load_images(
         return ImageData(str(path.resolve()), *load_pictures(path, test_only, size, colour, test_share, seed))
     if size is not None or colour is not None:
         raise ValueError(f"{name}: size and colour are for folders of pictures")
+    if name in BUILT_IN and (test_share, seed) != (0.2, 0):
+        raise ValueError(f"{name}: test_share and seed are for data of your own: those built in have their test part")
     if name == "digits":
         digits = _load_digits()
         return replace(digits, x_train=digits.x_train[:0], y_train=digits.y_train[:0]) if test_only else digits

@@ -26,6 +26,12 @@ def test_digits():
     np.testing.assert_array_equal(data.x_test, again.x_test)
 
 
+@pytest.mark.parametrize("option", [{"test_share": 0.3}, {"seed": 1}])
+def test_the_test_part_of_built_in_data_is_fixed(option):
+    with pytest.raises(ValueError, match="digits: test_share and seed are for data of your own"):
+        nn.load_images("digits", **option)
+
+
 def test_folder_of_idx_files(folder):
     data = nn.load_images(folder)
     assert data.x_train.shape == (7, 1, 4, 5)
