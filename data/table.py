@@ -107,7 +107,7 @@ def load_table(
         if unknown := set(drop) - set(rows.columns):
             raise ValueError(f"there is no column {min(unknown)!r} to drop")
         rows = rows.drop(columns=list(drop))
-        whole = TableEncoder.fit(rows, target, task)
+        whole = TableEncoder.fit(rows, target, task)  # of all rows, so that an error has a row's number in the table
         train, test = split_rows(rows, whole, test_share, seed)
         encoder = TableEncoder.fit(train, target, "classification" if whole.classes else "regression")
         parts = [(encoder.transform(part), encoder.targets(part)) for part in (train, test)]

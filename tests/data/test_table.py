@@ -283,6 +283,15 @@ def test_what_is_no_table(tmp_path, content, message):
         nn.load_table(tmp_path / "a.csv", "t")
 
 
+def test_an_error_has_the_row_in_the_whole_table():
+    """Also where that row stands elsewhere in the training or the test part."""
+    for row in range(20):
+        values = np.zeros(20)
+        values[row] = np.inf
+        with pytest.raises(ValueError, match=f"column 'a': 'inf', in row {row + 1}, is infinite"):
+            nn.load_table({"a": values, "t": list("uv") * 10}, "t")
+
+
 def test_a_long_header_takes_neither_memory_nor_time(tmp_path):
     names = "".join(f"c{i}," for i in range(100_000))
     with gzip.open(tmp_path / "t.csv.gz", "wt", compresslevel=1) as file:
