@@ -55,24 +55,24 @@ def words_of(path: Path, train: argparse.ArgumentParser, args: argparse.Namespac
     try:
         options = tomllib.loads(path.read_bytes().decode("utf-8-sig", "surrogateescape"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no TOML file: {error}") from error
+        raise ValueError(f"no TOML file: {error}") from error
     usual = vars(train.parse_args([]))
     known = [key.replace("_", "-") for key in usual if key not in _NO_OPTIONS]
     words: list[str] = []
     for key, value in options.items():
         if key not in known:
-            raise ValueError(f"{path}: unknown option {key!r}: expected one of {', '.join(known)}")
+            raise ValueError(f"unknown option {key!r}: expected one of {', '.join(known)}")
         name = key.replace("-", "_")
         if getattr(args, name) == usual[name]:
-            words += _words(f"{path}: {key}", key, value, isinstance(usual[name], bool))
+            words += _words(key, value, isinstance(usual[name], bool))
     return words
 
 
-def _words(where: str, key: str, value: Any, is_flag: bool) -> list[str]:
+def _words(key: str, value: Any, is_flag: bool) -> list[str]:
     items = value if isinstance(value, list) else [value]
     if is_flag != isinstance(value, bool) or not all(isinstance(item, str | int | float) for item in items):
         raise ValueError(
-            f"{where}: expected {'true or false' if is_flag else 'a text, a number or a list'}, got {value!r}"
+            f"{key}: expected {'true or false' if is_flag else 'a text, a number or a list'}, got {value!r}"
         )
     if is_flag:
         return [f"--{key}"] * value

@@ -15,6 +15,8 @@ TEACHING = {"learn", "explore"}
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
+    place = ""  # where the words stand, if not on the command line
+
     def __init__(self, *args: Any, language: str = "en", **kwargs: Any) -> None:
         self.language = language
         super().__init__(*args, **kwargs)
@@ -45,7 +47,7 @@ class Parser(argparse.ArgumentParser):
         return parsed, rest
 
     def error(self, message: str) -> NoReturn:
-        text = f"{self.prog}: error: {message}{self._meant(message)} (see {self.prog} --help)"
+        text = f"{self.prog}: error: {self.place}{message}{self._meant(message)} (see {self.prog} --help)"
         self.exit(2, escaped(translated(text, self.language)) + "\n")
 
     def _meant(self, message: str) -> str:

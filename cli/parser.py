@@ -45,12 +45,15 @@ def parsed(words: list[str] | None) -> argparse.Namespace:
         return args
     of_train = all_commands.choices["train"]
     if args.config is not None:
-        place = words.index("train") + 1  # before the other words, which then have the last say
+        of_train.place = f"{args.config}: "
         try:
-            words = [*words[:place], *words_of(args.config, of_train, args), *words[place:]]
+            of_file = words_of(args.config, of_train, args)
+            of_train.parse_args(of_file)  # alone, for the errors in it
         except ValueError as error:
             of_train.error(str(error))
-        args = parser.parse_args(words)
+        of_train.place = ""
+        first = words.index("train") + 1  # before the other words, which then have the last say
+        args = parser.parse_args([*words[:first], *of_file, *words[first:]])
     if args.model is None:
         of_train.error(f"expected a model: {', '.join(MODELS)}")
     return args

@@ -151,9 +151,10 @@ class TestConfig:
             ("epochs = {a = 1}", "epochs: expected a text, a number or a list, got {'a': 1}"),
             ("epochs = true", "epochs: expected a text, a number or a list, got True"),
             ("report = 1", "report: expected true or false, got 1"),
-            ("epochs = 'two'", "expected a whole number of at least 1, got 'two'"),
-            ("model = 'vgg'", "invalid choice: 'vgg'"),
-            ("epochs = ", "x.toml is no TOML file"),
+            ("epochs = 'two'", "x.toml: argument --epochs: expected a whole number of at least 1, got 'two'"),
+            ("model = 'vgg'", "x.toml: argument model: invalid choice: 'vgg'"),
+            ("resume = true\noverwrite = true", "x.toml: argument --overwrite: not allowed with argument --resume"),
+            ("epochs = ", "x.toml: no TOML file"),
             ("epochs = 3", "expected a model: mlp, lenet5, rnn, charrnn"),
         ],
     )
