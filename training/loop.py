@@ -142,15 +142,9 @@ def fit(
         model.locks.fitting(type(model).__name__),
         keeping(checkpoint, model, optimizer, history, callbacks, ranks, **drawn) as kept,
     ):
-        source, held_out = source_of("fit", model, x, y, sample_weight, lengths), None
+        source = source_of("fit", model, x, y, sample_weight, lengths)
         source.ranks = ranks
-        if validation_split and validation is not None:
-            raise ValueError("fit: expected validation or validation_split, got both")
-        if validation_split:
-            source, held_out = source.split(validation_split, rng)
-        elif validation is not None:
-            held_out = source_of("fit: validation", model, *validation_of(model, validation))
-            held_out.ranks = ranks
+        source, held_out = _held_out(source, model, validation, validation_split, rng)
         source.drop_last = drop_last
         finite = _finite_buffers(model)
         sums, held_out_sums = Sums(_taken_up(history, rng, kept, source, batch_size, accumulate)), Sums(ranks=ranks)
@@ -210,6 +204,19 @@ def fit(
         if not stop.within:  # where a callback was given to some ranks alone, rank 0 has the result
             ranks.broadcast(model.flat_params, *model.buffers.values())
     return history
+
+
+def _held_out(source: Source, model: Layer, validation: Any, share: float, rng: Rng) -> tuple[Source, Source | None]:
+    """The sources of the training data and of those for validation, a share of the former or what was given."""
+    if share and validation is not None:
+        raise ValueError("fit: expected validation or validation_split, got both")
+    if share:
+        return source.split(share, rng)
+    if validation is None:
+        return source, None
+    held_out = source_of("fit: validation", model, *validation_of(model, validation))
+    held_out.ranks = source.ranks
+    return source, held_out
 
 
 def _ended(model: Layer, history: History, stop: Interruptible, sums: Sums, source: Source) -> None:
