@@ -94,15 +94,13 @@ def _train(args: argparse.Namespace, todo: Job) -> None:
         step = f", step {todo.optimizer.steps:,}" if history.begun else ""
         print(f"going on after epoch {len(history)}{step}")
     args.ranks.gather((history, todo.optimizer.steps, todo.rng.bit_generator.state))
-    keep, patience = _keeper(args, todo, checkpoint), args.early_stopping
+    keep = _keeper(args, todo, checkpoint)
     try:
-        _fit(
-            args, todo, history, checkpoint, lambda rows: keep(rows, patience is not None and _best(rows) == len(rows))
-        )
+        _fit(args, todo, history, checkpoint, keep)
     finally:
         if history.interrupted:  # also where the terminal has gone, so that fit could not say it
-            _stop(history, lambda rows: keep(rows, False), out)
-    if patience and (out / BEST_FILE).exists():
+            _stop(history, keep, out)
+    if args.early_stopping and (out / BEST_FILE).exists():
         print(f"the network of epoch {_best(history)} of {len(history)}, which has the least held-out loss:")
         load_finite(model, out / BEST_FILE)
     _finish(args, todo, history)
@@ -124,14 +122,15 @@ def _finish(args: argparse.Namespace, todo: Job, history: History) -> None:
     answer(args, text, **said, parameters=model.flat_params.size, test=result.values, history=list(history))
 
 
-def _keeper(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> Callable[[History, bool], None]:
-    """What saves the run as it is; and, of an epoch that is the best one so far, its network for good."""
+def _keeper(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> Callable[[History], None]:
+    """What saves the run as it is; and, after an epoch that is the best one so far, its network for good."""
     recipe, out, options = todo.recipe, todo.out, config_of(args, todo)
 
-    def keep(rows: History, best: bool) -> None:
+    def keep(rows: History) -> None:
         checkpoint.replace()  # of the run that this one replaces: else --resume would go on with it
         metadata = recipe.metadata(rows, todo.rng)
         said: dict[str, Any] = {"classes": recipe.names, "preprocessing": recipe.preprocessing}
+        best = args.early_stopping and not rows.begun and _best(rows) == len(rows)
         if best:  # first: else a process that is killed in between would go on after this epoch, and never keep it
             save(todo.model, out / BEST_FILE, metadata, **said)
         save(todo.model, out / MODEL_FILE, metadata, optimizer=todo.optimizer, **said)
