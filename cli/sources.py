@@ -40,11 +40,10 @@ def for_training(args: argparse.Namespace) -> tuple[Recipe, Data]:
 
 def _check_options(args: argparse.Namespace, name: str, table: bool) -> None:
     """Refuse an option that data of this kind have no use for."""
-    pictures = args.model != "charrnn" and os.path.isdir(name) and holds_pictures(Path(name))
-    for option, (fits, kind) in {
-        **dict.fromkeys(("target", "drop", "task"), (table, "a table (CSV, TSV, Parquet)")),
-        "size": (pictures, "a folder of pictures"),
-    }.items():
+    of_tables = table, "a table (CSV, TSV, Parquet)"
+    of_pictures = args.model != "charrnn" and holds_pictures(Path(name)), "a folder of pictures"
+    fitting = {"target": of_tables, "drop": of_tables, "task": of_tables, "size": of_pictures}
+    for option, (fits, kind) in fitting.items():
         if not fits and getattr(args, option) not in (None, []):
             raise ValueError(f"{name}: --{option} is for {kind}")
 
@@ -67,7 +66,7 @@ def _table(args: argparse.Namespace, name: str) -> TableData:
 
 def _size(model: str, path: Path) -> int | None:
     """To which pictures are brought for a model that has a size of its own."""
-    if model != "lenet5" or not (path.is_dir() and holds_pictures(path)):
+    if model != "lenet5" or not holds_pictures(path):
         return None
     return _LENET5 if max(read_picture(first_picture(path), None).shape[1:]) > _LENET5 else None
 
@@ -94,9 +93,8 @@ def _test_table(encoder: Any, recipe: Recipe, name: str, encoding: str) -> Table
 
 
 def _test_images(recipe: Recipe, name: str) -> ImageData:
-    path = Path(name)
     options: dict[str, Any] = {}
-    if path.is_dir() and holds_pictures(path):
+    if holds_pictures(Path(name)):
         options = {"size": recipe.image_shape, "colour": recipe.channels == 3}
     images = load_images(name, test_only=True, **options)
     if images.split:

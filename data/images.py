@@ -105,7 +105,7 @@ def load_images(
     (1438, 1, 8, 8)
     """
     path = Path(name)
-    if name not in BUILT_IN and path.is_dir() and holds_pictures(path):
+    if name not in BUILT_IN and holds_pictures(path):
         return ImageData(str(path.resolve()), *load_pictures(path, test_only, size, colour, test_share, seed))
     if size is not None or colour is not None:
         raise ValueError(f"{name}: size and colour are for folders of pictures")
@@ -129,9 +129,9 @@ def load_images(
     raise ValueError(f"no data set {str(name)!r}: {expected}")
 
 
-def holds_pictures(folder: Path) -> bool:
-    """Whether a folder has folders of pictures, not IDX files."""
-    return not any(folder.glob("*ubyte*")) and bool(class_folders(folder))
+def holds_pictures(path: Path) -> bool:
+    """Whether it is a folder that has folders of pictures, not IDX files."""
+    return path.is_dir() and not any(path.glob("*ubyte*")) and bool(class_folders(path))
 
 
 def load_folder(folder: Path, name: str, classes: tuple[str, ...] | None = None, test_only: bool = False) -> ImageData:
