@@ -30,10 +30,7 @@ from xpnn.backend.cuda import kernels
 
 STAND_IN = Path(__file__).parents[1] / "stand_in"
 PACKAGE = Path(importlib.util.find_spec("xpnn").origin).parent
-ROOMS = (
-    *("backend", "backend/cuda", "backend/shared", "layers", "models", "training"),
-    *("checks", "interop", "interop/onnx", "cli"),
-)
+ROOMS = ("backend", "checks", "cli", "explore", "interop", "layers", "models", "plots", "training")
 NAMES_OF_THE_MODULE = ("xp", "_xp", "cupy")
 
 Call = tuple[str, int, list[str]]  # a dotted name, the number of positional arguments, the keywords
@@ -43,7 +40,9 @@ Call = tuple[str, int, list[str]]  # a dotted name, the number of positional arg
 
 
 def source_files() -> list[Path]:
-    return [path for room in ROOMS for path in sorted((PACKAGE / room).glob("*.py"))]
+    """Those of the rooms, and of the rooms within them, but for the forms that know NumPy alone."""
+    paths = [path for room in ROOMS for path in sorted((PACKAGE / room).rglob("*.py"))]
+    return [path for path in paths if path.parent != PACKAGE / "backend" / "cpu"]
 
 
 def dotted(node: ast.AST) -> str | None:
@@ -82,6 +81,7 @@ def work() -> None:
     import tempfile
 
     import xpnn as nn
+    from xpnn.checks.cases import layer_cases
 
     rng = np.random.default_rng(0)
 
@@ -101,7 +101,10 @@ def work() -> None:
     fit(
         nn.Sequential(convolution, same, nn.Residual(body), *pools, *activations, nn.Dense(4, 3, rng=0)), images, labels
     )
-    for optimizer in (nn.SGD(momentum=0.9, nesterov=True, weight_decay=0.1), nn.Adam(weight_decay=0.1), nn.AdamW()):
+    for layer, x, options in layer_cases(0):
+        nn.gradcheck(layer, x, max_elements=0, directions=1, **options)
+    momentum, both = nn.SGD(momentum=0.9, nesterov=True, weight_decay=0.1), {"momentum": 0.9, "centered": True}
+    for optimizer in (momentum, nn.Adam(weight_decay=0.1), nn.AdamW(), nn.RMSprop(weight_decay=0.1, **both)):
         fit(nn.MLP((5, 4, 2), rng=0), floats(4, 5), floats(4, 2), optimizer=optimizer)
     for loss in (nn.SoftmaxCrossEntropy(), nn.RBFLoss()):
         fit(nn.LeNet5(variant="1998", num_classes=3, rng=0), floats(4, 1, 28, 28), labels, loss=loss)
