@@ -21,7 +21,8 @@ def _array_feature_extractor(node: Node, x: Any, indices: Array) -> Any:
     chosen = to_numpy(indices).reshape(-1)
     if chosen.size and not 0 <= int(chosen.min()) <= int(chosen.max()) < x.shape[-1]:
         raise ValueError(f"expected indices from 0 to {x.shape[-1] - 1}, got {chosen.min()} to {chosen.max()}")
-    return x.reshape(-1, x.shape[-1])[:, chosen] if x.ndim == 1 else x[..., chosen]
+    rows = x.reshape(1, -1) if x.ndim == 1 else x
+    return rows[..., chosen] if x.dtype == object else xp.take(rows, indices.reshape(-1), axis=-1)
 
 
 def _scaler(node: Node, x: Array) -> Array:

@@ -29,9 +29,12 @@ PEERS = {
 """The modules and programs that a file needs, by the beginning of its name."""
 PROGRAMS = {"chromium"}  # a program on the path says nothing of the module that is called like it
 
-collect_ignore_glob = [] if AS_USED else ["test_*"] if STAND_IN else ["test_[!t]*", "test_tables*"]
-"""Plain, PyTorch's values alone, by which the equations are known to be right. On the stand-in none: its forms are
-compared with the equations, and stand_in/checks/check_users.py has an estimator."""
+collect_ignore_glob = (
+    [] if AS_USED else ["test_[!o]*", "test_onnx_[!b]*"] if STAND_IN else ["test_[!t]*", "test_tables*"]
+)
+"""Plain, PyTorch's values alone, by which the equations are known to be right. On the stand-in ONNX's operators alone,
+most of which are no layer's equation: its forms are compared with the equations, and stand_in/checks/check_users.py has
+an estimator."""
 
 _left_out: dict[str, str] = {}
 
