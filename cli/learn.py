@@ -64,11 +64,10 @@ def _add_common(parser: Parser, **defaults: str | None) -> None:
 
 def _list(args: argparse.Namespace) -> None:
     """Print the exercises."""
-    found = exercises(args.folder)
-    width = max(map(len, found))
-    lines = [f"{name:{width}}  {one.title[args.lang]}" for name, one in found.items()]
-    begin = say("list_end", args.lang, exercise=next(iter(found)))
-    titles = {name: one.title[args.lang] for name, one in found.items()}
+    titles = {name: one.title[args.lang] for name, one in exercises(args.folder).items()}
+    width = max(map(len, titles))
+    lines = [f"{name:{width}}  {title}" for name, title in titles.items()]
+    begin = say("list_end", args.lang, exercise=next(iter(titles)))
     answer(args, "\n".join([*lines, "", begin]), exercises=titles)
 
 
