@@ -54,17 +54,19 @@ def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Findi
     ran = [case for case, _ in next(iter(wrong.values()))]
     effects = [(slip, effect_of(exercise, (slip,), ran, names)) for slip in exercise.slips]
     found, left = by_slips(effects, wrong)
-    general = {
+    told = {
         name: _general(exercise, name, cases) or _upon(exercise, name, cases, effects) for name, cases in left.items()
     }
-    beside, standing = partly(effects, {name: left[name] for name in left if not general[name]}, wrong.keys())
-    general |= beside
-    unknown = {name: left[name] for name in left if not general[name]}
-    general |= by_variants(exercise, unknown, names, standing)
-    unknown = {name: left[name] for name in left if not general[name]}
-    general |= by_pairs(exercise, effects, unknown, wrong.keys(), names)
-    found += [one for name in left for one in (general[name] or [_unknown(exercise, name, left[name])])]
-    return _once(found)
+
+    def unknown() -> Wrong:
+        return {name: cases for name, cases in left.items() if not told[name]}
+
+    beside, standing = partly(effects, unknown(), wrong.keys())
+    told |= beside
+    told |= by_variants(exercise, unknown(), names, standing)
+    told |= by_pairs(exercise, effects, unknown(), wrong.keys(), names)
+    told |= {name: [_unknown(exercise, name, cases)] for name, cases in unknown().items()}
+    return _once([*found, *(one for findings in told.values() for one in findings)])
 
 
 def _once(found: list[Finding]) -> list[Finding]:
