@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import ALONE, RankError, Ranks, describe, to_numpy
 from ..layers import Layer
-from .checkpoints.generators import generators_in, put_back, state_of
+from .checkpoints.generators import generators_in, put_back, states_of
 from .optimizer import Optimizer
 from .sources import Source
 
@@ -56,7 +56,7 @@ def begin_alike(
                 raise ValueError(f"fit: {ranks.name(rank)} has another {name} than rank 0: {what}")
     ranks.broadcast(model.flat_params, *model.buffers.values(), *optimizer.state(model.flat_params).values())
     masks = generators_in({"model": model})
-    for name, state in ranks.gather({name: state_of(rng) for name, rng in masks.items()})[0].items():
+    for name, state in ranks.gather(states_of(masks))[0].items():
         put_back(masks[name], state)
 
 

@@ -80,6 +80,11 @@ def state_of(generator: Any) -> dict[str, Any]:
     return {"bits": bits.state, "spawned": spawned}
 
 
+def states_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The states of generators, by their names."""
+    return {name: state_of(generator) for name, generator in found.items()}
+
+
 def put_back(generator: Any, state: Mapping[str, Any]) -> None:
     """Let a generator go on as the one whose state it was.
 

@@ -63,7 +63,7 @@ class Keeper(Callback):
         settings.old = [] if settings.resume else settings.files()
         self._take_up()
         self.resumed = bool(self._state)
-        self._called = self._state["called"] if self.resumed else self._states(self._of_data)
+        self._called = self._state["called"] if self.resumed else generators.states_of(self._of_data)
         self._mark()
 
     # what goes on
@@ -178,7 +178,7 @@ class Keeper(Callback):
             self.finish()
 
     def _between_epochs(self) -> None:
-        self._epoch, self._epochs = self._states(self._of_data), len(self._history)
+        self._epoch, self._epochs = generators.states_of(self._of_data), len(self._history)
 
     def _due(self) -> bool:
         amount, unit = self._settings.amount, self._settings.unit
@@ -218,13 +218,10 @@ class Keeper(Callback):
             "step": self._optimizer.steps, "history": list(self._history), "lr": repr(self._optimizer.lr),
             "sums": self._sums.state() if self._sums.steps else None, "metrics": self._metrics.parts,
             "batches": self._batches,
-            "called": self._called, "epoch": self._epoch, "model": self._states(self._of_model),
+            "called": self._called, "epoch": self._epoch, "model": generators.states_of(self._of_model),
             "callbacks": states.states_of(self._callbacks), "made by": made_by(),
         }  # fmt: skip
         return arrays, json.dumps(packed(state, RUN.rstrip("."), arrays))
-
-    def _states(self, found: Mapping[str, np.random.Generator]) -> dict[str, Any]:
-        return {name: generators.state_of(generator) for name, generator in found.items()}
 
     def _store(self, path: Path, arrays: Mapping[str, np.ndarray], text: str) -> None:
         write_file(path, sealed(arrays, {**self._settings.metadata, _KEY: text}))
@@ -254,14 +251,9 @@ def keeping(
     ranks: Ranks = ALONE,
     **data: Any,
 ) -> Iterator[Keeper | None]:
-    """A block in which a run may be kept, after it was taken up where it was.
+    """A block in which a run is kept, if there are settings, after it was taken up where it was.
 
-    Args:
-        settings: None keeps nothing.
-        model, optimizer, history: which become what they were.
-        callbacks: of the run.
-        ranks: of which 0 alone reads and writes.
-        data: whatever holds generators that the data are drawn by.
+    Model, optimiser and history become what they were; ``data`` is whatever holds generators that data are drawn by.
 
     Raises:
         BlockingIOError: another run writes to the folder.
