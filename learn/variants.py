@@ -21,11 +21,7 @@ class Place(NamedTuple):
 
 
 def variants(exercise: Exercise, arguments: dict[str, Any]) -> Iterator[Slip]:
-    """The solution with one change each, those first that are made most often.
-
-    Args:
-        arguments: of one case, by which the arrays are known from the sizes.
-    """
+    """The solution with one change each, those first that are made most often; the arguments tell which are arrays."""
     whole, seen = exercise.backward.strip("\n"), {exercise.backward.strip("\n")}
     places = list(_places(whole, _arrays(exercise, arguments)))
     for kind, start, end, text in sorted(places, key=lambda place: list(KINDS).index(place.kind)):

@@ -21,13 +21,9 @@ from .stream import Stream
 def source_of(
     caller: str, model: Layer, x: Any, y: Any = None, weights: Any = None, lengths: Any = None, targets: bool = True
 ) -> Source:
-    """The source of what a user gave.
+    """The source of what a user gave: arrays, or what can be made arrays; or x gives batches, and the others are None.
 
-    Args:
-        caller: for errors.
-        model: which the batches are for.
-        x, y, weights, lengths: arrays, or what can be made arrays; or x gives batches, and the others are None.
-        targets: whether there must be some.
+    ``targets`` says whether there must be some; errors name the caller.
     """
     if targets and (model.gives or (isinstance(model, Graph) and len(model.outputs) > 1)):
         raise ValueError(

@@ -36,14 +36,10 @@ def names(inputs: int) -> list[str]:
 def check_arrays(
     caller: str, arrays: Sequence[Array], inputs: int, dtype: Any, rows: Indices = slice(None)
 ) -> tuple[Array, ...]:
-    """x, y and weights, with truth values in y as integers.
+    """x (which may be several ``inputs``), y and weights, with truth values in y as integers.
 
-    Args:
-        caller: for errors.
-        arrays: on the host or the device; x may be several ``inputs``.
-        inputs: their number.
-        dtype: to which floating-point data will be converted; float32 if it is None.
-        rows: which ones of the data these are, for errors.
+    Floating-point data will be converted to the dtype, or float32; ``rows`` says, for errors, which of the data these
+    are.
 
     Raises:
         TypeError: they are not numeric.
@@ -111,14 +107,9 @@ def _one_hot(y: Array) -> bool:
 def weights_of_classes(
     given: Any, loss: Loss, outputs: tuple[int, ...], labels: Array | None, dtype: Any
 ) -> np.ndarray:
-    """A weight for each class.
+    """A weight for each class, from what :func:`class_weights` takes.
 
-    Args:
-        given: what :func:`class_weights` takes.
-        loss: of the model.
-        outputs: the shape of a batch of the model's outputs.
-        labels: all targets, if they are in memory.
-        dtype: the model's.
+    ``outputs`` is the shape of a batch of the model's outputs, ``labels`` are all targets, if they are in memory.
     """
     classes = 2 if isinstance(loss, BinaryCrossEntropy) else outputs[-1]
     if labels is not None:
@@ -152,15 +143,10 @@ def fitting(
 
     - A target a sample, (N,), is (N, 1) for one output; labels (N, 1) are (N,) for several.
     - Integers of the outputs' shape are floating-point numbers: one-hot rows, or targets of regression.
-    - Each class's weight multiplies those of its samples; steps after a sequence's end have the weight 0.
+    - Each class's weight, in ``of_class``, multiplies those of its samples; steps after a sequence's end have the
+      weight 0.
 
-    Args:
-        caller: for errors.
-        loss: of the model.
-        outputs: the shape of a batch of the model's outputs.
-        inputs: the model's number of inputs.
-        of_class: a weight for each class.
-        model: which says how long the outputs' sequences are.
+    ``outputs`` is the shape of a batch of the model's outputs, ``inputs`` the number of its inputs.
     """
     dtype = model.dtype
 

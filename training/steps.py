@@ -44,14 +44,7 @@ def fit_inputs(source: Source, model: Layer) -> tuple[Batch, Array]:
 def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: Any = None) -> tuple[Loss, Any]:
     """Infer a sample or two: from now on the source's targets have the outputs' shape, and its weights are all in one.
 
-    Args:
-        source: of the batches.
-        model: which does not change.
-        loss: None for the default one.
-        class_weight: as for :func:`fit`.
-
-    Returns:
-        The loss, and the weight of each class or None.
+    Returns the loss, by default the one for such targets, and the weight of each class or None.
 
     Raises:
         ValueError, TypeError: as the model raises them for such data.
@@ -67,12 +60,9 @@ def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: A
 
 
 def rehearse(source: Source, model: Layer, loss: Loss, batch_size: int, within: AbstractContextManager[None]) -> None:
-    """Infer a batch and its loss, so that what does not fit is met before the first step.
+    """Infer a batch and its loss, so that what does not fit is met before the first step; nothing changes.
 
-    Args:
-        source, model, loss: which do not change.
-        batch_size: of the batches that there will be.
-        within: of inference or, for data to be trained on, a rehearsal.
+    It is done within ``inference()`` or, for data to be trained on, a ``rehearsal()``.
 
     Raises:
         ValueError, TypeError: as the model and the loss raise them for such data.
@@ -209,15 +199,9 @@ def run_pass(
     arrays: Iterable[Array] = (),
     done: Callable[[int], None] | None = None,
 ) -> Score:
-    """Do the step on every group; the means of its sums.
+    """Do the step, which gives the outputs of a group's batches, on every group; the means of the sums that it adds to.
 
-    Args:
-        groups: of a pass over the data.
-        step: returns the outputs of the group's batches.
-        sums: to which the step adds.
-        metrics: of all outputs.
-        arrays: which are to be finite afterwards.
-        done: called with the number of steps after each.
+    ``arrays`` have to be finite afterwards; ``done`` is called with the number of steps after each.
     """
     for group in groups:
         outputs = step(group)

@@ -30,10 +30,7 @@ def checksum(arrays: Iterable[np.ndarray]) -> int:
 class Steps:
     """The sums of a step of several batches, or of a batch of which several ranks have a share: each adds to ``own``.
 
-    Args:
-        ranks: of the run.
-        sums: of all ranks' steps.
-        stop: which learns of the signals that came to any rank.
+    They are added to ``sums``, and ``stop`` learns of the signals that came to any rank.
     """
 
     def __init__(self, ranks: Ranks, sums: Sums, stop: Interruptible) -> None:

@@ -15,12 +15,9 @@ def states_of(callbacks: Sequence[Callback]) -> dict[str, Any]:
 
 
 def put_back(callbacks: Sequence[Callback], states: Mapping[str, Any], here: bool) -> None:
-    """Let callbacks go on with their states; CheckpointWarning if there is no callback for one of them.
+    """Let callbacks go on with what :func:`states_of` gave; CheckpointWarning if there is no callback for a state.
 
-    Args:
-        callbacks: of the run.
-        states: as :func:`states_of` gave them.
-        here: whether those that are for rank 0 alone are in use.
+    ``here`` says whether callbacks that are for rank 0 alone are in use.
     """
     named = dict(_named(callbacks))
     for name, one in named.items():

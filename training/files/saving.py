@@ -100,9 +100,8 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
         problems = _problems(state, _arrays(file), optimizer is None)  # before any array is read
         if problems:
             more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-            more += (
-                f"; {_OF_TORCH}" if any(re.match(r"(.*\.)?(weight|bias)\b", problem) for problem in problems) else ""
-            )
+            if any(re.match(r"(.*\.)?(weight|bias)\b", problem) for problem in problems):
+                more += f"; {_OF_TORCH}"
             raise ValueError(f"{path} does not fit the model: {'; '.join(problems[:_SHOWN])}{more}")
         check_seal(path)
         tensors = {key: file.get_tensor(key) for key in state}

@@ -57,15 +57,11 @@ def _code(dtype: np.dtype) -> str:
 
 
 def check_seal(path: str | Path, required: bool = False) -> None:
-    """Compare a file with its checksum.
-
-    Args:
-        path: of the file.
-        required: whether a file without a checksum is an error; other programs write none.
+    """Compare a file with its checksum, which other programs' files lack.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the checksum is not that of the bytes, or is missing.
+        ValueError: the checksum is not that of the bytes; or it is missing, but required.
     """
     with open(path, "rb") as file:
         size = file.read(8)
