@@ -115,8 +115,7 @@ def _export_onnx(recipe: Recipe, model: Sequential, out: Path, args: argparse.Na
     prepare = recipe.preprocessing
     if args.raw and prepare is None:
         raise ValueError(f"--raw: {args.path} is a network of texts, whose input is indices of characters")
-    options: dict[str, Any] = {"classes": recipe.names, "preprocessing": prepare, "lengths": args.lengths}
-    write(model, out, prepared=not args.raw, **options)
+    write(model, out, classes=recipe.names, preprocessing=prepare, prepared=not args.raw, lengths=args.lengths)
     return f"wrote {out}"
 
 

@@ -36,7 +36,7 @@ def names(layers: list[Layer]) -> list[str]:
     for layer in layers:
         letter = {"conv": "C", "pool": "S", "subsample": "S", "dense": "F"}.get(kind(layer))
         number += letter is not None
-        found.append(f"{letter}{number}" if letter else f"{type(layer).__name__}")
+        found.append(f"{letter}{number}" if letter else type(layer).__name__)
     return found
 
 
