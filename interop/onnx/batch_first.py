@@ -13,10 +13,11 @@ from math import prod
 from typing import TypeAlias
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
-from .axes import Group, MisfitError, View, back, batch, length, transposed, whole
+from .axes import Group, MisfitError, View, back, batch, front, length, transposed, whole
 from .batch_axes import batch_axes
-from .graph import Graph, Lengths
+from .graph import Graph, Lengths, common, needed
 from .node import Node, UnsupportedNodeError
 
 Rule: TypeAlias = Callable[["BatchFirst", Node], None]
@@ -43,17 +44,10 @@ def batch_first(graph: Graph, rules: dict[str, Rule], known: Container[str]) -> 
             stacklevel=3,
         )
     nodes = needed(pass_.nodes, outputs)
-    return replace(graph, nodes=nodes, outputs=outputs, types=pass_.types, constants=pass_.constants)
-
-
-def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
-    """The nodes on which the outputs depend."""
-    read, found = set(outputs), list[Node]()
-    for node in reversed(nodes):
-        if not read.isdisjoint(node.outputs):
-            read.update(node.inputs)
-            found.append(node)
-    return found[::-1]
+    types = graph.types | {
+        name: (pass_.dtypes[name], common(shape, pass_.second[name])) for name, shape in pass_.sizes.items()
+    }
+    return replace(graph, nodes=nodes, outputs=outputs, types=types, constants=pass_.constants)
 
 
 class BatchFirst:
@@ -62,14 +56,16 @@ class BatchFirst:
     Attributes:
         views: of each value that depends on an input.
         maker: the last node that moved a value's axes.
-        sizes, second: the shape of each value in both trials.
+        sizes, second: the shape of each value in both trials; an axis whose lengths differ is free.
+        dtypes: of each value.
         cells: for all states of a recurrent node, the last ones, and the numbers of directions and of hidden units.
         concats: for what a Concat gives, along which axis of which values.
         turned: the inputs and outputs that have their batch at another axis in the file.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.graph, self.constants, self.types = graph, dict(graph.constants), dict(graph.types)
+        self.graph, self.constants = graph, dict(graph.constants)
+        self.dtypes = {key: dtype for key, (dtype, _) in graph.types.items()}
         self.sizes = {key: shape for key, (shape, _) in graph.sizes.items()}
         self.second = {key: shape for key, (_, shape) in graph.sizes.items()}
         self.views = {name: whole(name, self.sizes[name]) for name in graph.inputs}
@@ -88,8 +84,7 @@ class BatchFirst:
         seen, order = f"{name}/file", [axis, *(k for k in range(len(self.sizes[name])) if k != axis)]
         for shapes in (self.sizes, self.second):
             shapes[seen], shapes[name] = shapes[name], tuple(shapes[name][k] for k in order)
-        self.types[seen], (dtype, shape) = self.types[name], self.types[name]
-        self.types[name] = dtype, None if shape is None else tuple(shape[k] for k in order)
+        self.dtypes[seen] = self.dtypes[name]
         self.views[seen] = transposed(whole(name, self.sizes[name]), [order.index(k) for k in range(len(order))])
         self.views[name] = whole(name, self.sizes[name])
         nodes = [replace(n, inputs=tuple(seen if one == name else one for one in n.inputs)) for n in self.graph.nodes]
@@ -115,8 +110,7 @@ class BatchFirst:
                 self.refused(replace(node, outputs=others), UnsupportedNodeError(node.name, node.op, "output 1", ONE))
             for name in (name for name in node.outputs if name in self.views and name not in self.sizes):
                 view = self.views[name]  # of an operator that ONNX infers no shape for
-                self.sizes[name], self.second[name] = tuple(map(length, view.groups)), self.other(view)
-                self.types[name] = self.types[view.base][0], None
+                self.declare(name, tuple(map(length, view.groups)), self.other(view), self.dtypes[view.base])
         else:
             self.nodes.append(node)
 
@@ -127,7 +121,7 @@ class BatchFirst:
             self.nodes.append(Node(error.node, "Refused", bases, (name,), node.opset, {"error": error}))
             self.sizes.setdefault(name, self.sizes[bases[0]])
             self.second.setdefault(name, self.second[bases[0]])
-            self.types.setdefault(name, self.types[bases[0]])
+            self.dtypes.setdefault(name, self.dtypes[bases[0]])
             self.views[name] = whole(name, self.sizes[name])
 
     def output(self, name: str) -> str:
@@ -154,6 +148,32 @@ class BatchFirst:
                 node.refuse("output", "its shape does not follow from the model's")
             self.views[name] = whole(name, self.sizes[name])
 
+    def moved(self, node: Node, view: View) -> None:
+        """The node gives this view."""
+        self.views[node.outputs[0]], self.maker[node.outputs[0]] = view, node
+
+    def same(self, node: Node) -> None:
+        """The node gives what it reads."""
+        x, y = node.inputs[0], node.outputs[0]
+        self.views[y] = self.views[x]
+        if x in self.maker:
+            self.maker[y] = self.maker[x]
+        if x in self.concats:
+            self.concats[y] = self.concats[x]
+
+    def numbers(self, node: Node, index: int) -> list[int] | None:
+        """A constant input of integers; None if there is none."""
+        name = node.inputs[index] if index < len(node.inputs) else ""
+        value = self.constants.get(name)
+        if name and value is None:
+            node.refuse(f"input {index}", "xpnn takes shapes and axes that are constants of the model")
+        return None if value is None else value.reshape(-1).tolist()
+
+    def axes(self, node: Node, rank: int) -> list[int] | None:
+        """Of a Squeeze or a reduction: an input, or before an opset an attribute."""
+        given = node.attributes.get("axes") or self.numbers(node, 1)
+        return None if given is None else [normalize_axis_index(axis, rank) for axis in given]
+
     def read(self, name: str, node: Node | None, what: str = "input") -> str:
         """A value with the axes that it has in ONNX, for a node, which is named in errors."""
         view = self.views.get(name)
@@ -163,6 +183,11 @@ class BatchFirst:
             node.refuse(what, FIRST)
         return self.place(view.base, view.groups, self.maker.get(name, node))
 
+    def in_front(self, name: str, node: Node, view: View | None = None) -> str:
+        """A value, or this view of it, with the batch alone in its first axis."""
+        view = view or self.views[name]
+        return self.place(view.base, front(view)[0], self.maker.get(name, node))
+
     def place(self, base: str, groups: Sequence[Group], node: Node | None) -> str:
         """A value of these axes: the base itself, or what a Layout node gives."""
         view = View(base, tuple(groups))
@@ -170,28 +195,28 @@ class BatchFirst:
             return base
         if view not in self._placed:
             name = self._placed[view] = f"{base}/layout {len(self._placed)}"
-            free = [any(self.is_free(base, axis) for axis, _, _ in group) for group in groups]
+            self.declare(name, tuple(map(length, groups)), self.other(view), self.dtypes[base])
+            free = [n is None for n in common(self.sizes[name], self.second[name])]
             attributes = {"groups": view.groups, "sizes": self.sizes[base], "free": free, "op": node.op if node else ""}
             self.nodes.append(Node(node.name if node else "", "Layout", (base,), (name,), 0, attributes))
-            self.sizes[name], self.second[name] = tuple(map(length, groups)), self.other(view)
-            known = (None if f else n for f, n in zip(free, self.sizes[name], strict=True))
-            self.types[name] = self.types[base][0], tuple(known)
         return self._placed[view]
 
     def emit(self, node: Node, view: View, shape: Sequence[int], op: str = "", inputs: tuple[str, ...] = ()) -> View:
         """The node on a value whose batch comes first: where the axes of the view lie in what it gives."""
         name = f"{node.outputs[0]}/batch first"
         self.nodes.append(replace(node, op=op or node.op, inputs=inputs, outputs=(name,)))
-        self.describe(name, inputs[0], shape, self.types.get(node.outputs[0], self.types[inputs[0]])[0])
+        self.describe(name, inputs[0], shape, self.dtypes.get(node.outputs[0], self.dtypes[inputs[0]]))
         return back(view, name, shape)
 
     def describe(self, name: str, like: str, shape: Sequence[int], dtype: np.dtype) -> None:
-        """A new value of this shape; an axis is free if it is in the value that it is made of."""
-        same = [k < len(self.sizes[like]) and n == self.sizes[like][k] for k, n in enumerate(shape)]
-        free = [same[k] and self.is_free(like, k) for k in range(len(shape))]
-        self.sizes[name] = tuple(shape)
-        self.second[name] = tuple(self.second[like][k] if free[k] else n for k, n in enumerate(shape))
-        self.types[name] = dtype, tuple(None if f else n for f, n in zip(free, shape, strict=True))
+        """Declare a value of this shape; an axis is free if it is in the value that it is made of."""
+        first, second = self.sizes[like], self.second[like]
+        same = [k < len(first) and n == first[k] for k, n in enumerate(shape)]
+        self.declare(name, tuple(shape), tuple(second[k] if same[k] else n for k, n in enumerate(shape)), dtype)
+
+    def declare(self, name: str, first: Lengths, second: Lengths, dtype: np.dtype) -> None:
+        """A new value of these shapes in both trials."""
+        self.sizes[name], self.second[name], self.dtypes[name] = first, second, dtype
 
     def other(self, view: View) -> Lengths:
         """The view's shape in the second trial."""
@@ -199,8 +224,7 @@ class BatchFirst:
         return tuple(prod(self.second[base][k] if self.is_free(base, k) else n for k, _, n in g) for g in view.groups)
 
     def is_free(self, base: str, axis: int) -> bool:
-        shape = self.types[base][1]
-        return shape is None or shape[axis] is None
+        return self.sizes[base][axis] != self.second[base][axis]
 
     def as_they_are(self, node: Node) -> bool:
         """Whether the values that the node reads are bases themselves, of as many axes as what it gives."""

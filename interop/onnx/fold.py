@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from ...backend import asarray, to_numpy
 from .arrays import ARRAYS, is_number
 from .elementwise import ELEMENTWISE
-from .graph import Branch, Graph, Lengths, Type, type_of
+from .graph import Branch, Graph, Lengths, Type, common, type_of
 from .layers import ACTIVATION_LAYERS
 from .node import Node
 from .operators import run
@@ -63,8 +63,9 @@ def fold(graph: Graph) -> Graph:
     both = first.values.keys() & second.values.keys()
     alike = {key: _common_value(first.values[key], second.values[key]) for key in both}
     constants = {key: value for key, value in alike.items() if value is not None}
-    nodes = [*_left(graph, constants, both)]
-    types = {key: _common(type_, second.types.get(key)) for key, type_ in first.types.items()}
+    # a node is left as long as one of its outputs is not known
+    nodes = [node for node in _chosen(graph.nodes, constants) if not both.issuperset(filter(None, node.outputs))]
+    types = {key: _common_type(type_, second.types.get(key)) for key, type_ in first.types.items()}
     shapes = [{key: full for key in trial.types if (full := trial.shape(key)) is not None} for trial in trials]
     sizes = {key: (shapes[0][key], shapes[1][key]) for key in shapes[0].keys() & shapes[1].keys()}
     sizes |= {key: (value.shape, value.shape) for key, value in constants.items()}
@@ -89,14 +90,8 @@ def _without_weights(graph: Graph) -> onnx.ModelProto:
     return model
 
 
-def _left(graph: Graph, constants: Mapping[str, np.ndarray], known: Any) -> Iterator[Node]:
-    """The nodes of which an output is not known; an If whose condition is constant becomes its branch."""
-    for node in _chosen(graph.nodes, constants):
-        if not all(key in known for key in node.outputs if key):
-            yield node
-
-
 def _chosen(nodes: list[Node], constants: Mapping[str, np.ndarray]) -> Iterator[Node]:
+    """The nodes, with its branch in the place of an If whose condition is constant."""
     for node in nodes:
         condition = constants.get(node.inputs[0]) if node.op == "If" else None
         if condition is None:
@@ -200,10 +195,10 @@ def _common_value(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     return a if (a.dtype, a.shape) == (b.dtype, b.shape) and a.tobytes() == b.tobytes() else None
 
 
-def _common(a: Type, b: Type | None) -> Type:
+def _common_type(a: Type, b: Type | None) -> Type:
     """With None for each length that differs, which is a free one."""
     dtype, shape = a
     other = None if b is None else b[1]
     if shape is None or other is None or len(shape) != len(other):
         return dtype, None
-    return dtype, tuple(n if n == m else None for n, m in zip(shape, other, strict=True))
+    return dtype, common(shape, other)

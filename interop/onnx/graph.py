@@ -61,6 +61,21 @@ def all_nodes(nodes: Sequence[Node]) -> Iterator[Node]:
                 yield from all_nodes(value.nodes)
 
 
+def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+    """The nodes on which the outputs depend."""
+    read, found = set(outputs), list[Node]()
+    for node in reversed(nodes):
+        if not read.isdisjoint(node.outputs):
+            read.update(node.inputs)
+            found.append(node)
+    return found[::-1]
+
+
+def common(a: Sequence[int | None], b: Sequence[int | None]) -> tuple[int | None, ...]:
+    """The lengths that two shapes share, with None for each that differs, which is a free one."""
+    return tuple(n if n == m else None for n, m in zip(a, b, strict=True))
+
+
 def read_graph(parse: Callable[[], onnx.ModelProto], source: str) -> Graph:
     """The graph of the model that ``parse`` returns; ``source`` names it in errors.
 

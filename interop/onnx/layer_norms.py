@@ -14,8 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from .batch_first import needed
-from .graph import OPSET, Graph
+from .graph import OPSET, Graph, needed
 from .node import Node
 from .walk import COPIES
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import onnx
 
 from ...layers import Layer
-from .batch_first import batch_first, needed
+from .batch_first import batch_first
 from .branches import as_graph, read_all
 from .fold import fold
-from .graph import Graph, read_graph
+from .graph import Graph, needed, read_graph
 from .layer_norms import with_layer_norms
 from .readers import INSIDE, JOINED, READERS
 from .reductions import as_layers

@@ -8,7 +8,6 @@ import numpy as np
 from . import layers as make
 from .axes import View, batch, joined, length, reshaped, transposed, whole
 from .batch_first import FIRST, BatchFirst, Rule
-from .inputs import axes_of, same
 from .node import Node
 
 
@@ -40,7 +39,7 @@ def _cell(p: BatchFirst, node: Node) -> None:
     given = (x, *inputs[1:4], *(name for _, name in starts))
     p.nodes.append(replace(node, inputs=given, outputs=tuple(roles.values()), attributes=node.attributes | own))
     for what, name in roles.items():
-        p.describe(name, x, (N, T, D * H) if what == "all" else (N, D * H), p.types[x][0])
+        p.describe(name, x, (N, T, D * H) if what == "all" else (N, D * H), p.dtypes[x])
     n, t = whole(roles["all"], p.sizes[roles["all"]]).groups[:2]
     d, h = (((2, H, D),) if D > 1 else ()), ((2, 1, H),) if H > 1 else ()
     last = [tuple((1, step, size) for _, step, size in group) for group in (d, h)]
@@ -71,7 +70,7 @@ def _start(p: BatchFirst, node: Node, what: str, name: str, order: tuple[int, ..
         node.refuse(what, "it differs from sample to sample", value.shape)
     made = f"{name}/state"
     p.constants[made] = np.ascontiguousarray(value[:, :1])
-    p.sizes[made], p.types[made] = p.constants[made].shape, (value.dtype, p.constants[made].shape)
+    p.declare(made, p.constants[made].shape, p.constants[made].shape, value.dtype)
     return "learned", made
 
 
@@ -83,9 +82,9 @@ def _reduce(p: BatchFirst, node: Node) -> None:
     if node.op.startswith("Global"):
         axes, keep = list(range(2, rank)), True
     else:
-        given, keep = axes_of(p, node, rank), bool(node.attributes.get("keepdims", 1))
+        given, keep = p.axes(node, rank), bool(node.attributes.get("keepdims", 1))
         if given is None and node.attributes.get("noop_with_empty_axes"):
-            return same(p, node)
+            return p.same(node)
         axes = list(range(rank)) if given is None else given
     if batch(view.groups) in axes:
         node.refuse("axes", FIRST, axes)
@@ -104,7 +103,7 @@ def _reduce(p: BatchFirst, node: Node) -> None:
     x = p.place(view.base, [n, channels, *plane], p.maker.get(node.inputs[0], node))
     base, shape = f"{node.outputs[0]}/reduced", (p.sizes[x][0], p.sizes[x][1])
     p.nodes.append(replace(node, op=op, inputs=(x,), outputs=(base,), attributes={}))
-    p.describe(base, x, shape, p.types[x][0])
+    p.describe(base, x, shape, p.dtypes[x])
     sizes = iter([length(view.groups[k]) for k in rest])
     places = reshaped(View(base, whole(base, shape).groups[1:]), [*sizes], p.is_free).groups if rest else ()
     found = dict(zip(rest, places, strict=True)) | {at: whole(base, shape).groups[0]}
@@ -123,7 +122,7 @@ def _summed_directions(p: BatchFirst, node: Node, view: View, axes: list[int], k
     roles = cell.attributes["roles"]
     roles |= {"sum of all" if roles["all"] == view.base else "sum": name}
     p.nodes[at] = replace(cell, outputs=tuple(roles.values()))
-    p.describe(name, view.base, (*p.sizes[view.base][:-1], H), p.types[view.base][0])
+    p.describe(name, view.base, (*p.sizes[view.base][:-1], H), p.dtypes[view.base])
     groups = [() if k in axes else group for k, group in enumerate(view.groups) if keep or k not in axes]
     p.views[node.outputs[0]] = View(name, tuple(groups))
     return True

@@ -11,7 +11,6 @@ from .arrays import blocks
 from .axes import MisfitError, View, batch, front, joined, reshaped, transposed, whole
 from .batch_first import FIRST, BatchFirst, Rule
 from .graph import Lengths
-from .inputs import axes_of, moved, numbers, same
 from .node import Node
 from .reductions import REDUCTIONS
 from .sections import SECTIONS
@@ -19,15 +18,15 @@ from .sections import SECTIONS
 
 def _cast(p: BatchFirst, node: Node) -> None:
     """From float16 or to it, which is computed in float32; between integers."""
-    kinds = [p.types[name][0] for name in (node.inputs[0], node.outputs[0])]
+    kinds = [p.dtypes[name] for name in (node.inputs[0], node.outputs[0])]
     names = [kind.name.replace("float16", "float32") if kind.kind == "f" else kind.kind for kind in kinds]
     if names[0] != names[1]:
         node.refuse("to", "a network of xpnn's computes in one type", kinds[1].name)
-    same(p, node)
+    p.same(node)
 
 
 def _transpose(p: BatchFirst, node: Node) -> None:
-    moved(p, node, transposed(p.views[node.inputs[0]], node.options("perm").perm))
+    p.moved(node, transposed(p.views[node.inputs[0]], node.options("perm").perm))
 
 
 def _reshape(p: BatchFirst, node: Node) -> None:
@@ -47,19 +46,19 @@ def _reshape(p: BatchFirst, node: Node) -> None:
             node.refuse("shape", "it would split the batch")
     if p.other(found) != sizes[1]:
         node.refuse("shape", "it depends on the lengths of free axes in another way than theirs")
-    moved(p, node, found)
+    p.moved(node, found)
 
 
 def _blocks(p: BatchFirst, node: Node) -> None:
     """DepthToSpace or SpaceToDepth, as a Reshape, a Transpose and a Reshape."""
     view = p.views[node.inputs[0]]
     lengths, order, result = blocks(node, p.sizes[node.inputs[0]])
-    moved(p, node, reshaped(transposed(reshaped(view, lengths, p.is_free), order), result, p.is_free))
+    p.moved(node, reshaped(transposed(reshaped(view, lengths, p.is_free), order), result, p.is_free))
 
 
 def _sizes(p: BatchFirst, node: Node, view: View) -> list[Lengths]:
     """The lengths that a Reshape to a constant shape gives in both trials, where ONNX infers none."""
-    wanted = node.attributes.get("shape") or numbers(p, node, 1) or []
+    wanted = node.attributes.get("shape") or p.numbers(node, 1) or []
     found = []
     for given in (p.sizes[node.inputs[0]], p.second[node.inputs[0]]):
         each = [given[k] if n == 0 else n for k, n in enumerate(wanted)]
@@ -71,36 +70,35 @@ def _sizes(p: BatchFirst, node: Node, view: View) -> list[Lengths]:
 def _squeeze(p: BatchFirst, node: Node) -> None:
     view = p.views[node.inputs[0]]
     node.options("axes")
-    axes = axes_of(p, node, len(view.groups))
+    axes = p.axes(node, len(view.groups))
     axes = [k for k, group in enumerate(view.groups) if not group] if axes is None else axes
     if any(view.groups[axis] for axis in axes):
         node.refuse("axes", FIRST if batch(view.groups) in axes else "their length is not 1", axes)
-    moved(p, node, View(view.base, tuple(g for k, g in enumerate(view.groups) if k not in axes)))
+    p.moved(node, View(view.base, tuple(g for k, g in enumerate(view.groups) if k not in axes)))
 
 
 def _unsqueeze(p: BatchFirst, node: Node) -> None:
     view = p.views[node.inputs[0]]
     node.options("axes")
-    given = node.attributes.get("axes") or numbers(p, node, 1) or []
+    given = node.attributes.get("axes") or p.numbers(node, 1) or []
     rank = len(view.groups) + len(given)
     axes, rest = {normalize_axis_index(axis, rank) for axis in given}, iter(view.groups)
-    moved(p, node, View(view.base, tuple(() if k in axes else next(rest) for k in range(rank))))
+    p.moved(node, View(view.base, tuple(() if k in axes else next(rest) for k in range(rank))))
 
 
 def _expand(p: BatchFirst, node: Node) -> None:
     """To the shape that the value has."""
     if p.sizes.get(node.inputs[0]) != p.sizes.get(node.outputs[0]):
         node.refuse("shape", "xpnn has no layer that repeats values")
-    same(p, node)
+    p.same(node)
 
 
 def _row_by_row(p: BatchFirst, node: Node, last: int | None = None) -> None:
     """A node that does the same to each row of the last axis, whose length it may change, or to each value."""
     view = p.views[node.inputs[0]]
-    groups, places = front(view)
-    if last is not None and places[-1] is None:
+    if last is not None and front(view)[1][-1] is None:
         node.refuse("input 0", FIRST)
-    x = p.place(view.base, groups, p.maker.get(node.inputs[0], node))
+    x = p.in_front(node.inputs[0], node)
     shape = list(p.sizes[x])
     if last is not None:
         shape[-1] = last
@@ -138,7 +136,7 @@ def _along_last(p: BatchFirst, node: Node) -> None:
         perm = [k for k in range(rank) if k != rank + axis] + [rank + axis]
         inner = transposed(view, perm)
         node = replace(node, attributes={**node.attributes, "axis": -1})
-        x = p.place(inner.base, front(inner)[0], p.maker.get(node.inputs[0], node))
+        x = p.in_front(node.inputs[0], node, inner)
         done = p.emit(node, inner, p.sizes[x], inputs=(x,))
         p.views[node.outputs[0]] = transposed(done, np.argsort(perm).tolist())
         return
@@ -157,10 +155,7 @@ def _elementwise(p: BatchFirst, node: Node) -> None:
         node.refuse("inputs", "xpnn joins arrays of the same number of axes")
     lead = next(iter(views.values()))
     inputs = tuple(
-        p.place(views[name].base, front(views[name])[0], p.maker.get(name, node))
-        if name in views
-        else _turned(p, node, name, lead)
-        for name in node.inputs
+        p.in_front(name, node, views[name]) if name in views else _turned(p, node, name, lead) for name in node.inputs
     )
     placed = np.broadcast_shapes(*(p.sizes[name] for name in inputs))
     p.views[node.outputs[0]] = p.emit(node, lead, placed, inputs=inputs)
@@ -184,21 +179,20 @@ def _turned(p: BatchFirst, node: Node, name: str, view: View) -> str:
         node.refuse("input", "it differs from sample to sample", value.shape)
     order = sorted((place, k) for k, place in enumerate(places) if place is not None)
     turned = f"{name}/{node.outputs[0]}"
-    p.constants[turned] = value.transpose([at, *(k for _, k in order)] if len(groups) == value.ndim else None)
     if len(groups) != value.ndim:
         node.refuse("input", FIRST)
-    p.sizes[turned] = p.constants[turned].shape
-    p.types[turned] = value.dtype, p.sizes[turned]
+    p.constants[turned] = value = value.transpose([at, *(k for _, k in order)])
+    p.declare(turned, value.shape, value.shape, value.dtype)
     return turned
 
 
 def _mish(p: BatchFirst, node: Node) -> None:
     """x tanh(softplus(x))."""
-    a, b = (f"{node.outputs[0]}/{what}" for what in ("softplus", "tanh"))
-    for op, reads, gives in (("Softplus", node.inputs[0], a), ("Tanh", a, b)):
-        p.sizes[gives], p.types[gives] = p.sizes[node.inputs[0]], p.types[node.inputs[0]]
+    x, a, b = node.inputs[0], *(f"{node.outputs[0]}/{what}" for what in ("softplus", "tanh"))
+    for op, reads, gives in (("Softplus", x, a), ("Tanh", a, b)):
+        p.declare(gives, p.sizes[x], p.second[x], p.dtypes[x])
         _each_value(p, replace(node, op=op, inputs=(reads,), outputs=(gives,)))
-    _elementwise(p, replace(node, op="Mul", inputs=(node.inputs[0], b)))
+    _elementwise(p, replace(node, op="Mul", inputs=(x, b)))
 
 
 RULES: dict[str, Rule] = {
@@ -213,7 +207,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _blocks),
     "Cast": _cast,
     "Expand": _expand,
-    "Identity": same,
+    "Identity": BatchFirst.same,
     "Mish": _mish,
     "Squeeze": _squeeze,
     "Transpose": _transpose,

@@ -7,7 +7,6 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from .axes import Group, View, batch, front, length, whole
 from .batch_first import FIRST, BatchFirst, Rule
-from .inputs import moved, numbers
 from .node import Node
 
 Ends: TypeAlias = tuple[int, int | None]
@@ -40,11 +39,12 @@ def _section(p: BatchFirst, node: Node, name: str, axis: int, ends: Ends) -> Vie
     if made not in p.sizes:
         attributes = {"axis": k, "start": ends[0], "stop": ends[1]}
         p.nodes.append(replace(node, op="Section", inputs=(base,), outputs=(made,), attributes=attributes))
-        lengths = ((stop - start) * step, len(range(*slice(*ends).indices(p.second[base][k]))))
-        p.describe(made, base, [lengths[0] if j == k else m for j, m in enumerate(p.sizes[base])], p.types[base][0])
-        p.second[made] = tuple(lengths[1] if j == k else m for j, m in enumerate(p.second[base]))
-        known = tuple(m if m == other else None for m, other in zip(p.sizes[made], p.second[made], strict=True))
-        p.types[made] = p.types[base][0], known
+        lengths = (stop - start) * step, len(range(*slice(*ends).indices(p.second[base][k])))
+        first, second = (
+            tuple(length if j == k else m for j, m in enumerate(shape))
+            for shape, length in zip((p.sizes[base], p.second[base]), lengths, strict=True)
+        )
+        p.declare(made, first, second, p.dtypes[base])
     groups = []
     for each in view.groups:
         inner = [(a, s, (stop - start) if (a, s, m) == (k, step, size) else m) for a, s, m in each]
@@ -73,10 +73,10 @@ def _gather(p: BatchFirst, node: Node) -> None:
     if node.inputs[0] not in p.views:
         E = p.sizes[node.inputs[0]]
         view = p.views[node.inputs[1]]
-        x = p.place(view.base, front(view)[0], p.maker.get(node.inputs[1], node))
+        x = p.in_front(node.inputs[1], node)
         name = f"{node.outputs[0]}/batch first"
         p.nodes.append(replace(node, inputs=(node.inputs[0], x), outputs=(name,)))
-        p.describe(name, x, (*p.sizes[x], *E[1:]), p.types[node.outputs[0]][0])
+        p.describe(name, x, (*p.sizes[x], *E[1:]), p.dtypes[node.outputs[0]])
         _, places = front(view)
         axes = whole(name, p.sizes[name]).groups
         if len(E) != 2 or any(place is None and k != batch(view.groups) for k, place in enumerate(places)):
@@ -103,19 +103,18 @@ def _slice(p: BatchFirst, node: Node) -> None:
     name = node.inputs[0]
     rank = len(p.views[name].groups)
     a = node.attributes
-    starts, ends = a.get("starts") or numbers(p, node, 1), a.get("ends") or numbers(p, node, 2)
-    axes = a.get("axes") or numbers(p, node, 3) or [*range(len(starts or []))]
-    steps = numbers(p, node, 4) or [1] * len(axes)
+    starts, ends = a.get("starts") or p.numbers(node, 1), a.get("ends") or p.numbers(node, 2)
+    axes = a.get("axes") or p.numbers(node, 3) or [*range(len(starts or []))]
+    steps = p.numbers(node, 4) or [1] * len(axes)
     if set(steps) != {1} or not starts or not ends:
         node.refuse("steps", "xpnn's Slice takes every value", steps)
     for start, end, given in zip(starts, ends, axes, strict=True):
         axis = normalize_axis_index(given, rank)
         inner = f"{node.outputs[0]}/{axis}"
         p.views[inner] = found = _section(p, node, name, axis, (start, None if end >= 2**31 - 1 else end))
-        p.sizes[inner], p.second[inner] = tuple(map(length, found.groups)), p.other(found)
-        p.types[inner] = p.types[name]
+        p.declare(inner, tuple(map(length, found.groups)), p.other(found), p.dtypes[name])
         name = inner
-    moved(p, node, p.views[name])
+    p.moved(node, p.views[name])
 
 
 def _split(p: BatchFirst, node: Node) -> None:
@@ -142,10 +141,7 @@ def _concat(p: BatchFirst, node: Node) -> None:
     if len(ways) > 1 or any(front(view)[1][axis] is None for view in known) or batch(known[0].groups) == axis:
         node.refuse("axis", "xpnn joins along another axis than the batch's", axis)
     place = next(iter(ways))[axis]
-    inputs = tuple(
-        p.place(view.base, front(view)[0], p.maker.get(name, node))
-        for name, view in zip(node.inputs, known, strict=True)
-    )
+    inputs = tuple(p.in_front(name, node) for name in node.inputs)
     shape = [*p.sizes[inputs[0]]]
     shape[place or 0] = sum(p.sizes[name][place or 0] for name in inputs)
     if not p.leads(known[0]):

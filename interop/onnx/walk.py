@@ -10,7 +10,7 @@ import numpy as np
 from ...backend import Array, asarray, to_numpy
 from ...layers import Embedding, Layer, Residual
 from ...models import Sequential
-from .graph import Graph
+from .graph import Graph, needed
 from .layers import CELLS, check_elementwise
 from .node import Node, shortest
 
@@ -65,13 +65,8 @@ class Reader:
 
     def _follow(self, nodes: list[Node]) -> None:
         """Find from where the paths to each value come, and the rank of each that shape inference does not know."""
-        needed = set(self.graph.outputs)
-        for node in reversed(nodes):
-            if not needed.isdisjoint(node.outputs):
-                needed.update(node.inputs)
-        for node in nodes:
-            sources = self.sources(node)
-            if sources and not needed.isdisjoint(node.outputs):
+        for node in needed(nodes, self.graph.outputs):
+            if sources := self.sources(node):
                 before: str | None = sources[0]
                 for source in sources[1:]:
                     before = self._meeting(before, source)
