@@ -1,5 +1,6 @@
 """From ONNX nodes to the layers that multiply and add parameters or constants, starting at the last node."""
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -24,18 +25,28 @@ PARAMETRIC = {
 """Operators whose layers have parameters, or whose own gamma and beta may stand in a Mul and an Add after it."""
 
 
-def gemm(reader: Reader, node: Node) -> tuple[Layer, str]:
+def gemm(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
     if node.attributes.get("transA"):
         node.refuse("transA", "the batch comes first in xpnn", 1)
-    C = reader.optional_weight(node, 2, 0, 1, 2)
-    if C is not None and C.ndim == 2 and len(C) != 1:
-        node.refuse("C", "xpnn's bias is one vector", C.shape)
-    return make.gemm(node, reader.weight(node, 1, 2), None if C is None else C.reshape(-1)), node.inputs[0]
+    if b is None and (C := reader.optional_weight(node, 2, 0, 1, 2)) is not None:
+        if C.ndim == 2 and len(C) != 1:
+            node.refuse("C", "xpnn's bias is one vector", C.shape)
+        b = C.reshape(-1) * node.attributes.get("beta", 1.0)
+    return make.gemm(node, reader.weight(node, 1, 2), b), node.inputs[0]
 
 
 def matmul(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
     node.options()
     return make.dense(reader.weight(node, 1, 2).T, b), node.inputs[0]
+
+
+BIASED: dict[str, Callable[[Reader, Node, Array | None], tuple[Layer, str]]] = {
+    "Conv": convolution,
+    "ConvTranspose": transposed,
+    "Gemm": gemm,
+    "MatMul": matmul,
+}
+"""Of the operators whose bias an Add may be, what makes the layer."""
 
 
 def add(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -47,8 +58,8 @@ def add(reader: Reader, node: Node) -> tuple[Layer, str]:
     before, c = reader.producers.get(value), reader.constant(node, reader.operand(node))
     if before is not None and c is not None and reader.uses[value] == 1 and len(list(filter(None, before.inputs))) == 2:
         rank, shape = reader.ranks.get(value, 2), (1,) * 4 + c.shape
-        channels = {"MatMul": -1, "Gemm": -1, "Conv": 1 - rank, "ConvTranspose": 1 - rank}.get(before.op)
-        if channels is not None and c.size == shape[channels] and c.ndim <= rank:
+        channels = 1 - rank if before.op in ("Conv", "ConvTranspose") else -1
+        if before.op in BIASED and c.size == shape[channels] and c.ndim <= rank:
             b = reader.weight(node, reader.operand(node), 0, 1, 2, 3, 4).reshape(-1)
             return biased(reader, before, b)
     return affine(reader, node)
@@ -56,14 +67,11 @@ def add(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 def biased(reader: Reader, node: Node, b: Array) -> tuple[Layer, str]:
     """The layer of a node without a bias, with this one, of one element for each channel or for all."""
-    if node.op == "MatMul":
-        return matmul(reader, node, b)
-    if node.op == "Gemm":
-        return make.gemm(node, reader.weight(node, 1, 2), b), node.inputs[0]
-    if (W := reader.constant(node, 1)) is not None:
+    W = reader.constant(node, 1)
+    if W is not None and node.op in ("Conv", "ConvTranspose"):
         channels = len(W) if node.op == "Conv" else W.shape[1] * node.attributes.get("group", 1)
         b = xp.broadcast_to(b, (channels,))
-    return (convolution if node.op == "Conv" else transposed)(reader, node, b)
+    return BIASED[node.op](reader, node, b)
 
 
 def affine(reader: Reader, node: Node) -> tuple[Layer, str]:

@@ -12,7 +12,8 @@ from .node import Node
 from .walk import Reader
 
 
-def convolution(reader: Reader, node: Node, b: Array | None) -> tuple[Layer, str]:
+def convolution(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
+    b = reader.optional_weight(node, 2, 1) if b is None else b
     node, W = _padded(reader, node), reader.weight(node, 1, 3, 4, 5)
     return make.conv(_settled(reader, node, W.shape[2:]), W, b)[0], node.inputs[0]
 
@@ -57,8 +58,9 @@ def pad(reader: Reader, node: Node) -> tuple[Layer, str]:
     node.refuse("operator", "xpnn pads images and signals alone, by zeros and in the convolution behind it")
 
 
-def transposed(reader: Reader, node: Node, b: Array | None) -> tuple[Layer, str]:
+def transposed(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
     """The layer, or several: before it a signal becomes an image of one row, and ends may be cut off behind it."""
+    b = reader.optional_weight(node, 2, 1) if b is None else b
     W, size = reader.weight(node, 1, 3, 4, 5), reader.lengths(node.inputs[0])[2:]
     x, signal = node.inputs[0], W.ndim == 3
     if signal:

@@ -173,12 +173,11 @@ def dense(W: Array, b: Array | None = None) -> layers.Dense:
     return with_params(layer, W=W, b=None if b is None else xp.broadcast_to(b, (len(W),)))
 
 
-def gemm(node: Node, B: Array, C: Array | None = None) -> layers.Dense:
-    """The layer of a Gemm node, with C as its bias."""
+def gemm(node: Node, B: Array, b: Array | None = None) -> layers.Dense:
+    """The layer of a Gemm node, with this bias."""
     o = node.options("alpha", "beta", "broadcast", "transA", "transB")  # broadcast: before opset 7; now always on
     W = B if o.transB else B.T
-    W = W if o.alpha == 1 else W * o.alpha
-    return dense(W, C if C is None or o.beta == 1 else C * o.beta)
+    return dense(W if o.alpha == 1 else W * o.alpha, b)
 
 
 def batch_norm(node: Node, rank: int, weights: Sequence[Array]) -> layers.BatchNorm1D | layers.BatchNorm2D:

@@ -24,7 +24,7 @@ def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
     scatter = reader.producers.get(node.inputs[1])
     if scatter is not None and scatter.op == "ScatterND":
         return _mapped_conv(reader, node, scatter)
-    return convolution(reader, node, reader.optional_weight(node, 2, 1))
+    return convolution(reader, node)
 
 
 def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]:
@@ -45,10 +45,6 @@ def _mapped_conv(reader: Reader, node: Node, scatter: Node) -> tuple[Layer, str]
     settings: Any = conv.kernel_size, conv.stride, conv.pads[0]
     mapped = layers.MappedConv2D(zeros.shape[1], connections, *settings, rng=0, dtype=kernels.dtype.name)
     return make.with_params(mapped, W=kernels, b=b), node.inputs[0]
-
-
-def _conv_transpose(reader: Reader, node: Node) -> tuple[Layer, str]:
-    return transposed(reader, node, reader.optional_weight(node, 2, 1))
 
 
 def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -208,7 +204,7 @@ READERS: dict[str, LayerReader] = {
     "AveragePool": pool,
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
-    "ConvTranspose": _conv_transpose,
+    "ConvTranspose": transposed,
     "Div": _div,
     "Dropout": _dropout,
     "Flatten": _flatten,

@@ -66,6 +66,17 @@ FOREIGN = {
         "Dense",
     ),
     "Gemm, scalar bias": (one_node("Gemm", [ROWS], [normal(6, 5), np.float32(3)]), "Dense"),
+    "Gemm, scaled, Add behind it": (
+        of_nodes(
+            [
+                helper.make_node("Gemm", ["x", "W"], ["z"], alpha=0.5, beta=2.0),
+                helper.make_node("Add", ["z", "b"], ["y"]),
+            ],
+            {"x": ROWS},
+            {"W": normal(6, 5), "b": normal(5)},
+        ),
+        "Dense",
+    ),
     "Gemm, no bias": (one_node("Gemm", [ROWS], [normal(5, 6)], transB=1), "Dense"),
     "MatMul, no bias": (one_node("MatMul", [SEQUENCES], [normal(6, 5)]), "Dense"),
     "Conv, no bias, VALID": (one_node("Conv", [IMAGE], [normal(4, 3, 2, 2)], auto_pad="VALID"), "Conv2D"),
@@ -465,6 +476,7 @@ REFUSED = [
     ("Gemm", "input 1", parsed("y = Gemm(x, x)", A)),
     ("Gemm", "input 1", parsed(scaled(100), normal(4, 256), W=normal(256, 256))),
     ("Gemm", "transA", parsed("y = Gemm<transA = 1>(x, W)", A, W=A)),
+    ("Gemm", "transA", parsed("z = Gemm<transA = 1>(x, W); y = Add(z, b)", A, W=A, b=normal(6))),
     ("LSTM", "P", lstm(inputs=", , , , , P", P=normal(1, 12))),
     ("LSTM", "activations", lstm(', activations = ["Sigmoid", "Relu", "Tanh"]')),
     ("LSTM", "clip", lstm(", clip = 1.0")),
