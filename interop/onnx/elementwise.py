@@ -46,10 +46,6 @@ def _divide(a: Array, b: Array) -> Array:
     return quotient + ((quotient < 0) & (quotient * b != a)).astype(a.dtype)
 
 
-def _power(a: Array, b: Array) -> Array:
-    return xp.power(a, b).astype(a.dtype)  # in the base's type, whatever the exponent's
-
-
 def _mod(node: Node, a: Array, b: Array) -> Array:
     """With the divisor's sign, or with ``fmod`` the dividend's."""
     return xp.fmod(a, b) if node.options("fmod").fmod else xp.mod(a, b)
@@ -69,60 +65,58 @@ def _thresholded(node: Node, x: Array) -> Array:
     return xp.where(x > node.options("alpha").alpha, x, 0).astype(x.dtype)
 
 
-def _several(function: Callable[..., Array]) -> Callable[..., Array]:
-    """An operator of any number of values, two by two."""
-    return _elementwise(lambda first, *others: reduce(function, others, first))
+def _elementwise(node: Node, *values: Array) -> Array:
+    make.check_elementwise(node)
+    return FUNCTIONS[node.op](*values)
 
 
-def _elementwise(function: Callable[..., Array]) -> Callable[..., Array]:
-    def operator(node: Node, *values: Array) -> Array:
-        make.check_elementwise(node)
-        return function(*values)
+FUNCTIONS: dict[str, Callable[..., Array]] = {
+    "Abs": abs,
+    "Add": lambda a, b: a + b,
+    "And": lambda a, b: a & b,
+    "Ceil": xp.ceil,
+    "Cos": xp.cos,
+    "Div": _divide,
+    "Equal": lambda a, b: a == b,
+    "Erf": erf,
+    "Exp": xp.exp,
+    "Floor": xp.floor,
+    "Greater": lambda a, b: a > b,
+    "GreaterOrEqual": lambda a, b: a >= b,
+    "Identity": lambda x: x,
+    "IsNaN": xp.isnan,
+    "Less": lambda a, b: a < b,
+    "LessOrEqual": lambda a, b: a <= b,
+    "Log": xp.log,
+    "Max": lambda *values: reduce(xp.maximum, values),
+    "Mean": lambda *values: sum(values[1:], values[0]) / len(values),
+    "Min": lambda *values: reduce(xp.minimum, values),
+    "Mish": lambda x: x * xp.tanh(apply(Softplus(threshold=math.inf), x)),
+    "Mul": lambda a, b: a * b,
+    "Neg": lambda x: -x,
+    "Not": lambda x: ~x,
+    "Or": lambda a, b: a | b,
+    "Pow": lambda a, b: xp.power(a, b).astype(a.dtype),  # in the base's type, whatever the exponent's
+    "Reciprocal": lambda x: 1 / x,
+    "Round": xp.rint,
+    "Sign": xp.sign,
+    "Sin": xp.sin,
+    "Softsign": lambda x: x / (1 + abs(x)),
+    "Sqrt": xp.sqrt,
+    "Sub": lambda a, b: a - b,
+    "Sum": lambda *values: sum(values[1:], values[0]),
+    "Xor": lambda a, b: a ^ b,
+}
+"""By operator, of those without attributes."""
 
-    return operator
-
-
-ELEMENTWISE: dict[str, Callable[..., Array]] = dict.fromkeys(make.ACTIVATION_LAYERS, _activation) | {
-    "Abs": _elementwise(lambda x: abs(x)),
-    "Add": _elementwise(lambda a, b: a + b),
-    "And": _elementwise(lambda a, b: a & b),
-    "Ceil": _elementwise(lambda x: xp.ceil(x)),
+ELEMENTWISE: dict[str, Callable[..., Array]] = {
+    **dict.fromkeys(make.ACTIVATION_LAYERS, _activation),
+    **dict.fromkeys(FUNCTIONS, _elementwise),
     "Celu": _celu,
     "Clip": _clip,
-    "Cos": _elementwise(lambda x: xp.cos(x)),
-    "Div": _elementwise(_divide),
-    "Equal": _elementwise(lambda a, b: a == b),
-    "Erf": _elementwise(erf),
-    "Exp": _elementwise(lambda x: xp.exp(x)),
-    "Floor": _elementwise(lambda x: xp.floor(x)),
-    "Greater": _elementwise(lambda a, b: a > b),
-    "GreaterOrEqual": _elementwise(lambda a, b: a >= b),
-    "Identity": _elementwise(lambda x: x),
-    "IsNaN": _elementwise(lambda x: xp.isnan(x)),
-    "Less": _elementwise(lambda a, b: a < b),
-    "LessOrEqual": _elementwise(lambda a, b: a <= b),
-    "Log": _elementwise(lambda x: xp.log(x)),
-    "Max": _several(lambda a, b: xp.maximum(a, b)),
-    "Mean": _elementwise(lambda *values: sum(values[1:], values[0]) / len(values)),
-    "Min": _several(lambda a, b: xp.minimum(a, b)),
-    "Mish": _elementwise(lambda x: x * xp.tanh(apply(Softplus(threshold=math.inf), x))),
     "Mod": _mod,
-    "Mul": _elementwise(lambda a, b: a * b),
-    "Neg": _elementwise(lambda x: -x),
-    "Not": _elementwise(lambda x: ~x),
-    "Or": _elementwise(lambda a, b: a | b),
     "PRelu": _prelu,
-    "Pow": _elementwise(_power),
-    "Reciprocal": _elementwise(lambda x: 1 / x),
-    "Round": _elementwise(lambda x: xp.rint(x)),
     "Selu": _selu,
-    "Sign": _elementwise(lambda x: xp.sign(x)),
-    "Sin": _elementwise(lambda x: xp.sin(x)),
-    "Softsign": _elementwise(lambda x: x / (1 + abs(x))),
-    "Sqrt": _elementwise(lambda x: xp.sqrt(x)),
-    "Sub": _elementwise(lambda a, b: a - b),
-    "Sum": _several(lambda a, b: a + b),
     "ThresholdedRelu": _thresholded,
-    "Xor": _elementwise(lambda a, b: a ^ b),
 }
 """For each operator, a function of the node and its input values (None if omitted) that returns its output."""

@@ -11,10 +11,6 @@ from ...layers.activations import logistic
 from .node import Node
 
 
-def _floats(x: Array) -> Array:
-    return x if x.dtype.kind == "f" else x.astype("float32")
-
-
 def _array_feature_extractor(node: Node, x: Any, indices: Array) -> Any:
     """Columns of the last axis; of one row at least."""
     node.options()
@@ -27,7 +23,8 @@ def _array_feature_extractor(node: Node, x: Any, indices: Array) -> Any:
 
 def _scaler(node: Node, x: Array) -> Array:
     o = node.options("offset", "scale")
-    return ((_floats(x) - asarray(o.offset, "float32")) * asarray(o.scale, "float32")).astype("float32")
+    x = x if x.dtype.kind == "f" else x.astype("float32")
+    return ((x - asarray(o.offset, "float32")) * asarray(o.scale, "float32")).astype("float32")
 
 
 NORMS: dict[str, Callable[[Array], Array]] = {
@@ -38,7 +35,7 @@ NORMS: dict[str, Callable[[Array], Array]] = {
 
 
 def _normalizer(node: Node, x: Array) -> Array:
-    x = _floats(x).astype("float32")
+    x = x.astype("float32")
     norm = NORMS[node.options("norm").norm](x)
     return x / xp.where(norm == 0, 1, norm)
 
@@ -53,7 +50,7 @@ def _after(node: Node, kind: str, scores: Array) -> Array:
 
 def _scores(x: Array, coefficients: list[float], intercepts: list[float] | None) -> Array:
     """W x + b, of float32 as the operators have it, with one row of W for each intercept or target."""
-    x = _floats(x).astype("float32")
+    x = x.astype("float32")
     W = asarray(coefficients, "float32").reshape(-1, x.shape[-1])
     return x @ W.T + (0 if intercepts is None else asarray(intercepts, "float32"))
 

@@ -12,10 +12,6 @@ FIXED = "fixed_"
 """In the names of weights that are not trained."""
 
 
-def _silu(w: Writer, layer: layers.SiLU, x: str) -> str:
-    return w.node("Mul", x, w.node("Sigmoid", x))
-
-
 def _gelu(w: Writer, layer: layers.GELU, x: str) -> str:
     if layer.approximate == "none":
         t = w.node("Erf", w.node("Div", x, w.number(math.sqrt(2))))
@@ -39,31 +35,26 @@ def _clip(w: Writer, layer: layers.Clip, x: str) -> str:
     return w.node("Clip", x, *(w.number(bound) if math.isfinite(bound) else "" for bound in (layer.low, layer.high)))
 
 
-def _hard_sigmoid(w: Writer, layer: layers.HardSigmoid, x: str) -> str:
-    return w.node("HardSigmoid", x, alpha=layer.slope, beta=layer.offset)
-
-
 def _prelu(w: Writer, layer: layers.PReLU, x: str) -> str:
     alpha = to_numpy(layer.params["alpha"])
-    return w.node(
-        "PRelu", x, w.weight(layer, "alpha", alpha.reshape(-1, *[1] * (0 if len(alpha) == 1 else w.rank - 2)))
-    )
+    axes_behind = 0 if len(alpha) == 1 else w.rank - 2
+    return w.node("PRelu", x, w.weight(layer, "alpha", alpha.reshape(-1, *[1] * axes_behind)))
 
 
 def _layer_norm(w: Writer, layer: layers.LayerNorm, x: str) -> str:
     weights = [w.weight(layer, key) for key in layer.params]
-    weights = weights or [w.constant(f"{w._path}/ones", np.ones(layer.normalized_shape))]
+    weights = weights or [w.own("ones", np.ones(layer.normalized_shape))]
     return w.node("LayerNormalization", x, *weights, axis=-len(layer.normalized_shape), epsilon=layer.eps)
 
 
 def _reshape(w: Writer, layer: layers.Reshape, x: str) -> str:
     w.rank = 1 + len(layer.sizes)
-    return w.node("Reshape", x, w.constant(f"{w._path}/sizes", [0, *layer.sizes], "int64"))
+    return w.node("Reshape", x, w.own("sizes", [0, *layer.sizes], "int64"))
 
 
 def _slice(w: Writer, layer: layers.Slice, x: str) -> str:
     ends = {"start": layer.start or 0, "stop": 2**63 - 1 if layer.stop is None else layer.stop, "axis": layer.axis}
-    return w.node("Slice", x, *(w.constant(f"{w._path}/{key}", [value], "int64") for key, value in ends.items()))
+    return w.node("Slice", x, *(w.own(key, [value], "int64") for key, value in ends.items()))
 
 
 def _affine(w: Writer, layer: layers.Affine, x: str) -> str:
@@ -80,7 +71,7 @@ MODERN: Writers = {
     layers.Clip: (_clip, None),
     layers.ELU: (lambda w, layer, x: w.node("Elu", x, alpha=layer.alpha), None),
     layers.GELU: (_gelu, None),
-    layers.HardSigmoid: (_hard_sigmoid, None),
+    layers.HardSigmoid: (lambda w, layer, x: w.node("HardSigmoid", x, alpha=layer.slope, beta=layer.offset), None),
     layers.HardSwish: (lambda w, layer, x: w.node("HardSwish", x), None),
     layers.LayerNorm: (_layer_norm, None),
     layers.LogSoftmax: (lambda w, layer, x: w.node("LogSoftmax", x, axis=-1), None),
@@ -90,6 +81,6 @@ MODERN: Writers = {
     ),
     layers.PReLU: (_prelu, None),
     layers.ReLU6: (_clip, None),
-    layers.SiLU: (_silu, None),
+    layers.SiLU: (lambda w, layer, x: w.node("Mul", x, w.node("Sigmoid", x)), None),
     layers.Softplus: (_softplus, None),
 }

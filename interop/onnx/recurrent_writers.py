@@ -74,17 +74,14 @@ def _starts(w: Writer, directions: list[Recurrent], x: str, given: list[str], ot
         elif how == "given" and D == 1:
             names.append(w.node("Unsqueeze", given.pop(0), w.axis(0)))
         elif how == "given":
-            shape = w.constant(f"{w._path}/directions", [0, D, first.hidden_size], "int64")
+            shape = w.own("directions", [0, D, first.hidden_size], "int64")
             names.append(w.node("Transpose", w.node("Reshape", given.pop(0), shape), perm=[1, 0, 2]))
         else:
             values = np.stack([to_numpy(layer.params[f"{name}_0"]) for layer in directions])[:, None]
             batch = w.node("Gather", w.node("Shape", x), w.axis(0))
             one = w.constant("/one", [1], "int64")
-            names.append(
-                w.node(
-                    "Expand", w.weight(first, f"{name}_0{others}", values), w.node("Concat", one, batch, one, axis=0)
-                )
-            )
+            start = w.weight(first, f"{name}_0{others}", values)
+            names.append(w.node("Expand", start, w.node("Concat", one, batch, one, axis=0)))
     return names
 
 

@@ -131,9 +131,13 @@ class Writer:
             raise ValueError(f"export: {name} would stand in the file in two shapes, for inputs of different ranks")
         return name
 
+    def own(self, name: str, value: Any, dtype: Any = None) -> str:
+        """Add an initialiser of the layer that is being written; returns its name."""
+        return self.constant(f"{self._path}/{name}", value, dtype)
+
     def number(self, value: float) -> str:
-        """Add a scalar of the layer that is being written; returns its name."""
-        return self.constant(f"{self._path}/{value}", value)
+        """Add a scalar of the layer that is being written, named after its value; returns its name."""
+        return self.own(str(value), value)
 
     def weight(self, layer: Layer, key: str, value: Any = None) -> str:
         """Add an initialiser named after the layer's parameter or buffer ``key``, by default with its value."""

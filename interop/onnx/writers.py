@@ -79,7 +79,7 @@ def _pool(w: Writer, layer: Pool, x: str) -> str:
 
 def _subsample(w: Writer, layer: layers.Subsample2D, x: str) -> str:
     mean = w.node("AveragePool", x, kernel_shape=layer.size, strides=layer.size)
-    total = w.node("Mul", mean, w.constant(f"{w._path}/area", layer.size[0] * layer.size[1]))
+    total = w.node("Mul", mean, w.own("area", layer.size[0] * layer.size[1]))
     W, b = (w.weight(layer, key, to_numpy(layer.params[key])[:, None, None]) for key in ("W", "b"))
     return w.node("Add", w.node("Mul", total, W), b)
 
@@ -99,12 +99,12 @@ def _global_pool(op: str) -> LayerWriter:
 
 
 def _upsample(w: Writer, layer: layers.Upsample2D, x: str) -> str:
-    scales = w.constant(f"{w._path}/scales", [1, 1, *layer.scale], "float32")
+    scales = w.own("scales", [1, 1, *layer.scale], "float32")
     return w.node("Resize", x, "", scales, **NEAREST)
 
 
 def _dropout(w: Writer, layer: layers.Dropout, x: str) -> str:
-    return w.node("Dropout", x, w.constant(f"{w._path}/ratio", layer.p, "float64"))
+    return w.node("Dropout", x, w.own("ratio", layer.p, "float64"))
 
 
 def _embedding(w: Writer, layer: layers.Embedding, x: str) -> str:
@@ -113,7 +113,7 @@ def _embedding(w: Writer, layer: layers.Embedding, x: str) -> str:
 
 
 def _scaled_tanh(w: Writer, layer: layers.ScaledTanh, x: str) -> str:
-    slope, amplitude = (w.constant(f"{w._path}/{key}", getattr(layer, key)) for key in ("slope", "amplitude"))
+    slope, amplitude = (w.own(key, getattr(layer, key)) for key in ("slope", "amplitude"))
     return w.node("Mul", w.node("Tanh", w.node("Mul", x, slope)), amplitude)
 
 
