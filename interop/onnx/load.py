@@ -12,7 +12,8 @@ from .branches import as_graph, read_all
 from .fold import fold
 from .graph import Graph, needed, read_graph
 from .layer_norms import with_layer_norms
-from .readers import INSIDE, JOINED, READERS
+from .modern_readers import product
+from .readers import INSIDE, READERS
 from .reductions import as_layers
 from .rules import RULES
 from .walk import BranchesError, Reader
@@ -46,7 +47,7 @@ def load(path: str | Path) -> Layer:
     graph = with_layer_norms(fold(_of_numbers(graph)))
     graph = batch_first(graph, RULES, READERS.keys() | INSIDE)
     graph = _with_inputs_that_count(graph, str(path))
-    reader = Reader(replace(graph, nodes=[*as_layers(graph.nodes, graph.outputs)]), READERS, JOINED)
+    reader = Reader(replace(graph, nodes=[*as_layers(graph.nodes, graph.outputs)]), READERS, product)
     read = read_all(reader)
     try:
         return reader.network()

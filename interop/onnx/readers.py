@@ -15,9 +15,8 @@ from .affine_readers import add, affine, gemm, matmul, scaler, selu
 from .conv_readers import convolution, pad, pool, transposed
 from .modern_readers import MODERN, plain_norm, product, quotient
 from .node import Node, shortest
-from .recurrent_readers import recurrent
 from .resize import resize_options, upsample
-from .walk import LayerFinder, LayerReader, Reader
+from .walk import LayerReader, Reader
 
 
 def _conv(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -119,6 +118,23 @@ def _layout(reader: Reader, node: Node) -> tuple[Layer, str]:
     return parts[0] if len(parts) == 1 else Sequential(*parts), node.inputs[0]
 
 
+def _recurrent(reader: Reader, node: Node) -> tuple[Layer, str]:
+    """The layer of one direction or of both, by what ``reductions.py`` has noted in place of the node's attributes."""
+    noted = node.attributes
+    if "settings" not in noted:
+        node.refuse("shape", "the lengths of its axes do not follow from the model's")
+    node = replace(node, attributes=noted["own"])
+    weights = reader.weight(node, 1, 3), reader.weight(node, 2, 3), reader.optional_weight(node, 3, 2)
+    directions = make.recurrent(node, *weights, **noted["settings"])
+    for name, how, index in zip(directions[0].state_names, noted["starts"], (4, 5), strict=False):
+        if how == "learned":
+            for layer, start in zip(directions, reader.weight(node, index, 3), strict=True):
+                layer.params[f"{name}_0"] = start[0]
+    if len(directions) == 1:
+        return directions[0], node.inputs[0]
+    return layers.Bidirectional(*directions, merge=noted["merge"]), node.inputs[0]
+
+
 def _section(reader: Reader, node: Node) -> tuple[Layer, str]:
     o = node.attributes
     return layers.Slice(o["start"], o["stop"], o["axis"]), node.inputs[0]
@@ -208,13 +224,13 @@ READERS: dict[str, LayerReader] = {
     "Div": _div,
     "Dropout": _dropout,
     "Flatten": _flatten,
-    "GRU": recurrent,
+    "GRU": _recurrent,
     "Gather": _gather,
     "Gemm": gemm,
     "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool,
     "InstanceNormalization": _instance_norm,
-    "LSTM": recurrent,
+    "LSTM": _recurrent,
     "Layout": _layout,
     "LogSoftmax": _softmax,
     "MatMul": matmul,
@@ -222,7 +238,7 @@ READERS: dict[str, LayerReader] = {
     "Mul": _mul,
     "Neg": _rbf,
     "Pad": pad,
-    "RNN": recurrent,
+    "RNN": _recurrent,
     "ReduceSum": _sum,
     "Refused": _refused,
     "Resize": _upsample,
@@ -237,6 +253,3 @@ READERS: dict[str, LayerReader] = {
 
 INSIDE = {"Erf", "Greater"}
 """Operators that stand only before the last node of a layer's nodes."""
-
-JOINED: dict[str, LayerFinder] = {"Mul": product}
-"""The same for operators that also join values, where no layer may end."""

@@ -15,6 +15,8 @@ def _cell(p: BatchFirst, node: Node) -> None:
     """(N, T, features) to all states (N, T, D H) and the last ones (N, D H), for D directions."""
     view = p.views[node.inputs[0]]
     o = make.recurrent_options(node)
+    if o.direction == "reverse":
+        node.refuse("direction", "xpnn's layers read forwards or, joined or added, in both directions", "reverse")
     order = (0, 1, 2) if o.layout else (1, 0, 2)
     view = transposed(view, order)
     if not p.leads(view):
@@ -35,9 +37,9 @@ def _cell(p: BatchFirst, node: Node) -> None:
     components = ("h", "c") if node.op == "LSTM" else ("h",)
     starts = [_start(p, node, f"initial_{k}", inputs[5 + i], order) for i, k in enumerate(components)]
     roles = {what: f"{next(filter(None, node.outputs), node.name)}/{what}" for what in ("all", *components)}
-    own = {"roles": roles, "starts": tuple(how for how, _ in starts), "directions": D}
+    noted = {"roles": roles, "starts": tuple(how for how, _ in starts), "own": node.attributes}
     given = (x, *inputs[1:4], *(name for _, name in starts))
-    p.nodes.append(replace(node, inputs=given, outputs=tuple(roles.values()), attributes=node.attributes | own))
+    p.nodes.append(replace(node, inputs=given, outputs=tuple(roles.values()), attributes=noted))
     for what, name in roles.items():
         p.describe(name, x, (N, T, D * H) if what == "all" else (N, D * H), p.dtypes[x])
     n, t = whole(roles["all"], p.sizes[roles["all"]]).groups[:2]
@@ -143,13 +145,14 @@ def as_layers(nodes: Sequence[Node], outputs: Sequence[str]) -> Iterator[Node]:
                 "outputs", "of both directions a layer gives all states or the last ones, side by side or added"
             )
         states = [roles[what] * (what != first) for what in ("h", "c") if what in roles]
-        own = {
+        settings = {
             "return_sequences": first.endswith("all"),
             "return_state": bool(used - {first}) or outputs.count(roles["h"]) > 1,
-            "merge": "sum" if first.startswith("sum") else "concat",
+            "initial_state": node.attributes["starts"],
         }
-        names = (roles[first], *(states if own["return_state"] else ()))
-        yield replace(node, outputs=names, attributes=node.attributes | own)
+        names = (roles[first], *(states if settings["return_state"] else ()))
+        noted = {"settings": settings, "merge": "sum" if first.startswith("sum") else "concat"}
+        yield replace(node, outputs=names, attributes=node.attributes | noted)
 
 
 REDUCTIONS: dict[str, Rule] = {

@@ -45,11 +45,11 @@ class Reader:
     Args:
         graph: of the model.
         readers: for each operator, the function that makes the layer. It queries this object for neighbouring nodes.
-        joined: for an operator that joins values, the function that finds the layer whose last node it is, if any.
+        product: finds the layer whose last node is this Mul of two values, if there is one.
     """
 
-    def __init__(self, graph: Graph, readers: Mapping[str, "LayerReader"], joined: Mapping[str, "LayerFinder"]) -> None:
-        self.graph, self._readers, self._joined = graph, readers, joined
+    def __init__(self, graph: Graph, readers: Mapping[str, "LayerReader"], product: "LayerFinder") -> None:
+        self.graph, self._readers, self._product = graph, readers, product
         self.producers = {name: node for node in graph.nodes for name in node.outputs if name}
         self._position = {name: i for i, node in enumerate(graph.nodes, 1) for name in node.outputs}
         self.ranks = {name: len(shape) for name, (_, shape) in graph.types.items() if shape is not None}
@@ -171,7 +171,7 @@ class Reader:
         """Whether it makes one value of several that depend on the input, and is not the end of a layer that does."""
         if node.op not in JOINS or len(self.sources(node)) < 2:
             return False
-        return node.op not in self._joined or self._joined[node.op](self, node) is None
+        return node.op != "Mul" or self._product(self, node) is None
 
     def is_block(self, node: Node) -> bool:
         """Whether such a node ends a residual block; in files that xpnn wrote, that of the layers below its path."""
