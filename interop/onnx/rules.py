@@ -33,7 +33,7 @@ def _reshape(p: BatchFirst, node: Node) -> None:
     """Reshape or Flatten: in both trials of the free lengths the same axes."""
     view, out = p.views[node.inputs[0]], node.outputs[0]
     node.options(*(("axis",) if node.op == "Flatten" else ("allowzero", "shape")))
-    sizes = p.graph.sizes.get(out) or _sizes(p, node, view)
+    sizes = p.graph.sizes.get(out) or _sizes(p, node)
     try:
         found = reshaped(view, sizes[0], p.is_free)
     except MisfitError:
@@ -56,11 +56,14 @@ def _blocks(p: BatchFirst, node: Node) -> None:
     p.moved(node, reshaped(transposed(reshaped(view, lengths, p.is_free), order), result, p.is_free))
 
 
-def _sizes(p: BatchFirst, node: Node, view: View) -> list[Lengths]:
-    """The lengths that a Reshape to a constant shape gives in both trials, where ONNX infers none."""
-    wanted = node.attributes.get("shape") or p.numbers(node, 1) or []
+def _sizes(p: BatchFirst, node: Node) -> list[Lengths]:
+    """The lengths that a Flatten, or a Reshape to a constant shape, gives in both trials, where ONNX infers none."""
     found = []
     for given in (p.sizes[node.inputs[0]], p.second[node.inputs[0]]):
+        if node.op == "Flatten":
+            wanted = [prod(given[: node.attributes.get("axis", 1)]), -1]
+        else:
+            wanted = node.attributes.get("shape") or p.numbers(node, 1) or []
         each = [given[k] if n == 0 else n for k, n in enumerate(wanted)]
         rest = prod(given) // max(1, prod(n for n in each if n != -1))
         found.append(tuple(rest if n == -1 else n for n in each))
