@@ -6,7 +6,7 @@ shapes that are inferred contain.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.shape_inference
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from ...backend import asarray, to_numpy
 from .arrays import ARRAYS, is_number
@@ -63,8 +63,7 @@ def fold(graph: Graph) -> Graph:
     both = first.values.keys() & second.values.keys()
     alike = {key: _common_value(first.values[key], second.values[key]) for key in both}
     constants = {key: value for key, value in alike.items() if value is not None}
-    # a node is left as long as one of its outputs is not known
-    nodes = [node for node in _chosen(graph.nodes, constants) if not both.issuperset(filter(None, node.outputs))]
+    nodes = [node for node in _chosen(graph.nodes, constants) if not _is_known(node, both)]
     types = {key: _common_type(type_, second.types.get(key)) for key, type_ in first.types.items()}
     shapes = [{key: full for key in trial.types if (full := trial.shape(key)) is not None} for trial in trials]
     sizes = {key: (shapes[0][key], shapes[1][key]) for key in shapes[0].keys() & shapes[1].keys()}
@@ -90,49 +89,60 @@ def _without_weights(graph: Graph) -> onnx.ModelProto:
     return model
 
 
-def _chosen(nodes: list[Node], constants: Mapping[str, np.ndarray]) -> Iterator[Node]:
-    """The nodes, with its branch in the place of an If whose condition is constant."""
+def _chosen(nodes: Sequence[Node], values: dict[str, np.ndarray]) -> Iterator[Node]:
+    """The nodes; in the place of an If whose condition is known its branch, whose constants are added to the values."""
     for node in nodes:
-        condition = constants.get(node.inputs[0]) if node.op == "If" else None
+        condition = values.get(node.inputs[0]) if node.op == "If" else None
         if condition is None:
             yield node
         else:
-            branch: Branch = node.attributes["then_branch" if condition.all() else "else_branch"]
-            yield from _chosen(branch.nodes, constants)
+            branch: Branch = node.attributes[_name_of_branch(condition)]
+            values |= branch.constants
+            yield from _chosen(branch.nodes, values)
             for inner, outer in zip(branch.outputs, node.outputs, strict=True):
                 yield Node(node.name, "Identity", (inner,), (outer,), node.opset, {})
+
+
+def _inlined(protos: Iterable[onnx.NodeProto], values: Mapping[str, np.ndarray]) -> Iterator[onnx.NodeProto]:
+    """The same of the model's own nodes."""
+    for proto in protos:
+        condition = values.get(proto.input[0]) if proto.op_type == "If" else None
+        if condition is None:
+            yield proto
+        else:
+            branch = next(one.g for one in proto.attribute if one.name == _name_of_branch(condition))
+            yield from _inlined(branch.node, values)
+            for inner, outer in zip(branch.output, proto.output, strict=True):
+                yield helper.make_node("Identity", [inner.name], [outer])
+
+
+def _name_of_branch(condition: np.ndarray) -> str:
+    return "then_branch" if condition.all() else "else_branch"
 
 
 def _try(graph: Graph, trial: Trial) -> None:
     trial.values |= graph.constants
     budget = 2**24 + 2 * sum(value.nbytes for value in graph.constants.values())
     for _ in range(ROUNDS):
-        trial.types, before = _inferred(graph, trial), len(trial.values)
-        for node in _running(graph.nodes, trial):
+        trial.types, before, unknown = _inferred(graph, trial), len(trial.values), False
+        for node in _chosen(graph.nodes, trial.values):
+            if _is_known(node, trial.values):
+                continue
             given = [_given(node, key, trial) for key in node.inputs]
             if _foldable(node, given, trial, budget):
                 outputs = {key: to_numpy(value) for key, value in run(node, given).items()}
                 budget -= sum(value.nbytes for value in outputs.values())
                 trial.values |= outputs
-        unknown = any(trial.shape(key) is None for key in trial.types)
+            elif any(trial.shape(key) is None for key in node.outputs if key):
+                unknown = True
         if len(trial.values) == before or not unknown or not trial.types:
             break
     if trial.types:
         trial.types |= {key: (value.dtype, value.shape) for key, value in trial.values.items()}
 
 
-def _running(nodes: list[Node], trial: Trial) -> Iterator[Node]:
-    """The nodes in order, with those of the branches that are chosen on the way."""
-    for node in nodes:
-        if node.op == "If" and node.inputs[0] in trial.values:
-            branch: Branch = node.attributes["then_branch" if trial.values[node.inputs[0]].all() else "else_branch"]
-            trial.values |= branch.constants
-            yield from _running(branch.nodes, trial)
-            for inner, outer in zip(branch.outputs, node.outputs, strict=True):
-                if inner in trial.values:
-                    trial.values[outer] = trial.values[inner]
-        elif not all(key in trial.values for key in node.outputs if key):
-            yield node
+def _is_known(node: Node, values: Container[str]) -> bool:
+    return all(key in values for key in node.outputs if key)
 
 
 def _given(node: Node, key: str, trial: Trial) -> Any:
@@ -173,9 +183,10 @@ def _inferred(graph: Graph, trial: Trial) -> dict[str, Type]:
         if array.size < SMALL:
             proto.initializer.append(numpy_helper.from_array(np.asarray(array), key))
         else:
-            kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-            proto.input.append(onnx.helper.make_tensor_value_info(key, kind, array.shape))
-    kept = [node for node in proto.node if not any(key in trial.values for key in node.output)]
+            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+            proto.input.append(helper.make_tensor_value_info(key, kind, array.shape))
+    nodes = _inlined(proto.node, trial.values)
+    kept = [node for node in nodes if not any(key in trial.values for key in node.output)]
     del proto.node[:]
     proto.node.extend(kept)
     try:

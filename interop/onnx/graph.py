@@ -66,7 +66,7 @@ def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
     read, found = set(outputs), list[Node]()
     for node in reversed(nodes):
         if not read.isdisjoint(node.outputs):
-            read.update(node.inputs)
+            read.update(name for each in all_nodes([node]) for name in each.inputs)
             found.append(node)
     return found[::-1]
 

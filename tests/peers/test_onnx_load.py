@@ -396,6 +396,7 @@ REFUSED = [
     ("Add", "input 1", parsed("y = Add(x, c)", c=normal(4, 6))),
     ("Sub", "operator", parsed("r = Relu(x); y = Sub(x, r)")),
     ("Div", "operator", parsed("r = Sigmoid(x); y = Div(x, r)")),
+    ("Div", "operator", parsed("y = Div(c, x)", c=normal(6))),
     ("Expand", "shape", parsed("y = Expand(x, s)", normal(4, 1, 6), s=np.array([1, 3, 6]))),
     ("Gather", "indices", parsed("y = Gather<axis = 1>(x, i)", i=np.array([0, 2]))),
     ("Gather", "indices", parsed("y = Gather<axis = 1>(x, i)", i=np.array(9))),
@@ -514,6 +515,12 @@ REFUSED = [
     ("Transpose", "output", lstm(after=JOINED.replace("0, 2, 1", "0, 1, 2"), shape=np.array([0, 0, -1]))),
 ]
 
+IF = """
+    s = Shape(x); n = Gather(s, one); is_six = Equal(n, six); z = Sigmoid(x);
+    y = If(is_six)<then_branch = yes () => (float[N, 6] a) { t = Tanh(z) a = Relu(t) },
+                   else_branch = no () => (float[N, 6] b) { b = Gemm(z, W) }>
+"""
+
 LOADED = [
     parsed("y = Reshape(x, s)", SEQUENCES, s=np.array([0, 2, 9])),
     parsed("t = Transpose<perm = [0, 2, 1]>(x); y = Reshape(t, s)", SEQUENCES, s=np.array([0, -1])),
@@ -560,6 +567,21 @@ LOADED = [
     parsed("y = Mul(x, w)", w=np.float32(2)),
     parsed("z = Mul(x, w); y = Add(z, b)", w=np.float32(2), b=normal(6)),
     parsed("y = Squeeze(x, one)", normal(2, 1, 3), one=np.array([1])),
+    parsed("z = Conv(x, W); y = Add(z, b)", IMAGE, W=K, b=normal(4, 1, 1)),
+    parsed("z = Conv(x, W); y = Add(b, z)", IMAGE, W=K, b=normal(1)),
+    parsed("z = ConvTranspose(x, W); y = Add(z, b)", IMAGE, W=normal(3, 4, 2, 2), b=normal(1, 4, 1, 1)),
+    parsed("z = Cast<to = 10>(x); v = Relu(z); y = Cast<to = 1>(v)"),
+    parsed("s = Shape(x); z = Expand(x, s); y = Relu(z)"),
+    parsed(IF, W=A, one=np.array(1), six=np.array(6)),
+    parsed(IF, W=A, one=np.array(1), six=np.array(7)),
+    # axes that the file leaves free, of which the network takes one length
+    parsed(
+        "z = Conv(x, W); r = Relu(z); f = Flatten(r); v = Gemm(f, V); y = Softmax<axis = 1>(v)",
+        IMAGE,
+        dims="N, 3, H, W",
+        W=K,
+        V=normal(36, 2),
+    ),
 ]
 """What has no layer of its own in xpnn, but those that do the same."""
 
@@ -615,7 +637,6 @@ def test_every_refusal_in_the_code_is_tried_above(tmp_path):
         "of both directions a layer gives all states or the last ones, side by side or added",
         "the lengths of its axes do not follow from the model's",
         "xpnn adds along axes of a known length",
-        "xpnn has no layer that divides by a value",
         "xpnn has it only in a softplus with a threshold",
         "xpnn's layers compute in float32 or float64",
         "xpnn takes shapes and axes that are constants of the model",
