@@ -596,10 +596,11 @@ def test_export_of_the_same_model_gives_the_same_bytes(tmp_path):
 
 
 def test_settings_that_onnx_writes_in_another_way(tmp_path):
-    """A sixth has no short decimal number, and a ReLU6 is a Clip."""
-    model = nn.Sequential(nn.HardSigmoid(), nn.Clip(0, 6), nn.Softplus(threshold=30))
+    """A sixth has no short decimal number, a ReLU6 is a Clip, and no threshold of 20 or more is written."""
+    model = nn.Sequential(nn.HardSigmoid(), nn.Clip(0, 6), nn.Softplus(threshold=30), nn.Softplus(2, threshold=5))
     export(model, tmp_path / "model.onnx", input_shape=(3,))
-    assert repr(load(tmp_path / "model.onnx")) == "Sequential(HardSigmoid(), ReLU6(), Softplus())"
+    layers = "HardSigmoid(), ReLU6(), Softplus(), Softplus(beta=2.0, threshold=5.0)"
+    assert repr(load(tmp_path / "model.onnx")) == f"Sequential({layers})"
 
 
 def test_a_slope_for_each_channel_has_one_shape_in_the_file(tmp_path):
