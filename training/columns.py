@@ -11,7 +11,7 @@ from ..backend import Array
 from ..backend.shared.data import as_array
 from ..data.sequences import pad
 from ..layers import Layer
-from ..layers.base import of_several
+from ..layers.base import of_several, several
 from ..models import Graph
 from .batch import Steps
 from .inputs import HINTS, names
@@ -64,6 +64,18 @@ def lengths_of(inputs: Sequence[Any]) -> Steps:
     """The lengths of those inputs' sequences that have different ones; of several inputs a tuple."""
     lengths = [one.lengths if isinstance(one, Sequences) else None for one in inputs]
     return None if all(one is None for one in lengths) else of_several(lengths)
+
+
+def check_steps(caller: str, columns: Sequence[Any], inputs: int, lengths: Steps) -> None:
+    """Raise ValueError unless targets and weights for each step are as long as the sequences of an input."""
+    of_inputs = [own for own in several(lengths) if own is not None]
+    for name, one in list(zip(names(inputs), columns, strict=False))[inputs:]:
+        if not isinstance(one, Sequences) or any(np.array_equal(own, one.lengths) for own in of_inputs):
+            continue
+        if not of_inputs:
+            raise ValueError(f"{caller}: the sequences of {name} differ in length, those of x do not")
+        n = np.flatnonzero(of_inputs[0] != one.lengths)[0]
+        raise ValueError(f"{caller}: sequence {n} has {of_inputs[0][n]} steps in x, {one.lengths[n]} in {name}")
 
 
 def columns(caller: str, given: Sequence[Any], inputs: int) -> list[Any]:

@@ -10,7 +10,7 @@ from ..layers.lengths import may_have_steps
 from ..models import Graph
 from .adam import Adam
 from .batch import Steps
-from .columns import Lazy, Sequences, columns, inputs_given, inputs_of, lengths_of, like_an_array, of_batch
+from .columns import Lazy, Sequences, check_steps, columns, inputs_given, inputs_of, lengths_of, like_an_array, of_batch
 from .history import History
 from .inputs import names
 from .optimizer import Optimizer
@@ -49,7 +49,9 @@ def source_of(
     labels = made[len(xs)] if len(made) > len(xs) else None
     labels = labels if isinstance(labels, np.ndarray) else None
     steps = None if lengths is None else _steps(caller, model, made[: len(xs)], lengths)
-    return Rows(caller, model, len(made[0]), lambda rows: [one[rows] for one in made], labels, steps)
+    source = Rows(caller, model, len(made[0]), lambda rows: [one[rows] for one in made], labels, steps)
+    check_steps(caller, made, len(xs), steps)
+    return source
 
 
 def _steps(caller: str, model: Layer, inputs: Sequence[Any], lengths: Any) -> Steps:

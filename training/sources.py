@@ -19,7 +19,7 @@ from ..layers.base import several
 from ..layers.settings import real
 from ..layers.whole import Share
 from .batch import Arrays, Batch, Cut, Steps, rows_of
-from .columns import inputs_of, lengths_of
+from .columns import check_steps, inputs_of, lengths_of
 from .inputs import check_arrays
 from .together import checksum, share_of
 
@@ -176,6 +176,7 @@ class Source:
         """A batch's arrays as the model and the loss take them, and the lengths of its sequences."""
         if lengths is None:
             lengths = lengths_of(columns[: self._inputs])
+            check_steps(caller, columns, self._inputs, lengths)
         arrays = [one[:] for one in columns]
         for i, own in enumerate(several(lengths)):
             if own is not None:
@@ -250,6 +251,8 @@ class Rows(Source):
         for one in several(lengths):
             if one is not None and one.shape != (samples,):
                 raise ValueError(f"{caller}: expected {samples} lengths, one for each sample, got {one.shape}")
+            if one is not None and one.dtype.kind not in "iu":
+                raise TypeError(f"{caller}: expected lengths as whole numbers, got dtype {one.dtype}")
 
     def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
         """Sequences of similar lengths together, if they are shuffled."""

@@ -201,6 +201,8 @@ def test_sequences_of_different_lengths(rng):
         fitted(x, y)
     with pytest.raises(ValueError, match=r"fit: expected 40 lengths, one for each sample, got \(39,\)"):
         fitted(padded, y, model=model, lengths=lengths[1:])
+    with pytest.raises(TypeError, match="fit: expected lengths as whole numbers, got dtype float64"):
+        fitted(padded, y, model=model, lengths=lengths.astype(float))
 
 
 def test_a_label_for_each_step_of_sequences(rng):
@@ -211,6 +213,22 @@ def test_a_label_for_each_step_of_sequences(rng):
     errors = [nn.evaluate(model, one[None], one[None]).loss for one in x]
     assert score.loss == pytest.approx(np.average(errors, weights=[len(one) for one in x]), rel=1e-5)
     fitted(x, x, model=model, metrics=["top_2"])
+
+
+def test_a_sequence_has_as_many_labels_as_steps():
+    model = nn.Sequential(nn.Embedding(4, 3, rng=0), nn.LSTM(3, 5, True, rng=1), nn.Dense(5, 4, rng=2))
+    x, padded = [np.arange(4), np.arange(2)], np.zeros((2, 4), int)
+    for labels in (1, 3):  # that is missing was taken for class 0, one too many left out
+        y = [np.arange(4), np.arange(labels)]
+        for caller, batches in (("fit", (x, y)), ("fit: batch 1", ([(x, y)],))):
+            with pytest.raises(ValueError, match=f"{caller}: sequence 1 has 2 steps in x, {labels} in y"):
+                nn.fit(model, *batches, epochs=1, verbose=False)
+        with pytest.raises(ValueError, match=f"sequence 1 has 2 steps in x, {labels} in y"):
+            nn.evaluate(model, padded, y, lengths=[4, 2])
+        with pytest.raises(ValueError, match="batch 1: the sequences of y differ in length, those of x do not"):
+            nn.evaluate(model, [(padded, y)])
+    with pytest.raises(ValueError, match="sequence 0 has 4 steps in x, 3 in weights"):
+        nn.evaluate(model, x, x, sample_weight=[np.ones(3), np.ones(2)])
 
 
 def test_outputs_with_another_axis_than_the_steps(rng):
