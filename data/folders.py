@@ -22,7 +22,7 @@ def load_pictures(
     classes = tuple(path.name for path in class_folders(train or test or folder))
     if not classes:
         raise ValueError(f"{train or test}: expected a folder of pictures for each class, found none")
-    _check_depth((train or test or folder) / classes[0], classes)
+    _check_depth(train or test or folder)
     (files, y_train), (held_out, y_test) = _files(train, classes), _files(test, classes)
     if test is None:
         for_training, for_test = split(y_train, share, seed)
@@ -68,11 +68,18 @@ def _parts(folder: Path) -> tuple[Path | None, Path | None]:
     return (train, test) if train or test else (folder, None)
 
 
-def _check_depth(first: Path, classes: tuple[str, ...]) -> None:
-    """Refuse a single class that looks like the folder of several, as an archive in a folder of its own name."""
-    inner = [path.name for path in class_folders(first)]
-    if len(classes) == 1 and len(inner) > 1 and not any(path.suffix.lower() in _SUFFIXES for path in first.iterdir()):
-        raise ValueError(f"{first.parent} has one class, with the folders {', '.join(inner[:5])} in it: give {first}")
+def _check_depth(part: Path) -> None:
+    """Refuse a single class that leads to the folder of several, as an archive in a folder of its own name; and parts
+    within the classes."""
+    inner, below = class_folders(part), part
+    while len(inner) == 1 and not any(path.suffix.lower() in _SUFFIXES for path in inner[0].iterdir()):
+        inner, below = class_folders(inner[0]), inner[0]
+    if below != part and len(inner) > 1:
+        named = ", ".join(path.name for path in inner[:5])
+        raise ValueError(f"{part} has one class, with the folders {named} in it: give {below}")
+    parts = [next(filter(None, _parts(own))) for own in inner]
+    if parts and all(one != own for one, own in zip(parts, inner, strict=True)):
+        raise ValueError(f"{part} has parts in its classes, such as {parts[0]}: put the classes into the parts")
 
 
 def _files(part: Path | None, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
@@ -90,11 +97,18 @@ def _files(part: Path | None, classes: tuple[str, ...]) -> tuple[list[Path], np.
 
 def _pictures(folder: Path) -> list[Path]:
     """The paths of a class's pictures."""
-    candidates = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+    candidates = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and _is_file(path))
     found = sorted(path for path in candidates if not any(map(_is_hidden, path.relative_to(folder).parts)))
     if not found:
-        raise ValueError(f"{folder} has no pictures: remove the folder, or fill it ({' '.join(_SUFFIXES)})")
+        idx = next(folder.rglob("*ubyte*"), None)
+        todo = f"IDX files are read from their own folder, {idx.parent}" if idx else "fill it, or move it elsewhere"
+        raise ValueError(f"{folder} has no pictures ({' '.join(_SUFFIXES)}): {todo}")
     return found
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one; or a link to nothing, which reading it then reports."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _read(files: list[Path], size: int | tuple[int, int] | None, colour: bool | None) -> np.ndarray:

@@ -64,6 +64,11 @@ def test_what_an_archive_s_folders_are_called(pictures, tmp_path):
     (tmp_path / "cow").rename(tmp_path / "wrapped" / "set")
     with pytest.raises(ValueError, match="one class, with the folders Testing, Training in it: give .*set"):
         nn.load_images(tmp_path / "wrapped")
+    (tmp_path / "wrapped").rename(tmp_path / "cow")
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "cow").rename(tmp_path / "outer" / "wrapped")
+    with pytest.raises(ValueError, match="outer has one class, with the folders Testing, Training in it: give .*set"):
+        nn.load_images(tmp_path / "outer")
 
 
 def test_train_and_test_folders(pictures, tmp_path):
@@ -119,7 +124,26 @@ def test_what_else_lies_there(pictures, tmp_path):
     (tmp_path / ".ipynb_checkpoints").mkdir()
     np.testing.assert_array_equal(nn.load_images(tmp_path).x_train, expected.x_train)
     (tmp_path / "emu").mkdir()
-    with pytest.raises(ValueError, match="emu has no pictures: remove the folder"):
+    with pytest.raises(ValueError, match=r"emu has no pictures \(.png .* .pnm\): fill it, or move it elsewhere"):
+        nn.load_images(tmp_path)
+    nn.write_idx(tmp_path / "emu" / "raw-ubyte", np.zeros((1, 2, 2), np.uint8))
+    with pytest.raises(ValueError, match=r"emu has no pictures .*: IDX files are read from their own folder, .*/emu$"):
+        nn.load_images(tmp_path)
+
+
+def test_a_link_to_a_picture_that_is_not_there(pictures, tmp_path):
+    (tmp_path / "dog" / "linked.png").symlink_to(tmp_path / "fetched later.png")  # as git-annex and DVC leave
+    with pytest.raises(ValueError, match="dog/linked.png is not a readable picture .*No such file"):
+        nn.load_images(tmp_path)
+
+
+def test_parts_within_the_classes(pictures, tmp_path):
+    """They would have been one: the test's pictures trained on."""
+    for path in pictures:
+        inner = path.parent / ("val" if path.stem < "2" else "train")
+        inner.mkdir(exist_ok=True)
+        path.rename(inner / path.name)
+    with pytest.raises(ValueError, match="has parts in its classes, such as .*cat/train: put the classes into the"):
         nn.load_images(tmp_path)
 
 
