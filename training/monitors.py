@@ -55,7 +55,7 @@ class _Monitor(Callback):
         if name not in logs:
             raise ValueError(f"{type(self).__name__}: no column {name!r} to monitor: there are {', '.join(logs)}")
         gain = (self.best - logs[name]) * (1 if is_less_better(type(self).__name__, name, self.mode) else -1)
-        better = math.isnan(self.best) or gain > self.min_delta
+        better = gain > self.min_delta or (math.isnan(self.best) and not math.isnan(logs[name]))
         self.best, self.wait = (logs[name], 0) if better else (self.best, self.wait + 1)
         return better
 
@@ -71,7 +71,7 @@ class EarlyStopping(_Monitor):
 
     Args:
         monitor: the column; by default val_loss, without validation data loss.
-        patience: the number of epochs without improvement that end the run.
+        patience: the number of epochs without improvement that end the run; NaN is none.
         min_delta: what counts as improvement.
         restore_best: whether the model is that of the best epoch afterwards; not in a run that a signal has ended, so
             that it can go on.

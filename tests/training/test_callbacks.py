@@ -116,6 +116,16 @@ class TestEarlyStopping:
         assert len(losses(3, 2.9, 2.8, 1)(nn.EarlyStopping(patience=2, min_delta=0.5))[1]) == 3
         assert len(losses(3, 4, 5, 4)(nn.EarlyStopping(patience=1, mode="max"))[1]) == 4
 
+    def test_nan_is_no_improvement(self, blobs):
+        def follow(*values):
+            rows, stopping = iter(values), nn.EarlyStopping("score", patience=2)
+            _, history = fitted(blobs, stopping, epochs=len(values), metrics={"score": lambda y, outputs: next(rows)})
+            return len(history), stopping.best
+
+        nan = np.nan
+        assert follow(nan, nan, 0.5, 0.5)[0] == 2
+        assert follow(nan, 0.5, nan, nan, 0.7) == (4, 0.5)
+
     def test_buffers_are_restored_too(self, blobs):
         kept = []
 
