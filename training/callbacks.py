@@ -217,7 +217,8 @@ class TensorBoard(Callback):
     """Writes each epoch's row for TensorBoard, by tensorboardX.
 
     Args:
-        folder: of the run; ``tensorboard --logdir`` shows several side by side.
+        folder: of the run; ``tensorboard --logdir`` shows several side by side. Where a run goes on, the rows after its
+            last checkpoint, which are written again, replace those of before.
 
     Raises:
         ImportError: tensorboardX is missing; the message names the extra.
@@ -229,10 +230,11 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: str | Path) -> None:
         library = needed("tensorboardX", "TensorBoard needs tensorboardX", "tensorboard")
-        self._open: Callable[[], Any] = partial(library.SummaryWriter, str(folder))
+        self._open: Callable[..., Any] = partial(library.SummaryWriter, str(folder))
 
     def on_train_begin(self) -> None:
-        self._writer = self._open()
+        past = len(self.run.history)
+        self._writer = self._open(purge_step=past + 1 if past else None)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         for name, value in logs.items():

@@ -215,19 +215,26 @@ def test_tensorboard(blobs, tmp_path):
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.record_writer import masked_crc32c
 
-    _, history = fitted(blobs, nn.TensorBoard(tmp_path), epochs=2)
-    (path,) = tmp_path.iterdir()
-    data, values = path.read_bytes(), {}
-    while data:
-        length = int.from_bytes(data[:8], "little")
-        record = data[12 : 12 + length]
-        assert int.from_bytes(data[12 + length : 16 + length], "little") == masked_crc32c(record)
-        event = Event.FromString(record)
-        values |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
-        data = data[16 + length :]
+    def events(folder):
+        (path,) = folder.iterdir()
+        data = path.read_bytes()
+        while data:
+            length = int.from_bytes(data[:8], "little")
+            record = data[12 : 12 + length]
+            assert int.from_bytes(data[12 + length : 16 + length], "little") == masked_crc32c(record)
+            yield Event.FromString(record)
+            data = data[16 + length :]
+
+    _, history = fitted(blobs, nn.TensorBoard(tmp_path / "first"), epochs=2)
+    values = {
+        (one.tag, event.step): one.simple_value for event in events(tmp_path / "first") for one in event.summary.value
+    }
     for row in history:
         for name in row.keys() - {"epoch"}:
             assert values[name, row["epoch"]] == pytest.approx(row[name], rel=1e-6)
+    fitted(blobs, nn.TensorBoard(tmp_path / "second"), epochs=1, history=history)
+    starts = [event.step for event in events(tmp_path / "second") if event.HasField("session_log")]
+    assert starts == [3]  # TensorBoard drops rows of an earlier process from there on
 
 
 @pytest.mark.skipif(not ONCE, reason="the same in every run")
