@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         warnings.showwarning = partial(_show, warnings.showwarning)
         try:
             start.started()
+            os.environ["MPLBACKEND"] = "agg"  # that of a notebook's kernel, which is handed on, may be missing here
             args = parsed(argv)
             debug = args.debug
             if debug:

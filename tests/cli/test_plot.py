@@ -1,5 +1,9 @@
 """``xpnn plot``, and the page of a run."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from border import idx
@@ -51,6 +55,13 @@ def test_pictures(folder, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert sorted(out.split(": ")[1].strip().split(", ")) == names
     assert all(path.read_bytes() == b"drawn" for path in tmp_path.iterdir())
+
+
+def test_the_backend_of_a_notebook_s_kernel_is_not_needed(tmp_path):
+    save(tmp_path / "m", Recipe("mlp", "pictures", (5, 4), classes=("a", "b")))
+    command, environment = [sys.executable, "-m", "xpnn", "plot", tmp_path / "m"], {"MPLBACKEND": "module://missing"}
+    run = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_without_its_data(tmp_path, capsys):
