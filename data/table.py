@@ -1,6 +1,7 @@
 """Tables: CSV, TSV and Parquet files, through pandas."""
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
@@ -171,8 +172,9 @@ def read_table(path: str | Path, encoding: str = "utf-8", texts: Sequence[str] =
             f"{path} is not a readable table (rows have more values than its first line has names)"
         ) from error
     except UnicodeError as error:
+        other = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
         raise ValueError(
-            f"{path}: not a text in {encoding.upper()} ({error}): name its encoding, such as latin-1"
+            f"{path}: not a text in {encoding.upper()} ({error}): name its encoding, such as {other}"
         ) from error
     except (ValueError, LookupError, csv.Error, *_BROKEN) as error:
         raise ValueError(f"{path} is not a readable table ({str(error).strip()})") from error

@@ -272,6 +272,7 @@ NAMES = "\n".join(f"{i},n{i},0" for i in range(101))
         (f"i,name,t\n{NAMES}\n", "'name' holds 101 different texts, such as 'n0'.*drop the column"),
         ('"a,t\n1,0\n', ""),
         (b"a,t\n\xff\xfe,0\n", "not a text in UTF-8 .*: name its encoding"),
+        ("a,t\n1,0\n2,1\n".encode("utf-16"), "not a text in UTF-8 .*: name its encoding, such as utf-16"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "not a text in UTF-8"),
         (gzip.compress(b"a,t\n" + b"1,0\n" * 99, mtime=0)[:-9], "not a readable table.*ended before"),
         (b"PK\x03\x04no archive", "not a readable table"),
