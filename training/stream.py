@@ -7,7 +7,7 @@ from typing import Any
 from ..backend import Rng
 from ..layers import Layer
 from .batch import Arrays, Batch, Cut, Steps
-from .columns import columns, inputs_given, of_batch
+from .columns import Lazy, Sequences, columns, inputs_given, of_batch
 from .sources import Source
 
 
@@ -39,6 +39,8 @@ class Stream(Source):
                 f"{self.caller}: there were no batches (a generator can be iterated over once: give the function that "
                 "makes it)"
             )
+        if hasattr(given, "on_epoch_end"):  # of a PyDataset, which shuffles there
+            given.on_epoch_end()
 
     def _size(self, key: Any) -> int:
         x, *_ = of_batch(f"{self.caller}: batch {key[0]}", key[1], self._targets)
@@ -56,7 +58,9 @@ class Stream(Source):
             raise ValueError(
                 f"{caller}: expected a batch, got a single sample: a DataLoader makes batches of a data set"
             )
-        return self._checked(caller, made)
+        # the loader may write the next batch into the same arrays, while this one waits
+        own = [one if isinstance(one, Lazy | Sequences) else one.copy() for one in made]
+        return self._checked(caller, own)
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
         """The first batch, which the next pass begins with."""

@@ -101,6 +101,37 @@ class TestBatches:
             optimizer.step(model)
         np.testing.assert_allclose(fitted(form(self.of(data)))[0], parameters(model), rtol=2e-5, atol=1e-7)
 
+    def test_a_loader_may_reuse_its_arrays(self, data):
+        """Two batches are read ahead: these would have been overwritten before they were computed with."""
+
+        def batches():
+            x, y = (np.empty((16, *part.shape[1:]), part.dtype) for part in data)
+            for start in range(0, N - 15, 16):
+                x[:], y[:] = (part[start : start + 16] for part in data)
+                yield x, y
+
+        np.testing.assert_array_equal(fitted(batches)[0], fitted(self.of(data)[: N // 16])[0])
+        model = nn.MLP((4, 5, 3), rng=0)
+        expected = np.concatenate([nn.predict(model, x) for x, _ in self.of(data)[: N // 16]])
+        np.testing.assert_array_equal(nn.predict(model, lambda: ((x, None) for x, _ in batches())), expected)
+
+    def test_a_py_dataset_is_told_of_the_end_of_each_pass(self, data):
+        class Shuffled:
+            ends = 0
+
+            def __len__(self):
+                return 2
+
+            def __getitem__(self, index):
+                return tuple(part[index :: 2 + self.ends] for part in data)
+
+            def on_epoch_end(self):
+                self.ends += 1
+
+        batches = Shuffled()
+        fitted(batches)
+        assert batches.ends == 2
+
     def test_indices_without_an_iterator(self, data):
         batches = self.of(data)
 
