@@ -1,6 +1,7 @@
 """The training loop: ``fit``."""
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -186,7 +187,7 @@ def fit(
             for epoch in range(len(history) + 1, epochs + 1):
                 if any(ranks.gather(run.stop_training)):
                     break
-                sums.begin(optimizer.rate, guard.named(f"epoch {epoch}"))
+                sums.begin(_first_rate(optimizer), guard.named(f"epoch {epoch}"))
                 told.epoch(epoch, source.steps(batch_size, accumulate))
                 row = {"epoch": epoch, **trained().row()}
                 if held_out is not None:
@@ -204,6 +205,18 @@ def fit(
         if not stop.within:  # where a callback was given to some ranks alone, rank 0 has the result
             ranks.broadcast(model.flat_params, *model.buffers.values())
     return history
+
+
+def _first_rate(optimizer: Optimizer) -> float:
+    """The learning rate of an epoch's first step; warns if it is 0 since the schedule has ended."""
+    rate = optimizer.rate
+    if rate == 0 < optimizer.steps:
+        warnings.warn(
+            f"fit: an epoch begins with a learning rate of 0: {optimizer.lr!r} has ended; its steps are those of all "
+            "epochs together",
+            stacklevel=4,
+        )
+    return rate
 
 
 def _held_out(source: Source, model: Layer, validation: Any, share: float, rng: Rng) -> tuple[Source, Source | None]:

@@ -52,3 +52,13 @@ def test_a_rate_that_is_no_number(rate):
 def test_wrong_settings(make):
     with pytest.raises(ValueError, match="expected"):
         make()
+
+
+def test_a_schedule_that_has_ended_before_the_run():
+    """Its steps may have been taken for epochs; nothing is trained any more."""
+    x, y, model = np.zeros((4, 2)), np.zeros(4, int), nn.MLP((2, 2), rng=0)
+    options = {"epochs": 3, "batch_size": 2, "verbose": False}
+    with pytest.warns(UserWarning, match=r"learning rate of 0: CosineDecay\(lr=0.1, steps=3, warmup=0\) has ended"):
+        nn.fit(model, x, y, optimizer=nn.SGD(nn.CosineDecay(0.1, 3)), **options)
+    nn.fit(model, x, y, optimizer=nn.SGD(nn.CosineDecay(0.1, 6)), **options)
+    nn.fit(model, x, y, optimizer=nn.SGD(lambda step: 0.1 * step), **options)  # from 0 on
