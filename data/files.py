@@ -8,18 +8,24 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 if sys.platform == "win32":
     import msvcrt
 
     def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def _unlock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 Data: TypeAlias = "bytes | Sequence[bytes | memoryview]"
@@ -91,7 +97,8 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """A block that one process at a time runs for a folder. The system drops the lock when the process ends.
+    """A block that one process at a time runs for a folder. The system drops the lock when the process ends; processes
+    that it forks have none of it.
 
     On a file system without locks nothing is locked.
 
@@ -106,4 +113,25 @@ def locked(folder: Path) -> Iterator[None]:
             raise BlockingIOError(f"{folder}: another run writes there; wait for it, or take another folder") from error
         except OSError:  # a file system without locks
             pass
-        yield
+        _locks.add(file)
+        try:
+            yield
+        finally:
+            if file in _locks:  # a forked child has let go of it
+                _locks.remove(file)
+                with suppress(OSError):
+                    _unlock(file.fileno())
+
+
+_locks: set[BinaryIO] = set()
+
+
+def _after_fork() -> None:
+    """Let go of the locks, which a child, such as a DataLoader's worker, would hold for as long as it lives."""
+    for file in _locks:
+        file.close()
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where no process is forked
+    os.register_at_fork(after_in_child=_after_fork)

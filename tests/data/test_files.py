@@ -219,6 +219,24 @@ class TestLocked:
         with files.locked(tmp_path):
             pass
 
+    @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # what it is about
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
+    def test_a_forked_process_keeps_no_lock(self, tmp_path):
+        reader, writer = os.pipe()
+        with files.locked(tmp_path):
+            child = os.fork()
+            if child == 0:
+                os.close(writer)
+                os.read(reader, 1)  # until the end
+                os._exit(0)
+            with pytest.raises(BlockingIOError), files.locked(tmp_path):
+                pass
+        with files.locked(tmp_path):
+            pass
+        os.close(writer)
+        assert os.waitpid(child, 0)[1] == 0
+        os.close(reader)
+
     def test_a_file_system_without_locks_is_used_without(self, tmp_path, monkeypatch):
         def lacking(descriptor):
             raise OSError(errno.ENOLCK, "No locks available")
