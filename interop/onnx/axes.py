@@ -45,8 +45,11 @@ def length(group: Group) -> int:
 
 
 def batch(groups: Sequence[Group]) -> int:
-    """The axis in which the batch lies."""
-    return next(k for k, group in enumerate(groups) if any(axis == 0 for axis, _, _ in group))
+    """The axis in which the batch lies; MisfitError if none has it, as of a scale that is taken of all samples."""
+    for k, group in enumerate(groups):
+        if any(axis == 0 for axis, _, _ in group):
+            return k
+    raise MisfitError
 
 
 def transposed(view: View, perm: Sequence[int] | None) -> View:

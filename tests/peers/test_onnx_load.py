@@ -665,6 +665,24 @@ def test_integers_are_refused(tmp_path):
         load(saved(one_node("Relu", [ROWS.astype("int32")]), tmp_path))
 
 
+def test_all_that_a_quantised_model_needs_is_named(tmp_path):
+    quantised = of_nodes(
+        [
+            helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),  # a scale of all samples
+            helper.make_node("MatMulInteger", ["q", "W", "zero"], ["sums"]),
+            helper.make_node("Cast", ["sums"], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["scale", "of_W"], ["scales"]),
+            helper.make_node("Mul", ["floats", "scales"], ["y"]),
+        ],
+        {"x": ROWS},
+        {"W": np.ones((6, 5), "uint8"), "of_W": np.float32(0.5)},
+    )
+    with pytest.raises(UnsupportedNodeError) as refused:
+        load(saved(quantised, tmp_path))
+    assert "DynamicQuantizeLinear: " in str(refused.value)
+    assert "MatMulInteger: 1," in str(refused.value)
+
+
 def test_float16_weights_are_computed_in_float32(tmp_path):
     W = normal(6, 5).astype("float16")
     loaded = load(saved(one_node("Gemm", [ROWS.astype("float16")], [W]), tmp_path))
