@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -99,7 +100,7 @@ def _graph(model: onnx.ModelProto) -> Graph:
         raise UnsupportedNodeError("model", "opset_import", "version", f"xpnn reads one, from 1 to {OPSET}", [*opsets])
     model = _without_functions(model)
     onnx.checker.check_model(model)
-    graph = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True).graph
+    graph = _inferred(model).graph
     for sparse in graph.sparse_initializer:
         raise UnsupportedNodeError(sparse.values.name, "initializer", "sparse tensor", "xpnn has dense arrays only")
     constants: dict[str, np.ndarray] = {}
@@ -109,6 +110,20 @@ def _graph(model: onnx.ModelProto) -> Graph:
     types = {value.name: type_of(value) for value in [*inputs, *tensors]}
     names = [v.name for v in inputs], [v.name for v in graph.output]
     return Graph(*names, types, constants, nodes, model.producer_name == "xpnn", model)
+
+
+def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the shapes of its values; where outputs declare others, as onnxruntime, those that nodes give."""
+    infer = partial(onnx.shape_inference.infer_shapes, check_type=True, strict_mode=True)
+    try:
+        return infer(model)
+    except onnx.shape_inference.InferenceError:
+        undeclared = onnx.ModelProto()
+        undeclared.CopyFrom(model)
+        for value in undeclared.graph.output:  # skl2onnx declares several labels a sample as one
+            if value.type.HasField("tensor_type"):
+                value.type.tensor_type.ClearField("shape")
+        return infer(undeclared)
 
 
 def _read(graph: onnx.GraphProto, opsets: dict[str, int], constants: dict[str, np.ndarray]) -> list[Node]:

@@ -25,6 +25,7 @@ MODELS = {
     "classes by name": (MLPClassifier(**MLP), NAMES, True),
     "two classes": (MLPClassifier(**MLP), Y > 0, False),
     "scaler and MLP": (make_pipeline(StandardScaler(), MLPClassifier(**MLP, activation="tanh")), Y, False),
+    "several labels a sample": (MLPClassifier(**MLP), np.stack([Y > 0, Y == 1], 1).astype(int), False),
     "MLP regression": (MLPRegressor(**MLP), Y * 1.5, None),
     "logistic regression": (make_pipeline(Normalizer(), LogisticRegression()), NAMES, True),
     "logistic regression of two": (LogisticRegression(), Y > 0, False),
