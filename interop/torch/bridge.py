@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ...layers import Layer
 from .arrays import ABSENT, from_module, not_in_torch, own_arrays, to_module, torch_layers
-from .state_dict import Modules, modules_of, opened, torch_itself
+from .state_dict import Module, Modules, modules_of, opened, torch_itself
 
 
 class Loaded(NamedTuple):
@@ -134,10 +135,16 @@ def _hint(key: str) -> str:
 def _named(path: str, key: str) -> str:
     """The name in a state dict of a layer's array; the two layers of a Bidirectional are one module."""
     if key.endswith(("_ih", "_hh")):
-        prefix, _, last = path.rpartition(".")
-        key += "_l0_reverse" if last == "reverse" else "_l0"
-        path = prefix if last in ("forward", "reverse") else path
+        path, place = _place(path)
+        key = f"{key}_{place}"
     return f"{path}.{key}" if path else key
+
+
+def _place(path: str) -> tuple[str, str]:
+    """Of a recurrent layer of this path the module, and what PyTorch calls the layer and direction in it."""
+    prefix, _, last = path.rpartition(".")
+    places = {"forward": "l0", "reverse": "l0_reverse"}
+    return (prefix, places[last]) if last in places else (path, "l0")
 
 
 def _pairs(own: Mapping[str, Layer], given: Modules, strict: bool, names: Mapping[str, str] | None) -> dict[str, str]:
@@ -156,7 +163,7 @@ def _pairs(own: Mapping[str, Layer], given: Modules, strict: bool, names: Mappin
                     f"modules ({', '.join(given)}): say by names={{...}} which belong together, or by strict=False "
                     "that some may be left out"
                 )
-            return _in_order(own, given, strict) if given.ordered else _by_shapes(own, given)
+            same = _in_order(own, given, strict) if given.ordered else _by_shapes(own, given)
         names = same
     for what, asked, known in (("layer", names.keys(), own.keys()), ("module", names.values(), given.keys())):
         if unknown := [name for name in asked if name not in known]:
@@ -168,24 +175,13 @@ def _pairs(own: Mapping[str, Layer], given: Modules, strict: bool, names: Mappin
 
 def _as_module(path: str, given: Modules) -> str:
     """What the module of a layer of this path would be called."""
-    if path in given:
-        return path
-    prefix, _, last = path.rpartition(".")
-    place = {"forward": "l0", "reverse": "l0_reverse"}.get(last)
-    return ".".join(filter(None, (prefix, place) if place else (path, "l0")))
+    return path if path in given else ".".join(filter(None, _place(path)))
 
 
 def _in_order(own: Mapping[str, Layer], given: Modules, strict: bool) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for (path, layer), (name, module) in zip(own.items(), given.items(), strict=False):
-        try:
-            from_module(layer, module, path)
-        except ValueError:
-            if strict:
-                raise
-            break
-        pairs[path] = name
-    return pairs
+    """All; or those before the first pair that does not fit."""
+    pairs = zip(own, given, strict=False)
+    return dict(pairs if strict else takewhile(lambda pair: _fits(own[pair[0]], given[pair[1]]), pairs))
 
 
 def _by_shapes(own: Mapping[str, Layer], given: Modules) -> dict[str, str]:
@@ -202,7 +198,7 @@ def _by_shapes(own: Mapping[str, Layer], given: Modules) -> dict[str, str]:
     return pairs
 
 
-def _fits(layer: Layer, module: Any) -> bool:
+def _fits(layer: Layer, module: Module) -> bool:
     try:
         from_module(layer, module)
     except ValueError:
