@@ -67,17 +67,16 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def predict_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
         """The probability of each class, (samples, classes), in the order of ``classes_``."""
-        z = self._outputs(X, lengths)
-        if not isinstance(self._loss, BinaryCrossEntropy):
-            return softmax(z, axis=1)
-        return expit(z if self._multilabel else np.concatenate([-z, z], axis=1))
+        return self._probabilities(self._outputs(X, lengths), softmax, expit)
 
     def predict_log_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
         """The logarithms of :meth:`predict_proba`, finite also where a probability is too small for its dtype."""
-        z = self._outputs(X, lengths)
+        return self._probabilities(self._outputs(X, lengths), log_softmax, log_expit)
+
+    def _probabilities(self, z: np.ndarray, of_classes: Any, of_labels: Any) -> np.ndarray:
         if not isinstance(self._loss, BinaryCrossEntropy):
-            return log_softmax(z, axis=1)
-        return log_expit(z if self._multilabel else np.concatenate([-z, z], axis=1))
+            return of_classes(z, axis=1)
+        return of_labels(z if self._multilabel else np.concatenate([-z, z], axis=1))
 
     def _learn_targets(self, y: np.ndarray, known: bool) -> None:
         check_classification_targets(y)
