@@ -129,8 +129,7 @@ def subsample(reader: Reader, add: Node) -> tuple[Layer, str]:
 
 def selu(reader: Reader, node: Node) -> tuple[Layer, str]:
     o = node.options("alpha", "gamma")
-    dtype, _ = reader.graph.types[node.inputs[0]]
-    scale = layers.Affine((), learned=False, dtype="float64" if dtype == np.float64 else "float32")
+    scale = layers.Affine((), learned=False, dtype=reader.dtype(node.inputs[0]))
     scale.buffers["scale"] = np.asarray(o.gamma)
     return Sequential(layers.ELU(shortest(o.alpha)), scale), node.inputs[0]
 

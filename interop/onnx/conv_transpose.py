@@ -34,7 +34,9 @@ def conv_transpose(
         if o.output_shape or same:
             total = max(0, reach + more[k] - w.stride[k])  # which leaves a stride for each pixel
             if o.output_shape:
-                total = (_known(node, o, size[k]) - 1) * w.stride[k] + reach + more[k] - o.output_shape[k]
+                if (length := size[k]) is None:
+                    node.refuse("output_shape", "the padding depends on the image's size", o.output_shape)
+                total = (length - 1) * w.stride[k] + reach + more[k] - o.output_shape[k]
             before = max(0, total // 2 if o.auto_pad == "SAME_UPPER" else total - total // 2)
             after = total - before
         behind = more[k] + before - after
@@ -45,12 +47,6 @@ def conv_transpose(
     options: dict[str, Any] = {"dilation": w.dilation, "bias": b is not None, "rng": 0, "dtype": W.dtype.name}
     layer = ConvTranspose2D(len(W), W.shape[1] * o.group, *settings, **options)
     return with_params(layer, W=W, b=b), parts
-
-
-def _known(node: Node, o: SimpleNamespace, length: int | None) -> int:
-    if length is None:
-        node.refuse("output_shape", "the padding depends on the image's size", o.output_shape)
-    return length
 
 
 def as_image(node: Node) -> Node:

@@ -4,8 +4,6 @@ import math
 from itertools import permutations
 from typing import Any
 
-import numpy as np
-
 from ... import layers
 from ...layers import Layer
 from . import layers as make
@@ -111,12 +109,12 @@ def _prelu(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 def plain_norm(reader: Reader, node: Node, axis: int) -> layers.LayerNorm:
     """Without parameters, over the axes from this one."""
-    dtype, shape = reader.graph.types.get(node.inputs[0], (None, None))
-    if dtype is None or shape is None or None in shape[axis:]:
-        node.refuse("input 0", "xpnn's LayerNorm normalises values of a known number", shape)
-    lengths = [n for n in shape[axis:] if n is not None]
-    kind = "float64" if dtype == np.float64 else "float32"
-    return layers.LayerNorm(lengths, shortest(node.attributes.get("epsilon", 1e-5)), affine=False, dtype=kind)
+    x = node.inputs[0]
+    lengths = [n for n in reader.lengths(x)[axis:] if n is not None]
+    if not lengths or len(lengths) < len(reader.lengths(x)[axis:]):
+        node.refuse("input 0", "xpnn's LayerNorm normalises values of a known number", reader.lengths(x) or None)
+    eps = shortest(node.attributes.get("epsilon", 1e-5))
+    return layers.LayerNorm(lengths, eps, affine=False, dtype=reader.dtype(x))
 
 
 def _layer_norm(reader: Reader, node: Node) -> tuple[Layer, str]:

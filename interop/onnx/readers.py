@@ -73,11 +73,11 @@ def _global_pool(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 def _sum(reader: Reader, node: Node) -> tuple[Layer, str]:
     """As many times the mean."""
-    dtype, shape = reader.graph.types[node.inputs[0]]
-    if shape is None or shape[-1] is None:
+    length = reader.lengths(node.inputs[0])[-1]
+    if length is None:
         node.refuse("axes", "xpnn adds along axes of a known length")
-    times = layers.Affine((), learned=False, dtype=dtype.name)
-    times.buffers["scale"] = np.asarray(float(shape[-1]))
+    times = layers.Affine((), learned=False, dtype=reader.dtype(node.inputs[0]))
+    times.buffers["scale"] = np.asarray(float(length))
     return Sequential(layers.GlobalAvgPool1D(), times), node.inputs[0]
 
 
@@ -185,13 +185,16 @@ def _gather(reader: Reader, node: Node) -> tuple[Layer, str]:
     return make.embedding(W), node.inputs[1]
 
 
-def _scaled_tanh(reader: Reader, node: Node) -> Layer | None:
-    usual = layers.ScaledTanh()
+def _scaled_tanh(reader: Reader, node: Node) -> tuple[Layer, str] | None:
     found = reader.behind(reader.sources(node)[0], "Tanh", "Mul")
-    amplitude = reader.number(node, reader.operand(node), usual.amplitude) if found else None
-    slope = reader.number(found[1], reader.operand(found[1]), usual.slope) if found else None
-    same = found and reader.path(found[1]) == reader.path(node)
-    return layers.ScaledTanh(amplitude, slope) if amplitude is not None and slope is not None and same else None
+    if not found or reader.path(found[1]) != reader.path(node):
+        return None
+    usual, inner = layers.ScaledTanh(), found[1]
+    amplitude = reader.number(node, reader.operand(node), usual.amplitude)
+    slope = reader.number(inner, reader.operand(inner), usual.slope)
+    if amplitude is None or slope is None:
+        return None
+    return layers.ScaledTanh(amplitude, slope), reader.sources(inner)[0]
 
 
 def _rbf(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -207,11 +210,7 @@ def _div(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _mul(reader: Reader, node: Node) -> tuple[Layer, str]:
-    if found := product(reader, node):
-        return found
-    if tanh := _scaled_tanh(reader, node):
-        return tanh, reader.sources(reader.behind(reader.sources(node)[0], "Tanh", "Mul")[1])[0]
-    return affine(reader, node)
+    return product(reader, node) or _scaled_tanh(reader, node) or affine(reader, node)
 
 
 READERS: dict[str, LayerReader] = {

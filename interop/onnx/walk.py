@@ -163,6 +163,11 @@ class Reader:
         sample = tuple(size for size in shape[1:] if size)
         return sample if shape and len(sample) == len(shape) - 1 else None
 
+    def dtype(self, name: str) -> str:
+        """In which a layer that reads the value computes."""
+        dtype, _ = self.graph.types.get(name, (None, None))
+        return "float64" if dtype == np.float64 else "float32"
+
     def lengths(self, name: str) -> tuple[int | None, ...]:
         """Of a value's axes, None for a free one; none at all if they are unknown."""
         return self.graph.types.get(name, (None, None))[1] or ()
