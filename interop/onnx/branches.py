@@ -82,9 +82,7 @@ def read_all(reader: Reader) -> dict[str, Read]:
             errors[value] = error
         todo += map(reader.origin, read[value][2] if value in read else reader.sources(node))
     if errors:
-        found = [errors[value] for value in sorted(errors, key=reader.position)]
-        once = {(error.node, error.what): error for error in found}  # though several layers may end with the node
-        raise UnsupportedNodeError.of_all([*once.values()])
+        raise UnsupportedNodeError.of_all([errors[value] for value in sorted(errors, key=reader.position)])
     return dict(sorted(read.items(), key=lambda item: reader.position(item[0])))
 
 

@@ -124,6 +124,8 @@ def _recurrent(reader: Reader, node: Node) -> tuple[Layer, str]:
     if "settings" not in noted:
         node.refuse("shape", "the lengths of its axes do not follow from the model's")
     node = replace(node, attributes=noted["own"])
+    if node.attributes.get("direction") == "reverse":
+        node.refuse("direction", "xpnn's layers read forwards or, joined or added, in both directions", "reverse")
     weights = reader.weight(node, 1, 3), reader.weight(node, 2, 3), reader.optional_weight(node, 3, 2)
     directions = make.recurrent(node, *weights, **noted["settings"])
     for name, how, index in zip(directions[0].state_names, noted["starts"], (4, 5), strict=False):

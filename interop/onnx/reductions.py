@@ -15,8 +15,6 @@ def _cell(p: BatchFirst, node: Node) -> None:
     """(N, T, features) to all states (N, T, D H) and the last ones (N, D H), for D directions."""
     view = p.views[node.inputs[0]]
     o = make.recurrent_options(node)
-    if o.direction == "reverse":
-        node.refuse("direction", "xpnn's layers read forwards or, joined or added, in both directions", "reverse")
     order = (0, 1, 2) if o.layout else (1, 0, 2)
     view = transposed(view, order)
     if not p.leads(view):
