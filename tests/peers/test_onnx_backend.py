@@ -22,7 +22,8 @@ from onnx.backend.base import DeviceType
 import xpnn as nn
 from xpnn import interop
 from xpnn.interop.onnx import Backend, UnsupportedNodeError
-from xpnn.interop.onnx.operators import OPERATORS
+from xpnn.interop.onnx import node as nodes
+from xpnn.interop.onnx.operators import OPERATORS, run
 from xpnn.interop.onnx.readers import INSIDE, READERS
 from xpnn.interop.onnx.rules import RULES
 from xpnn.interop.onnx.walk import JOINS
@@ -437,3 +438,37 @@ def test_a_state_of_another_shape_is_refused(h, c):
     node = helper.make_node("LSTM", ["X", "W", "R", "", "", "h", "c"], ["Y"], name="the_node", hidden_size=4)
     with pytest.raises(ValueError, match=r"'the_node' .LSTM.: expected a state of \(2, 1, 4\), batch first"):
         Backend.run_node(node, [f(5, 2, 3), f(1, 16, 3), f(1, 16, 4), f(*h), f(*c)])
+
+
+X, LARGE = np.arange(6.0, dtype="float32").reshape(2, 3), 2**31 + 1
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "attributes", "message"),
+    [
+        ("Reshape", [X, np.array([[3, 2]])], {}, "in one row"),
+        ("Reshape", [X, np.array([-2, 3])], {}, "sizes from -1"),
+        ("Split", [X], {"num_outputs": 2}, "num_outputs of 1, got 2"),
+        ("Split", [X, np.array([1])], {}, "1 sizes that add up to 2"),
+        ("Slice", [X, *(np.array([k]) for k in (0, 1, 0, 0))], {}, "steps other than 0"),
+        ("Pad", [X, np.array([0, 0, 0, LARGE])], {}, "fewer than 2147483648 elements"),
+        ("ConstantOfShape", [np.array([LARGE])], {}, "fewer than 2147483648 elements"),
+        ("ConstantOfShape", [np.array([-1])], {}, "sizes from 0"),
+        ("Expand", [X, np.array([LARGE, 1, 1])], {}, "fewer than 2147483648 elements"),
+        ("Tile", [X, np.array([1, LARGE])], {}, "fewer than 2147483648 elements"),
+        ("Tile", [X, np.array([1])], {}, "a repeat for each axis"),
+        ("Range", [np.array(0), np.array(LARGE), np.array(1)], {}, "fewer than 2147483648 steps"),
+        ("Range", [np.array(0), np.array(1), np.array(0)], {}, "fewer than 2147483648 steps"),
+        ("ScatterND", [X, np.array([[0]]), np.ones((1, 2), "float32")], {}, r"expected shape \(1, 3\)"),
+        ("Resize", [X, np.zeros(0, "float32"), np.array([2], "float32")], {}, "for each of 2 axes"),
+        ("Resize", [X, np.zeros(0, "float32"), np.array([2, -1], "float32")], {}, "positive scales"),
+        ("DepthToSpace", [np.ones((1, 4, 1, 1), "float32")], {"blocksize": 2, "mode": "ABC"}, "mode='ABC'"),
+        ("Relu", [X], {}, "xpnn gives fewer"),
+    ],
+)
+def test_a_value_that_the_operator_does_not_accept(op, inputs, attributes, message):
+    names = [f"i{k}" for k in range(len(inputs))]
+    outputs = ("y", "second") if op == "Relu" else ("y",)
+    node = nodes.Node("the_node", op, tuple(names), outputs, 18, attributes)
+    with pytest.raises(ValueError, match=f"'the_node' .{op}.: .*{message}"):
+        run(node, [nn.asarray(value, value.dtype) for value in inputs])
