@@ -62,10 +62,7 @@ def _linear_classifier(node: Node, x: Array) -> tuple[Any, Array]:
     scores = _scores(x, o.coefficients, o.intercepts)
     labels = np.asarray(o.classlabels_strings or o.classlabels_ints)
     if scores.shape[1] == 1 and len(labels) == 2:  # of two classes, the second one's
-        above = to_numpy(scores[:, 0] > 0).astype(int)
-        probabilities = _after(node, o.post_transform, scores)
-        other = 1 - probabilities if o.post_transform == "LOGISTIC" else -probabilities
-        return _labels(labels[above]), xp.concatenate([other, probabilities], axis=1)
+        scores = xp.concatenate([-scores, scores], axis=1)
     return _labels(labels[to_numpy(scores.argmax(1))]), _after(node, o.post_transform, scores)
 
 
