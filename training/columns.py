@@ -14,7 +14,7 @@ from ..layers import Layer
 from ..layers.base import of_several, several
 from ..models import Graph
 from .batch import Steps
-from .inputs import HINTS, names
+from .inputs import HINTS, named
 
 _LABELS = ("y", "label", "labels", "target", "targets")
 _WEIGHTS = ("weight", "weights", "sample_weight")
@@ -69,7 +69,7 @@ def lengths_of(inputs: Sequence[Any]) -> Steps:
 def check_steps(caller: str, columns: Sequence[Any], inputs: int, lengths: Steps) -> None:
     """Raise ValueError unless targets and weights for each step are as long as the sequences of an input."""
     of_inputs = [own for own in several(lengths) if own is not None]
-    for name, one in list(zip(names(inputs), columns, strict=False))[inputs:]:
+    for name, one in list(named(columns, inputs))[inputs:]:
         if not isinstance(one, Sequences) or any(np.array_equal(own, one.lengths) for own in of_inputs):
             continue
         if not of_inputs:
@@ -81,7 +81,7 @@ def check_steps(caller: str, columns: Sequence[Any], inputs: int, lengths: Steps
 def columns(caller: str, given: Sequence[Any], inputs: int) -> list[Any]:
     """Each of x (which may be several ``inputs``), y and weights as :func:`column` makes it; errors name it."""
     made = []
-    for name, data in zip(names(inputs), given, strict=False):
+    for name, data in named(given, inputs):
         try:
             made.append(column(data))
         except (TypeError, ValueError) as error:

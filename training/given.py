@@ -12,7 +12,7 @@ from .adam import Adam
 from .batch import Steps
 from .columns import Lazy, Sequences, check_steps, columns, inputs_given, inputs_of, lengths_of, like_an_array, of_batch
 from .history import History
-from .inputs import names
+from .inputs import named
 from .optimizer import Optimizer
 from .sources import InMemory, Rows, Source
 from .stream import Stream
@@ -43,7 +43,7 @@ def source_of(
         lengths = sequences[0].lengths
     if lengths is None and not any(isinstance(one, Lazy) for one in made):
         return InMemory(caller, model, made)
-    for name, one in zip(names(len(xs)), made, strict=False):
+    for name, one in named(made, len(xs)):
         if len(one) != len(made[0]):
             raise ValueError(f"{caller}: x has {len(made[0])} samples, {name} has {len(one)}")
     labels = made[len(xs)] if len(made) > len(xs) else None

@@ -1,8 +1,8 @@
 """What the loop is given: the checks that come before the first step, or as each batch is read."""
 
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from ..layers import BinaryCrossEntropy, HalfSquaredError, Layer, Loss, Sigmoid,
 from ..layers.base import of_several
 from ..layers.losses.base import spread
 from ..layers.losses.elementwise import ElementwiseLoss
+
+T = TypeVar("T")
 
 HINTS = {
     "U": ": np.unique(y, return_inverse=True)[1] makes labels of texts, xpnn.load_table features",
@@ -28,9 +30,10 @@ def check_model(caller: str, model: Any) -> None:
         raise TypeError(f"{caller}: expected a network, got {model!r}")
 
 
-def names(inputs: int) -> list[str]:
-    """Of a batch's arrays, for errors."""
-    return [*(["x"] if inputs == 1 else [f"x[{i}]" for i in range(inputs)]), "y", "weights"]
+def named(arrays: Iterable[T], inputs: int) -> Iterator[tuple[str, T]]:
+    """A batch's arrays, the first of which are so many inputs, with their names for errors."""
+    xs = ["x"] if inputs == 1 else [f"x[{i}]" for i in range(inputs)]
+    return zip((*xs, "y", "weights"), arrays, strict=False)
 
 
 def check_arrays(
@@ -47,7 +50,7 @@ def check_arrays(
             weight is negative.
     """
     dtype = dtype or "float32"
-    for name, array in zip(names(inputs), arrays, strict=False):
+    for name, array in named(arrays, inputs):
         if array.dtype.kind not in "biuf":
             hint = HINTS.get(array.dtype.kind, "")
             raise TypeError(f"{caller}: expected {name} to hold numbers, got dtype {array.dtype}{hint}")
