@@ -28,7 +28,7 @@ def is_less_better(caller: str, name: str, mode: str) -> bool:
     return falls
 
 
-class _Monitor(Callback):
+class Monitor(Callback):
     """Follows one column of the history, and knows its best value."""
 
     def __init__(self, monitor: str | None, mode: str, min_delta: float = 0.0, patience: float = 1) -> None:
@@ -66,7 +66,7 @@ class _Monitor(Callback):
         self.best, self.wait = state["best"], state["wait"]
 
 
-class EarlyStopping(_Monitor):
+class EarlyStopping(Monitor):
     """Ends the run when a column has not improved for some epochs, and restores the model of the best one.
 
     Args:
@@ -130,7 +130,7 @@ class EarlyStopping(_Monitor):
                 self.model.buffers[name] = buffer
 
 
-class ModelCheckpoint(_Monitor):
+class ModelCheckpoint(Monitor):
     """Saves the model, with the optimiser's state, after epochs.
 
     Args:
@@ -167,7 +167,7 @@ class ModelCheckpoint(_Monitor):
             save(self.model, path, optimizer=self.run.optimizer)
 
 
-class ReduceLROnPlateau(_Monitor):
+class ReduceLROnPlateau(Monitor):
     """Multiplies the learning rate by a factor when a column has not improved for some epochs.
 
     Args:

@@ -21,7 +21,7 @@ from ..files.sealed import sealed
 from ..history import History, numbers
 from ..interrupt import saving_first
 from ..metrics import Metrics
-from ..monitors import _Monitor
+from ..monitors import Monitor
 from ..optimizer import Optimizer
 from ..progress import say
 from ..score import Sums
@@ -57,7 +57,7 @@ class Keeper(Callback):
         self._model, self._optimizer, self._history, self._callbacks = model, optimizer, history, callbacks
         self._of_data = generators.generators_in(data)
         self._of_model = generators.generators_in({"model": model, "callbacks": list(callbacks)})
-        self._monitor = _Monitor(settings.best, settings.mode) if settings.best else None
+        self._monitor = Monitor(settings.best, settings.mode) if settings.best else None
         self._state: dict[str, Any] = {}
         self._pending: Future[None] | None = None
         settings.old = [] if settings.resume else settings.files()
