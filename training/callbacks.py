@@ -136,6 +136,8 @@ def listed(callbacks: Any) -> list[Callback]:
 class Callbacks:
     """All callbacks of a run, in order."""
 
+    _run: Run
+
     def __init__(self, callbacks: Sequence[Callback], sums: Sums, ranks: Ranks = ALONE) -> None:
         for one in callbacks:
             own = [name for name in dir(type(one)) if name.startswith("on_") and callable(getattr(type(one), name))]
@@ -146,10 +148,10 @@ class Callbacks:
         self._sums = sums
         self._stepping = [one for one in self._all if type(one).on_batch_end is not Callback.on_batch_end]
         self._logs = BatchLogs(sums)
-        self._run: Run | None = None
+        self._begun = False
 
     def begin(self, run: Run) -> Run:
-        self._run = run
+        self._run, self._begun = run, True
         vars(run.model).pop("stop_training", None)
         for callback in self._all:
             callback.run = run
@@ -158,8 +160,7 @@ class Callbacks:
 
     def epoch(self, epoch: int, steps: int | None) -> None:
         """An epoch begins, of which the steps in the sums were made before."""
-        if self._run is not None:
-            self._run.steps, self._run.done = steps, self._sums.steps
+        self._run.steps, self._run.done = steps, self._sums.steps
         for callback in self._all:
             callback.on_epoch_begin(epoch)
 
@@ -170,12 +171,12 @@ class Callbacks:
     def epoch_end(self, epoch: int, row: dict[str, Any]) -> None:
         for callback in self._all:
             done = callback.on_epoch_end(epoch, row)
-            if self._run is not None and (done or vars(self._run.model).pop("stop_training", False)):
+            if done or vars(self._run.model).pop("stop_training", False):
                 self._run.stop_training = True
 
     def end(self) -> None:
         """The run has ended, unless it has not begun."""
-        for callback in self._all if self._run is not None else ():
+        for callback in self._all if self._begun else ():
             callback.on_train_end()
 
 
