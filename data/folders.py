@@ -30,8 +30,8 @@ def load_pictures(
         files, y_train = [files[i] for i in for_training], y_train[for_training]
     if test_only:
         files, y_train = [], y_train[:0]
-    elif train is None:
-        raise FileNotFoundError(f"{folder} has {', '.join(path.name for path in (test,) if path)}, but no folder train")
+    elif test and not train:
+        raise FileNotFoundError(f"{folder} has {test.name}, but no folder train")
     pixels = _read(files + held_out, size, colour)
     return pixels[: len(files)], y_train, pixels[len(files) :], y_test, classes, test is None
 
