@@ -16,7 +16,7 @@ class Batches:
         )
         if len(x) != len(y):
             raise ValueError(f"batches: x has {len(x)} samples, y has {len(y)}")
-        batch_indices(len(x), batch_size)
+        check_batch_size(batch_size)
         self._x, self._y, self._size = x, y, batch_size
         self._rng = None if rng is None else np.random.default_rng(rng)
 
@@ -44,12 +44,17 @@ def batches(x: Any, y: Any, batch_size: int, rng: "np.random.Generator | int | N
     return Batches(x, y, batch_size, rng)
 
 
+def check_batch_size(batch_size: Any) -> None:
+    """Raise ValueError unless it is a whole number of at least 1."""
+    if not isinstance(batch_size, Integral) or batch_size < 1:
+        raise ValueError(f"batch_size: expected a whole number of at least 1, got {batch_size!r}")
+
+
 def batch_indices(
     samples: int, batch_size: int, rng: "np.random.Generator | int | None" = None
 ) -> "Iterator[slice | np.ndarray]":
     """For each batch of :func:`batches`, a slice or the indices of its samples. Arguments and errors as there."""
-    if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise ValueError(f"batch_size: expected a whole number of at least 1, got {batch_size!r}")
+    check_batch_size(batch_size)
     order = None if rng is None else np.random.default_rng(rng).permutation(samples)
     parts = (slice(start, start + batch_size) for start in range(0, samples, batch_size))
     return parts if order is None else (order[part] for part in parts)

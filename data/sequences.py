@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .batches import check_batch_size
+
 
 def pad(sequences: Iterable[Any], dtype: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Sequences side by side in one array, with 0 after each one's end, and their lengths.
@@ -58,14 +60,13 @@ def bucketed(
         For each batch the indices of its sequences.
 
     Raises:
-        ValueError: batch_size is below 1, or lengths are not a row of integers.
+        ValueError: batch_size is no whole number of at least 1, or lengths are not a row of integers.
 
     >>> bucketed([5, 2, 9, 3], batch_size=2)
     [array([1, 3]), array([0, 2])]
     """
     lengths = np.asarray(lengths)
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+    check_batch_size(batch_size)
     if not lengths.size:
         return []
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths.min() < 0:

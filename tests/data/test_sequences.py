@@ -87,7 +87,8 @@ class TestBucketed:
         assert nn.bucketed(np.zeros(0, int), 4, 0) == []
 
     def test_wrong_arguments(self):
-        with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
-            nn.bucketed([3], 0)
+        for size in (0, 2.5):
+            with pytest.raises(ValueError, match=f"batch_size: expected a whole number of at least 1, got {size}"):
+                nn.bucketed([3], size)
         with pytest.raises(ValueError, match=r"an integer of at least 0 for each sequence, got float64 of \(2,\)"):
             nn.bucketed([1.0, 2.0], 1)
