@@ -54,10 +54,14 @@ def prompt(word: str) -> str:
     return word
 
 
-def positive_int(word: str) -> int:
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {word!r}")
+def natural(word: str, least: int = 0) -> int:
+    if not word.isdecimal() or int(word) < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {word!r}")
     return int(word)
+
+
+def positive_int(word: str) -> int:
+    return natural(word, 1)
 
 
 def sizes(word: str) -> tuple[int, ...]:
@@ -71,12 +75,6 @@ def pixels(word: str) -> tuple[int, int]:
     if not all(side.isdecimal() and int(side) for side in sides) or len(sides) > 2:
         raise argparse.ArgumentTypeError(f"expected pixels, as 32 or 28x20 (height x width), got {word!r}")
     return int(sides[0]), int(sides[-1])
-
-
-def natural(word: str) -> int:
-    if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {word!r}")
-    return int(word)
 
 
 def index_list(word: str) -> tuple[int, ...]:
