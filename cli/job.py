@@ -57,10 +57,10 @@ class Job(NamedTuple):
 
     def fit(self, x: Any, y: np.ndarray | None, **options: Any) -> History:
         """:func:`xpnn.fit` with the run's settings."""
-        settings: dict[str, Any] = {"optimizer": self.optimizer, "batch_size": self.batch_size, "rng": self.seed}
         return fit(
-            self.model, x, y, loss=self.recipe.loss, max_norm=_MAX_NORM.get(self.recipe.model), **settings, **options
-        )
+            self.model, x, y, loss=self.recipe.loss, optimizer=self.optimizer, batch_size=self.batch_size,
+            rng=self.seed, max_norm=_MAX_NORM.get(self.recipe.model), **options,
+        )  # fmt: skip
 
     def epochs_of(self, history: History) -> tuple[Any, np.ndarray | None]:
         """What :meth:`fit` takes for the epochs that follow these: x and y, or batches of augmented pictures."""
