@@ -173,10 +173,9 @@ def fit(
                 batches = source.pass_over(batch_size, shuffles, skip=sums.steps * accumulate)
                 if kept:
                     kept.go_on(collected)
+                steps = stop.between(groups(batches, accumulate))
                 with guard.epoch() as arrays:
-                    score = run_pass(
-                        stop.between(groups(batches, accumulate)), step, sums, collected, arrays, told.step
-                    )
+                    score = run_pass(steps, step, sums, collected, arrays, told.step)
                 average(ranks, model)
                 return score
 
