@@ -48,15 +48,8 @@ def layer_cases(seed: int) -> Iterator[Case]:
     yield _randomised(rng, Case(L.Embedding(5, 3), rng.integers(0, 5, (3, 4)), {}))
     yield _case(rng, L.Flatten(), (2, 3, 2, 2))
     yield _case(rng, L.Dropout(0.4, rng=seed), (4, 5))
-    for activation in (
-        L.Sigmoid(),
-        L.Tanh(),
-        L.ScaledTanh(),
-        L.ReLU(),
-        L.LeakyReLU(0.1),
-        L.LeakyReLU(-0.5),
-        L.Softmax(),
-    ):
+    activations = L.Sigmoid(), L.Tanh(), L.ScaledTanh(), L.ReLU(), L.LeakyReLU(0.1), L.LeakyReLU(-0.5), L.Softmax()
+    for activation in activations:
         yield _case(rng, activation, (3, 4))
     yield _case(rng, L.RBF(rng.standard_normal((3, 4))), (2, 4))
     yield from _network_cases(rng)

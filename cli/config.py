@@ -12,19 +12,9 @@ from .job import Job
 CONFIG = "run.toml"  # in a run's folder
 _NO_OPTIONS = ("command", "config")
 _OF_A_CALL = (
-    "answers",
-    "checkpoint_every",
-    "debug",
-    "dry_run",
-    "json",
-    "out",
-    "overwrite",
-    "quiet",
-    "rank_timeout",
-    "ranks",
+    "answers", "checkpoint_every", "debug", "dry_run", "json", "out", "overwrite", "quiet", "rank_timeout", "ranks",
     "resume",
-)
-_NOT_OF_THE_RUN = (*_NO_OPTIONS, *_OF_A_CALL)
+)  # fmt: skip
 
 
 def config_of(args: argparse.Namespace, todo: Job) -> bytes:
@@ -35,7 +25,7 @@ def config_of(args: argparse.Namespace, todo: Job) -> bytes:
     lines = [f"# xpnn train --config {CONFIG} gives this run again; it was made by {made_by()}"]
     for key, value in options.items():
         given = value is not None and value is not False and value not in ("", [], ())
-        if key not in _NOT_OF_THE_RUN and given:
+        if key not in _NO_OPTIONS + _OF_A_CALL and given:
             lines.append(f"{key.replace('_', '-')} = {_toml(value)}")
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 

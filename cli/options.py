@@ -6,13 +6,8 @@ from .arguments import data, existing
 
 
 def add_model(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
-    parser.add_argument(
-        "path",
-        type=existing,
-        nargs=nargs,
-        metavar="MODEL",
-        help="folder or file that train left, or a file of xpnn.save",
-    )
+    parser.add_argument("path", type=existing, nargs=nargs, metavar="MODEL", help="folder or file that train left, or "
+                        "a file of xpnn.save")  # fmt: skip
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 
 from .exercise import Exercise, Words, copied
-from .matching import START, Case, Effects, Wrong, by_pairs, by_slips, by_variants, effect_of, matches, partly
+from .matching import START, Case, Effects, Wrong, by_pairs, by_slips, by_variants, effect_of, matches, partly, same
 from .run import Result, run
-from .student import same
 from .transforms import Known, Seen, known
 from .verdict import Finding, finding
 from .words import SAID

@@ -4,12 +4,12 @@ import json
 import os
 import resource
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,8 @@ class Student:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         command = [sys.executable, "-P", script.__file__, str(file.resolve()), function]
         threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            env=os.environ | threads,
-            start_new_session=True,
+        self._process = Popen(
+            command, stdin=PIPE, stdout=PIPE, stderr=self._said, env=os.environ | threads, start_new_session=True
         )
         for kind, limit in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, PRINTED)):
             with suppress(ValueError, OSError, AttributeError):  # prlimit is Linux's
@@ -95,11 +90,3 @@ def _is_answer(answer: Any) -> bool:
         return False
     arrays = [answer.get("y"), *gradients.values()]
     return all(one is None or isinstance(one, np.ndarray) for one in arrays) and all(isinstance(o, str) for o in moved)
-
-
-def same(some: Any, other: Any) -> bool:
-    """Whether two arrays have one shape and the same values up to rounding."""
-    if some is None or other is None or np.shape(some) != np.shape(other):
-        return False
-    scale = max(1.0, float(np.abs(other).max(initial=0)))
-    return bool(np.allclose(some, other, rtol=1e-7, atol=1e-9 * scale, equal_nan=True))

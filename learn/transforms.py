@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .student import same
+from .matching import same
 
 
 class Seen(NamedTuple):

@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """What is written in place of an expression; {other} is each array in turn."""
 SUMS = "sum", "mean", "max"
+SHAPED = "reshape", "zeros", "zeros_like", "swapaxes", "range"
 AXES = "0", "1", "", "-1", "(0, 1)", "(0, 2)", "(1, 2)", "(2, 3)"
 SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@"}
 
@@ -113,13 +114,7 @@ def _nodes(node: ast.AST, role: str) -> Iterator[tuple[ast.AST, str]]:
 
 def _shapes(call: Any) -> bool:
     """Whether its arguments are lengths or axes, which are seldom wrong without an error."""
-    return getattr(call.func, "attr", getattr(call.func, "id", "")) in (
-        "reshape",
-        "zeros",
-        "zeros_like",
-        "swapaxes",
-        "range",
-    )
+    return getattr(call.func, "attr", getattr(call.func, "id", "")) in SHAPED
 
 
 def _statement(node: ast.AST, source: Any) -> Iterator[tuple[str, str]]:
