@@ -116,7 +116,8 @@ def same(some: Any, other: Any) -> bool:
     """Whether two arrays have one shape and the same values up to rounding."""
     if some is None or other is None or np.shape(some) != np.shape(other):
         return False
-    scale = max(1.0, float(np.abs(other).max(initial=0)))
+    size = np.abs(other)
+    scale = max(1.0, float(np.max(size, initial=0, where=np.isfinite(size))))
     return bool(np.allclose(some, other, rtol=1e-7, atol=1e-9 * scale, equal_nan=True))
 
 

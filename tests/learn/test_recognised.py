@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from learn.grading import CASES, KNOWN, SLIPS, graded, remember_effects, said, written
 
+from xpnn.learn.matching import same
+from xpnn.learn.transforms import Known, Seen, known
 from xpnn.learn.words import SAID
 
 
@@ -77,6 +79,8 @@ GENERAL = [
     ("tanh", "return da * (1 - a * a)", "return da / (1 - a * a)", {"slope_divided"}),
     ("tanh", "return da * (1 - a * a)", "return da + (1 - a * a)", {"slope_added"}),
     ("rnn", "return dx", "return dx.swapaxes(0, 1)", {"swapped"}),
+    ("rnn", "dh[:, t]", "dh[:, t - 1]", {"variant_index"}),
+    ("conv-loops", "range(rows)", "range(0, rows, 2)", {"variant_steps"}),
     ("sgd-momentum", "p -= lr * v", "p = p - lr * v", {"unchanged"}),
     ("sgd-momentum", "v *= momentum\nv += g", "v = momentum * v + g", {"unchanged"}),
     ("sgd-momentum", "g.fill(0)", "return p", {"gradient_kept"}),
@@ -87,6 +91,17 @@ GENERAL = [
 @pytest.mark.parametrize(("name", "right", "wrong", "slips"), GENERAL)
 def test_general_slips(name, right, wrong, slips):
     assert said(name, written(name, (right, wrong))) == slips
+
+
+def test_a_sum_left_out_over_an_axis_that_stays():
+    got = np.random.default_rng(0).standard_normal((3, 4))
+    assert known([Seen(got, got.sum(0, keepdims=True), None, None, {})], ["M", "K"]) == Known("not_summed", (0,))
+
+
+def test_values_beside_an_infinity_are_compared_by_their_own_size():
+    assert same([np.inf, 5.0], [np.inf, 5.0])
+    assert not same([np.inf, 5.0], [np.inf, 99.0])
+    assert not same([1.0, 5.0], [np.inf, 5.0])
 
 
 def test_several_at_once_are_each_named():
