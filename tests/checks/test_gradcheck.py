@@ -8,7 +8,7 @@ from border import AS_USED, dev, host
 
 import xpnn as nn
 from xpnn.checks import cases
-from xpnn.checks.gradcheck import _Function
+from xpnn.checks.gradcheck import _Function, in_float64
 from xpnn.cli import gradcheck as command
 
 CASES = list(cases.layer_cases(seed=0))
@@ -180,6 +180,12 @@ def test_float32_parameters_are_checked_at_their_own_values():
     # dE/dx = w * w x, where w is 0.1 rounded to float32
     w = float(np.float32(0.2))
     assert report.rows[-1].analytic in (float(np.float32(0.1)) ** 2, w * (w * 2.0))
+
+
+def test_an_array_beside_the_parameters_is_in_float64_too():
+    layer = nn.Flatten()
+    layer.scale = dev(np.ones(3), "float32")
+    assert (in_float64(layer).scale.dtype, layer.scale.dtype) == ("float64", "float32")
 
 
 # what is wrong fails

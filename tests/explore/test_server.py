@@ -56,6 +56,9 @@ def test_nothing_changes_but_by_a_post_of_json(client):
         ["unit", 0, 0, "a"],
         ["pass", {"pixels": [[0] * 8] * 8, "label": 1e999}],
         [["pass"]],
+        ["network", 5, 0, {}],
+        ["network", 0, 1001, {}],
+        ["rnn", 11, {}],
         1,
     ],
 )
