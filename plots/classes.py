@@ -7,6 +7,7 @@ import numpy as np
 
 from ..backend.shared.data import on_host
 from ..layers import Layer
+from ..layers.settings import positive
 from .canvas import ON_DARK, ON_LIGHT, UNSIGNED, as_pictures, label, new_figure, tiles
 from .outputs import probabilities
 
@@ -120,11 +121,13 @@ def wrong(
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
-        ValueError: x is not of these shapes or does not fit the model, or y does not fit x or the classes.
+        ValueError: x is not of these shapes or does not fit the model, y does not fit x or the classes, or count is no
+            whole number of at least 1.
 
     >>> x, y = np.random.default_rng(0).random((6, 1, 8, 8)), np.arange(6) % 3
     >>> figure = plots.wrong(Sequential(Flatten(), Dense(64, 3, rng=0)), x, y, ["cat", "dog", "fox"])
     """
+    positive(count=count)
     x, y = on_host(x), on_host(y)
     p = probabilities(model, x)
     names = [str(k) for k in range(p.shape[1])] if classes is None else list(classes)

@@ -8,6 +8,7 @@ import numpy as np
 from ..backend import Array, to_numpy
 from ..backend.shared.data import on_host
 from ..layers import Layer, inference
+from ..layers.settings import positive
 from .canvas import BLUE, SIGNED, UNSIGNED, as_pictures, grid, label, new_figure, shaped, tiles
 from .outputs import gradient_of_logits, inputs, one_by_one, with_own_gradients
 
@@ -53,10 +54,12 @@ def filters(model: Layer, *, shape: tuple[int, ...] | None = None, count: int = 
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
-        ValueError: the first layer with parameters is another one, or its pictures are of another shape.
+        ValueError: the first layer with parameters is another one, its pictures are of another shape, or count is no
+            whole number of at least 1.
 
     >>> figure = plots.filters(LeNet5(rng=0))
     """
+    positive(count=count)
     name, first = next(((name, leaf) for name, leaf in model.leaves() if leaf.params), ("", model))
     if "W" not in first.params or first.params["W"].ndim < 2:
         raise ValueError(f"filters: expected a convolution or a Dense as the first layer with parameters, got {first}")
@@ -84,10 +87,12 @@ def feature_maps(model: Layer, x: np.ndarray, *, count: int = 16) -> "Figure":
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
-        ValueError: x is not one sample or does not fit the model, or no layer's output is a picture.
+        ValueError: x is not one sample or does not fit the model, no layer's output is a picture, or count is no whole
+            number of at least 1.
 
     >>> figure = plots.feature_maps(LeNet5(rng=0), np.zeros((1, 28, 28)))
     """
+    positive(count=count)
     x = on_host(x)
     x = x[None] if x.ndim == 3 else x
     if x.ndim != 4 or len(x) != 1:

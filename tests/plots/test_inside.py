@@ -61,6 +61,18 @@ class TestFilters:
             plots.filters(model)
 
 
+@pytest.mark.parametrize("count", [0, -1, 2.5])
+def test_a_count_of_pictures_that_is_none(count):
+    x = np.zeros((1, 1, 4, 4))
+    for call in (
+        lambda: plots.filters(nn.Conv2D(1, 3, 2), count=count),
+        lambda: plots.feature_maps(nn.Conv2D(1, 3, 2), x, count=count),
+        lambda: plots.wrong(nn.Sequential(nn.Flatten(), nn.Dense(16, 2)), x, np.zeros(1, int), count=count),
+    ):
+        with pytest.raises(ValueError, match=f"count: expected a whole number of at least 1, got {count}"):
+            call()
+
+
 class TestFeatureMaps:
     def test_each_layer_s_output(self, rng):
         inner = nn.Sequential(nn.ReLU(), nn.MaxPool2D(2))
