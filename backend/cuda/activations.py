@@ -76,6 +76,7 @@ def _with_gradients(
 
 
 def _activation(f: int, z: Array, b: Array | None, p: float = 1.0, q: float = 1.0, from_a: bool = True) -> Biased:
+    p, q = float(p), float(q)  # a kernel would read an integer's bytes as a floating-point number's
     if b is not None and not z.flags.c_contiguous:
         z, b = _biased(z, b), None
     z = z if _is_packed(z) else z.copy()

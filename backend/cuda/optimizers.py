@@ -1,4 +1,7 @@
-"""The optimisers' updates, each in one launch."""
+"""The optimisers' updates, each in one launch.
+
+Settings may be integers or NumPy's numbers, which a kernel would take for the bytes of a REAL; so each is converted.
+"""
 
 from typing import Any
 
@@ -9,7 +12,7 @@ from .kernels import launch, number, real
 @real
 def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov: bool, weight_decay: float) -> None:
     """The whole update in one launch, which reads and writes each element once and clears the gradients."""
-    numbers = (*number(lr, p.dtype), momentum, nesterov, weight_decay)
+    numbers = (*number(lr, p.dtype), float(momentum), bool(nesterov), float(weight_decay))
     launch("sgd", p.size, p.dtype, p, g, v, *numbers, p.size)
 
 
@@ -20,5 +23,6 @@ def adam(
     """As :func:`sgd`."""
     dtype, (beta1, beta2) = p.dtype, betas
     places = (x for scalar in scalars for x in number(scalar, dtype))
-    numbers = (*places, float(beta1), 1.0 - beta1, float(beta2), 1.0 - beta2, weight_decay)
+    means = (float(x) for beta in (beta1, beta2) for x in (beta, 1 - beta))
+    numbers = (*places, *means, float(weight_decay))
     launch("adam", p.size, dtype, p, g, m, v, *numbers, p.size)

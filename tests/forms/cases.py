@@ -256,9 +256,9 @@ def dense(rng: Rng, dtype: str) -> Draw:
 CONSTANTS: dict[str, Callable[[Rng], tuple[float, ...]]] = {
     "sigmoid": lambda rng: (),
     "tanh": lambda rng: (),
-    "scaled_tanh": lambda rng: (one_of(rng, 1.7159, -0.5), one_of(rng, 2 / 3, 1.5)),
+    "scaled_tanh": lambda rng: (one_of(rng, 1.7159, -0.5, 2), one_of(rng, 2 / 3, 1.5, 1)),
     "relu": lambda rng: (),
-    "leaky_relu": lambda rng: (one_of(rng, 0.01, -0.3, 0.0, 1.0, 2.5),),
+    "leaky_relu": lambda rng: (one_of(rng, 0.01, -0.3, 0.0, 1, 2.5),),
 }
 """Each activation's own."""
 
@@ -372,16 +372,17 @@ def sgd(rng: Rng, dtype: str) -> Draw:
     momentum = one_of(rng, 0.0, 0.9, 0.5)
     settings = {"momentum": momentum, "nesterov": bool(momentum and rng.random() < 0.5)}
     inputs = {"p": p, "g": g, "v": v if momentum else None, "lr": _scalar(rng, 0.3, dtype)}
-    return Draw(inputs | settings | {"weight_decay": one_of(rng, 0.0, 0.1)}, None)
+    return Draw(inputs | settings | {"weight_decay": one_of(rng, 0, 1, 0.1, np.float32(0.1))}, None)
 
 
 def adam(rng: Rng, dtype: str) -> Draw:
     p, g, m, v = _vectors(rng, dtype, 4)
     v *= v
     v += 0.01  # far from 0, as after some steps: beside the root's error, that of 1 / sqrt(v) at 0 has no bound
-    shrink, decay = one_of(rng, (1.0, 0.0), (1.0, 0.1), (0.97, 0.0))  # Adam decays by the one or, as AdamW, the other
+    shrink, decay = one_of(rng, (1.0, 0), (1.0, 0.1), (0.97, 0.0))  # Adam decays by the one or, as AdamW, the other
     inputs = {"p": p, "g": g, "m": m, "v": v, "scalars": tuple(_scalar(rng, x, dtype) for x in (0.02, 1e-6, shrink))}
-    return Draw(inputs | {"betas": one_of(rng, (0.9, 0.999), (0.0, 0.5)), "weight_decay": decay}, None)
+    betas = one_of(rng, (0.9, 0.999), (0, 0.5), tuple(np.float32([0.875, 0.75])))
+    return Draw(inputs | {"betas": betas, "weight_decay": decay}, None)
 
 
 def euclidean_norm(rng: Rng, dtype: str) -> Draw:
