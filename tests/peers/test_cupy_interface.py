@@ -275,6 +275,7 @@ VIEWS = [
     "a.swapaxes(0, 1)", "a.squeeze()", "a[None].squeeze()", "a.view()", "a.view('int32')", "a.view('uint8')",
     "a.diagonal()", "a.T[1:].T", "a[0][1:].reshape(1, 3)", "xp.transpose(a)", "xp.expand_dims(a, 0)",
     "xp.moveaxis(a, 0, 1)", "xp.broadcast_to(a, (2, 3, 4))", "xp.split(a, 3)[1]", "xp.ascontiguousarray(a)",
+    "xp.ascontiguousarray(a[0, 0])", "a.mT", "a[None].mT", "a[:, 1].reshape(-1)",
     "a.astype('float32', copy=False)", "xp.reshape(a, (12,))", "xp.lib.stride_tricks.as_strided(a, (2, 2), (4, 4))",
     "xp.lib.stride_tricks.as_strided(a[1:], (2,), (4,))[1:]",
 ]  # fmt: skip

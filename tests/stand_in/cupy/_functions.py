@@ -79,7 +79,7 @@ def _holds_device_arrays(obj: Any) -> bool:
 def ascontiguousarray(a: ndarray, dtype: Any = None) -> ndarray:
     _expect_array("ascontiguousarray", a)
     own = a._memory  # not the array: what a graph repeats keeps none alive
-    return compute(lambda: np.asarray(own, dtype, order="C"), a)
+    return compute(lambda: np.ascontiguousarray(own, dtype), a)  # of one axis at the least
 
 
 def take(a: ndarray, indices: Any, axis: Any = None, out: Any = None) -> ndarray:
