@@ -16,6 +16,8 @@ from xpnn.backend import captured, check
 from xpnn.backend.cuda import capture
 from xpnn.backend.cuda.capture import Captured
 from xpnn.backend.cuda.products import matmul
+from xpnn.checks.cases import Case, layer_cases
+from xpnn.layers.base import of_several, several
 
 STEPS = 20
 DROPOUT = lambda: nn.Sequential(nn.Dense(6, 8, rng=0), nn.Dropout(0.5, rng=1), nn.Dense(8, 4, rng=2))  # noqa: E731
@@ -396,6 +398,39 @@ def test_every_network_is_captured_by_fit_with_the_same_numbers(monkeypatch, tas
     made = compare(monkeypatch, task, lambda: nn.Adam(nn.CosineDecay(0.01, 12)), epochs=4, max_norm=0.5)
     assert [step.eager for step in made] == ["", ""]
     assert None not in [step.graph for step in made]
+
+
+def a_pass(
+    layer: Any, x: Any, loss: Any = None, targets: Any = None, weights: Any = None, **options: Any
+) -> tuple[Callable[..., Any], list[Any]]:
+    """A step that differentiates a layer or a loss, and the arrays that it takes."""
+    inputs = len(several(x))
+
+    def step(*arrays: Any) -> Any:
+        x, rest = of_several(arrays[:inputs]), arrays[inputs:]
+        if isinstance(layer, nn.Loss):
+            return layer.forward(x, *rest)[1]()
+        y, backward = layer.forward(x, **options)
+        return backward(y if loss is None else loss.forward(y, *rest)[1]())
+
+    return step, [nn.asarray(one) for one in (*several(x), targets, weights) if one is not None]
+
+
+@pytest.mark.parametrize("case", list(layer_cases(0)), ids=lambda case: f"{case.layer}"[:40])
+def test_every_layer_and_loss_copies_nothing_and_is_captured(case: Case):
+    """But for lengths and masks, which the host has, and for a layer whose products are CuPy's own."""
+    step, data = a_pass(case.layer, case.x, **case.options)
+    from_host = "lengths" in case.options or isinstance(case.layer, nn.Dropout)
+    of_cupy = isinstance(case.layer, nn.ConvTranspose2D)
+    run = captured(step)
+    run(*data)
+    with watch() as seen:
+        step(*data)
+    for _ in range(3):
+        run(*data)
+    why = "the step copies" if from_host else "NotImplementedError: calling cuBLAS" if of_cupy else ""
+    assert (run.eager[: len(why)], run.graph is None) == (why, bool(why)), run.eager
+    assert (seen.uploads > 0, seen.synchronisations) == (from_host, 0), str(seen)
 
 
 OPTIMIZERS: dict[str, Callable[[], nn.Optimizer]] = {
