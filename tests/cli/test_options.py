@@ -358,6 +358,23 @@ def test_export_to_c(rnn, tmp_path, capsys):
     assert "m.txt: expected a file that ends in .onnx or .c" in err
 
 
+def test_what_python_has_saved_without_a_recipe(tmp_path, capsys):
+    """A model of characters and a network of a table say enough in their own words."""
+    nn.save(nn.CharRNN("abc\n", 4, rng=0), tmp_path / "text")
+    assert run(capsys, "info", tmp_path / "text")[1].split("\n\n")[1].startswith("a network for text\nlayer ")
+    assert len(run(capsys, "sample", tmp_path / "text", "--length", 5)[1]) == 6
+    status, _, err = run(capsys, "export", tmp_path / "text", "m.onnx", "--raw")
+    assert (status, "is a network of texts, whose input is indices of characters" in err) == (1, True)
+    status, _, err = run(capsys, "export", tmp_path / "text", "m.c", "--raw")
+    assert (status, err) == (1, "xpnn: error: m.c: --raw and --lengths are for ONNX\n")
+    encoder = nn.TableEncoder.fit({"a": [0.0, 1.0, 2.0, 3.0], "kind": list("uvuv")}, "kind")
+    nn.save(nn.MLP((1, 2), rng=0), tmp_path / "table", preprocessing=encoder)
+    (tmp_path / "new.csv").write_text("a\n1\n")
+    assert run(capsys, "predict", tmp_path / "table", tmp_path / "new.csv")[1].startswith("kind,probability\n")
+    out = run(capsys, "export", tmp_path / "table", tmp_path / "m.c")[1]
+    assert out.endswith("; its input: the columns as the network's table encodes them\n")
+
+
 @pytest.mark.parametrize("missing", ["onnx", "shtab"])
 def test_what_is_missing_is_named(missing, rnn, tmp_path, capsys, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("xpnn.interop.onnx")]:
@@ -397,6 +414,8 @@ def test_bash_completes(capsys, tmp_path):
         ("train mlp --out here", "argument --out: expected a folder, got the file here"),
         ("train mlp --checkpoint-every 0", "--checkpoint-every: expected every as '5 min'"),
         ("export . a.onnx --out b.onnx", "argument --out: not allowed with argument FILE"),
+        ("explore --port 65536", "argument --port: expected a port of at most 65535, got 65536"),
+        ("explore --samples 1,x", "argument --samples: expected a whole number of at least 0, got 'x'"),
     ],
 )
 def test_a_wrong_word(words, says, tmp_path, capsys, monkeypatch):

@@ -178,6 +178,18 @@ def test_no_lenet5_for_large_images():
         recipes.Recipe("lenet5", "x", (32, 33), classes=("a",))
 
 
+def test_no_table_for_pictures_networks():
+    encoder = nn.TableEncoder.fit({"a": [0.0, 1.0], "kind": ["u", "v"]}, "kind")
+    with pytest.raises(ValueError, match="expected a table's encoder, and mlp as the model"):
+        recipes.Recipe("lenet5", "x", table=encoder)
+
+
+def test_a_network_of_one_s_own_that_an_older_version_saved(tmp_path):
+    save_old(nn.Dense(2, 2), tmp_path / "m", replace(recipe_for("mlp"), model=recipes.OWN).metadata())
+    with pytest.raises(ValueError, match="m holds a network of one's own: name what builds it by --network"):
+        saved.load_model(tmp_path / "m")
+
+
 @pytest.mark.parametrize("vocabulary", ["", "aa"])
 def test_a_vocabulary_that_is_none(tmp_path, vocabulary):
     good = recipe_for("charrnn")

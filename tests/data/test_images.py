@@ -203,6 +203,13 @@ def test_download_without_a_network(server, monkeypatch):
         nn.load_images("mnist")
 
 
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match="neither a folder of pictures for each class nor IDX files, such as t10k"
+    ):
+        nn.load_images(tmp_path)
+
+
 @pytest.mark.parametrize(("module", "call"), [("sklearn.datasets", "digits"), ("pooch", "mnist")])
 def test_missing_package_names_the_extra(monkeypatch, module, call):
     monkeypatch.setitem(sys.modules, module, None)

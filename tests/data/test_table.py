@@ -284,6 +284,11 @@ def test_what_is_no_table(tmp_path, content, message):
         nn.load_table(tmp_path / "a.csv", "t")
 
 
+def test_names_that_are_the_same_as_texts():
+    with pytest.raises(ValueError, match="several columns are called '1'"):
+        TableEncoder.fit(pd.DataFrame({1: [0, 1], "1": [0, 1], "t": ["u", "v"]}), "t")
+
+
 def test_an_error_has_the_row_in_the_whole_table():
     """Also where that row stands elsewhere in the training or the test part."""
     for row in range(20):

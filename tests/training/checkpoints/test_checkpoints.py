@@ -174,6 +174,10 @@ class TestFolder:
         small(tmp_path, epochs=3, every=every)
         assert names(tmp_path) == [f"step-{step:09d}.safetensors" for step in steps]
 
+    def test_a_path_is_no_checkpoint(self, tmp_path):
+        with pytest.raises(TypeError, match=r"fit: expected checkpoint=Checkpoint\(folder\), got"):
+            nn.fit(nn.MLP((2, 2)), np.zeros((2, 2)), np.zeros(2, int), checkpoint=tmp_path)
+
     @pytest.mark.parametrize("every", ["", "often", "0 min", "-1 s", 0, "1.5 steps", ".", "3 weeks", "1 epochss"])
     def test_what_is_no_interval(self, every):
         with pytest.raises(ValueError, match="expected every as '5 min', '1 epoch' or '500 steps', got"):
