@@ -6,6 +6,8 @@ function colour(value, most) {
   const share = most ? Math.min(1, Math.abs(value) / most) : 0, end = value < 0 ? BLUE : ORANGE
   return end.map(channel => Math.round(255 + (channel - 255) * share))
 }
+/** The ink that is legible on a colour. */
+const inkOn = ([red, green, blue]) => red * .3 + green * .59 + blue * .11 < 140 ? "#fff" : "#111"
 const largest = values => values.flat(Infinity).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
 
 /** Rows of values on a canvas, grey from 0 to 255 or in colours; `marked` is [row, column, rows, columns, colour]. */
@@ -49,8 +51,8 @@ function map(rows, chosen, choose, options) {
 /** Rows of values as a table; `click` makes each a button. */
 function table(rows, caption, { most = largest(rows), chosen, click } = {}) {
   const cell = (value, i, j) => {
-    const shade = colour(value, most), dark = shade[0] * .3 + shade[1] * .59 + shade[2] * .11 < 140
-    return el("td", { style: `background:rgb(${shade});color:${dark ? "#fff" : "#111"}`, title: text(value),
+    const shade = colour(value, most)
+    return el("td", { style: `background:rgb(${shade});color:${inkOn(shade)}`, title: text(value),
       "data-chosen": chosen && chosen[0] === i && chosen[1] === j },
     click ? el("button", { type: "button", "data-key": `cell-${i}-${j}`, click: () => click(i, j) }, brief(value))
       : brief(value))

@@ -19,9 +19,8 @@ function drawn() {
     const [red, green, blue] = value < 0 ? BLUE : ORANGE
     return [el("line", { x1, y1, x2, y2, stroke: `rgb(${red},${green},${blue})`, "stroke-width": 1 + 4 * Math.abs(value) / (most[name] || 1),
       "stroke-dasharray": value < 0 ? "7 4" : undefined, class: chosen ? "chosen" : "" }),
-    el("text", { x: x1 + (x2 - x1) * share, y: y1 + (y2 - y1) * share + 4, role: "button", tabindex: 0, "data-key": key,
-      "aria-pressed": String(chosen), "aria-label": `${name} ${i},${j}: ${text(value)}`, click: () => { choose(); reveal() },
-      keydown: event => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()) }, brief(value))]
+    el("text", { x: x1 + (x2 - x1) * share, y: y1 + (y2 - y1) * share + 4, "data-key": key, ...drawnChoice(chosen, choose),
+      "aria-label": `${name} ${i},${j}: ${text(value)}` }, brief(value))]
   }
   const lines = [], labels = []
   const add = ([line, label]) => { lines.push(line); labels.push(label) }

@@ -57,6 +57,12 @@ function choice(label, chosen, click, more = {}) {
   return el("button", { type: "button", "aria-pressed": String(chosen), click, ...more }, label)
 }
 
+/** What makes a drawn element such a button. */
+function drawnChoice(chosen, choose) {
+  return { role: "button", tabindex: 0, "aria-pressed": String(chosen), click: () => { choose(); reveal() },
+    keydown: event => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()) }
+}
+
 /** A labelled field for a number; told is called with what is entered. */
 function field(label, value, told, more = {}) {
   return el("label", {}, label + " ", el("input", { type: "number", step: "any", value, class: "number", ...more,

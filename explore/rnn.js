@@ -14,17 +14,16 @@ function unrolled() {
     if (t) parts.push(el("path", { d: `M${x - width + 34} 60 H${x - 34} m-8 -5 l8 5 l-8 5`, fill: "none", stroke: "currentColor" }))
     parts.push(el("path", { d: `M${x} 124 V100 m-5 8 l5 -8 l5 8`, fill: "none", stroke: "currentColor" }))
     h.forEach((value, i) => {
-      const shade = colour(value, 1), light = shade[0] * .3 + shade[1] * .59 + shade[2] * .11 > 140
+      const shade = colour(value, 1)
       parts.push(el("rect", { x: x - 34, y: 22 + 39 * i, width: 68, height: 37, fill: `rgb(${shade})`, class: rnn.step === t ? "chosen" : "", "stroke-width": 3, stroke: "#888" }),
-        el("text", { x, y: 46 + 39 * i, style: `stroke:none;fill:${light ? "#111" : "#fff"}` }, brief(value)))
+        el("text", { x, y: 46 + 39 * i, style: `stroke:none;fill:${inkOn(shade)}` }, brief(value)))
     })
     const height = 6 + 94 * (logs[t] - low) / (top - low)
     parts.push(el("text", { x, y: 140 }, `x ${brief(now.x[t])}`), el("text", { x, y: 16 }, `h${t + 1}`),
       el("rect", { x: x - 20, y: 290 - height, width: 40, height, fill: now.norms[t] === most ? "#cc5500" : "#2166ac" }),
       el("text", { x, y: 282 - height }, brief(now.norms[t])), el("text", { x, y: 308 }, `t = ${t + 1}`),
-      el("rect", { x: x - 44, y: 2, width: 88, height: 310, fill: "transparent", role: "button", tabindex: 0, "data-key": `t-${t}`, "aria-pressed": String(rnn.step === t),
-        "aria-label": say("step_label", { t: t + 1, h: h.map(text).join(", "), norm: text(now.norms[t]) }), click: () => { choose(); reveal() },
-        keydown: event => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()) }))
+      el("rect", { x: x - 44, y: 2, width: 88, height: 310, fill: "transparent", "data-key": `t-${t}`, ...drawnChoice(rnn.step === t, choose),
+        "aria-label": say("step_label", { t: t + 1, h: h.map(text).join(", "), norm: text(now.norms[t]) }) }))
   })
   return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": say("unrolled") },
     el("svg", { viewBox: "0 0 800 320", role: "group", "aria-label": say("unrolled"), style: "min-width: 40rem" }, parts),
