@@ -32,6 +32,8 @@ class Guard:
         self._waits = looking_waits()
         self._looks = action == "skip" or (action == "stop" and not self._waits)
         self._skipped: list[str] = []
+        self._grads: Array | None = None  # that the last check was of, and its halves
+        self._halves: tuple[Array, Array]
 
     def named(self, where: str) -> str:
         """What errors call an epoch's sums; nothing, where values that are not finite are none."""
@@ -43,8 +45,10 @@ class Guard:
             return
         if self._waits and not np.isfinite(to_numpy(self._sums.vector[:1])).all():
             raise self._sums.diverged()
-        half = (grads.size + 1) // 2
-        product = grads[:half].dot(grads[-half:])  # sooner done than a look at each element; it may overflow alone
+        if grads is not self._grads:
+            half = (grads.size + 1) // 2
+            self._grads, self._halves = grads, (grads[:half], grads[-half:])
+        product = self._halves[0].dot(self._halves[1])  # sooner than a look at each element; it may overflow alone
         finite = math.isfinite(to_numpy(product) if self._waits else product)
         if not finite and not bool(xp.isfinite(grads).all()):
             where = f"step {self._sums.steps + 1} of {self._sums.where}"
