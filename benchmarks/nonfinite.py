@@ -48,17 +48,22 @@ def seconds(step: Callable[[], object]) -> float:
     return (time.process_time() - began) / STEPS
 
 
-def main() -> None:
+def costs(pair: Callable[[nn.Layer, tuple[int, ...]], list[Callable[[], float]]]) -> str:
+    """By which share the first of two measurements of each network exceeds the second.
+
+    Args:
+        pair: of a network and the shape of its input the two, each of which returns the seconds of a step.
+    """
     rows = []
     for name, make, shape in NETS:
-        steps = steps_of(make(), shape)
+        measured = pair(make(), shape)
         rounds = ROUNDS if len(shape) == 2 else ROUNDS // 5
-        times = np.array([[seconds(step) for step in steps] for _ in range(rounds)])
-        median, fastest = (np.quantile(times, share, axis=0) for share in (0.5, 0.05))
-        costs = [f"{stop / ignore - 1:.1%}" for stop, ignore in (median, fastest)]
-        rows.append([name, str(shape[0]), f"{1e6 * fastest[1]:,.0f}", *costs])
-    print(table(["network", "batch", "us a step", "median", "fastest"], rows))
+        times = np.array([[one() for one in measured] for _ in range(rounds)])
+        quantiles = [np.quantile(times, share, axis=0) for share in (0.5, 0.05)]
+        shares = [f"{first / second - 1:.1%}" for first, second in quantiles]
+        rows.append([name, str(shape[0]), f"{1e6 * quantiles[1][1]:,.0f}", *shares])
+    return table(["network", "batch", "us a step", "median", "fastest"], rows)
 
 
 if __name__ == "__main__":
-    main()
+    print(costs(lambda model, shape: [partial(seconds, step) for step in steps_of(model, shape)]))

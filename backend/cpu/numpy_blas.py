@@ -1,4 +1,4 @@
-"""The BLAS that NumPy has loaded: its functions, its threads, and the sizes of products that are fast.
+"""The BLAS that NumPy has loaded: its functions and its threads.
 
 If threadpoolctl does not know it (Apple's Accelerate, for example), no function is found and one thread is assumed.
 """
@@ -6,9 +6,9 @@ If threadpoolctl does not know it (Apple's Accelerate, for example), no function
 import contextlib
 import ctypes
 import functools
-import math
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -20,13 +20,7 @@ from ..select import Array
 T = TypeVar("T")
 
 _WHOLE, _VECTOR = 1 << 18, 9216  # multiplications: fewer are one thread's, of matrices and of a matrix and a vector
-_AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
-_DIRECT = 1_000_000  # multiplications: up to here OpenBLAS, on one thread, reads both factors without a copy
-_FEW = 4000  # elements of the first factor: with more, that is slower than copying unless the second is narrow
-_CACHED = 9500  # the same bound where the second factor is narrow
-_LINE = 64  # bytes of a cache line, and of an AVX-512 register
-_NARROW = 128  # columns; with less than a quarter of them, dividing does not pay
-_FEWEST = 8, 64  # rows and columns of a chunk
+_LOOK = 1e-5  # seconds between looks at whether another thread's product has ended
 
 
 def blas_function(name: str, dtype: str, types: list[Any]) -> Callable[..., None] | None:
@@ -66,18 +60,27 @@ def blas_threads() -> int:
         return max(_before or _current_threads(), default=1)
 
 
-class _Me(threading.local):
-    """A Python thread's own: whether its products run on one thread each, and the lock that it holds during each."""
+class _Products:
+    """Those that a Python thread is computing: none or one, and more if a signal's handler multiplies meanwhile."""
+
+    __slots__ = "__weakref__", "running"
 
     def __init__(self) -> None:
-        self.alone, self.lock = False, threading.RLock()
+        self.running = 0
+
+
+class _Me(threading.local):
+    """A Python thread's own: whether its products run on one BLAS thread each, and the products themselves."""
+
+    def __init__(self) -> None:
+        self.alone, self.products = False, _Products()
         with _turn:
-            _locks.add(self.lock)
+            _everyone.add(self.products)
 
 
 _turn = threading.RLock()  # held by whoever changes what follows
-_locks: "weakref.WeakSet[Any]" = weakref.WeakSet()  # of all Python threads that have multiplied
-_wanted = False  # whether one who has the turn waits for the other threads' products to end
+_everyone: "weakref.WeakSet[_Products]" = weakref.WeakSet()  # of all Python threads that have multiplied
+_wanted = False  # whether whoever has the turn waits for the other threads' products, or lets none begin
 _users = 0  # the number of callers inside of single_threaded_blas
 _before: list[int] = []  # each library's threads outside of it, while there are users and one has more than 1
 me = _Me()
@@ -112,13 +115,19 @@ def single_threaded_blas() -> Iterator[None]:
 def in_turn(multiply: Callable[..., T], *args: Any) -> T:
     """``multiply(*args)`` by as many BLAS threads as the caller has, whatever other Python threads do.
 
-    BLAS rounds by the number of threads, so each product takes care that it is not another one's.
+    BLAS rounds by the number of threads, so each product takes care that it is not another one's. No lock is needed
+    for that, which would take longer than the rest of this function: a product is counted before ``_wanted`` is looked
+    at, and ``_wanted`` is set before the products are looked at, so that of two threads one sees the other.
     """
-    if _wanted:
-        with _turn:  # let it pass who waits for everybody
-            pass
-    with me.lock:
-        if me.alone or not _before:
+    mine = me.products
+    mine.running += 1
+    try:
+        if not _wanted and (not _before or me.alone):
+            return multiply(*args)
+    finally:
+        mine.running -= 1
+    with _turn:  # so that whoever waits for everybody passes first
+        if not _before or me.alone:
             return multiply(*args)
     if multiply is np.matmul and not _divides(*args[:2]):
         return multiply(*args)
@@ -139,13 +148,17 @@ def _divides(a: Array, b: Array) -> bool:
 
 @contextlib.contextmanager
 def _nobody_multiplies() -> Iterator[None]:
+    """No other thread's product runs inside of this block."""
     global _wanted
-    with _turn, contextlib.ExitStack() as held:
-        _wanted = True
-        for lock in list(_locks):
-            held.enter_context(lock)
-        _wanted = False
-        yield
+    with _turn:
+        outer, _wanted = _wanted, True
+        try:
+            for products in _everyone - {me.products}:
+                while products.running:
+                    time.sleep(_LOOK)
+            yield
+        finally:
+            _wanted = outer
 
 
 def _change_threads(take: bool) -> None:
@@ -188,100 +201,9 @@ def _set_threads(numbers: list[int]) -> None:
         getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
 
 
-def better_in_halves(multiplications: int) -> bool:
-    """Whether the direct product, without copies, serves half of the rows but not all of them."""
-    return _avx512() and _DIRECT < multiplications <= 2 * _DIRECT
-
-
-@functools.cache
-def _avx512() -> bool:
-    return any(getattr(library, "architecture", None) in _AVX512 for library in blas_libraries())
-
-
-def kernels_at_once(elements: int) -> int:
-    """Upper bound of the kernels in one product of a convolution, those for several output rows counted together.
-
-    BLAS first copies the columns into its own order, which pays only if there are enough kernels. With AVX-512,
-    OpenBLAS does not copy for small products (:func:`pieces`), and is slow only with fewer than 4 rows.
-
-    Args:
-        elements: of the kernels for one row.
-    """
-    return 4 if _avx512() and elements <= _FEW else 24
-
-
-@functools.lru_cache(1024)  # every step repeats the same sizes
-def narrow_parts(kernels: int, elements: int, cols: int, samples: int) -> int:
-    """The number of chunks of a convolution's columns, each contiguous in memory; 1 if more do not pay.
-
-    A narrow chunk can be read without a copy by a product with few kernels, and none of its rows share a cache line.
-
-    Args:
-        kernels: their number.
-        elements: of each kernel.
-        cols, samples: of the output; each pair is a column.
-    """
-    if not _avx512() or _FEWEST[0] * elements > _CACHED:
-        return 1
-    most = max(_NARROW, _DIRECT // (kernels * elements))
-    width = max((width for width in _divisors(cols) if width * samples <= most), default=1)
-    return cols // width if width * samples >= _NARROW // 4 else 1
-
-
-def _divisors(number: int) -> list[int]:
-    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
-
-
-@functools.lru_cache(1024)
-def pieces(rows: int, inner: int, columns: int) -> tuple[int, int]:
-    """The numbers of chunks of a product's rows and of its columns, so that each is small; 1 if more do not pay."""
-    if not (_avx512() and rows and inner and columns):
-        return 1, 1
-    if columns <= _NARROW:
-        most = min(_CACHED, _DIRECT // columns) // inner  # rows
-        return next((count for count in _divisors(rows) if _FEWEST[0] <= rows // count <= most), 1), 1
-    least = -(-rows * inner * columns // _DIRECT)
-    if least < 2 or rows * inner > _FEW:
-        return 1, 1
-    return 1, next((count for count in range(least, columns // _FEWEST[1] + 1) if columns % count == 0), 1)
-
-
-@functools.lru_cache(1024)
-def sum_pieces(rows: int, inner: int, columns: int) -> tuple[int, int] | None:
-    """For sum_i a_i b_i^T, the best rows and row length of a for one product; None to take a and b as a whole.
-
-    Transposing b pays if its columns fill one or two registers and meet many rows of a.
-    """
-    if columns not in (16, 32) or rows < 128 or not _avx512():
-        return None
-    length = max(length for length in _divisors(inner) if length * columns <= _CACHED)
-    height = max(height for height in _divisors(rows) if height * length * columns <= _DIRECT)
-    return (height, length) if height >= _FEWEST[0] and length >= min(inner, _NARROW) else None
-
-
-def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
-    """An uninitialised array for a product's second factor; with AVX-512 it starts at a cache line.
-
-    OpenBLAS then reads it without a copy, and an unaligned array costs up to a quarter of the product's time more.
-    """
-    if not _avx512():
-        return np.empty(shape, dtype=dtype)
-    memory = np.empty(math.prod(shape) * dtype.itemsize + _LINE, np.uint8)
-    return np.ndarray(shape, dtype, memory, -address(memory) % _LINE)
-
-
 def address(x: Array) -> int:
     """The address of the first element; a buffer tells it in a third of the time of ``x.ctypes``."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(x))  # type: ignore[arg-type]  # an array is a buffer
     except (TypeError, ValueError, BufferError):  # read-only or not contiguous
         return x.ctypes.data
-
-
-def aligned(x: Array) -> Array:
-    """x, contiguous; with AVX-512 a copy in memory from :func:`aligned_empty`."""
-    if not _avx512():
-        return np.ascontiguousarray(x)
-    copy = aligned_empty(x.shape, x.dtype)
-    copy[...] = x
-    return copy

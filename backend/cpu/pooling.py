@@ -9,7 +9,7 @@ import numpy as np
 from ..select import Array
 from ..shared.im2col import batch_first, rows_first
 from ..shared.window import Window
-from .numpy_blas import aligned_empty
+from .blas_sizes import aligned_empty
 
 Pooled = tuple[Array, Callable[[Array], Array | None]]
 

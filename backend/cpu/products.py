@@ -7,12 +7,12 @@ import numpy as np
 from ..select import Array, Params
 from ..shared.matrices import product_shape
 from .blas import gemm
-from .numpy_blas import aligned as aligned
-from .numpy_blas import aligned_empty as aligned_empty
-from .numpy_blas import better_in_halves, pieces, sum_pieces
+from .blas_sizes import aligned as aligned
+from .blas_sizes import aligned_empty as aligned_empty
+from .blas_sizes import better_in_halves, pieces, sum_pieces
+from .blas_sizes import kernels_at_once as kernels_at_once
+from .blas_sizes import narrow_parts as narrow_parts
 from .numpy_blas import in_turn as in_turn
-from .numpy_blas import kernels_at_once as kernels_at_once
-from .numpy_blas import narrow_parts as narrow_parts
 from .shares import Share
 
 _BUFFER = 256

@@ -5,7 +5,7 @@ import pytest
 from border import STAND_IN, dev, host
 
 import xpnn as nn
-from xpnn.backend.cpu import numpy_blas
+from xpnn.backend.cpu import blas_sizes
 from xpnn.backend.shared import convolution, im2col
 from xpnn.backend.shared.machine import products
 
@@ -40,8 +40,8 @@ def test_accumulate_takes_a_field_of_packed_records():
 @pytest.fixture
 def avx512(monkeypatch):
     """As on a processor where OpenBLAS does small products without copying their factors."""
-    monkeypatch.setattr(numpy_blas, "_avx512", lambda: ON_CPU)
-    by_size = convolution.correlation_of, numpy_blas.narrow_parts, numpy_blas.pieces, numpy_blas.sum_pieces
+    monkeypatch.setattr(blas_sizes, "_avx512", lambda: ON_CPU)
+    by_size = convolution.correlation_of, blas_sizes.narrow_parts, blas_sizes.pieces, blas_sizes.sum_pieces
     for kept in by_size:
         kept.cache_clear()
     yield
@@ -59,7 +59,7 @@ def avx512(monkeypatch):
 )
 def test_a_product_in_pieces_is_the_product(rows, inner, columns, divided, avx512, rng):
     a, b = rng.standard_normal((2, 1, rows, inner)), rng.standard_normal((2, 3, inner, columns))
-    pieces, expected = numpy_blas.pieces(rows, inner, columns), a @ b
+    pieces, expected = blas_sizes.pieces(rows, inner, columns), a @ b
     if ON_CPU:
         assert [count > 1 for count in pieces] == [divided == 0, divided == 1]
         assert rows % pieces[0] == columns % pieces[1] == 0
@@ -87,7 +87,7 @@ def test_products_of_a_loop_by_halves_are_the_products(rows, avx512, rng):
 def test_a_sum_of_products_by_pieces_is_the_sum(rows, length, columns, pieces, avx512, rng):
     a, b = rng.standard_normal((2, 3, 4, rows, length)), rng.standard_normal((2, 3, columns, 4, length)).swapaxes(2, 3)
     if ON_CPU:
-        assert numpy_blas.sum_pieces(rows, length, columns) == pieces
+        assert blas_sizes.sum_pieces(rows, length, columns) == pieces
     expected = np.einsum("gpikl,gpidl->gkd", a, b)
     np.testing.assert_allclose(host(sum_of_products(dev(a), dev(b))), expected, rtol=1e-10, atol=1e-10)
 

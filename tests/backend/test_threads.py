@@ -158,15 +158,20 @@ if nn.xp.__name__ == "numpy":
         assert set(seen) <= {2}
         assert set(numpy_blas._current_threads()) <= {2}
 
-    def test_a_product_of_slices_waits_for_another_thread_s_whole_product(two_threads):
-        order, inside = [], threading.Event()
+    def _whole_product(order):
+        """A thread, and what it sets when it multiplies."""
+        inside = threading.Event()
 
         def whole():
             inside.set()
             time.sleep(0.2)
             order.append("whole")
 
-        thread = threading.Thread(target=lambda: numpy_blas.in_turn(whole))
+        return threading.Thread(target=lambda: numpy_blas.in_turn(whole)), inside
+
+    def test_a_product_of_slices_waits_for_another_thread_s_whole_product(two_threads):
+        order = []
+        thread, inside = _whole_product(order)
         with numpy_blas.single_threaded_blas():
             thread.start()
             assert inside.wait(60)
@@ -174,6 +179,25 @@ if nn.xp.__name__ == "numpy":
             assert set(numpy_blas._current_threads()) <= {1}
         thread.join(60)
         assert order == ["whole", "slice"]
+
+    def test_slices_begin_after_another_thread_s_whole_product(two_threads):
+        order = []
+        thread, inside = _whole_product(order)
+        thread.start()
+        assert inside.wait(60)
+        with numpy_blas.single_threaded_blas():
+            numpy_blas.in_turn(order.append, "slice")
+        thread.join(60)
+        assert order == ["whole", "slice"]
+
+    def test_a_signal_s_handler_multiplies_while_its_thread_changes_the_number_of_threads(two_threads):
+        with numpy_blas._nobody_multiplies():
+            assert numpy_blas.in_turn(int) == 0
+
+    def test_a_product_that_fails_is_over(two_threads):
+        with pytest.raises(ZeroDivisionError):
+            numpy_blas.in_turn(divmod, 1, 0)
+        assert numpy_blas.me.products.running == 0
 
     def test_products_of_threads_that_have_no_slices_run_side_by_side():
         both = threading.Barrier(2, timeout=5)

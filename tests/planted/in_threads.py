@@ -23,7 +23,7 @@ BLAS, THREADS, LOCKS = "backend.cpu.numpy_blas", "backend.test_threads", "layers
 RACES = [
     Race(
         f"{BLAS}.in_turn",
-        "if me.alone or not _before:",
+        "if not _wanted and (not _before or me.alone):",
         "if True:",
         "a product by as many threads as there happen to be",
         THREADS,
@@ -32,8 +32,8 @@ RACES = [
     ),
     Race(
         f"{BLAS}.in_turn",
-        "    with me.lock:\n",
-        "    if True:\n",
+        "if not _wanted and (",
+        "if (",
         "a product that does not wait for another thread's",
         THREADS,
         "test_a_product_of_slices_waits_for_another_thread_s_whole_product",
@@ -41,11 +41,11 @@ RACES = [
     ),
     Race(
         f"{BLAS}._nobody_multiplies",
-        "held.enter_context(lock)",
-        "pass",
+        "while products.running:",
+        "while False:",
         "a number of threads that changes during products",
         THREADS,
-        "test_a_product_of_slices_waits_for_another_thread_s_whole_product",
+        "test_slices_begin_after_another_thread_s_whole_product",
         (None,),
     ),
     Race(
@@ -59,8 +59,8 @@ RACES = [
     ),
     Race(
         f"{BLAS}.in_turn",
-        "    with me.lock:\n",
-        "    with _turn:\n",
+        "    try:\n        if not _wanted",
+        "    try:\n      with _turn:\n        if not _wanted",
         "threads that multiply one after the other",
         THREADS,
         "test_products_of_threads_that_have_no_slices_run_side_by_side",
