@@ -2,14 +2,14 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def read_ahead(batches: Iterable[T]) -> Iterator[T]:
-    """The same batches; a thread reads up to two of them before they are asked for.
+def read_ahead(batches: Iterable[T], begin: Callable[[], None] = lambda: None) -> Iterator[T]:
+    """The same batches; a thread, which first calls ``begin``, reads up to two of them before they are asked for.
 
     An error of ``batches`` is raised where its batch would have come. If the iterator is closed, the thread ends after
     the batch that it reads.
@@ -31,6 +31,7 @@ def read_ahead(batches: Iterable[T]) -> Iterator[T]:
 
     def read() -> None:
         try:
+            begin()
             for batch in batches:
                 if not put("batch", batch):
                     return

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import ALONE, Array, Ranks, Rng, prefetch, to_numpy
 from ..backend.border import Indices
-from ..backend.shared.data import on_host, taken
+from ..backend.shared.data import here, on_host, taken
 from ..data.batches import batch_indices
 from ..data.reader import read_ahead
 from ..data.sequences import bucketed
@@ -110,7 +110,7 @@ class Source:
         lengths: deque[Steps] = deque()
 
         def arrays() -> Iterator[Arrays]:
-            for part, steps in read_ahead(map(self._read, order)):
+            for part, steps in read_ahead(map(self._read, order), here()):
                 lengths.append(steps)
                 yield part
 

@@ -1,13 +1,15 @@
 """Data where they are, on the host or the device, and whether they are finite."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..border import Indices, asarray, dtype_of, host_array, to_numpy
 from ..select import Array, on_device, xp
+
+_xp: Any = xp  # for what only CuPy has
 
 
 def batch_dtypes(arrays: Sequence[Array], dtype: Any) -> list[Any]:
@@ -25,6 +27,19 @@ def as_array(data: Any) -> Array:
 def on_host(data: Any) -> np.ndarray:
     """Data of either side, or a list, as a NumPy array."""
     return to_numpy(data) if on_device and isinstance(data, xp.ndarray) else np.asarray(data)
+
+
+def here() -> Callable[[], None]:
+    """A function by which another thread goes on with this one's device and stream; it begins with the first device."""
+    if not on_device:
+        return lambda: None
+    device, stream = _xp.cuda.Device(), _xp.cuda.get_current_stream()
+
+    def take() -> None:
+        device.use()
+        stream.use()
+
+    return take
 
 
 def taken(array: Array, batch: Indices) -> Array:

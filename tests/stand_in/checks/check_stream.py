@@ -7,6 +7,7 @@ from cupy.stand_in import watch
 
 import xpnn as nn
 from xpnn.backend import prefetch
+from xpnn.backend.border import border
 from xpnn.backend.cuda.stream import _copying
 
 DATA = np.arange(168, dtype="float64").reshape(56, 3), np.arange(56)
@@ -157,3 +158,25 @@ def test_training_is_that_of_batches_copied_one_by_one(monkeypatch):
     plain = lambda arrays, batches, dtype: (tuple(nn.asarray(a[batch]) for a in arrays) for batch in batches)  # noqa: E731
     monkeypatch.setattr("xpnn.training.sources.prefetch", plain)
     np.testing.assert_array_equal(streamed, weights())
+
+
+def test_the_thread_that_reads_ahead_is_on_the_device_and_the_stream_of_the_run(monkeypatch):
+    """Else it would look at the batches, and copy them, on the first device's default stream."""
+    monkeypatch.setattr(cupy.cuda, "DEVICES", 2)
+    for name, value in {"faults": {}, "flags": [], "checked": False}.items():
+        monkeypatch.setattr(border, name, value)  # the flags that there are, are on the first device
+    seen = []
+
+    def batches():
+        for part in parts(7):
+            seen.append((cupy.cuda.Device().id, cupy.cuda.get_current_stream()))
+            yield cupy.asarray(DATA[0][part].astype("float32")), cupy.asarray(DATA[1][part] % 3)
+
+    stream = cupy.cuda.Stream(non_blocking=True)
+    cupy.cuda.Device(1).use()
+    try:
+        with stream:
+            nn.fit(nn.MLP((3, 4, 3), rng=0), batches, epochs=2, verbose=False)
+    finally:
+        cupy.cuda.Device(0).use()
+    assert set(seen) == {(1, stream)}

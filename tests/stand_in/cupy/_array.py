@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _streams
-from ._memory import Allocation, allocate, is_pinned
+from ._memory import Allocation, allocate, is_pinned, thread
 from ._names import METHODS, signatures
 from .stand_in import happened, launched, record
 
@@ -321,6 +321,9 @@ def compute(function: Callable[[], Any], *sources: Any, out: Any = None, name: s
         out: what the function writes to, where it does.
         name: under which it is counted, unless it gives but views or memory as it is.
     """
+    for one in allocations(*sources, out):
+        if one.device != thread.device:
+            raise ValueError(f"the array is on device {one.device}, and the current device is {thread.device}")
     capture = _streams.capturing()
     if isinstance(out, ndarray):
         launched(name)

@@ -1,5 +1,6 @@
 """Device memory: pools that count, and allocations that know whether they are still held."""
 
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ class Allocation:
     """One array's memory: its views share it, and with the last of them it goes back to the pool, if there is one."""
 
     def __init__(self, pool: "MemoryPool", size: int) -> None:
-        self.pool = weakref.ref(pool)
+        self.pool, self.device = weakref.ref(pool), thread.device
         pool._take(size)
         weakref.finalize(self, _give_back, self.pool, size)
 
@@ -74,21 +75,31 @@ def _give_back(pool: "weakref.ref[MemoryPool]", size: int) -> None:
 
 
 default_pool = MemoryPool()
-_allocators: list[Callable[[int], Allocation]] = [default_pool.malloc]
+
+
+class _Thread(threading.local):
+    """Each thread's current device, the first one at its start, and the allocators of `with` around it."""
+
+    def __init__(self) -> None:
+        self.device = 0
+        self.allocators: list[Callable[[int], Allocation]] = [default_pool.malloc]
+
+
+thread = _Thread()
 
 
 @contextmanager
 def using_allocator(allocator: Any = None) -> Iterator[None]:
-    _allocators.append(allocator or default_pool.malloc)
+    thread.allocators.append(allocator or default_pool.malloc)
     try:
         yield
     finally:
-        _allocators.pop()
+        thread.allocators.pop()
 
 
 def allocate(size: int) -> Allocation:
     """From the current allocator."""
-    return _allocators[-1](size)
+    return thread.allocators[-1](size)
 
 
 class PinnedMemory(bytearray):

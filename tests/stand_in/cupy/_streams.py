@@ -6,6 +6,7 @@ bytes that mean nothing. While a stream is capturing nothing is computed; a laun
 same buffers with the same numbers, and refuses to where memory that it needs has been given up.
 """
 
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -52,16 +53,15 @@ class Stream:
         self.closed = False  # while one of these is on its way to the device
 
     def __enter__(self) -> "Stream":
-        _within.append(self)
+        _thread.within.append(self)
         return self.use()
 
     def __exit__(self, *_: object) -> None:
-        _within.pop()
-        _within[-1].use()  # not the one that was current before, if `use` made it so
+        _thread.within.pop()
+        _thread.within[-1].use()  # not the one that was current before, if `use` made it so
 
     def use(self) -> "Stream":
-        global _current
-        _current = self
+        _thread.current = self
         return self
 
     def synchronize(self) -> None:
@@ -131,12 +131,20 @@ class Event:
 
 
 Stream.null = Stream(null=True)
-_current = Stream.null
-_within = [Stream.null]  # the streams of `with`
+
+
+class _Thread(threading.local):
+    """Each thread's current stream, and the streams of `with` around it."""
+
+    def __init__(self) -> None:
+        self.current, self.within = Stream.null, [Stream.null]
+
+
+_thread = _Thread()
 
 
 def get_current_stream(device_id: int = -1) -> Stream:
-    return _current
+    return _thread.current
 
 
 class Capture:

@@ -3,7 +3,7 @@
 import os
 from types import SimpleNamespace
 
-from ._memory import MemoryPool, OutOfMemoryError, alloc_pinned_memory, using_allocator
+from ._memory import MemoryPool, OutOfMemoryError, alloc_pinned_memory, thread, using_allocator
 from ._streams import CUDARuntimeError, Event, Graph, Stream, get_current_stream
 from .stand_in import record
 
@@ -31,10 +31,9 @@ class Device:
 
     mem_info = (1 << 30, 1 << 30)
     compute_capability = "90"
-    _current = 0
 
     def __init__(self, device: int | None = None) -> None:
-        self.id = Device._current if device is None else device
+        self.id = thread.device if device is None else device
 
     @property
     def pci_bus_id(self) -> str:
@@ -43,7 +42,7 @@ class Device:
     def use(self) -> "Device":
         if not 0 <= self.id < DEVICES:
             raise CUDARuntimeError(101, "cudaErrorInvalidDevice: invalid device ordinal")
-        Device._current = self.id
+        thread.device = self.id
         return self
 
     def synchronize(self) -> None:
