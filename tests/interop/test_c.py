@@ -148,6 +148,18 @@ def test_numbers_are_the_same_bits_in_c(tmp_path, rng):
     assert read.tobytes() == values.tobytes()
 
 
+def test_bounds_that_are_infinite(tmp_path):
+    model = nn.Sequential(nn.Clip(-1, np.inf), nn.Clip(-np.inf, 2))
+    c.export(model, tmp_path / "m.c", sample=np.linspace(-3, 3, 7, dtype="float32")[None])
+    compiled("-DXPNN_TEST", tmp_path / "m.c", "-o", tmp_path / "m")
+    subprocess.run([tmp_path / "m"], stdout=subprocess.DEVNULL, check=True)
+
+
+def test_more_axes_than_the_functions_have(tmp_path):
+    with pytest.raises(ValueError, match=r"an output \(2, 5, 3, 6, 4\) needs loops over 5 axes, and C's .* four"):
+        c.export(nn.Permute(1, 4, 2, 5, 3), tmp_path / "m.c", input_shape=(2, 3, 4, 5, 6))
+
+
 def test_int8_weights_are_a_quarter_and_quantised_computes_with_them(tmp_path, rng):
     model = nn.Sequential(nn.Conv2D(2, 8, 3, rng=rng), nn.ReLU(), nn.Flatten(), nn.Dense(8 * 36, 30, rng=rng))
     sample = rng.standard_normal((1, 2, 8, 8)).astype("float32")
