@@ -195,19 +195,18 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
 
     def _split(self, data: Data) -> tuple[Data, Data]:
         """What is trained on, and the share that is held out."""
-        given = [one for one in data if one is not None]
-        parts = train_test_split(
-            *given,
+        trained, held_out = train_test_split(
+            np.arange(data[0].shape[0]),
             test_size=self.validation_fraction,
             random_state=self._draws(),
             stratify=data[1] if is_classifier(self) and data[1].ndim == 1 else None,
         )
-        if parts[1].shape[0] < 2:
+        if len(held_out) < 2:
             raise ValueError(
-                f"{type(self).__name__}: validation_fraction={self.validation_fraction} holds {parts[1].shape[0]} of "
+                f"{type(self).__name__}: validation_fraction={self.validation_fraction} holds {len(held_out)} of "
                 f"{data[0].shape[0]} samples out: a score needs two"
             )
-        return _filled(data, parts[::2]), _filled(data, parts[1::2])
+        return _rows(data, trained), _rows(data, held_out)
 
     def _draws(self) -> np.random.RandomState:
         """By random_state; where it is None, ranks need a common one."""
@@ -288,8 +287,6 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         return tags
 
 
-def _filled(data: Data, given: list[Any]) -> Data:
-    """What was given, with None where the data have it."""
-    rest = iter(given)
-    x, y, weights, lengths = (None if one is None else next(rest) for one in data)
-    return x, y, weights, lengths
+def _rows(data: Data, rows: np.ndarray) -> Data:
+    X, y, weights, lengths = (None if one is None else one[rows] for one in data)
+    return X, y, weights, lengths
