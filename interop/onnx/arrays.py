@@ -134,16 +134,13 @@ def _pad(node: Node, x: Array, *given: Array | None) -> Array:
     return xp.pad(x[cuts], rest, mode=o.mode)
 
 
-def _filled(shape: list[int], value: Any, dtype: Any) -> Array:
-    if min(shape, default=0) < 0 or prod(shape) > MOST:
-        raise ValueError(f"expected sizes from 0 that make fewer than {MOST} elements, got {shape}")
-    return xp.full(shape, value, dtype=dtype)
-
-
 def _constant_of_shape(node: Node, shape: Array) -> Array:
     value = node.options("value").value
     fill = np.zeros(1, "float32") if value is None else numpy_helper.to_array(value)
-    return _filled(integers(shape), fill.reshape(())[()], fill.dtype)
+    sizes = integers(shape)
+    if min(sizes, default=0) < 0 or prod(sizes) > MOST:
+        raise ValueError(f"expected sizes from 0 that make fewer than {MOST} elements, got {sizes}")
+    return xp.full(sizes, fill.reshape(())[()], dtype=fill.dtype)
 
 
 def _expand(node: Node, x: Array, shape: Array) -> Array:
@@ -196,21 +193,6 @@ def _extreme(node: Node, x: Array) -> Array:
     return (xp.expand_dims(index, o.axis) if o.keepdims else index).astype("int64")
 
 
-REDUCED: dict[str, Callable[[Array, Any, bool], Array]] = {
-    "ReduceL1": lambda x, axes, keep: abs(x).sum(axes, keepdims=keep, dtype=x.dtype),
-    "ReduceL2": lambda x, axes, keep: xp.sqrt(xp.square(x).sum(axes, keepdims=keep)).astype(x.dtype),
-    "ReduceLogSum": lambda x, axes, keep: xp.log(x.sum(axes, keepdims=keep)),
-    "ReduceLogSumExp": lambda x, axes, keep: _log_sum_exp(x, axes, keep),
-    "ReduceMax": lambda x, axes, keep: _outermost(x, axes, keep, xp.max, -1),
-    "ReduceMean": lambda x, axes, keep: x.mean(axes, keepdims=keep, dtype=x.dtype),
-    "ReduceMin": lambda x, axes, keep: _outermost(x, axes, keep, xp.min, 1),
-    "ReduceProd": lambda x, axes, keep: x.prod(axes, keepdims=keep, dtype=x.dtype),
-    "ReduceSum": lambda x, axes, keep: x.sum(axes, keepdims=keep, dtype=x.dtype),
-    "ReduceSumSquare": lambda x, axes, keep: xp.square(x).sum(axes, keepdims=keep, dtype=x.dtype),
-}
-"""Each with the axes (None for all) and whether they are kept with length 1."""
-
-
 def _outermost(x: Array, axes: Any, keep: bool, choose: Callable[..., Array], sign: int) -> Array:
     """The largest or smallest value; of none, the one that any other replaces."""
     if x.size:
@@ -227,6 +209,21 @@ def _log_sum_exp(x: Array, axes: Any, keep: bool) -> Array:
     most = x.max(axes, keepdims=True)
     total = xp.log(xp.exp(x - most).sum(axes, keepdims=True)) + most
     return total if keep else total.squeeze(axes)
+
+
+REDUCED: dict[str, Callable[[Array, Any, bool], Array]] = {
+    "ReduceL1": lambda x, axes, keep: abs(x).sum(axes, keepdims=keep, dtype=x.dtype),
+    "ReduceL2": lambda x, axes, keep: xp.sqrt(xp.square(x).sum(axes, keepdims=keep)).astype(x.dtype),
+    "ReduceLogSum": lambda x, axes, keep: xp.log(x.sum(axes, keepdims=keep)),
+    "ReduceLogSumExp": _log_sum_exp,
+    "ReduceMax": lambda x, axes, keep: _outermost(x, axes, keep, xp.max, -1),
+    "ReduceMean": lambda x, axes, keep: x.mean(axes, keepdims=keep, dtype=x.dtype),
+    "ReduceMin": lambda x, axes, keep: _outermost(x, axes, keep, xp.min, 1),
+    "ReduceProd": lambda x, axes, keep: x.prod(axes, keepdims=keep, dtype=x.dtype),
+    "ReduceSum": lambda x, axes, keep: x.sum(axes, keepdims=keep, dtype=x.dtype),
+    "ReduceSumSquare": lambda x, axes, keep: xp.square(x).sum(axes, keepdims=keep, dtype=x.dtype),
+}
+"""Each with the axes (None for all) and whether they are kept with length 1."""
 
 
 def _reduce(node: Node, x: Array, axes: Array | None = None) -> Array:

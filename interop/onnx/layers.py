@@ -8,10 +8,10 @@ from ... import layers
 from ...backend import Array, xp
 from ...layers.pool import Pool
 from ...layers.recurrent import Recurrent
+from .graph import Lengths
 from .node import Node, shortest
 
 L = TypeVar("L", bound=layers.Layer)
-Lengths = tuple[int, ...]
 
 LAYER_NORM = ("axis", "epsilon", "stash_type")
 WINDOW = ("auto_pad", "dilations", "kernel_shape", "pads", "strides")

@@ -1,6 +1,8 @@
 """From ONNX nodes to the layers of ``layers/modern``, starting at the last node, as in ``readers.py``."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -11,25 +13,29 @@ from .node import Node, shortest
 from .walk import LayerReader, Reader
 
 # Patterns: an operator and its inputs, where "x" is the value that the layer reads, and a number this very constant.
-_ERF = ("Erf", ("Div", "x", math.sqrt(2)))
+_CLIPPED = ("Clip", ("Add", "x", 3.0), 0.0, 6.0)
 _CUBIC = ("Add", "x", ("Mul", ("Mul", "x", ("Mul", "x", "x")), 0.044715))
-_TANH = ("Tanh", ("Mul", _CUBIC, math.sqrt(2 / math.pi)))
+_GELUS = {
+    "none": ("Add", ("Erf", ("Div", "x", math.sqrt(2))), 1.0),
+    "tanh": ("Add", ("Tanh", ("Mul", _CUBIC, math.sqrt(2 / math.pi))), 1.0),
+}
+PRODUCTS: list[tuple[Callable[[], Layer], Any]] = [
+    (layers.SiLU, ("Mul", "x", ("Sigmoid", "x"))),
+    (layers.HardSwish, ("Mul", "x", ("Div", _CLIPPED, 6.0))),
+]
+PRODUCTS += [
+    (partial(layers.GELU, how), ("Mul", *factors))
+    for how, twice in _GELUS.items()  # halved after the product, as PyTorch writes it, or before
+    for factors in ((("Mul", "x", twice), 0.5), (("Mul", "x", 0.5), twice), (("Mul", twice, 0.5), "x"))
+]
 
 
 def product(reader: Reader, node: Node) -> tuple[Layer, str] | None:
-    """The SiLU or GELU whose last node this Mul is, if there is one."""
-    patterns: list[tuple[Layer, Any]] = [
-        (layers.SiLU(), ("Mul", "x", ("Sigmoid", "x"))),
-        (layers.HardSwish(), ("Mul", "x", ("Div", ("Clip", ("Add", "x", 3.0), 0.0, 6.0), 6.0))),
-    ]
-    for how, t in (("none", _ERF), ("tanh", _TANH)):
-        twice = ("Add", t, 1.0)  # halved after the product, as PyTorch writes it, or before
-        products = (("Mul", "x", twice), 0.5), (("Mul", "x", 0.5), twice), (("Mul", twice, 0.5), "x")
-        patterns += [(layers.GELU(how), ("Mul", *each)) for each in products]
-    for layer, pattern in patterns:
+    """The layer of PRODUCTS whose last node this Mul is, if there is one."""
+    for layer, pattern in PRODUCTS:
         x = _match(reader, node.outputs[0], pattern, reader.path(node))
         if x is not None:
-            return layer, x
+            return layer(), x
     return None
 
 
@@ -65,8 +71,7 @@ def quotient(reader: Reader, node: Node) -> tuple[Layer, str] | None:
     if after is not None and after == before:
         make.check_elementwise(found[1])
         return layers.Softplus(after), reader.sources(found[1])[0]
-    hard = ("Div", ("Mul", "x", ("Clip", ("Add", "x", 3.0), 0.0, 6.0)), 6.0)
-    x = _match(reader, node.outputs[0], hard, reader.path(node))
+    x = _match(reader, node.outputs[0], ("Div", ("Mul", "x", _CLIPPED), 6.0), reader.path(node))
     return None if x is None else (layers.HardSwish(), x)
 
 
