@@ -4,7 +4,7 @@ An operator that corresponds to a layer runs by that layer, built from the given
 tests the layers. The other operators only move or combine values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,8 @@ from onnx.backend.base import BackendRep, Device, DeviceType, namedtupledict
 
 from ...backend import Array, asarray, name, to_numpy
 from .arrays import is_number
-from .graph import Graph, all_nodes, read_graph
-from .node import Node, UnsupportedNodeError
+from .graph import Graph, all_nodes, chosen, read_graph
+from .node import UnsupportedNodeError
 from .operators import OPERATORS, run
 
 
@@ -50,7 +50,8 @@ class Prepared(BackendRep):
         if wrong or len(given) < len(inputs):
             raise ValueError(f"expected the inputs {names}, got {len(inputs)}; missing or unknown: {sorted(wrong)}")
         values = {**self._constants, **{key: self._input(key, np.asarray(value)) for key, value in given.items()}}
-        _execute(self._graph.nodes, values)
+        for node in chosen(self._graph.nodes, values, _on_backend):
+            values |= run(node, [values[key] if key else None for key in node.inputs])
         outputs = self._graph.outputs
         return tuple(namedtupledict("Outputs", outputs)(*(_on_host(values[key]) for key in outputs)))
 
@@ -106,18 +107,6 @@ class Backend(OnnxBackend):
         """CPU if xpnn runs on NumPy, CUDA if it runs on CuPy."""
         wanted = DeviceType.CPU if name == "numpy" else DeviceType.CUDA
         return bool(Device(device).type == wanted)
-
-
-def _execute(nodes: Sequence[Node], values: dict[str, Any]) -> None:
-    """Run the nodes and add what they give to the values."""
-    for node in nodes:
-        if node.op == "If":
-            branch = node.attributes["then_branch" if to_numpy(values[node.inputs[0]]).all() else "else_branch"]
-            inner = values | _on_backend(branch.constants)
-            _execute(branch.nodes, inner)
-            values |= zip(node.outputs, (inner[key] for key in branch.outputs), strict=True)
-        else:
-            values |= run(node, [values[key] if key else None for key in node.inputs])
 
 
 def _on_backend(constants: Mapping[str, np.ndarray]) -> dict[str, Any]:

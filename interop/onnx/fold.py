@@ -6,7 +6,7 @@ shapes that are inferred contain.
 """
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,7 @@ from onnx import helper, numpy_helper
 from ...backend import asarray, to_numpy
 from .arrays import ARRAYS, is_number
 from .elementwise import ELEMENTWISE
-from .graph import Branch, Graph, Lengths, Type, common, type_of
+from .graph import Graph, Lengths, Type, chosen, common, type_of
 from .layers import ACTIVATION_LAYERS
 from .node import Node
 from .operators import run
@@ -63,7 +63,7 @@ def fold(graph: Graph) -> Graph:
     both = first.values.keys() & second.values.keys()
     alike = {key: _common_value(first.values[key], second.values[key]) for key in both}
     constants = {key: value for key, value in alike.items() if value is not None}
-    nodes = [node for node in _chosen(graph.nodes, constants) if not _is_known(node, both)]
+    nodes = [node for node in chosen(graph.nodes, constants) if not _is_known(node, both)]
     types = {key: _common_type(type_, second.types.get(key)) for key, type_ in first.types.items()}
     shapes = [{key: full for key in trial.types if (full := trial.shape(key)) is not None} for trial in trials]
     sizes = {key: (shapes[0][key], shapes[1][key]) for key in shapes[0].keys() & shapes[1].keys()}
@@ -78,46 +78,11 @@ def fold(graph: Graph) -> Graph:
 
 
 def _without_weights(graph: Graph) -> onnx.ModelProto:
-    """The model's nodes and inputs, without what was inferred for other lengths."""
-    model = onnx.ModelProto()
-    model.CopyFrom(graph.model)
+    """The model's inputs, to which each inference adds its nodes."""
+    model = onnx.ModelProto(ir_version=graph.model.ir_version, opset_import=graph.model.opset_import)
     model.ir_version = max(model.ir_version, 4)  # since which a constant need not be among the inputs
-    inputs = [value for value in model.graph.input if value.name in graph.inputs]
-    for several in (model.graph.value_info, model.graph.initializer, model.graph.input, model.graph.output):
-        del several[:]
-    model.graph.input.extend(inputs)
+    model.graph.input.extend(value for value in graph.model.graph.input if value.name in graph.inputs)
     return model
-
-
-def _chosen(nodes: Sequence[Node], values: dict[str, np.ndarray]) -> Iterator[Node]:
-    """The nodes; in the place of an If whose condition is known its branch, whose constants are added to the values."""
-    for node in nodes:
-        condition = values.get(node.inputs[0]) if node.op == "If" else None
-        if condition is None:
-            yield node
-        else:
-            branch: Branch = node.attributes[_name_of_branch(condition)]
-            values |= branch.constants
-            yield from _chosen(branch.nodes, values)
-            for inner, outer in zip(branch.outputs, node.outputs, strict=True):
-                yield Node(node.name, "Identity", (inner,), (outer,), node.opset, {})
-
-
-def _inlined(protos: Iterable[onnx.NodeProto], values: Mapping[str, np.ndarray]) -> Iterator[onnx.NodeProto]:
-    """The same of the model's own nodes."""
-    for proto in protos:
-        condition = values.get(proto.input[0]) if proto.op_type == "If" else None
-        if condition is None:
-            yield proto
-        else:
-            branch = next(one.g for one in proto.attribute if one.name == _name_of_branch(condition))
-            yield from _inlined(branch.node, values)
-            for inner, outer in zip(branch.output, proto.output, strict=True):
-                yield helper.make_node("Identity", [inner.name], [outer])
-
-
-def _name_of_branch(condition: np.ndarray) -> str:
-    return "then_branch" if condition.all() else "else_branch"
 
 
 def _try(graph: Graph, trial: Trial) -> None:
@@ -125,7 +90,7 @@ def _try(graph: Graph, trial: Trial) -> None:
     budget = 2**24 + 2 * sum(value.nbytes for value in graph.constants.values())
     for _ in range(ROUNDS):
         trial.types, before, unknown = _inferred(graph, trial), len(trial.values), False
-        for node in _chosen(graph.nodes, trial.values):
+        for node in chosen(graph.nodes, trial.values):
             if _is_known(node, trial.values):
                 continue
             given = [_given(node, key, trial) for key in node.inputs]
@@ -185,10 +150,8 @@ def _inferred(graph: Graph, trial: Trial) -> dict[str, Type]:
         else:
             kind = helper.np_dtype_to_tensor_dtype(array.dtype)
             proto.input.append(helper.make_tensor_value_info(key, kind, array.shape))
-    nodes = _inlined(proto.node, trial.values)
-    kept = [node for node in nodes if not any(key in trial.values for key in node.output)]
-    del proto.node[:]
-    proto.node.extend(kept)
+    left = (node for node in chosen(graph.nodes, trial.values) if trial.values.keys().isdisjoint(node.outputs))
+    proto.node.extend(node.proto for node in left)
     try:
         inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
     except Exception:  # of classes that are private to it

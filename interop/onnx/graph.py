@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
@@ -60,6 +60,29 @@ def all_nodes(nodes: Sequence[Node]) -> Iterator[Node]:
         for value in node.attributes.values():
             if isinstance(value, Branch):
                 yield from all_nodes(value.nodes)
+
+
+def chosen(
+    nodes: Sequence[Node], values: dict[str, Any], placed: Callable[[dict[str, np.ndarray]], dict[str, Any]] = dict
+) -> Iterator[Node]:
+    """The nodes; in the place of an If whose condition is known its branch, whose constants are added to the values.
+
+    Args:
+        nodes: in order.
+        values: what is known when a node's turn comes.
+        placed: brings constants to where values are.
+    """
+    for node in nodes:
+        condition = values.get(node.inputs[0]) if node.op == "If" else None
+        if condition is None:
+            yield node
+        else:
+            branch: Branch = node.attributes["then_branch" if condition.all() else "else_branch"]
+            values |= placed(branch.constants)
+            yield from chosen(branch.nodes, values, placed)
+            for inner, outer in zip(branch.outputs, node.outputs, strict=True):
+                proto = onnx.helper.make_node("Identity", [inner], [outer])
+                yield Node(node.name, "Identity", (inner,), (outer,), node.opset, {}, proto)
 
 
 def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:

@@ -73,7 +73,11 @@ LEAST = {
 
 @dataclass(frozen=True)
 class Node:
-    """One operation of the graph; an empty name among inputs or outputs stands for an omitted one."""
+    """One operation of the graph; an empty name among inputs or outputs stands for an omitted one.
+
+    Attributes:
+        proto: the node in the file.
+    """
 
     name: str
     op: str
@@ -81,6 +85,7 @@ class Node:
     outputs: tuple[str, ...]
     opset: int
     attributes: dict[str, Any]
+    proto: onnx.NodeProto | None = None
 
     def options(self, *known: str) -> SimpleNamespace:
         """The attributes of these names: as the node gives them, else the operator's default, else None.
@@ -120,7 +125,7 @@ def read_node(proto: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:
     op = f"{domain}.{proto.op_type}" if domain else proto.op_type
     attributes = {a.name: _plain_value(a) for a in proto.attribute}
     name = proto.name or next(filter(None, proto.output), op)
-    return Node(name, op, tuple(proto.input), tuple(proto.output), opsets.get(domain, 1), attributes)
+    return Node(name, op, tuple(proto.input), tuple(proto.output), opsets.get(domain, 1), attributes, proto)
 
 
 def _plain_value(attribute: onnx.AttributeProto) -> Any:
