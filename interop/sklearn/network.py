@@ -33,18 +33,13 @@ def network_of(settings: Settings, X: Any, lengths: Any, outputs: int, rng: np.r
             "lambda shape, outputs, **options: copy.deepcopy(it) gives each fit one"
         )
     if not callable(network):
-        mlp = MLP(layer_sizes(network, shape, outputs), settings._activation(), **options)
+        hidden = tuple(network) if isinstance(network, Iterable) else (network,)
+        for size in hidden:
+            positive(hidden_layer_sizes=size)
+        mlp = MLP((math.prod(shape), *hidden, outputs), settings._activation(), **options)
         return mlp if len(shape) == 1 else Sequential(Flatten(), *mlp)
     model: Layer = network(shape, outputs, **options)
     got = training.predict(model, X, lengths=None if lengths is None else lengths[:1]).shape
     if got != (1, outputs):
         raise ValueError(f"{name}: expected a network whose output for a sample is (1, {outputs}), got {got}")
     return model
-
-
-def layer_sizes(network: Any, shape: tuple[int, ...], outputs: int) -> tuple[int, ...]:
-    """The sizes of all layers, of which ``network`` gives the hidden ones."""
-    hidden = tuple(network) if isinstance(network, Iterable) else (network,)
-    for size in hidden:
-        positive(hidden_layer_sizes=size)
-    return (math.prod(shape), *hidden, outputs)

@@ -58,15 +58,11 @@ def _alpha(settings: Settings) -> float:
 
 def _rate(settings: Settings, samples: int) -> Any:
     """A rate or a schedule."""
-    rates = {
-        "constant": settings.learning_rate_init,
-        "adaptive": settings.learning_rate_init,
-        "invscaling": partial(
-            inverse_scaling, lr=settings.learning_rate_init, power=settings.power_t, samples=samples,
-            steps=-(-samples // settings._size_of_batch(samples)),
-        ),
-    }  # fmt: skip
-    return rates[settings.learning_rate]
+    if settings.learning_rate != "invscaling":
+        return settings.learning_rate_init
+    steps = -(-samples // settings._size_of_batch(samples))
+    rate, power = settings.learning_rate_init, settings.power_t
+    return partial(inverse_scaling, lr=rate, power=power, samples=samples, steps=steps)
 
 
 def inverse_scaling(step: int, lr: float, power: float, samples: int, steps: int) -> float:
