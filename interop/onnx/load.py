@@ -14,7 +14,7 @@ from .graph import Graph, needed, read_graph
 from .layer_norms import with_layer_norms
 from .modern_readers import product
 from .readers import INSIDE, READERS
-from .reductions import as_layers
+from .recurrent_rules import as_layers
 from .rules import RULES
 from .walk import BranchesError, Reader
 

@@ -119,7 +119,7 @@ def _layout(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _recurrent(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """The layer of one direction or of both, by what ``reductions.py`` has noted in place of the node's attributes."""
+    """The layer of one direction or of both; ``recurrent_rules.py`` has noted it in place of the node's attributes."""
     noted = node.attributes
     if "settings" not in noted:
         node.refuse("shape", "the lengths of its axes do not follow from the model's")

@@ -1,4 +1,4 @@
-"""Recurrent nodes and reductions over axes, where the batch comes first."""
+"""Recurrent nodes, where the batch comes first; see ``batch_first.py``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from . import layers as make
-from .axes import View, batch, joined, length, reshaped, transposed, whole
-from .batch_first import FIRST, BatchFirst, Rule
+from .axes import View, joined, transposed, whole
+from .batch_first import FIRST, BatchFirst
 from .node import Node
 
 
-def _cell(p: BatchFirst, node: Node) -> None:
+def cell(p: BatchFirst, node: Node) -> None:
     """(N, T, features) to all states (N, T, D H) and the last ones (N, D H), for D directions."""
     view = p.views[node.inputs[0]]
     o = make.recurrent_options(node)
@@ -74,45 +74,7 @@ def _start(p: BatchFirst, node: Node, what: str, name: str, order: tuple[int, ..
     return "learned", made
 
 
-def _reduce(p: BatchFirst, node: Node) -> None:
-    """A mean, a maximum or a sum over axes, as global pooling of signals, or of images where it is over two axes."""
-    view = p.views[node.inputs[0]]
-    rank = len(view.groups)
-    node.options("axes", "keepdims", "noop_with_empty_axes")
-    if node.op.startswith("Global"):
-        axes, keep = list(range(2, rank)), True
-    else:
-        given, keep = p.axes(node, rank), bool(node.attributes.get("keepdims", 1))
-        if given is None and node.attributes.get("noop_with_empty_axes"):
-            return p.same(node)
-        axes = list(range(rank)) if given is None else given
-    if batch(view.groups) in axes:
-        node.refuse("axes", FIRST, axes)
-    kept = [k for k in range(rank) if k not in axes]
-    op = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}.get(node.op, node.op)
-    if op == "ReduceSum" and view.base in p.cells and _summed_directions(p, node, view, axes, keep):
-        return None
-    at = batch(view.groups)
-    n, rest = view.groups[at], [k for k in kept if k != at]
-    if len(n) != 1:
-        node.refuse("axes", FIRST, axes)
-    channels = joined(tuple(factor for k in rest for factor in view.groups[k]))
-    plane = [view.groups[k] for k in axes]
-    if len(plane) != 2 or op == "ReduceSum":
-        plane = [joined(tuple(factor for group in plane for factor in group))]
-    x = p.place(view.base, [n, channels, *plane], p.maker.get(node.inputs[0], node))
-    base, shape = f"{node.outputs[0]}/reduced", (p.sizes[x][0], p.sizes[x][1])
-    p.nodes.append(replace(node, op=op, inputs=(x,), outputs=(base,), attributes={}))
-    p.describe(base, x, shape, p.dtypes[x])
-    sizes = iter([length(view.groups[k]) for k in rest])
-    places = reshaped(View(base, whole(base, shape).groups[1:]), [*sizes], p.is_free).groups if rest else ()
-    found = dict(zip(rest, places, strict=True)) | {at: whole(base, shape).groups[0]}
-    groups = [found.get(k, ()) for k in range(rank) if keep or k in found]
-    p.views[node.outputs[0]] = View(base, tuple(groups))
-    return None
-
-
-def _summed_directions(p: BatchFirst, node: Node, view: View, axes: list[int], keep: bool) -> bool:
+def summed_directions(p: BatchFirst, node: Node, view: View, axes: list[int], keep: bool) -> bool:
     """Whether it adds the two directions of a recurrent node; then that node gives their sum."""
     _, D, H = p.cells[view.base]
     if D != 2 or len(axes) != 1 or view.groups[axes[0]] != ((len(p.sizes[view.base]) - 1, H, 2),):
@@ -151,10 +113,3 @@ def as_layers(nodes: Sequence[Node], outputs: Sequence[str]) -> Iterator[Node]:
         names = (roles[first], *(states if settings["return_state"] else ()))
         noted = {"settings": settings, "merge": "sum" if first.startswith("sum") else "concat"}
         yield replace(node, outputs=names, attributes=node.attributes | noted)
-
-
-REDUCTIONS: dict[str, Rule] = {
-    **dict.fromkeys(("GRU", "LSTM", "RNN"), _cell),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ReduceMean", "ReduceSum"), _reduce),
-}
-"""By operator."""

@@ -12,7 +12,7 @@ from .arrays import MOST, integers
 from .elementwise import apply
 from .node import Node, UnsupportedNodeError
 
-NEAREST = {
+REPEATING = {
     None: (None,),
     "asymmetric": ("floor",),
     "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
@@ -33,7 +33,7 @@ def upsample(node: Node, o: SimpleNamespace, scales: Sequence[float] | None) -> 
     """The layer of a Resize or Upsample node; scales of all four axes, None if they are no constants."""
     if o.mode != "nearest":
         node.refuse("mode", "xpnn repeats pixels", o.mode)
-    if o.nearest_mode not in NEAREST.get(o.coordinate_transformation_mode, ()):
+    if o.nearest_mode not in REPEATING.get(o.coordinate_transformation_mode, ()):
         node.refuse("nearest_mode", "xpnn repeats each pixel equally often", o.nearest_mode)
     wanted = list(scales or ())
     if len(wanted) != 4 or wanted[:2] != [1, 1] or not all(s >= 1 and s == int(s) for s in wanted):

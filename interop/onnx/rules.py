@@ -8,11 +8,11 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from . import layers as make
 from .arrays import blocks
-from .axes import MisfitError, View, batch, front, joined, reshaped, transposed, whole
+from .axes import MisfitError, View, batch, front, joined, length, reshaped, transposed, whole
 from .batch_first import FIRST, BatchFirst, Rule
 from .graph import Lengths
 from .node import Node
-from .reductions import REDUCTIONS
+from .recurrent_rules import cell, summed_directions
 from .sections import SECTIONS
 
 
@@ -146,6 +146,44 @@ def _along_last(p: BatchFirst, node: Node) -> None:
     _row_by_row(p, replace(node, attributes={**node.attributes, "axis": axis}), p.sizes[node.inputs[0]][-1])
 
 
+def _reduce(p: BatchFirst, node: Node) -> None:
+    """A mean, a maximum or a sum over axes, as global pooling of signals, or of images where it is over two axes."""
+    view = p.views[node.inputs[0]]
+    rank = len(view.groups)
+    node.options("axes", "keepdims", "noop_with_empty_axes")
+    if node.op.startswith("Global"):
+        axes, keep = list(range(2, rank)), True
+    else:
+        given, keep = p.axes(node, rank), bool(node.attributes.get("keepdims", 1))
+        if given is None and node.attributes.get("noop_with_empty_axes"):
+            return p.same(node)
+        axes = list(range(rank)) if given is None else given
+    if batch(view.groups) in axes:
+        node.refuse("axes", FIRST, axes)
+    kept = [k for k in range(rank) if k not in axes]
+    op = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}.get(node.op, node.op)
+    if op == "ReduceSum" and view.base in p.cells and summed_directions(p, node, view, axes, keep):
+        return None
+    at = batch(view.groups)
+    n, rest = view.groups[at], [k for k in kept if k != at]
+    if len(n) != 1:
+        node.refuse("axes", FIRST, axes)
+    channels = joined(tuple(factor for k in rest for factor in view.groups[k]))
+    plane = [view.groups[k] for k in axes]
+    if len(plane) != 2 or op == "ReduceSum":
+        plane = [joined(tuple(factor for group in plane for factor in group))]
+    x = p.place(view.base, [n, channels, *plane], p.maker.get(node.inputs[0], node))
+    base, shape = f"{node.outputs[0]}/reduced", (p.sizes[x][0], p.sizes[x][1])
+    p.nodes.append(replace(node, op=op, inputs=(x,), outputs=(base,), attributes={}))
+    p.describe(base, x, shape, p.dtypes[x])
+    sizes = iter([length(view.groups[k]) for k in rest])
+    places = reshaped(View(base, whole(base, shape).groups[1:]), [*sizes], p.is_free).groups if rest else ()
+    found = dict(zip(rest, places, strict=True)) | {at: whole(base, shape).groups[0]}
+    groups = [found.get(k, ()) for k in range(rank) if keep or k in found]
+    p.views[node.outputs[0]] = View(base, tuple(groups))
+    return None
+
+
 def _elementwise(p: BatchFirst, node: Node) -> None:
     """Of several values, or of values and a constant, which are repeated along axes of length 1."""
     make.check_elementwise(node)
@@ -199,13 +237,14 @@ def _mish(p: BatchFirst, node: Node) -> None:
 
 
 RULES: dict[str, Rule] = {
-    **REDUCTIONS,
     **SECTIONS,
     **dict.fromkeys(make.ACTIVATION_LAYERS, _each_value),
     **dict.fromkeys(("Clip", "Dropout", "Selu", "ai.onnx.ml.Scaler"), _each_value),
     **dict.fromkeys(("Add", "Div", "Mul", "Sub", "Sum"), _elementwise),
     **dict.fromkeys(("LayerNormalization", "LogSoftmax", "Softmax"), _along_last),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), cell),
     **dict.fromkeys(("Gemm", "MatMul"), _product),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ReduceMean", "ReduceSum"), _reduce),
     **dict.fromkeys(("Flatten", "Reshape"), _reshape),
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _blocks),
     "Cast": _cast,

@@ -14,8 +14,8 @@ FOREIGN = f"{LOAD}::test_models_that_others_wrote"
 # fmt: off
 ONNX = [
     Mutation(
-        "interop.onnx.reductions._start", "(value != value[:, :1]).any()", "False", "takes one sample's state for all",
-        f"{REFUSED}[LSTM-initial_h]",
+        "interop.onnx.recurrent_rules._start", "(value != value[:, :1]).any()", "False",
+        "takes one sample's state for all", f"{REFUSED}[LSTM-initial_h]",
     ),
     Mutation(
         "interop.onnx.branches.as_graph", 'f"{name}.{key}"', "name", "reads the output for the state",
