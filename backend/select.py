@@ -76,7 +76,7 @@ def _choose(choice: str) -> Any:
 if TYPE_CHECKING:
     xp = np
 else:
-    xp = _choose(os.environ.get("NN_BACKEND", "numpy").strip().lower())
+    xp = _choose(os.environ.get("NN_BACKEND", "").strip().lower() or "numpy")
 
 _xp: Any = xp  # for what only CuPy has
 name: str = xp.__name__

@@ -24,6 +24,8 @@ HIDE_CUPY = "import sys; sys.modules['cupy'] = None\n"
 
 def test_numpy_is_the_default():
     assert run_python("import xpnn; print(xpnn.xp.__name__)").stdout == "numpy\n"
+    given = {"PYTHONPATH": str(Path(nn.__path__[0]).parent), "NN_BACKEND": ""}  # as $UNSET gives
+    assert run_python("import xpnn; print(xpnn.xp.__name__)", **given).stdout == "numpy\n"
 
 
 def test_auto_falls_back_to_numpy():
