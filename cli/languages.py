@@ -53,10 +53,12 @@ class Parser(argparse.ArgumentParser):
     def _meant(self, message: str) -> str:
         """The word that is most like the one that is not known."""
         unknown = re.search(r"(?:unrecognized arguments: |invalid choice: ')([\w-]+)", message)
+        if unknown is None:
+            return ""
         choices = [str(word) for action in self._actions for word in action.choices or ()]
         known = [*self._option_string_actions, *choices]
-        like = difflib.get_close_matches(unknown[1].lower(), known, 1) if unknown else ()
-        return "".join(f"; did you mean {word}?" for word in like)
+        like = difflib.get_close_matches(unknown[1].lower(), known, 1)
+        return "".join(f"; did you mean {word}?" for word in like if word != unknown[1])
 
 
 def language_of(words: list[str]) -> str:

@@ -405,6 +405,7 @@ def test_bash_completes(capsys, tmp_path):
     [
         ("trian", "xpnn: error: argument COMMAND: invalid choice: 'trian'"),
         ("train mlp --epcohs 2", "xpnn train: error: unrecognized arguments: --epcohs 2; did you mean --epochs? (see"),
+        ("train mlp lenet5", "xpnn train: error: unrecognized arguments: lenet5 (see"),
         ("train MLP", "; did you mean mlp? (see xpnn train --help)"),
         ("train mlp --optimizer=adma", "; did you mean adam? (see"),
         ("learn solutoin", "; did you mean solution? (see xpnn learn --help)"),
