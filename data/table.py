@@ -1,7 +1,6 @@
 """Tables: CSV, TSV and Parquet files, through pandas."""
 
 import bz2
-import codecs
 import csv
 import gzip
 import io
@@ -21,6 +20,7 @@ import numpy as np
 from .encoder import Column, TableEncoder, as_frame
 from .kinds import pandas
 from .split import split
+from .text import likely_encoding
 
 _TEXTS, _PARQUET = (".csv", ".tsv", ".tab"), (".parquet", ".pq")
 _PACKED = (".gz", ".bz2", ".xz", ".zip")
@@ -172,9 +172,8 @@ def read_table(path: str | Path, encoding: str = "utf-8", texts: Sequence[str] =
             f"{path} is not a readable table (rows have more values than its first line has names)"
         ) from error
     except UnicodeError as error:
-        other = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
         raise ValueError(
-            f"{path}: not a text in {encoding.upper()} ({error}): name its encoding, such as {other}"
+            f"{path}: not a text in {encoding.upper()} ({error}): name its encoding, such as {likely_encoding(error)}"
         ) from error
     except (ValueError, LookupError, csv.Error, *_BROKEN) as error:
         raise ValueError(f"{path} is not a readable table ({str(error).strip()})") from error

@@ -1,5 +1,6 @@
 """Text for the character model."""
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +66,9 @@ def load_text(
         except FileNotFoundError as error:
             raise FileNotFoundError(f"no text {str(name)!r}: expected topics, or the path of a text file") from error
         except UnicodeError as error:
+            other = likely_encoding(error)
             raise ValueError(
-                f"{name}: not a text in {encoding.upper()} ({error}): name its encoding, such as utf-16"
+                f"{name}: not a text in {encoding.upper()} ({error}): name its encoding, such as {other}"
             ) from error
         except LookupError as error:
             raise ValueError(f"encoding: expected one that Python knows, such as utf-16 ({error})") from error
@@ -77,6 +79,12 @@ def load_text(
     indices = encode(text, vocabulary)
     split = round(len(text) * (1 - held_out))
     return TextData(str(name), indices[:split], indices[split:], vocabulary)
+
+
+def likely_encoding(error: UnicodeError) -> str:
+    """Which encoding to try on a file that is in another one than was said."""
+    start = error.object[:2] if isinstance(error, UnicodeDecodeError) else b""
+    return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "latin-1"
 
 
 def encode(text: str, vocabulary: str) -> np.ndarray:

@@ -88,8 +88,11 @@ class TestEncodings:
 
     def test_another_encoding_than_the_file_has(self, tmp_path):
         (tmp_path / "t").write_text(self.TEXT, encoding="utf-16")
-        with pytest.raises(ValueError, match="not a text in UTF-8 .*: name its encoding"):
+        with pytest.raises(ValueError, match="not a text in UTF-8 .*: name its encoding, such as utf-16"):
             nn.load_text(tmp_path / "t")
+        (tmp_path / "l").write_text("größe\n" * 200, encoding="latin-1")
+        with pytest.raises(ValueError, match="not a text in UTF-8 .*: name its encoding, such as latin-1"):
+            nn.load_text(tmp_path / "l")
         with pytest.raises(ValueError, match="not a text in ASCII"):
             nn.load_text(tmp_path / "t", encoding="ascii")
 
