@@ -167,6 +167,11 @@ class TestEarlyStopping:
             nn.EarlyStopping(5)
         with pytest.raises(ValueError, match="expected mode 'auto', 'min' or 'max', got 'least'"):
             nn.EarlyStopping(mode="least")
+        for patience in (0, 1.5, np.nan):
+            with pytest.raises(ValueError, match=f"expected a patience of 1 epoch at the least, got {patience}"):
+                nn.EarlyStopping(patience=patience)
+        with pytest.raises(ValueError, match="expected a finite min_delta, got inf"):
+            nn.EarlyStopping(min_delta=np.inf)
 
 
 def test_the_rate_falls_on_a_plateau():

@@ -33,3 +33,5 @@ def test_wrong_settings_and_another_model():
     model.layers.append(nn.Dense(2, 1))
     with pytest.raises(ValueError, match="EMA: the mean is of 6 parameters, the model has 9"):
         ema.update()
+    with pytest.raises(ValueError, match=r"EMA: expected the mean of 6 parameters, got shape \(5,\)"):
+        ema.load_state_dict({"mean": np.zeros(5)})

@@ -257,6 +257,27 @@ class TestBeforeTheFirstStep:
         self.refused(x, y, "^fit: validation: ", validation=(x, np.ones((N, 2))))
         self.refused(x, y.astype(float)[:, None], "HalfSquaredError", validation=(x, y))
 
+    @pytest.mark.parametrize(
+        ("options", "match"),
+        [
+            ({"drop_last": True}, "^fit: drop_last leaves no batch of 16 from 8 samples"),
+            ({"sample_weight": np.zeros(8)}, "^fit: all weights are 0"),
+            ({"class_weight": {0: 1e300}}, "^fit: class_weight: expected weights that float32 holds"),
+        ],
+    )
+    def test_settings_that_leave_nothing_to_train_by(self, data, options, match):
+        x, y = data
+        self.refused(x[:8], y[:8], match, **options)
+
+    def test_what_is_missing_or_of_another_sort(self, data):
+        x, y = data
+        self.refused(None, y, "^fit: expected arrays x and y, .* got None for x", error=TypeError)
+        self.refused([(x, y)], None, r"^fit: weights stand in the batches \(x, y, weights\)", sample_weight=np.ones(N))
+        self.refused(Rows(x), y[:-1], f"^fit: x has {N} samples, y has {N - 1}")
+        self.refused(x, y, "^fit: expected on_epoch_end to be a function .*, got 3", error=TypeError, on_epoch_end=3)
+        several = nn.Graph({"y": (nn.Concat(1), "x", "z")}, inputs=("x", "z"))
+        self.refused(x, y, "^fit: expected x to be a tuple, or a dict, of the inputs x, z", several)
+
     @pytest.mark.parametrize(("samples", "batch_size"), [(33, 16), (33, 32), (1, 16), (12, 1)])
     @pytest.mark.parametrize("rows", [np.asarray, Rows])
     def test_a_batch_of_one_for_batch_normalisation(self, data, samples, batch_size, rows):

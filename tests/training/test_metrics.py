@@ -51,7 +51,9 @@ def test_a_function_takes_what_its_second_argument_is_called(model, data):
     np.testing.assert_array_equal(seen["labels"], outputs.argmax(1))
     np.testing.assert_allclose(seen["probabilities"].sum(1), 1, rtol=1e-6)
     np.testing.assert_allclose(seen["outputs"], outputs, rtol=1e-6)
-    nn.evaluate(model, x, np.eye(K)[y], metrics=[labels])
+    nn.evaluate(model, x, np.eye(K)[y], metrics=labels)
+    nn.evaluate(model, x, outputs, loss=nn.HalfSquaredError(), metrics=probabilities)
+    np.testing.assert_allclose(seen["probabilities"], outputs, rtol=1e-6)  # of a regression there are none
     multi = (np.arange(N * K).reshape(N, K) % 3 == 0).astype(int)
     nn.evaluate(model, x, multi, loss=nn.BinaryCrossEntropy(), metrics=[labels, probabilities])
     np.testing.assert_array_equal(seen["labels"], outputs > 0)

@@ -42,10 +42,12 @@ class TestOptimizers:
             def _update(self, params, grads, scalars):
                 params -= scalars[0] * nn.xp.sign(grads)
 
-        models = [nn.MLP((2, 3), rng=0) for _ in range(2)]
-        for model, optimizer in zip(models, (SignDescent(), Updated()), strict=True):
+        grouped = Updated()
+        grouped.groups = {"*.b": {"lr_factor": 1.0}}
+        models = [nn.MLP((2, 3), rng=0) for _ in range(3)]
+        for model, optimizer in zip(models, (SignDescent(), Updated(), grouped), strict=True):
             nn.fit(model, *blobs, optimizer=optimizer, epochs=1, batch_size=30, verbose=False)
-        np.testing.assert_array_equal(*map(parameters, models))
+            np.testing.assert_array_equal(parameters(model), parameters(models[0]))
         with pytest.raises(NotImplementedError, match=r"Optimizer: expected a method _update\(params, grads"):
             nn.Optimizer(0.1).step(models[0])
 

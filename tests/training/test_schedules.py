@@ -31,7 +31,9 @@ def test_a_rate_may_be_an_array_of_one_element(make, tmp_path):
 
 
 @pytest.mark.parametrize("rate", [None, np.ones(2), "fast"])
-def test_a_rate_that_is_no_number(rate):
+def test_a_rate_that_is_none(rate):
+    with pytest.raises(ValueError, match="SGD: expected a rate of at least 0, got -1.0 for step 0"):
+        _ = nn.SGD(lambda step: -1.0).rate
     with pytest.raises(TypeError, match="SGD: expected the schedule to give a number, got .* for step 0"):
         nn.SGD(lambda step: rate).rate  # noqa: B018
 
