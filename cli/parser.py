@@ -270,6 +270,7 @@ def _completion(completion: argparse.ArgumentParser) -> None:
 
     examples:
       xpnn completion bash > ~/.local/share/bash-completion/completions/xpnn
+      xpnn completion zsh > "${fpath[1]}/_xpnn"
       xpnn completion fish > ~/.config/fish/completions/xpnn.fish
     """
     completion.add_argument("shell", choices=_SHELLS)

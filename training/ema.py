@@ -29,6 +29,9 @@ class EMA:
         TypeError: the model is no network.
         ValueError: decay is out of its range; or, later, the model has another number of parameters than it had.
 
+    On several ranks the model needs a seed (``rng``), or the EMA is made in a callback's ``on_train_begin``: until then
+    each rank has parameters of its own.
+
     As an attribute of a callback it is saved with a :class:`Checkpoint`. To go on in another process without one, save
     the model twice, once averaged; then load the averaged file, make the EMA, and load the other file.
 
