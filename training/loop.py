@@ -186,7 +186,8 @@ def fit(
             for epoch in range(len(history) + 1, epochs + 1):
                 if any(ranks.gather(run.stop_training)):
                     break
-                sums.begin(_first_rate(optimizer), guard.named(f"epoch {epoch}"))
+                rate = optimizer.rate if sums.steps else _first_rate(optimizer)  # one that goes on has begun
+                sums.begin(rate, guard.named(f"epoch {epoch}"))
                 told.epoch(epoch, source.steps(batch_size, accumulate))
                 row = {"epoch": epoch, **trained().row()}
                 if held_out is not None:
