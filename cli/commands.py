@@ -83,6 +83,8 @@ def _summary(model: Sequential) -> str:
 def export(args: argparse.Namespace) -> None:
     """Write a saved network as an ONNX model or as C, and say what input it takes."""
     recipe, model = load_model(args.path, args.network)
+    if args.data and not args.int8:
+        raise ValueError("--data: only --int8 tests the network")
     out: Path = args.out or args.file or model_file(args.path).with_suffix(".onnx")
     if out.suffix == ".c":
         if args.raw or args.lengths:

@@ -42,9 +42,10 @@ def _check_options(args: argparse.Namespace, name: str, table: bool) -> None:
     """Refuse an option that data of this kind have no use for."""
     of_tables = table, "a table (CSV, TSV, Parquet)"
     of_pictures = args.model != "charrnn" and holds_pictures(Path(name)), "a folder of pictures"
-    fitting = {"target": of_tables, "drop": of_tables, "task": of_tables, "size": of_pictures}
+    of_text = table or (args.model == "charrnn" and name != "topics"), "a text file or a table"
+    fitting = {"target": of_tables, "drop": of_tables, "task": of_tables, "size": of_pictures, "encoding": of_text}
     for option, (fits, kind) in fitting.items():
-        if not fits and getattr(args, option) not in (None, []):
+        if not fits and getattr(args, option) not in (None, [], "utf-8"):
             raise ValueError(f"{name}: --{option} is for {kind}")
 
 

@@ -43,7 +43,7 @@ def load_text(
             every line break becomes a line feed.
         vocabulary: the characters that a model knows; by default those of the text.
         held_out: the fraction at the end that is kept for the test.
-        encoding: of the file, by one of Python's names.
+        encoding: of the file, by one of Python's names; not of topics.
 
     Raises:
         OSError: there is no such file, or it cannot be read.
@@ -57,6 +57,8 @@ def load_text(
     if not 0 < held_out < 1:
         raise ValueError(f"held_out: expected a share between 0 and 1, got {held_out}")
     if name == "topics":
+        if encoding != "utf-8":
+            raise ValueError("topics: an encoding is for a file")
         from pydoc_data.topics import topics
 
         text = "\n\n".join(topics[key] for key in sorted(topics))

@@ -353,6 +353,8 @@ def test_export_to_c(rnn, tmp_path, capsys):
     status, _, err = run(capsys, "export", rnn, tmp_path / "m.onnx", "--int8")
     assert status == 1
     assert "--int8 is for C: name a file that ends in .c" in err
+    status, _, err = run(capsys, "export", rnn, tmp_path / "m.onnx", "--data", "digits")
+    assert (status, "--data: only --int8 tests the network" in err) == (1, True)
     status, _, err = run(capsys, "export", rnn, tmp_path / "m.txt")
     assert (status, (tmp_path / "m.txt").exists()) == (1, False)
     assert "m.txt: expected a file that ends in .onnx or .c" in err

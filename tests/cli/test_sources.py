@@ -168,6 +168,7 @@ def test_the_same_run_leaves_the_same_bytes_and_is_resumed(trained, tmp_path, ca
         (("charrnn", "--data", "kind.csv", "--drop", "id"), "--drop is for a table"),
         (("mlp", "--data", "kind.csv", "--target", "kind", "--size", "9"), "--size is for a folder of pictures"),
         (("mlp", "--data", "digits", "--size", "9"), "--size is for a folder of pictures"),
+        (("mlp", "--data", "digits", "--encoding", "latin-1"), "--encoding is for a text file or a table"),
     ],
 )
 def test_what_does_not_go_together(folder, tmp_path, capsys, monkeypatch, options, message):

@@ -86,6 +86,10 @@ class TestEncodings:
         with pytest.raises(ValueError, match="encoding: expected one that Python knows"):
             nn.load_text(tmp_path / "t", encoding=encoding)
 
+    def test_an_encoding_of_no_file(self):
+        with pytest.raises(ValueError, match="topics: an encoding is for a file"):
+            nn.load_text("topics", encoding="latin-1")
+
     def test_another_encoding_than_the_file_has(self, tmp_path):
         (tmp_path / "t").write_text(self.TEXT, encoding="utf-16")
         with pytest.raises(ValueError, match="not a text in UTF-8 .*: name its encoding, such as utf-16"):
