@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -123,6 +124,7 @@ def _graph(model: onnx.ModelProto) -> Graph:
         raise UnsupportedNodeError("model", "opset_import", "version", f"xpnn reads one, from 1 to {OPSET}", [*opsets])
     model = _without_functions(model)
     onnx.checker.check_model(model)
+    model = _with_unique_names(model)
     graph = _inferred(model).graph
     for sparse in graph.sparse_initializer:
         raise UnsupportedNodeError(sparse.values.name, "initializer", "sparse tensor", "xpnn has dense arrays only")
@@ -133,6 +135,40 @@ def _graph(model: onnx.ModelProto) -> Graph:
     types = {value.name: type_of(value) for value in [*inputs, *tensors]}
     names = [v.name for v in inputs], [v.name for v in graph.output]
     return Graph(*names, types, constants, nodes, model.producer_name == "xpnn", model)
+
+
+def _with_unique_names(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, in which no two values have one name: those of branches may, but their nodes come to stand in one row.
+
+    The values of the graph itself keep theirs.
+    """
+    if not any(node.op_type == "If" for node in model.graph.node):
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    _rename(copy.graph, {}, {*_values(copy.graph), *(value.name for value in copy.graph.input)})
+    return copy
+
+
+def _rename(graph: onnx.GraphProto, names: dict[str, str], taken: set[str]) -> None:
+    """Give values new names, and those of branches such as are not taken."""
+    for tensor in (*graph.initializer, *graph.output, *graph.value_info):
+        tensor.name = names.get(tensor.name, tensor.name)
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+        for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):
+            own = dict(names)
+            for name in _values(inner) if node.op_type == "If" else ():
+                own[name] = next(new for i in count(len(taken)) if (new := f"{name}.{i}") not in taken)
+                taken.add(own[name])
+            _rename(inner, own, taken)
+
+
+def _values(graph: onnx.GraphProto) -> list[str]:
+    """The names of the values that a graph defines."""
+    outputs = (name for node in graph.node for name in node.output if name)
+    return [*(tensor.name for tensor in graph.initializer), *outputs]
 
 
 def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:

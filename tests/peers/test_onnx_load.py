@@ -521,6 +521,16 @@ IF = """
                    else_branch = no () => (float[N, 6] b) { b = Gemm(z, W) }>
 """
 
+IF_TWICE = """
+    u = If(yes)<then_branch = yes () => (float[N, 6] a) { t = Tanh(x) a = Gemm(t, W) },
+                else_branch = no () => (float[N, 6] b) { b = Relu(x) }>;
+    y = If(yes)<then_branch = yes () => (float[N, 6] a) {
+                    t = If(yes)<then_branch = yes () => (float[N, 6] c) { c = Gemm(u, W) },
+                                else_branch = no () => (float[N, 6] c) { c = Relu(u) }>
+                    a = Sigmoid(t) },
+                else_branch = no () => (float[N, 6] b) { b = Relu(u) }>
+"""  # the same names in each branch
+
 LOADED = [
     parsed("y = Reshape(x, s)", SEQUENCES, s=np.array([0, 2, 9])),
     parsed("t = Transpose<perm = [0, 2, 1]>(x); y = Reshape(t, s)", SEQUENCES, s=np.array([0, -1])),
@@ -574,6 +584,7 @@ LOADED = [
     parsed("s = Shape(x); z = Expand(x, s); y = Relu(z)"),
     parsed(IF, W=A, one=np.array(1), six=np.array(6)),
     parsed(IF, W=A, one=np.array(1), six=np.array(7)),
+    parsed(IF_TWICE, W=A, yes=np.array(True)),
     # axes that the file leaves free, of which the network takes one length
     parsed(
         "z = Conv(x, W); r = Relu(z); f = Flatten(r); v = Gemm(f, V); y = Softmax<axis = 1>(v)",
