@@ -7,6 +7,7 @@ shapes that are inferred contain.
 
 import math
 from collections.abc import Container
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -136,8 +137,7 @@ def _foldable(node: Node, given: list[Any], trial: Trial, budget: int) -> bool:
 
 def _inferred(graph: Graph, trial: Trial) -> dict[str, Type]:
     """The type of each value; none at all if the model does not take these lengths."""
-    model, lengths = onnx.ModelProto(), dict[str, int]()
-    model.CopyFrom(graph.model)
+    model, lengths = deepcopy(graph.model), dict[str, int]()
     proto = model.graph
     for value in proto.input:
         for axis, d in enumerate(value.type.tensor_type.shape.dim):

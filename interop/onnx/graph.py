@@ -1,6 +1,7 @@
 """An ONNX model's nodes, constant arrays and types, checked."""
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -144,10 +145,9 @@ def _with_unique_names(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     if not any(node.op_type == "If" for node in model.graph.node):
         return model
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    _rename(copy.graph, {}, {*_values(copy.graph), *(value.name for value in copy.graph.input)})
-    return copy
+    model = deepcopy(model)
+    _rename(model.graph, {}, {*_values(model.graph), *(value.name for value in model.graph.input)})
+    return model
 
 
 def _rename(graph: onnx.GraphProto, names: dict[str, str], taken: set[str]) -> None:
@@ -177,8 +177,7 @@ def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return infer(model)
     except onnx.shape_inference.InferenceError:
-        undeclared = onnx.ModelProto()
-        undeclared.CopyFrom(model)
+        undeclared = deepcopy(model)
         for value in undeclared.graph.output:  # skl2onnx declares several labels a sample as one
             if value.type.HasField("tensor_type"):
                 value.type.tensor_type.ClearField("shape")
@@ -210,10 +209,8 @@ def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
         if function.domain in ("", "ai.onnx"):
             raise UnsupportedNodeError(function.name, "function", "domain", "it would replace one of ONNX's operators")
     if model.functions:
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
-        del copy.functions[:]
-        return copy
+        model = deepcopy(model)
+        del model.functions[:]
     return model
 
 
