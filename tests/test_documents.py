@@ -73,7 +73,7 @@ def test_the_planted_errors_are_counted():
     equations, forms = len(in_equations.EQUATIONS), len(in_forms.FORMS + in_forms.BLAS)
     slices, updates = len(in_equations.SLICES + in_forms.SLICES), len(in_equations.UPDATES)
     assert f"{equations} planted in the equations and {forms} in the forms" in said
-    assert f"{slices} errors planted in a batch's slices, by the whole batch; {updates} in the optimisers'" in said
-    assert f"equations, by loops over single elements; {len(in_forms.UPDATES)} in their forms" in said
+    assert f"{slices} errors planted in a batch's slices (compared with the whole batch), {updates} in the" in said
+    assert f"optimisers' equations (with loops over single elements), {len(in_forms.UPDATES)} in their forms" in said
     for number in (equations + forms, slices + updates + len(in_forms.UPDATES), len(ELSEWHERE)):
         assert f"| all {number} |" in said
