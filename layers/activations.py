@@ -53,7 +53,7 @@ def leaky_relu(z: Array, slope: float) -> Activated:
 
 
 class Activation(Layer):
-    """a = f(z), element by element; a subclass gives f and its constants by :meth:`function`."""
+    """a = f(z), element by element; a subclass returns f and its constants from :meth:`function`."""
 
     separable = True
     keeps_steps = True
@@ -73,7 +73,7 @@ class Activation(Layer):
 
 
 class Sigmoid(Activation):
-    """a = 1 / (1 + exp(-z)); f' = a (1 - a). Input and output have the same shape, which may be any.
+    """a = 1 / (1 + exp(-z)); f' = a (1 - a). Any shape; the output has the input's.
 
     >>> Sigmoid()(asarray([0.0]))
     array([0.5], dtype=float32)
@@ -84,7 +84,7 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """a = tanh(z); f' = 1 - a^2. Input and output have the same shape, which may be any.
+    """a = tanh(z); f' = 1 - a^2. Any shape; the output has the input's.
 
     >>> Tanh()(asarray([0.0, 1.0])).round(2)
     array([0. , 0.76], dtype=float32)
@@ -118,7 +118,7 @@ class ScaledTanh(Activation):
 
 
 class ReLU(Activation):
-    """a = max(z, 0); f' = 1 where z > 0, else 0. Input and output have the same shape, which may be any.
+    """a = max(z, 0); f' = 1 where z > 0, else 0. Any shape; the output has the input's.
 
     >>> ReLU()(asarray([-1.0, 2.0]))
     array([0., 2.], dtype=float32)
@@ -154,7 +154,7 @@ class LeakyReLU(Activation):
 class Softmax(Layer):
     """a_i = exp(z_i) / sum_j exp(z_j) over the last axis; dE/dz = a * (delta - sum_j delta_j a_j).
 
-    Any shape; delta = dE/da. To train a classifier leave this layer out: :class:`SoftmaxCrossEntropy` takes logits.
+    Any shape; delta = dE/da. To train a classifier, omit this layer: :class:`SoftmaxCrossEntropy` takes logits.
 
     >>> Softmax()(asarray([0.0, 0.0]))
     array([0.5, 0.5], dtype=float32)

@@ -1,4 +1,4 @@
-"""What every layer shares: its parameters, its gradients, and the checks of its input."""
+"""The base class of layers: parameters, gradients, and checks of the input."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,31 +29,32 @@ class Layer:
     >>> y = layer(x)  # inference: dropout is off, nothing is kept for backward
 
     What backward needs is kept in its closure. A layer has no state between calls, so several threads may call forward
-    at the same time. Backward may read y and the parameters, so they must not change before it runs; it adds to the
-    layer's gradients, so only one thread may run it at a time. (Threads that run a :class:`Sequential`'s take turns.)
+    at the same time. Backward may read y and the parameters, so they must not change before it runs. It adds to the
+    layer's gradients, so only one thread may run it at a time. (A :class:`Sequential` makes its threads take turns.)
 
     Attributes:
         params: the parameters by name. Look them up in each pass: the arrays are replaced when the layer joins a
             network.
         grads: dE/d(parameter) under the same names; backward adds to them, the optimiser clears them.
-        buffers: arrays that are saved with the layer, but have no gradient.
+        buffers: arrays that are saved with the layer but have no gradient.
         trainable: whether training changes the parameters. False freezes them: no step, weight decay or momentum moves
-            them, and batch normalisation normalises as in inference. It is not saved; of a :class:`Composite` it sets
-            that of each layer.
+            them, and batch normalisation normalises as in inference. It is not saved. Setting it on a
+            :class:`Composite` sets it on each of its layers.
         separable: whether each sample's output depends on that sample alone, so that a batch may be processed in
             slices.
         takes_lengths: whether ``forward`` and ``__call__`` have the argument ``lengths``, the number of steps of each
             sequence in a padded batch (N, T, ...).
-        keeps_steps: whether the output has the input's steps, each without influence of the padding; without
-            ``takes_lengths``, each must depend on that step alone.
+        keeps_steps: whether the output has the same steps as the input, and the padding influences none of them.
+            Without ``takes_lengths``, each output step must depend on the same input step alone.
         equation: the name of the accelerated function that computes the layer, or "".
         joins: whether x is a tuple of several arrays; backward then returns the tuple of their gradients.
-        gives: the names of what it gives besides its output, such as a last state; y and dE/dy are then tuples of all.
+        gives: the names of further outputs, such as the last state; y and dE/dy are then tuples of all outputs.
 
-    In a subclass that defines ``forward`` or ``__call__``, separable, takes_lengths and keeps_steps begin as False.
+    A subclass that defines ``forward`` or ``__call__`` does not inherit separable, takes_lengths and keeps_steps: they
+    are False unless the subclass sets them.
     """
 
-    params: Parameters = Parameters()  # of a layer without any, whose constructor has not called this one's
+    params: Parameters = Parameters()  # for a layer without parameters whose constructor does not call Layer's
     grads: Gradients = Gradients()
     buffers: Parameters = Parameters()
 
@@ -84,7 +85,7 @@ class Layer:
 
         Args:
             x: the input, batch first.
-            needs_dx: False if dE/dx is not needed, as in the first layer of a network. Backward may then return None.
+            needs_dx: False if dE/dx is not needed, as in a network's first layer; backward may then return None.
 
         Raises:
             TypeError: the input is not an array of the backend, or its dtype is not the layer's.
@@ -95,21 +96,21 @@ class Layer:
     def __call__(self, x: Array, lengths: Lengths | None = None) -> Array:
         """The output alone, for inference; ``lengths`` as for :meth:`with_lengths`."""
         options, _ = self.with_lengths(x, lengths)
-        token = inference_mode.set(True)  # as inference() does, in a third of the time
+        token = inference_mode.set(True)  # does what inference() does, in a third of the time
         try:
             return output_of(self, self.forward(x, needs_dx=False, **options))
         finally:
             inference_mode.reset(token)
 
     def with_lengths(self, x: Any, lengths: Lengths | None) -> tuple[dict[str, Any], Lengths | None]:
-        """Further arguments of ``forward`` for sequences of these lengths, and the lengths of the output's sequences.
+        """The keyword arguments that pass these lengths to ``forward``, and the lengths of the output's sequences.
 
         Args:
             x: the padded batch (N, T, ...), 0 after each sequence's end.
-            lengths: N integers from 1 to T on the host; None for T each, or for samples that are no sequences.
+            lengths: N integers from 1 to T on the host; None if all are T or the samples are not sequences.
 
         Raises:
-            ValueError: the layer would mix the padding into what the sequences hold.
+            ValueError: the layer would mix the padding into the sequences.
         """
         if lengths is None:
             return {}, None
@@ -158,7 +159,7 @@ class Layer:
 
     @property
     def locks(self) -> Locks:
-        """Of what happens to this layer only once at a time."""
+        """The locks that admit one backward pass and one ``fit`` of this layer at a time."""
         locks: Locks = vars(self).get("_locks") or vars(self).setdefault("_locks", Locks())
         return locks
 
@@ -168,9 +169,9 @@ class Layer:
     def gather(self) -> tuple[Array, Array]:
         """``flat_params`` and ``flat_grads``: the same two vectors until they have to be rebuilt.
 
-        They are rebuilt if the layers have changed, or if a layer's arrays are no longer views of them: a second
-        network that contains the layer, or a deep copy, takes them. Testing one array of each layer is enough, since a
-        layer's arrays move together.
+        They are rebuilt if the layers have changed, or if a layer's arrays are no longer views of them because the
+        layer has joined a second network or was deep-copied. Testing one array of each layer is enough, since a layer's
+        arrays move together.
         """
         leaves = [leaf for _, leaf in self.leaves() if leaf.params]
         if self._flat is not None and leaves == self._gathered:
@@ -197,21 +198,21 @@ class Layer:
         return f"{type(self).__name__}({self._arguments()})"
 
     def _arguments(self) -> str:
-        """What repr and error messages show of the constructor's arguments."""
+        """The constructor's arguments as repr and error messages show them."""
         return shown(self)
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments but for ``rng``, ``init`` and ``dtype``, from the attributes of their names.
+        """The constructor's arguments except ``rng``, ``init`` and ``dtype``, read from the attributes of their names.
 
-        :func:`save` writes them, and :meth:`from_settings` builds the layer. A class that keeps its arguments under
-        other names overrides both; else AttributeError is raised.
+        :func:`save` writes them, and :meth:`from_settings` builds the layer from them. A class that keeps its arguments
+        under other names must override both methods; otherwise this one raises AttributeError.
         """
         omitted = {key for key in ("rng", "init") if not hasattr(self, key)} | {"dtype"}
         return {key: getattr(self, key) for key in constructor(type(self)) if key not in omitted}
 
     @classmethod
     def from_settings(cls, **settings: Any) -> Self:
-        """A layer of these settings, with initial parameters; ``dtype`` is another argument, if the class takes it."""
+        """A layer with these settings and initial parameters. ``dtype`` may be given too, if the class takes it."""
         if unknown := settings.keys() - constructor(cls).keys():
             raise TypeError(f"{cls.__name__}: unknown settings {', '.join(sorted(unknown))}")
         starred = [value for key, usual in constructor(cls).items() if usual is STARRED for value in settings.pop(key)]
@@ -222,8 +223,9 @@ class Layer:
 
         Args:
             x: the input.
-            shape: the expected shape. A name stands for any length of at least 1, a leading "..." for any further axes.
-            dtype: the expected dtype, "integer", or None for the parameters' dtype (if none, any floating-point one).
+            shape: the expected shape. A name stands for any length of at least 1, a leading "..." for any axes.
+            dtype: the expected dtype, "integer", or None for the parameters' dtype (without parameters, any
+                floating-point dtype).
         """
         if not isinstance(x, xp.ndarray):
             raise TypeError(
@@ -236,7 +238,7 @@ class Layer:
             raise error(f"{self}: {text}")
 
     def _checked(self, y: Any, backward: Backward) -> Backward:
-        """Backward behind a check that dE/dy has y's shape and dtype; of several threads, one at a time."""
+        """Backward, preceded by a check that dE/dy has y's shape and dtype, and run by one thread at a time."""
         expected, locks = _shapes_and_dtypes(y), self.locks
 
         def checked(dy: Any) -> Any:
@@ -250,14 +252,14 @@ class Layer:
         return checked
 
     def _check_images(self, x: Array, channels: int | str, window: Window, axes: str = "HW") -> None:
-        """Raise unless x is a batch (N, channels, H, W), or for one axis (N, channels, L), that holds the window."""
+        """Raise unless x is (N, channels, H, W), or with one axis (N, channels, L), and the window fits in it."""
         self._check(x, "N", channels, *axes)
         if min(window.positions((1, *x.shape[2:])[-2:])) < 1:
             raise ValueError(f"{self}: the window is larger than the padded input of shape {x.shape}")
 
 
 def several(x: Any) -> tuple[Any, ...]:
-    """The arrays of a tuple, or the one array."""
+    """The tuple itself, or a tuple of the single array."""
     return x if isinstance(x, tuple) else (x,)
 
 
@@ -267,11 +269,11 @@ def _shapes_and_dtypes(x: Any) -> list[tuple[tuple[int, ...], np.dtype]]:
 
 
 def of_several(arrays: Sequence[Any]) -> Any:
-    """The one array, or the tuple of several, which :func:`several` takes apart."""
+    """The inverse of :func:`several`: a single array by itself, several as a tuple."""
     return tuple(arrays) if len(arrays) > 1 else arrays[0]
 
 
-@lru_cache(1024)  # every step repeats the same question
+@lru_cache(1024)  # every step repeats the same check
 def mismatch(
     shape: tuple[int | str, ...], got: tuple[int, ...], dtype: Any, got_dtype: np.dtype
 ) -> tuple[type[Exception], str] | None:

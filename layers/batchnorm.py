@@ -18,7 +18,8 @@ def batch_norm(
 ) -> tuple[Array, Array, Array, Callable[[Array, Params], Array | None]]:
     """y, each channel's mean and variance over the batch, and ``backward(dy, grads) -> dx``.
 
-    If x is a process's share of the batch, ``total`` adds all shares' sums up; M values per channel are in all of them.
+    If x is one process's share of the batch, ``total`` adds up the sums of all shares, which together hold M values per
+    channel.
     """
     axes = (0, *range(2, x.ndim))
     gamma, beta = (params[key].reshape(1, -1, *[1] * (x.ndim - 2)) for key in ("gamma", "beta"))
@@ -57,7 +58,7 @@ def fixed_norm(
 
 
 class _BatchNorm(Layer):
-    """What BatchNorm1D and BatchNorm2D share: all but the input's shape."""
+    """The base of BatchNorm1D and BatchNorm2D, which differ only in the shape of the input."""
 
     equation = "batch_norm"
 
@@ -79,17 +80,17 @@ class _BatchNorm(Layer):
             M = share.whole(M)
         if M == 1 and not apart and self.trainable and (rehearsing() or not inferring()):
             raise ValueError(
-                f"{self}: expected two values per channel at the least in training, got shape {x.shape}: "
-                "drop_last=True or another batch_size leaves no batch of one sample"
+                f"{self}: expected at least two values per channel in training, got shape {x.shape}: "
+                "avoid a batch of one sample by drop_last=True or another batch_size"
             )
-        if inferring() or not self.trainable or M == 1:  # the last: where other processes have the rest of a batch
+        if inferring() or not self.trainable or M == 1:  # M is 1 where other processes have the rest of the batch
             mean, var = self.buffers.copy().values()  # a training pass may change the buffers before backward
             y, backward = fixed_norm(x, self.params, mean, var, self.eps, needs_dx)
             return y, lambda dy: backward(dy, self.grads)
         total = identity if share is None else share.total
         y, mean, var, backward = batch_norm(x, self.params, self.eps, M, needs_dx, total)
         self._track(running_mean=mean, running_var=var * (M / (M - 1)))
-        if share is not None and share.empty:  # the sample here is none of those that the mean is of
+        if share is not None and share.empty:  # this process's sample is a dummy, which the mean leaves out
             return y, lambda dy: xp.zeros_like(x) if needs_dx and backward(dy, self.grads) is not None else None
         return y, lambda dy: backward(dy, self.grads)
 
@@ -118,14 +119,14 @@ class BatchNorm1D(_BatchNorm):
         dE/dgamma  = sum_i dE/dy_i xhat_i
         dE/dx_i    = gamma / sqrt(var + eps) (dE/dy_i - 1/M dE/dbeta - xhat_i 1/M dE/dgamma)
 
-    Inference takes the running estimates instead of mean and var; a training pass updates them::
+    Inference uses running estimates instead of mean and var. Each training pass updates them::
 
         running_mean = (1 - momentum) running_mean + momentum mean
         running_var  = (1 - momentum) running_var  + momentum M/(M-1) var
 
-    They are ``buffers``: saved with the parameters, but not trained. A bias in the layer before has no effect, since
-    the mean is subtracted; beta replaces it. With ``trainable = False`` training, too, takes the running estimates and
-    leaves them as they are, as in Keras.
+    They are ``buffers``: saved with the parameters, but not trained. Since the mean is subtracted, a bias in the
+    preceding layer has no effect; beta replaces it. With ``trainable = False`` training also uses the running estimates
+    and does not update them, as in Keras.
 
     Args:
         num_features: F.
@@ -136,8 +137,8 @@ class BatchNorm1D(_BatchNorm):
     Shapes: input (N, F) or (N, F, L), output likewise; gamma, beta, running_mean, running_var (F,).
 
     Raises:
-        ValueError: a setting is out of its range; or, in training, the input has only one value per feature, whose
-            variance is not defined.
+        ValueError: a setting is out of its range; or, in training, the input has only one value per feature, so that
+            the variance is not defined.
 
     Source: Ioffe, Szegedy, "Batch normalization", 2015, algorithms 1 and 2.
 

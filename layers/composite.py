@@ -13,10 +13,10 @@ from .tree import CACHES, layers_in
 
 
 class Composite(Layer):
-    """A layer made of layers, its :meth:`children`. A subclass defines ``children`` and ``forward``.
+    """A layer made of other layers, its :meth:`children`. A subclass defines ``children`` and ``forward``.
 
-    ``params``, ``grads`` and ``buffers`` hold theirs under dotted paths. A layer that occurs twice has its parameters
-    once.
+    ``params``, ``grads`` and ``buffers`` hold the children's arrays under dotted paths. The arrays of a layer that
+    occurs twice are listed once.
 
     >>> list(Residual(Dense(3, 3)).params)  # Residual is a Composite
     ['body.W', 'body.b']
@@ -27,21 +27,21 @@ class Composite(Layer):
 
     def children(self) -> Iterator[tuple[str, Layer]]:
         """(name, layer) for every layer that it is made of, in order."""
-        raise NotImplementedError(f"{type(self).__name__}: children() must give its layers with their names")
+        raise NotImplementedError(f"{type(self).__name__}: children() must yield (name, layer) for each of its layers")
 
     @property
     def separable(self) -> bool:  # type: ignore[override]
-        """Whether all children are; valid if ``forward`` itself does not couple samples."""
+        """Whether all children are separable. Override it if ``forward`` itself couples samples."""
         return all(child.separable for _, child in self.children())
 
     @property
     def takes_lengths(self) -> bool:  # type: ignore[override]
-        """Whether a child does; valid if ``forward`` takes lengths and asks each child's ``with_lengths``."""
+        """Whether a child takes lengths; if so, ``forward`` must too, and ask each child's ``with_lengths``."""
         return any(child.takes_lengths for _, child in self.children())
 
     @property
     def keeps_steps(self) -> bool:  # type: ignore[override]
-        """Whether all children do."""
+        """Whether all children keep the steps."""
         return all(child.keeps_steps for _, child in self.children())
 
     def leaves(self) -> Iterator[tuple[str, Layer]]:
@@ -58,7 +58,7 @@ class Composite(Layer):
 
     @property
     def trainable(self) -> bool:
-        """Whether any layer in it is; setting it sets that of every layer."""
+        """Whether any layer in it is trainable; setting it sets it on every layer."""
         return any(leaf.trainable for _, leaf in self.leaves())
 
     @trainable.setter

@@ -45,7 +45,7 @@ class Convolution(Layer):
     """The settings of a convolution, as :class:`Conv2D` has them.
 
     Attributes:
-        axes: of an image, 2, or of a signal, 1.
+        axes: 2 for images, 1 for signals.
     """
 
     axes: ClassVar[int] = 2
@@ -94,8 +94,8 @@ class Convolution(Layer):
     def _correlate(
         self, o: Array, params: Params, window: Window, needs_dx: bool
     ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-        """:func:`conv2d` with as many zeros before the image as after it; ``padding="same"`` may need fewer before it,
-        and an output that only the others reach is none of the layer's."""
+        """:func:`conv2d` with as many zeros before the image as after it. If ``padding="same"`` needs fewer before it,
+        the outputs at the surplus positions are cut off."""
         x, backward = conv2d(o, params, window, self.groups, needs_dx)
         if self.padding != "same" or self.pads[0] == self.pads[1]:
             return x, backward
@@ -131,13 +131,13 @@ class Conv2D(Convolution):
         out_channels: D, the number of kernels.
         kernel_size: (k1, k2), or one number for both.
         stride: (s1, s2), step of the kernel, or one number for both.
-        padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both. "valid" stands
-            for 0; "same", with stride 1, gives an output of the image's size: p = d (k - 1) / 2, and where that is no
-            whole number, one row or column more at the bottom or on the right.
-        dilation: (d1, d2), distance of the pixels under neighbouring kernel elements, or one number for both.
+        padding: (p1, p2), rows and columns of zeros on each side of the image, or one number for both. "valid" means 0;
+            "same", with stride 1, gives an output of the image's size: p = d (k - 1) / 2, with one more row or column
+            at the bottom or on the right if d (k - 1) is odd.
+        dilation: (d1, d2), distance between the pixels under neighbouring kernel elements, or one number for both.
         groups: G, a divisor of C and D; ``groups=in_channels`` gives depthwise convolution.
-        bias: whether there is a b; else it is 0 throughout.
-        init: the rule of the first W, by name or as a function (:func:`initial`); b is uniform in ±1/sqrt(fan-in).
+        bias: whether there is a b; without it, b = 0.
+        init: the rule for the initial W, by name or as a function (:func:`initial`); b is uniform in ±1/sqrt(fan-in).
         rng: seed or generator of the initial weights.
         dtype: of the parameters and the input.
 
@@ -148,8 +148,8 @@ class Conv2D(Convolution):
         ValueError: a setting is out of its range, groups does not divide C and D, or the padding is "same" and the
             stride not 1.
 
-    On a CPU, several rows of the output come from one product, in which each pixel is multiplied by 0 for the rows
-    whose kernel does not reach it. An infinite pixel therefore gives NaN in those rows, too.
+    On a CPU, one product computes several rows of the output and multiplies a pixel by 0 for the rows whose kernel does
+    not reach it. An infinite pixel therefore gives NaN in those rows, too.
 
     Source: the source document, "卷积计算" to "相邻两层输入之间的导数"; jefkine.com, "Backpropagation in convolutional
     neural networks", 2016. Groups: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional

@@ -48,8 +48,9 @@ class Dense(Layer):
     Args:
         in_features: n_{l-1}, the length of the last axis of the input.
         out_features: n_l, the length of the last axis of the output.
-        bias: whether there is a b; else it is 0 throughout.
-        init: the rule of the first W, by name or as a function (:func:`initial`); b is uniform in ±1/sqrt(in_features).
+        bias: whether there is a b; without it, b = 0.
+        init: the rule for the initial W, by name or as a function (:func:`initial`); b is uniform in
+            ±1/sqrt(in_features).
         rng: seed or generator of the initial weights.
         dtype: of the parameters and the input.
 
@@ -93,7 +94,7 @@ class Dense(Layer):
     def in_rows(
         self, x: Array, z: Array, z_backward: Callable[[Array, Params], Array | None]
     ) -> tuple[Array, Backward]:
-        """Output and backward for samples in rows, in the shape of x, from those for samples in columns."""
+        """Turn the output and backward for one sample per column into those for samples laid out as in x."""
 
         def backward(dy: Array) -> Array | None:
             grads = self.grads if self.bias else with_biases(self.grads, b=self.out_features)

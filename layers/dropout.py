@@ -14,7 +14,7 @@ from .whole import share_of_batch
 class Dropout(Layer):
     """In training, set each element to 0 with probability p and divide the others by 1 - p; in inference, y = x::
 
-        y = mask * x,    dE/dx = mask * dE/dy,    each element of the mask being 0 or 1 / (1 - p)
+        y = mask * x,    dE/dx = mask * dE/dy,    where each element of the mask is 0 or 1 / (1 - p)
 
     Args:
         p: the probability of 0, at least 0 and below 1.
@@ -52,7 +52,7 @@ class Dropout(Layer):
         return mask * x, backward
 
     def _drawn(self, shape: tuple[int, ...]) -> np.ndarray:
-        """A number for each element; those of the whole batch are the same for any number of processes."""
+        """A random value for each element; for the whole batch they do not depend on the number of processes."""
         share = share_of_batch.get()
         if share is None:
             return self._rng.random(shape, dtype=np.float32)

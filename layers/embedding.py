@@ -22,7 +22,7 @@ def embedding(i: Array, params: Params) -> tuple[Array, Callable[[Array, Params]
 
 
 class Embedding(Layer):
-    """Row W[i] for each index i, which is the product of a one-hot row with W::
+    """Look up row W[i] for each index i: the product of a one-hot row with W::
 
         y[n] = W[i[n]]
         dE/dW = onehot^T dE/dy,    onehot[n, k] = 1 where i[n] = k, else 0

@@ -1,4 +1,4 @@
-"""From feature maps to vectors."""
+"""Flattening: feature maps become vectors."""
 
 from ..backend import Array
 from .base import Backward, Layer

@@ -1,4 +1,4 @@
-"""im2col gathers what is under a window at each position into columns; col2im is its transpose."""
+"""im2col gathers the elements under a window at each position into columns; col2im is its transpose."""
 
 from ..backend import Array, Window, xp
 
@@ -31,7 +31,7 @@ def col2im(dcol: Array, shape: tuple[int, ...], window: Window) -> Array:
 
     Args:
         dcol: (C, k1, k2, N, H', W').
-        shape: of o, (N, C, H, W).
+        shape: the shape of o, (N, C, H, W).
         window: as for :func:`im2col`.
     """
     (k1, k2), (s1, s2), (p1, p2), (d1, d2) = window

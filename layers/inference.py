@@ -10,9 +10,9 @@ inference_mode: ContextVar[bool | str] = ContextVar("inference", default=False)
 
 @contextmanager
 def inference() -> Iterator[None]:
-    """Within this block ``forward`` infers: dropout is off, batch normalisation uses its running estimates.
+    """Within this block ``forward`` infers: dropout is off, and batch normalisation uses its running estimates.
 
-    It serves to differentiate a trained network, for its input or to fine-tune some of its layers.
+    Use it to differentiate a trained network: with respect to its input, or to fine-tune some of its layers.
 
     >>> model, x = Sequential(Dense(4, 3, rng=0), Dropout(0.5)), asarray(np.ones((2, 4)))
     >>> with inference():
@@ -25,7 +25,7 @@ def inference() -> Iterator[None]:
 
 @contextmanager
 def rehearsal() -> Iterator[None]:
-    """As :func:`inference`, but ``forward`` refuses what it would refuse in training."""
+    """Like :func:`inference`, but ``forward`` raises the errors that it would raise in training."""
     yield from _within("rehearsal")
 
 
@@ -38,7 +38,7 @@ def _within(mode: bool | str) -> Iterator[None]:
 
 
 def inferring() -> bool:
-    """Whether a forward pass infers: inside of :func:`inference`, or of ``layer(x)``.
+    """Whether a forward pass infers, as it does inside :func:`inference` and ``layer(x)``.
 
     >>> inferring()
     False
@@ -47,12 +47,12 @@ def inferring() -> bool:
 
 
 def rehearsing() -> bool:
-    """Whether a forward pass is to refuse what training would: inside of :func:`rehearsal`."""
+    """Whether a forward pass must raise the errors of training, as it does inside :func:`rehearsal`."""
     return inference_mode.get() == "rehearsal"
 
 
 def output_of(owner: object, result: Any) -> Any:
-    """What a ``forward`` returns besides backward; TypeError if it does not return the two."""
+    """The output in the (output, backward) that a ``forward`` returned; TypeError if it returned anything else."""
     if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
         raise TypeError(f"{owner}: expected forward to return (y, backward), got {type(result).__name__}")
     return result[0]

@@ -11,7 +11,7 @@ import numpy as np
 from ..backend import Rng
 
 Init: TypeAlias = "str | Callable[[tuple[int, ...], np.random.Generator], np.ndarray]"
-"""A rule by its name, or a function of the shape, (out, in) or (out, in, k1, k2), and the generator of the draws."""
+"""A rule's name, or a function of the shape, (out, in) or (out, in, k1, k2), and the random generator."""
 
 _VARIANCES: dict[str, Callable[[int, int], float]] = {
     "he": lambda fan_in, fan_out: 2 / fan_in,
@@ -29,7 +29,7 @@ _draws: ContextVar[bool] = ContextVar("draws", default=True)
 
 @contextmanager
 def without_draws() -> Iterator[None]:
-    """A block whose layers begin with weights of 0, since a file's take their place."""
+    """Within this block new layers begin with weights of 0, since a file's weights will replace them."""
     token = _draws.set(False)
     try:
         yield
@@ -38,15 +38,15 @@ def without_draws() -> Iterator[None]:
 
 
 def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_in: int | None = None) -> np.ndarray:
-    """First weights W (out, in) or (out, in, k1, k2), in float64, by the rules that ``init=`` of a layer takes.
+    """Initial weights W (out, in) or (out, in, k1, k2), in float64, by the rules that a layer's ``init=`` accepts.
 
-    By name they are uniform in ±sqrt(3 v) or normal with the variance v; fan_in is in k1 k2, fan_out is out k1 k2::
+    A named rule is uniform in ±sqrt(3 v) or normal with variance v; fan_in = in k1 k2, fan_out = out k1 k2::
 
         he_uniform, he_normal                           v = 2 / fan_in                keeps a signal's size through ReLU
         glorot_uniform, glorot_normal                   v = 2 / (fan_in + fan_out)    through tanh, forward and backward
         lecun_uniform, lecun_normal                     v = 1 / fan_in                through tanh, forward
-        torch_uniform, torch_normal                     v = 1 / (3 fan_in)            outputs begin nearer to 0
-        small_uniform, small_normal                     v = the larger one of half of Glorot's and PyTorch's
+        torch_uniform, torch_normal                     v = 1 / (3 fan_in)            outputs begin closer to 0
+        small_uniform, small_normal                     v = max(half of Glorot's, PyTorch's)
         orthogonal                                      W W^T or W^T W is the identity
         zeros
 
@@ -56,12 +56,12 @@ def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_
 
     Args:
         init: a rule's name, or a function ``init(shape, rng)``.
-        shape: of W.
-        rng: generator of the draws.
-        fan_in: the number of inputs that an output reads, if the shape does not tell.
+        shape: the shape of W.
+        rng: the random generator.
+        fan_in: the number of inputs that an output reads; by default it follows from the shape.
 
     Raises:
-        ValueError: the name is unknown, or what the function returns has another shape or is not finite.
+        ValueError: the name is unknown, or the function returns another shape or values that are not finite.
 
     >>> initial("glorot_uniform", (10, 5), np.random.default_rng(0)).shape
     (10, 5)
@@ -90,7 +90,7 @@ def initial(init: Init, shape: tuple[int, ...], rng: "np.random.Generator", fan_
 def _orthogonal(rows: int, columns: int, rng: "np.random.Generator") -> np.ndarray:
     """A random matrix with orthonormal rows, or columns if there are more rows."""
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
-    q *= np.sign(np.diagonal(r))  # which makes the draw uniform over all orthogonal matrices
+    q *= np.sign(np.diagonal(r))  # makes the draw uniform over all orthogonal matrices
     return q if rows >= columns else q.T
 
 
@@ -99,8 +99,8 @@ def affine(
 ) -> dict[str, np.ndarray]:
     """W (out, ...) by the rule and, if wanted, b (out,) uniform in ±1/sqrt(fan_in).
 
-    With all biases 0, every unit's kink is at the origin, which makes a small network harder to train: with W by He's
-    rule, the document's example fails to learn its five points with 12 of 40 seeds, with random biases with 7 of 40.
+    With all biases 0, every unit's kink is at the origin, which makes a small network harder to train. With W by He's
+    rule, the document's example fails to learn its five points for 12 of 40 seeds; with random biases, for 7 of 40.
     """
     rng, fan_in = np.random.default_rng(rng), fan_in or math.prod(shape[1:])
     W = initial(init, shape, rng, fan_in).astype(dtype)

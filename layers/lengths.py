@@ -20,13 +20,13 @@ def check_lengths(of: object, lengths: Lengths, N: int, T: int) -> np.ndarray:
     """The lengths as an array.
 
     Args:
-        of: the layer, for errors.
+        of: the layer, named in errors.
         lengths: N integers from 1 to T.
-        N, T: the batch's first two axes.
+        N, T: the lengths of the batch's first two axes.
 
     Raises:
-        TypeError: they are not integers on the host.
-        ValueError: they are not N, or one of them is not in 1 to T.
+        TypeError: the lengths are not integers on the host.
+        ValueError: there are not N lengths, or one is not from 1 to T.
     """
     if not isinstance(lengths, (Sequence, np.ndarray)) or np.asarray(lengths).dtype.kind not in "iu":
         raise TypeError(f"{of}: expected lengths as whole numbers in a list or NumPy array, got {lengths!r}")
@@ -37,7 +37,7 @@ def check_lengths(of: object, lengths: Lengths, N: int, T: int) -> np.ndarray:
 
 
 def common(node: str, lengths: Sequence[Lengths | None]) -> Lengths | None:
-    """The lengths of all that a graph's node reads; None if it reads no sequences."""
+    """The lengths that all inputs of a graph's node share; None if it reads no sequences."""
     given = [one for one in lengths if one is not None]
     if any(not np.array_equal(one, given[0]) for one in given):
         raise ValueError(f"Graph: expected sequences of the same lengths in {node!r}, got {given}")
@@ -45,9 +45,9 @@ def common(node: str, lengths: Sequence[Lengths | None]) -> Lengths | None:
 
 
 def without_padding(of: object, y: Any, lengths: Lengths | None) -> Any:
-    """y (N, T, ...) with 0 after each sequence's end; its transpose is itself. Errors as for :func:`check_lengths`.
+    """y (N, T, ...) with 0 after each sequence's end; this map is its own transpose. Errors as for check_lengths.
 
-    Of a tuple, the first array: those behind it are no sequences.
+    In a tuple, only the first array is changed: the others are not sequences.
     """
     if lengths is None:
         return y

@@ -1,4 +1,4 @@
-"""What happens to a network only once at a time."""
+"""Locks that admit one backward pass and one ``fit`` of a network at a time."""
 
 import contextlib
 import os
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class Locks:
-    """A network's locks, which a copy, a pickle and a forked process have anew.
+    """A network's locks; a copy, a pickle and a forked process get new ones.
 
     Attributes:
-        backward: held while a backward pass adds to the gradients; another thread's waits.
+        backward: held while a backward pass adds to the gradients, so that other threads wait.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Locks:
 
     @contextlib.contextmanager
     def fitting(self, name: str) -> Iterator[None]:
-        """Raise a RuntimeError if the network, of this name, is being trained already."""
+        """Raise a RuntimeError that names the network if it is being trained already."""
         lock = self._fit
         if not lock.acquire(blocking=False):
             raise RuntimeError(
@@ -44,7 +44,7 @@ _ALL: "weakref.WeakSet[Locks]" = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Renew the locks: a forked process lacks the threads that may hold them."""
+    """Renew the locks: the threads that may hold them do not exist in a forked process."""
     for locks in list(_ALL):
         locks._renew()
 

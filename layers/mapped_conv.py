@@ -1,4 +1,4 @@
-"""Convolution with a connection table: C3 of LeNet-5 as published."""
+"""Convolution with a connection table, as in layer C3 of the published LeNet-5."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,8 @@ class MappedConv2D(Layer):
     connections in the table's order, b (D,).
 
     Raises:
-        ValueError: the table is empty, or an output map reads no input map, one twice, or one that does not exist.
+        ValueError: the table is empty, or an output map reads no input map, the same one twice, or one that does not
+            exist.
 
     Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998, II.B, Table I.
 

@@ -7,7 +7,7 @@ from ..backend import Array, Params, asarray, xp
 
 
 class Parameters(dict[str, Array]):
-    """Named arrays of fixed shape. Assignment copies the values, so that each array keeps its place in memory."""
+    """Named arrays of fixed shape. Assignment copies the values in place, so that each array stays where it is."""
 
     def __missing__(self, key: str) -> Array:
         raise KeyError(f"no parameter {key!r}; there are {', '.join(self) or 'none'}")
@@ -33,11 +33,11 @@ class Parameters(dict[str, Array]):
         return {key: value.copy() for key, value in self.items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),)  # the default sets items in an empty copy, which __setitem__ refuses
+        return type(self), (dict(self),)  # by default, pickle sets items of an empty copy, which __setitem__ refuses
 
 
 def with_biases(arrays: Params, **sizes: int) -> Params:
-    """A layer's parameters or gradients, with new zeros of these sizes for the biases that it does not have."""
+    """A layer's parameters or gradients, with new zeros of these sizes for the biases that it lacks."""
     if sizes.keys() <= arrays.keys():
         return arrays
     dtype = next(iter(arrays.values())).dtype

@@ -45,10 +45,10 @@ def mean_pool(x: Array, window: Window) -> tuple[Array, Callable[[Array], Array 
 
 
 class Pool(Layer):
-    """What MaxPool2D and AvgPool2D share: the window and its checks.
+    """The base of pooling layers: the window and its checks.
 
     Attributes:
-        axes: of an image, 2, or of a signal, 1.
+        axes: 2 for images, 1 for signals.
     """
 
     axes: ClassVar[int] = 2
@@ -72,7 +72,7 @@ class MaxPool2D(Pool):
         y[c,i,j]  = max_{m,n} x[c, i*s1+m, j*s2+n]
         dE/dx[c,i*s1+m,j*s2+n]  += dE/dy[c,i,j]   for the (m, n) of the maximum, the first one of equals
 
-    NaN is the maximum wherever there is one (the last of several); the padding never is, even beside -infinity.
+    A NaN under the window is the maximum (the last one of several). The padding never is, even beside -infinity.
 
     Args:
         size: (k1, k2) of the window, or one number for both.
@@ -98,7 +98,7 @@ class MaxPool2D(Pool):
 
 
 class AvgPool2D(Pool):
-    """The mean over each window; the padding is 0 and counts::
+    """The mean over each window, padding (zeros) included::
 
         y[c,i,j]  = 1/(k1 k2) sum_{m,n} x[c, i*s1+m, j*s2+n]
         dE/dx[c,i*s1+m,j*s2+n]  += 1/(k1 k2) dE/dy[c,i,j]

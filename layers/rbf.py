@@ -1,4 +1,4 @@
-"""Euclidean radial basis functions, the output layer of LeNet-5 as published, and the loss for them."""
+"""Euclidean radial basis functions, the output layer of the published LeNet-5, and the loss for them."""
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from .settings import real
 class RBF(Layer):
     r"""The negative squared distance to each of K fixed vectors; the largest output belongs to the nearest vector.
 
-    The paper's output y_k is the squared distance, a penalty. Here z = -y, which losses and ``argmax`` take as logits.
+    The paper's output y_k is the squared distance, a penalty. Here the output is z = -y, so that losses and ``argmax``
+    can take it as logits.
     Forward and backward (delta = dE/dz)::
 
         z[k]     = -sum_f (x[f] - w[k,f])^2
@@ -62,7 +63,7 @@ class RBF(Layer):
 
 
 class RBFLoss(SoftmaxCrossEntropy):
-    r"""The paper's discriminative criterion: lowers the right class's penalty and raises those of its competitors::
+    r"""The paper's discriminative criterion: it lowers the right class's penalty and raises its competitors'::
 
         E       = 1/N sum_n ( y[n,t_n] + log(exp(-j) + sum_k exp(-y[n,k])) ),   y = -z the penalties
         dE/dz   = (p - onehot(t)) / N,   p[k] = exp(z[k]) / (exp(-j) + sum_i exp(z[i]))

@@ -1,4 +1,4 @@
-"""What recurrent layers share: the loop over time, sequence lengths, the initial and the last state."""
+"""The base of recurrent layers: the loop over time, sequence lengths, the initial and the last state."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -16,13 +16,13 @@ State: TypeAlias = Array | tuple[Array, ...]
 """h (N, H), or a tuple of such arrays for a layer whose state has several components."""
 
 OfState: TypeAlias = Array | tuple[Array | None, ...]
-"""The same, with None for a component that is left to the layer."""
+"""As State, with None for a component that starts as the layer's ``initial_state`` says."""
 
 STARTS = "zeros", "learned", "given"
-"""How a state component may start: at 0, at a parameter, or at what the layer reads beside x."""
+"""How a state component may start: at 0, at a parameter's value, or at an input beside x."""
 
 Stepped: TypeAlias = tuple[tuple[Array, ...], Callable[..., tuple[Array, tuple[Array, ...]]]]
-"""What ``step(x_t, state, params)`` gives: the new state, and ``backward(dnew, grads) -> (dx_t, dstate)``."""
+"""The result of ``step(x_t, state, params)``: the new state, and ``backward(dnew, grads) -> (dx_t, dstate)``."""
 
 Recurrence: TypeAlias = tuple[Array, tuple[Array, ...], Callable[..., tuple[Array | None, tuple[Array, ...]]]]
 """``(y, last state, backward)`` with ``backward(dy, dlast, grads) -> (dx, dstate)``."""
@@ -48,7 +48,7 @@ def through_time(
 ) -> Recurrence:
     """A recurrence step by step; backward differentiates the same steps in reverse (back-propagation through time).
 
-    After a sequence's end its state stays the same, its outputs are 0, and x has no influence.
+    After a sequence's end its state no longer changes, its outputs are 0, and x has no influence.
     """
     T = x.shape[1]
     alive = None if lengths is None else asarray(np.arange(T)[:, None, None] < lengths[:, None])  # (T, N, 1)
@@ -73,7 +73,7 @@ def through_time(
                 dstate = _chosen(alive[t], before, dstate)
         return (dx if needs_dx else None), dstate
 
-    last = tuple(component.copy() for component in state)  # since the caller may change it
+    last = tuple(component.copy() for component in state)  # the caller may change it before backward
     return (xp.stack(outputs, axis=1) if return_sequences else state[0]), last, backward
 
 
@@ -83,10 +83,10 @@ def _chosen(alive: Array, new: tuple[Array, ...], old: tuple[Array, ...]) -> tup
 
 
 class Recurrent(Layer):
-    """A layer that reads a sequence step by step and carries a state; a subclass sets :meth:`step`.
+    """A layer that reads a sequence step by step and carries a state; a subclass defines :meth:`step`.
 
-    Parameters: ``W_x`` (G*H, I) and ``W_h`` (G*H, H), one block of rows for each of the G gates, and the biases; for
-    each state component that is learned its initial value, ``h_0`` or ``c_0`` (H,).
+    Parameters: ``W_x`` (G*H, I) and ``W_h`` (G*H, H), one block of rows for each of the G gates; the biases; and the
+    initial value, ``h_0`` or ``c_0`` (H,), of each state component whose start is learned.
     """
 
     separable = True
@@ -149,7 +149,7 @@ class Recurrent(Layer):
         return self.state_names if self.return_state else ()
 
     def forward(self, x: Any, needs_dx: bool = True, lengths: Lengths | None = None) -> tuple[Any, Backward]:
-        """As :meth:`forward_from`; the given components stand behind x in a tuple, and the last state behind y."""
+        """Like :meth:`forward_from`, but given state components follow x in a tuple, and the last state follows y."""
         names, (first, *given) = self.starting("given"), several(x)
         if len(given) != len(names):
             expected = "x" if not names else f"a tuple of x and {', '.join(f'{name}_0' for name in names)}"
@@ -169,26 +169,26 @@ class Recurrent(Layer):
     def forward_from(
         self, x: Array, state: OfState | None, needs_dx: bool = True, lengths: Lengths | None = None
     ) -> tuple[Array, State, StateBackward]:
-        """Forward from an initial state, for text or signals that continue where the last call ended.
+        """Forward from a given state, for text or signals that continue where the last call ended.
 
-        With lengths, sample n ends after lengths[n] steps: its last state is the state there, its later outputs are 0,
-        and later elements of x and dy have no influence and get the gradient 0.
+        With lengths, sample n ends after lengths[n] steps: its last state is the state there, and its later outputs are
+        0. Later elements of x and dy have no influence, and the gradient for them is 0.
 
         Args:
             x: (N, T, I).
-            state: before the first step: h (N, H), for an LSTM (h, c); None, also for a component, for the layer's own,
-                which is learned, or else zeros.
+            state: the state before the first step: h (N, H), for an LSTM (h, c). None, for the whole or for a
+                component, means the learned initial state if there is one, else zeros.
             needs_dx: as for :meth:`Layer.forward`.
-            lengths: N integers from 1 to T, a list or a NumPy array on the host; None for T for every sample.
+            lengths: N integers from 1 to T, a list or a NumPy array on the host; None if all are T.
 
         Returns:
             y, (N, T, H) or (N, H); the last state, which the next call takes as ``state``; and
             ``backward(dy, dlast=None) -> (dx, dstate)``, where dlast is dE/d(last state) if E depends on it too.
 
         Raises:
-            TypeError: x or a state component is not an array of the backend or has another dtype than the layer;
+            TypeError: x or a state component is not an array of the backend or has another dtype than the layer, or
                 lengths are not integers on the host.
-            ValueError: the shape of x, state or lengths is not the one above; a length is not in 1 to T.
+            ValueError: x, state or lengths has another shape than above, or a length is not from 1 to T.
         """
         self._check(x, "N", "T", self.input_size)
         N, T, _ = x.shape
@@ -216,7 +216,7 @@ class Recurrent(Layer):
         return with_biases(arrays, **{name: blocks * self.hidden_size for name, blocks in self.biases.items()})
 
     def _components(self, state: OfState | None, N: int, own: Params | None = None) -> tuple[Array, ...]:
-        """The checked components of a state or of its gradient; for None the parameter in ``own``, or else zeros."""
+        """The checked components of a state or its gradient; None becomes the parameter in ``own``, or else zeros."""
         shape, names = (N, self.hidden_size), self.state_names
         given = self._each(state)
         fits = len(given) == len(names)

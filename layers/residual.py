@@ -21,7 +21,7 @@ class Residual(Composite):
         shortcut: a layer that brings x to the shape of the body's output, such as a 1x1 convolution with the body's
             stride; None for the identity.
 
-    Shapes: input as both layers accept it; the outputs of both must have the same shape.
+    Shapes: an input that both layers accept; both outputs must have the same shape.
 
     Raises:
         TypeError: body or shortcut is not a layer.
@@ -54,7 +54,7 @@ class Residual(Composite):
             else:
                 y, step = part.forward(x, needs_dx, **part.with_lengths(x, lengths)[0])
             branches.append(y)
-            if needs_dx or (part is not None and part.learns):  # else no parameter waits for a gradient
+            if needs_dx or (part is not None and part.learns):  # else nothing needs this branch's gradient
                 steps.append(step)
 
         def backward(dy: Array) -> Array | None:

@@ -33,11 +33,11 @@ class RNN(Recurrent):
         input_size: I, features of x_t.
         hidden_size: H, features of h_t.
         return_sequences: True to output every h_t, (N, T, H); False for the last one only, (N, H).
-        bias: whether there is a b; else it is 0 throughout.
-        return_state: True to give the last state too: y is then (y, h_T), of an LSTM (y, h_T, c_T).
+        bias: whether there is a b; without it, b = 0.
+        return_state: True to return the last state too: y is then (y, h_T), for an LSTM (y, h_T, c_T).
         initial_state: "zeros"; "learned" for a parameter h_0, the same for each sample; or "given" for a second input
-            h_0 (N, H), and then x is (x, h_0), as from an encoder. For an LSTM it applies to both h_0 and c_0, unless
-            it is a tuple of one for each.
+            h_0 (N, H), such as an encoder's state: x is then (x, h_0). For an LSTM it applies to both h_0 and c_0,
+            unless it is a tuple of one for each.
         rng: seed or generator of the initial weights (W_x Glorot uniform, W_h orthogonal; biases start at 0).
         dtype: of the parameters and the input.
 
@@ -45,7 +45,7 @@ class RNN(Recurrent):
 
     Raises:
         ValueError: a size is not a whole number of at least 1, or initial_state is none of these; or, in forward, a
-            state that is given has another shape.
+            given state has another shape.
 
     Source: Elman, "Finding structure in time", 1990; Werbos, "Backpropagation through time", 1990.
 

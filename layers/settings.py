@@ -1,4 +1,4 @@
-"""A constructor's arguments: checks, and their text in repr."""
+"""Constructor arguments: their checks, and their text in repr."""
 
 import inspect
 import math
@@ -18,10 +18,10 @@ Size: TypeAlias = int | tuple[int, ...]
 
 
 def lengths(value: Size, what: str, least: int, axes: int) -> Any:
-    """A tuple of ``axes`` times v from v, or the tuple itself.
+    """``value`` repeated for each of ``axes`` axes, or the tuple itself.
 
     Raises:
-        ValueError: not one integer, or one for each axis, of at least ``least``.
+        ValueError: it is neither one integer of at least ``least`` nor one for each axis.
     """
     values = tuple(value) if isinstance(value, Sequence) else (value,) * axes
     if len(values) != axes or not all(is_whole(v) and v >= least for v in values):
@@ -37,7 +37,7 @@ def pair(value: int | tuple[int, int], what: str, least: int) -> tuple[int, int]
 
 
 def window_of(*settings: tuple[int, ...]) -> Window:
-    """The window of a size, stride, padding and dilation; with those of one axis it moves over images of one row."""
+    """The window of a size, stride, padding and dilation; for signals, over images of one row."""
     pairs: Any = [(usual, *values)[-2:] for usual, values in zip((1, 1, 0, 1), settings, strict=False)]
     return Window(*pairs)
 
@@ -48,7 +48,7 @@ def _one(value: Any) -> Any:
 
 
 def brief(usual: dict[str, object], **options: object) -> str:
-    """Constructor arguments for a repr, without those at their usual values; a pair of equals as one number."""
+    """Constructor arguments for a repr, without those at their defaults; a pair of equal numbers as one number."""
     texts = []
     for key, value in options.items():
         if _one(value) != _one(usual.get(key)):
@@ -67,17 +67,17 @@ def _parameters(kind: type) -> dict[str, Any]:
 
 
 constructor: Callable[[Any], dict[str, Any]] = lru_cache(None)(_parameters)
-"""The parameters of a class's constructor by name, with their defaults, STARRED of ``*those``; no ``**options``."""
+"""A constructor's parameters by name, with their defaults (STARRED for ``*arguments``), without ``**options``."""
 
-_NAMED = ("kernel_size", "size", "scale")  # of a window, which is shown with its name, whatever is usual
+_NAMED = ("kernel_size", "size", "scale")  # shown with their names and even at their defaults
 _SHORT = bool, *_WHOLE, float, np.floating, str, tuple, type(None)
 
 
 def shown(layer: Any) -> str:
-    """A layer's settings for a repr: first those without a default, then the others that differ from theirs."""
+    """A layer's settings for a repr: first those without a default, then those that differ from their default."""
     try:
         settings = {key: value for key, value in layer.settings().items() if isinstance(value, _SHORT)}
-    except AttributeError:  # a class of the user's that keeps them in another way
+    except AttributeError:  # a user's class that keeps them in another way
         return ""
     usual = {key: value for key, value in constructor(type(layer)).items() if key not in _NAMED}
     first = {key: value for key, value in settings.items() if usual.get(key) in (inspect.Parameter.empty, STARRED)}
@@ -97,10 +97,10 @@ def positive(**sizes: int) -> None:
 
 
 def is_whole(value: Any) -> bool:
-    """Whether it is an integer, of Python or NumPy; True and False are none."""
+    """Whether it is a Python or NumPy integer; True and False do not count."""
     return isinstance(value, _WHOLE) and not isinstance(value, bool)
 
 
 def real(value: Any) -> float:
-    """The value if it is a real number; of anything else NaN, which lies in no range."""
+    """The value if it is a real number, else NaN, which lies in no range."""
     return value if isinstance(value, Real) else math.nan  # type: ignore[return-value]

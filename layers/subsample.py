@@ -1,4 +1,4 @@
-"""Trainable subsampling: the pooling of LeNet-5 as published."""
+"""Trainable subsampling, the pooling of the published LeNet-5."""
 
 from ..backend import Array, Rng, Window
 from .base import Backward, Layer
@@ -22,7 +22,7 @@ class Subsample2D(Layer):
 
     Args:
         channels: C, the number of maps.
-        size: of the window (k1, k2), or one number for both; the windows do not overlap.
+        size: the window's size (k1, k2), or one number for both; the windows do not overlap.
         rng: seed or generator of the initial values (W He uniform, fan-in k1*k2; b uniform in ±1/sqrt(fan-in)).
         dtype: of the parameters and the input.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .base import Layer
 
-CACHES = ("_flat", "_gathered", "_plan", "_locks")  # attributes of this very layer; what they hold is not its own
+CACHES = ("_flat", "_gathered", "_plan", "_locks")  # attributes whose layers are not among a layer's children
 
 
 def _tree(layer: Layer) -> Iterator[Layer]:
@@ -36,12 +36,12 @@ def check_leaves(model: Layer) -> None:
     paths, leaves = [path for path, _ in named], [leaf for _, leaf in named]
     for path, count in Counter(paths).items():
         if count > 1:
-            raise ValueError(f"{type(model).__name__}: two of its layers have the name {path!r}")
+            raise ValueError(f"{type(model).__name__}: two of its layers have the name {path!r}: rename one")
     for layer in _tree(model):
         for name, value in vars(layer).items():
             held = layers_in(value) if name not in CACHES else ()
             if any(leaf.params and leaf not in leaves for child in held for _, leaf in child.leaves()):
                 raise TypeError(
-                    f"{type(layer).__name__}: the parameters of its {name} would be missed: derive a layer made of "
-                    "layers from Composite, and name them in children()"
+                    f"{type(layer).__name__}: the parameters of its attribute {name} would not be trained or saved: "
+                    "derive the class from Composite, and name all its layers in children()"
                 )

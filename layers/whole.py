@@ -1,4 +1,4 @@
-"""The whole batch, of which a forward pass has a share where several processes train one network together."""
+"""A process's share of the batch, where several processes train one network together."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -9,12 +9,13 @@ from ..backend import Array, xp
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which samples of a batch a process computes with.
+    """The samples of a batch that a process computes.
 
     Attributes:
-        start, stop: its own samples. If it has none, it computes with one that does not count.
-        samples: of the whole batch.
-        allreduce: replaces an array by the sum of all processes' arrays; None where statistics are of the share alone.
+        start, stop: the range of its own samples. If it is empty, the process computes one sample that does not count.
+        samples: the number of samples in the whole batch.
+        allreduce: replaces an array by the sum of all processes' arrays; None if each process's statistics are of its
+            share alone.
     """
 
     start: int
@@ -24,25 +25,25 @@ class Share:
 
     @property
     def empty(self) -> bool:
-        """Whether no sample is its own."""
+        """Whether the process has no samples of its own."""
         return self.start == self.stop
 
     @property
     def rows(self) -> slice:
-        """The samples to compute with."""
+        """The samples to compute."""
         return slice(0, 1) if self.empty else slice(self.start, self.stop)
 
     @property
     def counted(self) -> slice:
-        """Of the samples that are computed with, those that count."""
+        """Which of the computed samples count."""
         return slice(0, 0) if self.empty else slice(None)
 
     def whole(self, count: int) -> int:
-        """Of the whole batch, what is there ``count`` times in the samples that are computed with."""
+        """The count in the whole batch of what the computed samples contain ``count`` times."""
         return count // max(1, self.stop - self.start) * self.samples
 
     def total(self, array: Array) -> Array:
-        """The sum of all processes' arrays, of which those without samples do not count."""
+        """The sum of the arrays of all processes that have samples of their own."""
         if self.allreduce is not None:
             if self.empty:
                 array = xp.zeros_like(array)
@@ -51,7 +52,7 @@ class Share:
 
 
 def identity(array: Array) -> Array:
-    """The sum over the only process."""
+    """The total for a single process: its own array."""
     return array
 
 

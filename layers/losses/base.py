@@ -1,4 +1,4 @@
-"""What every loss shares: the mean, its weights, and the checks of the input."""
+"""The base class of losses: the mean, its weights, and the checks of the input."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,10 +17,10 @@ class Loss:
 
         E = sum_n w[n] e[n] / sum_n w[n],    or 0 if the weights sum to 0
 
-    A batch of which nothing counts thus adds nothing to a run, in value and gradient; PyTorch's mean of it is NaN. The
-    mean over an epoch, or over all that :func:`evaluate` was given, is NaN where nothing in it counts.
+    A batch whose weights sum to 0 thus adds nothing to the value or the gradient; PyTorch's mean of it is NaN. If all
+    weights of an epoch, or of the data given to :func:`evaluate`, sum to 0, the mean is NaN.
 
-    They are an array of the backend in the outputs' dtype: one for each sample, (N,), or for each label, (N, T).
+    The weights are an array of the backend in the outputs' dtype: one for each sample, (N,), or each label, (N, T).
 
     >>> loss, outputs, targets = HalfSquaredError(), asarray([[3.0], [0.0]]), asarray([[1.0], [0.0]])
     >>> value, backward = loss.forward(outputs, targets)
@@ -37,15 +37,15 @@ class Loss:
 
     def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array:
         """The loss alone."""
-        given = () if weights is None else (weights,)  # a loss of one's own may take none
+        given = () if weights is None else (weights,)  # a user's loss may not accept weights
         value: Array = output_of(self, self.forward(outputs, targets, *given))
         if getattr(value, "ndim", 0):
             raise ValueError(f"{self}: expected forward to return the mean, a scalar, got an array {value.shape}")
         return value
 
     def correct(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array | None:
-        """The number of correct outputs or the sum of their weights, a scalar of the backend; None if none is correct
-        or wrong, since this is not a classifier's loss."""
+        """The number of correct outputs or the sum of their weights, a scalar of the backend; None if the loss is not a
+        classifier's, whose outputs are either correct or wrong."""
         return None
 
     def accuracy(self, outputs: Array, targets: Array, weights: Array | None = None) -> Array | None:
@@ -54,15 +54,15 @@ class Loss:
         return None if correct is None else correct / (total + (total == 0))
 
     def weight(self, targets: Array, weights: Array | None = None) -> Any:
-        """The divisor of the mean: the number of errors that it is of, or the sum of their weights.
+        """The divisor of the mean: the number of errors, or the sum of their weights.
 
-        The mean over several batches is that of the batches' means with these weights.
+        The mean over several batches is the mean of the batches' means, weighted by their divisors.
         """
         count = self._count(targets)
-        return count if weights is None else weights.sum() * (count / weights.size)  # each stands for as many errors
+        return count if weights is None else weights.sum() * (count / weights.size)  # each weighs count / size errors
 
     def _count(self, targets: Array) -> int:
-        """The number of errors of which the loss is the mean."""
+        """The number of errors that the loss averages."""
         return targets.size
 
     def __repr__(self) -> str:
@@ -114,12 +114,12 @@ class Loss:
 
 
 def spread(weights: Array, axes: int) -> Array:
-    """The weights with axes of length 1 behind their own."""
+    """The weights with axes of length 1 appended, up to ``axes`` axes."""
     return weights.reshape(weights.shape + (1,) * (axes - weights.ndim))
 
 
 def sum_of(kept: Array, weights: Array | None) -> Any:
-    """The number of those kept, or the sum of their weights."""
+    """The number of True elements in ``kept``, or the sum of their weights."""
     return xp.count_nonzero(kept) if weights is None else (kept * spread(weights, kept.ndim)).sum()
 
 

@@ -13,22 +13,22 @@ class SoftmaxCrossEntropy(Loss):
         E       = 1/N sum_n ( log sum_k exp(z[n,k]) - z[n,t_n] )
         dE/dz   = (softmax(z) - onehot(t)) / N
 
-    A label is an integer t_n, or a probability p[n,k] for each class, of which a one-hot row is a special case::
+    A label is an integer t_n, or a probability p[n,k] for each class, such as a one-hot row::
 
         E       = 1/N sum_n sum_k p[n,k] ( log sum_j exp(z[n,j]) - z[n,k] )
         dE/dz   = (softmax(z) sum_k p[n,k] - p) / N
 
-    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`). ``class_weight`` is such a weight, of the samples
-    of a class, as in Keras; with label smoothing, PyTorch's weigh each class's share of every label instead.
+    With weights, w[n] / sum_n w[n] replaces 1/N (:class:`Loss`). ``class_weight`` weights the samples of a class, as in
+    Keras; with label smoothing, PyTorch's class weights apply to each class's share of every label instead.
 
     Args:
-        label_smoothing: s, the share of each label that is spread over all classes: (1 - s) p[n,k] + s/K stands for
-            p[n,k], and of a label that is an integer, p[n,k] is its one-hot row.
-        ignore_index: an integer label that counts neither in E nor in N, nor in the accuracy: a padded place of a
-            sequence, say. Where all labels are ignored, E and dE/dz are 0, as where all weights are (:class:`Loss`).
+        label_smoothing: s, the share of each label that is spread over all classes: (1 - s) p[n,k] + s/K replaces
+            p[n,k], which is the one-hot row of an integer label.
+        ignore_index: an integer label that counts neither in E nor in N, nor in the accuracy, such as that of a padded
+            step. If all labels are ignored, E and dE/dz are 0, as if all weights were 0 (:class:`Loss`).
 
-    Shapes: logits z (N, K) and labels t (N,) in [0, K) or p (N, K); or z (N, T, K) and t (N, T) or p (N, T, K) for
-    sequences, with N T for N in E. Weights (N,), or (N, T).
+    Shapes: logits z (N, K) and labels t (N,) in [0, K) or p (N, K). For sequences, z (N, T, K) and t (N, T) or
+    p (N, T, K), and N T replaces N in E. Weights (N,) or (N, T).
 
     Raises:
         ValueError: the shapes do not match, a label is out of range (on a device, at the next synchronisation), or
@@ -36,7 +36,7 @@ class SoftmaxCrossEntropy(Loss):
         TypeError: the logits are not floating-point, the labels are neither integers nor floating-point, or
             probabilities or weights have another dtype than the logits.
 
-    Source: the smoothing is that of Szegedy et al., "Rethinking the Inception architecture", 2016, section 7.
+    Source (label smoothing): Szegedy et al., "Rethinking the Inception architecture", 2016, section 7.
 
     >>> loss, z = SoftmaxCrossEntropy(), asarray([[0.0, 0.0], [9.0, 0.0]])
     >>> round(float(loss(z, asarray([1, -100]))), 4)  # the second label is not counted
@@ -86,7 +86,7 @@ class SoftmaxCrossEntropy(Loss):
         return (1 - s) * p + s / p.shape[-1] if s else p
 
     def _soft(self, outputs: Array, targets: Array) -> bool:
-        """Whether the labels are probabilities; raises if they do not fit."""
+        """Whether the labels are probabilities; raises if they are and do not fit."""
         soft = isinstance(targets, xp.ndarray) and targets.dtype.kind == "f"
         if soft:
             self._check(outputs, targets, "f", "probabilities")
@@ -96,7 +96,7 @@ class SoftmaxCrossEntropy(Loss):
         """The error message for labels out of range; raises if anything else is wrong."""
         self._check(outputs, targets, "iu", "integer labels", axes=slice(-1))
         classes = outputs.shape[-1]
-        hint = " (one output is for BinaryCrossEntropy, or HalfSquaredError of floats)" if classes == 1 else ""
+        hint = " (for one output use BinaryCrossEntropy, or HalfSquaredError of floats)" if classes == 1 else ""
         return f"{self}: a label lies outside [0, {classes}), the range that {classes} logits allow{hint}"
 
     def __repr__(self) -> str:
@@ -109,9 +109,9 @@ def softmax_cross_entropy(
 ) -> Differentiated:
     """:class:`SoftmaxCrossEntropy`'s value and backward; ``complaint`` is the error message for labels out of range."""
     classes = logits.shape[-1]
-    z = logits.reshape(-1, classes).T  # Dense leaves samples last in memory
+    z = logits.reshape(-1, classes).T  # Dense's output has the samples last in memory
     w = counted(labels, classes, complaint, ignore)
-    t = (labels * w).reshape(-1)  # 0 for a label that is ignored, which may be no index
+    t = (labels * w).reshape(-1)  # 0 for an ignored label, which may not be a valid index
     w = (w.astype(z.dtype) * (1 if weights is None else spread(weights, w.ndim))).reshape(-1)
     z = z - z.max(0)  # the largest exponent is 0: no overflow
     e = xp.exp(z)
@@ -129,19 +129,19 @@ def softmax_cross_entropy(
 
 
 def kept(labels: Array, ignore: int) -> Array:
-    """Which labels are not to be ignored."""
-    return labels.astype("int64", copy=False) != ignore  # an unsigned dtype does not hold -100
+    """A mask of the labels that are not ignored."""
+    return labels.astype("int64", copy=False) != ignore  # an unsigned dtype cannot hold -100
 
 
 def counted(labels: Array, classes: int, complaint: str, ignore: int) -> Array:
-    """Which labels are not to be ignored; ValueError(complaint) if one of these lies outside [0, classes)."""
+    """A mask of the labels that are not ignored; ValueError(complaint) if one of them lies outside [0, classes)."""
     counts = kept(labels, ignore)
     check((~counts | ((labels >= 0) & (labels < classes))).all(), complaint)
     return counts
 
 
 def soft_cross_entropy(logits: Array, p: Array, scale: Any) -> Differentiated:
-    """:class:`SoftmaxCrossEntropy`'s value and backward for a probability of each class; ``scale`` is of each label."""
+    """:class:`SoftmaxCrossEntropy`'s value and backward for class probabilities p; ``scale`` is each label's factor."""
     z = logits - logits.max(-1, keepdims=True)  # the largest exponent is 0: no overflow
     e = xp.exp(z)
     total = e.sum(-1, keepdims=True)

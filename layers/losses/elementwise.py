@@ -10,14 +10,14 @@ from .base import Differentiated, Loss, sum_of, weighted_sum
 
 
 class ElementwiseLoss(Loss):
-    """The mean of an error e(o, y) of each output o, of which a subclass gives e and e' = de/do::
+    """The mean of an error e(o, y) over all outputs o; a subclass defines e and e' = de/do::
 
         E = 1/M sum_m e(o[m], y[m]),    dE/do = e'(o, y) / M        over all M outputs
 
     Targets have the outputs' shape; integers and booleans are converted to the outputs' dtype.
     """
 
-    _hint = " (targets[:, None] adds an axis; for one label of several classes the loss is SoftmaxCrossEntropy)"
+    _hint = " (targets[:, None] adds an axis; for class labels use SoftmaxCrossEntropy)"
 
     def forward(self, outputs: Array, targets: Array, weights: Array | None = None) -> Differentiated:
         self._check(outputs, targets, "biuf", "targets")
@@ -36,7 +36,8 @@ class MeanSquaredError(ElementwiseLoss):
 
         e = (o - y)^2,    e' = 2 (o - y)
 
-    It is 2/K of :class:`HalfSquaredError`, for samples of K outputs. With weights, E = sum w e / sum w (:class:`Loss`).
+    For samples of K outputs it is 2/K times :class:`HalfSquaredError`. With weights, E = sum w e / sum w
+    (:class:`Loss`).
 
     Shapes: outputs o and targets y both (N, ...). Weights (N,), or with further axes up to the outputs' shape.
 
@@ -56,7 +57,7 @@ class MeanSquaredError(ElementwiseLoss):
 
 
 class MeanAbsoluteError(ElementwiseLoss):
-    """The absolute error, as the mean over all outputs; its best constant output is the median, not the mean::
+    """The absolute error, as the mean over all outputs; the best constant output is the median, not the mean::
 
         e = |o - y|,    e' = sign(o - y), 0 where o = y
 
@@ -105,13 +106,13 @@ class Huber(ElementwiseLoss):
 
 
 class PoissonNLL(ElementwiseLoss):
-    """The negative log-likelihood of counts y under Poisson's distribution, without the term log y! that is constant::
+    """The negative log-likelihood of counts y under the Poisson distribution, without the constant term log y!::
 
-        e = exp(o) - y o,                  e' = exp(o) - y              where o is the rate's logarithm
+        e = exp(o) - y o,                  e' = exp(o) - y              where o is the logarithm of the rate
         e = o - y log(o + 1e-8),           e' = 1 - y / (o + 1e-8)      where o is the rate itself
 
     Args:
-        log_input: whether the outputs are logarithms of the rate. If not, they have to be positive.
+        log_input: whether the outputs are logarithms of the rate. If not, they must be positive.
 
     Shapes, weights, errors: as for :class:`MeanSquaredError`; ValueError, too, if a target is negative (on a device, at
     the next synchronisation).
@@ -138,22 +139,22 @@ class PoissonNLL(ElementwiseLoss):
 
 
 class BinaryCrossEntropy(ElementwiseLoss):
-    r"""Sigmoid and cross-entropy in one, from logits: each output is a question of its own, answered by yes or no::
+    r"""Sigmoid and cross-entropy in one, from logits; each output is a separate yes-or-no question::
 
         e = -c y log s(o) - (1 - y) log s(-o),    s(o) = 1 / (1 + exp(-o)),  -log s(o) = max(-o, 0) + log(1 + exp(-|o|))
         e' = (1 - y) s(o) - c y s(-o),            which is s(o) - y where c = 1
 
-    One output is enough for two classes; K outputs are K labels, any number of which may hold.
+    Two classes need one output. K outputs are K labels, of which any number may apply.
 
     Args:
-        pos_weight: c, the weight of the positive answers: one for all outputs, or one for each entry of the last axis.
+        pos_weight: c, the weight of positive targets: one for all outputs, or one for each element of the last axis.
 
     Shapes: logits o and targets y both (N, ...), targets 0 and 1 (integers, booleans too) or probabilities. Weights
     (N,), or with further axes up to the outputs' shape: (N, K) weights each label of each sample, and 0 leaves it out.
 
     Raises:
         ValueError: the shapes differ, a target lies outside [0, 1] (on a device, at the next synchronisation), or
-            pos_weight is negative or not of one axis.
+            pos_weight is negative or has more than one axis.
         TypeError: as for :class:`MeanSquaredError`.
 
     Source: ``torch.nn.BCEWithLogitsLoss``.
@@ -167,7 +168,7 @@ class BinaryCrossEntropy(ElementwiseLoss):
         values = np.asarray(pos_weight, "float64")
         if values.ndim > 1 or not (np.isfinite(values) & (values >= 0)).all():
             raise ValueError(
-                f"BinaryCrossEntropy: expected pos_weight of at least 0, or a list of such, got {pos_weight!r}"
+                f"BinaryCrossEntropy: expected a pos_weight of at least 0, or a list of them, got {pos_weight!r}"
             )
         self.pos_weight = values.tolist()
         self._c = xp.asarray(values) if values.ndim else float(values)

@@ -11,14 +11,14 @@ class HalfSquaredError(Loss):
 
         E = 1/N sum_n 1/2 sum_k (y[n,k] - o[n,k])^2,    dE/do = (o - y) / N   (the document's delta without f')
 
-    With weights, w[n] / sum_n w[n] stands for 1/N (:class:`Loss`). If each step of a sequence has a weight w[n,t], 0 in
-    the padding, the largest of them is w[n] in the divisor.
+    With weights, w[n] / sum_n w[n] replaces 1/N (:class:`Loss`). If each step of a sequence has a weight w[n,t], 0 in
+    the padding, the largest weight of the sequence is its w[n] in the divisor.
 
     Shapes: outputs o and targets y both (N, ...). Weights (N,), or with further axes up to the outputs' shape.
 
     Raises:
         ValueError: the shapes differ (they are not broadcast).
-        TypeError: outputs or targets are not floating-point, or their dtypes, or that of the weights, differ.
+        TypeError: outputs or targets are not floating-point, or outputs, targets and weights differ in dtype.
 
     Source: the source document, "误差反向传播".
 
@@ -26,7 +26,7 @@ class HalfSquaredError(Loss):
     2.0
     """
 
-    _hint = " (targets[:, None] adds an axis; class labels are integers, and their loss is SoftmaxCrossEntropy)"
+    _hint = " (targets[:, None] adds an axis; for class labels use SoftmaxCrossEntropy)"
 
     def forward(self, outputs: Array, targets: Array, weights: Array | None = None) -> Differentiated:
         self._check(outputs, targets, "f", "floating-point targets")

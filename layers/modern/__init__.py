@@ -1,4 +1,4 @@
-"""Layers that today's networks are made of, beyond those of the source document."""
+"""Layers of today's networks beyond those of the source document."""
 
 from .affine import Affine
 from .bidirectional import Bidirectional

@@ -16,16 +16,17 @@ class Affine(Layer):
         dE/ds   = sum of x dE/dy        dE/do = sum of dE/dy        over the samples and the axes of length 1
 
     Args:
-        shape: of s, which is 1 at first, and o, which is 0: for each axis of x but the first, its length or 1; () for a
-            single s and a single o, whatever x's shape.
-        learned: whether they are parameters; else they are ``buffers``, saved but not trained, as a scaling of the
-            data is.
+        shape: the shape of s (initially 1) and o (initially 0): for each axis of x but the first, its length or 1; ()
+            for a single s and a single o, whatever x's shape.
+        learned: whether s and o are parameters; else they are ``buffers``, saved but not trained, such as a scaling of
+            the data.
         dtype: of s, o and the input.
 
-    Shapes: input (N, ...), output likewise, or larger along axes of length 1 in x; s and o as ``shape``.
+    Shapes: input (N, ...), output likewise, but larger along axes where x has length 1 and ``shape`` more; s and o have
+    ``shape``.
 
     Raises:
-        ValueError: the input has another number of axes, or a length that does not fit.
+        ValueError: the input has another number of axes, or an axis of another length.
 
     >>> layer = Affine((3, 1, 1))
     >>> layer(asarray(np.ones((2, 3, 4, 4)))).shape

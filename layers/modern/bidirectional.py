@@ -1,4 +1,4 @@
-"""Two recurrent layers that read a sequence from both ends."""
+"""Two recurrent layers that read a sequence in opposite directions."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,11 +16,11 @@ class Bidirectional(Composite):
     r"""A recurrent layer that reads a sequence forwards, and one like it that reads it backwards::
 
         y = [f(x), R g(R x)]        with return_sequences, (N, T, 2H); R reverses the steps of each sequence
-        y = [f(x), g(R x)]          else, (N, 2H): the state of f after the last step, that of g after the first one
+        y = [f(x), g(R x)]          else, (N, 2H): the state of f after the last step, that of g after the first step
         dE/dx = (df/dx)^T dE/dy_f + R (dg/dRx)^T (R) dE/dy_g
 
     R reverses the first lengths[n] steps of sequence n and leaves its padding in place, so R R = 1 = R^T R. With
-    merge="sum" the two outputs are added, y_f = y_g = y.
+    merge="sum" the two outputs are added, and dE/dy_f = dE/dy_g = dE/dy.
 
     Args:
         layer: f, an RNN, LSTM or GRU.
@@ -28,15 +28,15 @@ class Bidirectional(Composite):
         merge: "concat", or "sum" to add the outputs.
         rng: seed or generator of the reverse layer's initial weights.
 
-    With return_state the last h is [h_f, h_g] (N, 2H), where g ends at the first step, and so is c; a given h_0 or c_0
-    is divided in the same way.
+    With return_state the last h is [h_f, h_g] (N, 2H), where h_g is g's state after the first step; c likewise. A given
+    h_0 or c_0 is divided in the same way.
 
-    Shapes: input (N, T, I), output (N, T, 2H) or (N, 2H), with H for 2H if they are added. The parameters are those of
-    the layers, as "forward.W_x", "reverse.W_x", ...
+    Shapes: input (N, T, I), output (N, T, 2H) or (N, 2H), with H instead of 2H for merge="sum". The layers' parameters
+    are named "forward.W_x", "reverse.W_x", ...
 
     Raises:
-        TypeError: a layer is not a recurrent one.
-        ValueError: the two layers differ in class, settings or dtype; another merge.
+        TypeError: a layer is not recurrent.
+        ValueError: the two layers differ in class, settings or dtype, or ``merge`` is neither.
 
     Source: Schuster, Paliwal, "Bidirectional recurrent neural networks", 1997; the last states as in PyTorch's h_n.
 
@@ -60,7 +60,10 @@ class Bidirectional(Composite):
         if reverse is None:
             reverse = type(layer).from_settings(**layer.settings(), rng=rng, dtype=str(layer.dtype))
         elif (repr(reverse), reverse.dtype) != (repr(layer), layer.dtype):
-            raise ValueError(f"Bidirectional: expected two layers of one kind and dtype, got {layer} and {reverse}")
+            raise ValueError(
+                f"Bidirectional: expected two layers of the same settings and dtype, got {layer} and {reverse} "
+                f"({layer.dtype} and {reverse.dtype})"
+            )
         self.layer, self.reverse, self.merge = layer, reverse, merge
 
     @property

@@ -1,4 +1,4 @@
-"""Transposed convolution: the way back through a convolution, from small images to large ones."""
+"""Transposed convolution: a convolution's backward pass as a layer, from small images to large ones."""
 
 from collections.abc import Callable
 
@@ -36,16 +36,16 @@ def conv_transpose2d(
 class ConvTranspose2D(Convolution):
     r"""Transposed convolution: its output is dE/do of the :class:`Conv2D` with the same W for which x is dE/dx.
 
-    Each pixel of the input is multiplied by a kernel, and what the kernels give is summed where they overlap
-    (x is the input, y the output, delta = dE/dy; one group)::
+    Each pixel of the input is multiplied by a kernel, and the products are summed where they overlap (x is the input, y
+    the output, delta = dE/dy; one group)::
 
         y[d, i s1 + m d1 - p1, j s2 + n d2 - p2]  += sum_c x[c,i,j] W[c,d,m,n],    for every m, n, i and j; then + b[d]
         dE/dW[c,d,m,n]  = sum_{i,j} x[c,i,j] delta[d, i s1 + m d1 - p1, j s2 + n d2 - p2]
         dE/db[d]        = sum_{i,j} delta[d,i,j]
         dE/dx[c,i,j]    = sum_{d,m,n} W[c,d,m,n] delta[d, i s1 + m d1 - p1, j s2 + n d2 - p2]
 
-    What falls outside of the output is left out. With im2col and col2im these are the products of Conv2D, with x and
-    the other side's gradient in each other's place::
+    Terms outside the output are dropped. With im2col and col2im these are Conv2D's products, in which the input and the
+    output's gradient have changed places::
 
         y = col2im(W^T x) + b,    dE/dW = x col^T,    dE/dx = W col,    col = im2col(delta)
 
@@ -55,19 +55,20 @@ class ConvTranspose2D(Convolution):
         kernel_size: (k1, k2), or one number for both.
         stride: (s1, s2), step from a pixel's place in the output to the next one's.
         padding: (p1, p2), rows and columns that are cut off on each side of the output.
-        output_padding: rows and columns more at the bottom and on the right; less than the stride or the dilation. With
-            stride s, a Conv2D brings s different sizes of images to one; this says to which of them the way leads back.
+        output_padding: additional rows and columns at the bottom and on the right, fewer than the stride or the
+            dilation. A Conv2D with stride s gives the same output size for s different input sizes; this chooses one.
         groups: G, a divisor of C and D.
-        dilation: (d1, d2), distance of the pixels under neighbouring kernel elements.
+        dilation: (d1, d2), distance between the pixels under neighbouring kernel elements.
         bias, rng, dtype: as for :class:`Conv2D`.
-        init: the rule of the first kernels; of shape (D, C/G, k1, k2), with the fan-in C/G k1 k2 / (s1 s2), the number
-            of terms in a pixel of the output.
+        init: the rule for the initial kernels, drawn with shape (D, C/G, k1, k2) and fan-in C/G k1 k2 / (s1 s2), the
+            number of terms in each pixel of the output.
 
     Shapes: input (N, C, H, W), output (N, D, H', W') with H' = (H - 1) s1 - 2 p1 + d1 (k1 - 1) + 1 + the output
     padding, W' likewise; W (C, D/G, k1, k2), b (D,), as in PyTorch.
 
     Raises:
-        ValueError: a setting is out of its range, groups does not divide C and D, or nothing is left of the output.
+        ValueError: a setting is out of its range, groups does not divide C and D, or the padding cuts off the whole
+            output.
 
     Source: Zeiler, Krishnan, Taylor, Fergus, "Deconvolutional networks", 2010; Dumoulin, Visin, "A guide to convolution
     arithmetic for deep learning", 2016, chapter 4.
@@ -94,7 +95,7 @@ class ConvTranspose2D(Convolution):
         rng: Rng = None,
         dtype: str = "float32",
     ) -> None:
-        padding = lengths(padding, "padding", 0, 2)  # which "same" is not
+        padding = lengths(padding, "padding", 0, 2)  # refuses "same"
         settings = kernel_size, stride, padding, dilation, groups
         super().__init__(in_channels, out_channels, *settings, bias=bias, init=init, rng=rng, dtype=dtype)
         self.output_padding = lengths(output_padding, "output_padding", 0, 2)

@@ -1,4 +1,4 @@
-"""One value of each channel, for signals and images of any size."""
+"""One value per channel, for signals and images of any size."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ class GlobalMaxPool2D(Layer):
         y[c]          = max_{i,j} x[c,i,j]
         dE/dx[c,i,j]  = dE/dy[c] for the (i, j) of the maximum, the first one of equals, else 0
 
-    NaN is the maximum wherever there is one.
+    If there is a NaN, it is the maximum.
 
     Shapes: input (N, C, H, W), output (N, C). Source: Oquab, Bottou, Laptev, Sivic, "Is object localization for free?",
     2015, section 3.
@@ -58,7 +58,7 @@ class GlobalAvgPool1D(GlobalAvgPool2D):
         y[c]        = 1/L sum_j x[c,j]
         dE/dx[c,j]  = 1/L dE/dy[c]
 
-    Shapes: input (N, C, L), output (N, C). For images there is :class:`GlobalAvgPool2D`.
+    Shapes: input (N, C, L), output (N, C). For images use :class:`GlobalAvgPool2D`.
 
     >>> GlobalAvgPool1D()(asarray([[[1.0, 4.0, 4.0]]]))
     array([[3.]], dtype=float32)

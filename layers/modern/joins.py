@@ -1,4 +1,4 @@
-"""Layers that make one array of several, as where the branches of a :class:`Graph` meet."""
+"""Layers that combine several arrays into one, as where branches of a :class:`Graph` meet."""
 
 from functools import reduce
 from itertools import accumulate
@@ -30,7 +30,7 @@ class _Join(Layer):
 
 
 class _Elementwise(_Join):
-    """A join of arrays whose axes have the same length, or 1: the array is then repeated along that axis."""
+    """A join of arrays of one shape; an array whose axis has length 1 is repeated along it."""
 
     def _check_all(self, x: Any) -> None:
         super()._check_all(x)
@@ -39,7 +39,7 @@ class _Elementwise(_Join):
 
 
 def _summed(dy: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient for an array of this shape: summed over the axes along which it was repeated."""
+    """The gradient for an array of this shape: dy summed over the axes along which the array was repeated."""
     axes = tuple(axis for axis, (n, m) in enumerate(zip(shape, dy.shape, strict=True)) if n != m)
     return dy.sum(axes, keepdims=True) if axes else dy
 
@@ -50,8 +50,8 @@ class Add(_Elementwise):
         y        = x_1 + ... + x_K
         dE/dx_k  = dE/dy
 
-    Input: a tuple of K >= 2 arrays of the same shape; the output has it, too. An axis other than the batch may have
-    length 1 in some of them, which are repeated along it; their gradient is the sum over it.
+    Input: a tuple of K >= 2 arrays of the same shape, which is also the output's. An array may have length 1 along any
+    axis but the batch's: it is then repeated along that axis, and its gradient is the sum over it.
 
     Raises:
         TypeError: the input is not a tuple of at least two arrays of one dtype.
@@ -76,7 +76,7 @@ class Add(_Elementwise):
 
 
 class Multiply(_Elementwise):
-    """The product of several arrays, element by element, as where one gates another::
+    """The product of several arrays, element by element, as when one gates another::
 
         y        = x_1 * ... * x_K
         dE/dx_k  = dE/dy * prod_{j != k} x_j
@@ -108,8 +108,8 @@ class Concat(_Join):
     Args:
         axis: along which; by default 1, the features of (N, features) and the channels of (N, C, H, W).
 
-    Input: a tuple of K >= 2 arrays, of the same shape except along this axis, whose length in the output is the sum of
-    theirs.
+    Input: a tuple of K >= 2 arrays of the same shape except along this axis; the output's length along it is the sum of
+    their lengths.
 
     Raises:
         TypeError: the input is not a tuple of at least two arrays of one dtype.
@@ -140,7 +140,7 @@ class Concat(_Join):
         return xp.concatenate(x, axis), backward
 
     def _axis(self, x: Arrays) -> int:
-        """The axis, counted from the first; an error unless all other axes agree."""
+        """The axis as a non-negative index; an error unless all other axes agree."""
         axis = self.axis + x[0].ndim if self.axis < 0 else self.axis
         if not 0 < axis < x[0].ndim:
             raise self._misfit(x, f"with an axis {self.axis} that is not the batch's")

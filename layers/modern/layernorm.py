@@ -13,7 +13,7 @@ from ..settings import positive, real
 def layer_norm(
     x: Array, params: Params, normalized: int, eps: float, needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """y = gamma xhat + beta, xhat normalised over the last axes, ``normalized`` of them; without gamma, beta: xhat."""
+    """y = gamma xhat + beta, with xhat normalised over the last ``normalized`` axes; without parameters, y = xhat."""
     axes, others = tuple(range(-normalized, 0)), tuple(range(x.ndim - normalized))
     gamma, beta = params.get("gamma", 1.0), params.get("beta", 0.0)
     centred = x - x.mean(axes, keepdims=True)
@@ -37,13 +37,13 @@ def layer_norm(
 class LayerNorm(Layer):
     r"""Normalise each sample over its last axes, in training and inference alike.
 
-    Forward, over the M values x_i that one normalisation takes in::
+    Forward, over the M values x_i that are normalised together::
 
         mean   = 1/M sum_i x_i                      var = 1/M sum_i (x_i - mean)^2
         xhat_i = (x_i - mean) / sqrt(var + eps)
         y_i    = gamma_i xhat_i + beta_i
 
-    Backward; n counts the normalisations, one for each sample and each position on the axes before the last ones::
+    Backward; n counts the normalisations, one for each sample and each position along the remaining axes::
 
         dE/dbeta_i  = sum_n dE/dy_ni
         dE/dgamma_i = sum_n dE/dy_ni xhat_ni
@@ -51,16 +51,16 @@ class LayerNorm(Layer):
         dE/dx_i     = (d_i - 1/M sum_j d_j - xhat_i 1/M sum_j d_j xhat_j) / sqrt(var + eps)
 
     Args:
-        normalized_shape: the lengths of the last axes over which to normalise, or of the last one alone.
+        normalized_shape: the lengths of the last axes, over which to normalise, or the length of the last axis alone.
         eps: added to the variance, so that the division stays finite.
-        affine: whether there are gamma and beta; else they are 1 and 0 throughout.
+        affine: whether there are gamma and beta; without them, gamma = 1 and beta = 0.
         bias: whether there is a beta.
         dtype: of the parameters and the input; without parameters the input may have any floating-point dtype.
 
     Shapes: input (N, ..., \*normalized_shape), output likewise; gamma and beta normalized_shape.
 
     Raises:
-        ValueError: a length is not positive, or eps is not.
+        ValueError: a length or eps is not positive.
 
     Source: Ba, Kiros, Hinton, "Layer normalization", 2016, section 3.
 
@@ -92,7 +92,7 @@ class LayerNorm(Layer):
 
     @property
     def keeps_steps(self) -> bool:  # type: ignore[override]
-        """Whether each step is normalised by itself; of several axes, one may be the steps."""
+        """Whether each step is normalised by itself: among several axes, one may be that of the steps."""
         return len(self.normalized_shape) == 1
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:

@@ -7,7 +7,7 @@ from ..base import Backward, Layer
 class LogSoftmax(Layer):
     """a_i = z_i - log sum_j exp(z_j) over the last axis; dE/dz_i = delta_i - exp(a_i) sum_j delta_j.
 
-    Any shape; delta = dE/da. To train a classifier leave this layer out: :class:`SoftmaxCrossEntropy` takes logits.
+    Any shape; delta = dE/da. To train a classifier, omit this layer: :class:`SoftmaxCrossEntropy` takes logits.
 
     >>> LogSoftmax()(asarray([0.0, 0.0])).round(3)
     array([-0.693, -0.693], dtype=float32)

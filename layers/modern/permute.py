@@ -13,12 +13,12 @@ class Permute(Layer):
         dE/dx is dE/dy transposed back
 
     Args:
-        axes: the input's axes in the output's order, counted from 1, since axis 0, the samples, stays the first.
+        axes: the input's axes in the output's order, counted from 1, since axis 0, the samples, stays first.
 
     Shapes: for ``Permute(2, 1)`` input (N, A, B), output (N, B, A).
 
     Raises:
-        ValueError: the axes are not 1, 2, ... in some order, or the input has another number of them.
+        ValueError: the axes are not 1, 2, ... in some order, or the input has another number of axes.
 
     >>> steps_to_channels = Permute(2, 1)
     >>> steps_to_channels(asarray(np.zeros((4, 28, 3)))).shape

@@ -12,7 +12,7 @@ class Reshape(Layer):
     dE/dx is dE/dy in x's shape. :class:`Flatten` is ``Reshape(-1)``.
 
     Args:
-        sizes: the lengths of y's axes but the first, which is the samples'; one may be -1, for what remains.
+        sizes: the lengths of y's axes after the first, which is the samples'; one may be -1, to be inferred.
 
     Shapes: input (N, ...), output (N, \\*sizes).
 

@@ -12,7 +12,7 @@ from ..settings import window_of
 
 
 def on_signals(equation: Callable[..., Any], x: Array, *arguments: Any) -> tuple[Array, Callable[..., Array | None]]:
-    """An equation of images (N, C, 1, L) on signals (N, C, L), and its backward."""
+    """An equation for images (N, C, 1, L), applied to signals (N, C, L), and its backward."""
     y, of_images = equation(x[:, :, None], *arguments)
 
     def backward(dy: Array, *grads: Params) -> Array | None:
@@ -37,7 +37,7 @@ class Conv1D(Convolution):
         in_channels, out_channels, groups, bias, init, rng, dtype: as for :class:`Conv2D`.
         kernel_size, stride, padding, dilation: k, s, p and d, as for :class:`Conv2D` along one axis.
 
-    Shapes: input (N, C, L), channels before positions as in an image, output (N, D, L') with
+    Shapes: input (N, C, L), channels before positions as for images, output (N, D, L') with
     L' = floor((L + 2 p - d (k - 1) - 1) / s) + 1, or L with ``padding="same"``; W (D, C/G, k), b (D,).
 
     Raises:
@@ -73,13 +73,13 @@ class MaxPool1D(Pool):
         dE/dx[c,j*s+n]  += dE/dy[c,j]   for the n of the maximum, the first one of equals
 
     Args:
-        size: k, of the window.
+        size: k, the window's size.
         stride: s, step of the window; by default its size.
         padding: p, values of -infinity at each end; less than the size.
 
     Shapes: input (N, C, L), output (N, C, L') with L' = floor((L + 2 p - k) / s) + 1.
 
-    NaN and errors as for :class:`MaxPool2D`.
+    NaN is treated, and errors are raised, as by :class:`MaxPool2D`.
 
     >>> MaxPool1D(2)(asarray([[[1.0, 2.0, 4.0, 3.0]]]))
     array([[[2., 4.]]], dtype=float32)
@@ -96,7 +96,7 @@ class MaxPool1D(Pool):
 
 
 class AvgPool1D(Pool):
-    """The mean over each window along one axis; the padding is 0 and counts::
+    """The mean over each window along one axis, padding (zeros) included::
 
         y[c,j]           = 1/k sum_n x[c, j*s+n]
         dE/dx[c,j*s+n]  += 1/k dE/dy[c,j]

@@ -5,19 +5,19 @@ from ..base import Backward, Layer
 
 
 class Slice(Layer):
-    """A section along one axis, as the last step of a sequence or half of the channels::
+    """A section along one axis, such as the last step of a sequence or half of the channels::
 
         y      = x[start:stop] along the axis
         dE/dx  = dE/dy there, else 0
 
     Args:
-        start, stop: the first index and the one after the last; counted from the end if negative; None for the end.
-        axis: along which; by default 1, the steps of (N, T, features) and the channels of (N, C, H, W).
+        start, stop: the first index and the index after the last, counted from the end if negative; None for no limit.
+        axis: the axis; by default 1, the steps of (N, T, features) and the channels of (N, C, H, W).
 
     Any shape; only this axis becomes shorter.
 
     Raises:
-        ValueError: the axis is the samples' or x does not have it, or nothing is left.
+        ValueError: the axis is the samples', x does not have the axis, or the section is empty.
 
     >>> last_step = Slice(-1)
     >>> last_step(asarray(np.ones((2, 5, 3)))).shape
@@ -34,7 +34,7 @@ class Slice(Layer):
         self._check(x, "...")
         axis = self.axis + x.ndim if self.axis < 0 else self.axis
         if not 0 < axis < x.ndim or not len(range(*slice(self.start, self.stop).indices(x.shape[axis]))):
-            raise ValueError(f"{self}: expected input of which the section leaves something, got shape {x.shape}")
+            raise ValueError(f"{self}: expected input with elements in this section, got shape {x.shape}")
         section = (slice(None),) * axis + (slice(self.start, self.stop),)
 
         def backward(dy: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Smooth activations: ELU, SiLU, GELU and Softplus, each as f above and f' below, as in ``layers/activations.py``."""
+"""Smooth activations: ELU, SiLU, GELU and Softplus, each with f above and f' below, as in ``layers/activations.py``."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from .erf import erf
 @accelerated
 def elu(z: Array, alpha: float) -> Activated:
     """f(z) = z where z > 0, else alpha (exp(z) - 1)."""
-    a = xp.where(z > 0, z, alpha * xp.expm1(xp.minimum(z, 0)))  # of the minimum, since exp(z) may overflow
+    a = xp.where(z > 0, z, alpha * xp.expm1(xp.minimum(z, 0)))  # the minimum, since exp(z) may overflow
     return a, lambda da: xp.where(z > 0, da, da * (a + alpha))
 
 
@@ -25,9 +25,9 @@ def silu(z: Array) -> Activated:
 
 @accelerated
 def gelu(z: Array) -> Activated:
-    """f(z) = z P(z), P the distribution function of the standard normal distribution, p = P' its density."""
+    """f(z) = z P(z), where P is the standard normal distribution function and p = P' its density."""
     P = 0.5 * (1 + erf(z / math.sqrt(2)))
-    p = xp.exp(-0.5 * xp.square(z.clip(-40, 40))) / math.sqrt(2 * math.pi)  # 0 beyond, where z^2 may overflow
+    p = xp.exp(-0.5 * xp.square(z.clip(-40, 40))) / math.sqrt(2 * math.pi)  # p is 0 beyond, and z^2 may overflow
     return z * P, lambda da: da * (P + z * p)
 
 
@@ -52,7 +52,7 @@ class ELU(Activation):
     """a = z where z > 0, else alpha (exp(z) - 1); f' = 1 where z > 0, else a + alpha.
 
     Args:
-        alpha: -alpha is the limit for z to minus infinity.
+        alpha: f(z) tends to -alpha as z goes to minus infinity.
 
     Any shape. Source: Clevert, Unterthiner, Hochreiter, "Fast and accurate deep network learning by exponential linear
     units", 2015.
@@ -83,7 +83,7 @@ class SiLU(Activation):
 
 
 class GELU(Activation):
-    """a = z P(z), with P the distribution function of the standard normal distribution; f' = P(z) + z p(z), p = P'.
+    """a = z P(z), where P is the standard normal distribution function; f' = P(z) + z p(z), p = P'.
 
     ::
 
@@ -92,7 +92,7 @@ class GELU(Activation):
                  c = sqrt(2 / pi),  k = 0.044715
 
     Args:
-        approximate: "none", or "tanh" for the second line, which differs by less than 5e-4 and takes less time.
+        approximate: "none", or "tanh" for the second line, which differs by less than 5e-4 and is faster.
 
     Any shape.
 
@@ -124,8 +124,8 @@ class Softplus(Activation):
     Where beta z > threshold, a = z and f' = 1, as in PyTorch; the difference is below exp(-threshold) / beta.
 
     Args:
-        beta: the larger, the nearer to max(z, 0).
-        threshold: of beta z; ``math.inf`` for none.
+        beta: the larger beta, the closer a is to max(z, 0).
+        threshold: for beta z; ``math.inf`` for none.
 
     Any shape.
 

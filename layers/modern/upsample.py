@@ -6,7 +6,7 @@ from ..settings import Size, lengths
 
 
 class Upsample2D(Layer):
-    """Each pixel repeated, as its nearest neighbours, s1 times along the height and s2 times along the width::
+    """Nearest-neighbour upsampling: each pixel repeated s1 times along the height and s2 times along the width::
 
         y[c,i,j]      = x[c, floor(i/s1), floor(j/s2)]
         dE/dx[c,i,j]  = sum_{m,n} dE/dy[c, i*s1+m, j*s2+n],    0 <= m < s1, 0 <= n < s2
@@ -17,7 +17,7 @@ class Upsample2D(Layer):
     Shapes: input (N, C, H, W), output (N, C, s1 H, s2 W).
 
     Raises:
-        ValueError: a scale is no whole number of at least 1.
+        ValueError: a scale is not a whole number of at least 1.
 
     Source: Odena, Dumoulin, Olah, "Deconvolution and checkerboard artifacts", 2016.
 

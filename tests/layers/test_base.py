@@ -182,7 +182,7 @@ def test_layers_whose_parameters_would_be_missed_are_found(tmp_path):
 
     for inner in (nn.Dense(2, 2), [nn.ReLU(), nn.Sequential(nn.Dense(2, 2))]):
         for use in (nn.SGD(0.1).step, lambda model: nn.save(model, tmp_path / "m")):
-            with pytest.raises(TypeError, match="Block: the parameters of its inner would be missed: .* Composite"):
+            with pytest.raises(TypeError, match="Block: the parameters of its attribute inner would not be trained or saved: .* Composite"):
                 use(nn.Sequential(Block(inner), nn.Dense(2, 2)))
     with pytest.raises(TypeError, match="Block: the parameters of its inner"):
         nn.fit(nn.Sequential(Block(nn.Dense(2, 2))), np.ones((3, 2)), np.ones((3, 2)))
@@ -210,7 +210,7 @@ def test_layers_are_missed_wherever_one_holds_them(hold, base):
         def children(self):
             yield "other", self.other
 
-    with pytest.raises(TypeError, match="Block: the parameters of its inner would be missed"):
+    with pytest.raises(TypeError, match="Block: the parameters of its attribute inner would not be trained or saved"):
         check_leaves(nn.Sequential(Block(), nn.Dense(2, 2)))
 
 

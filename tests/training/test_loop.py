@@ -157,9 +157,9 @@ class TestFit:
 
     def test_targets_that_want_another_loss_are_told_which(self, blobs):
         x, y = blobs
-        with pytest.raises(ValueError, match="class labels are integers, and their loss is SoftmaxCrossEntropy"):
+        with pytest.raises(ValueError, match="for class labels use SoftmaxCrossEntropy"):
             nn.fit(nn.MLP((2, 3)), x, y.astype(float), verbose=False)
-        with pytest.raises(ValueError, match="one output is for BinaryCrossEntropy, or HalfSquaredError of floats"):
+        with pytest.raises(ValueError, match="for one output use BinaryCrossEntropy, or HalfSquaredError of floats"):
             nn.fit(nn.MLP((2, 1)), x, y, verbose=False)
 
     def test_a_line_an_epoch(self, blobs, capsys):
