@@ -1,8 +1,8 @@
-"""A network's architecture as what JSON can hold, and the network of one: the layers by name, and no code.
+"""Write a network's architecture as JSON values and build the network from them: layers by name, and no code.
 
-An object of JSON stands for a layer, ``{"class": "Dense", "in_features": 3, ...}``, with its :meth:`Layer.settings`
-and its dtype; ``{"same": k}`` for the k-th layer that has ended before, where a layer stands twice; ``{"items": ...}``
-for a dict, ``{"array": shape}`` for an array of a file, ``{"number": "inf"}`` for what JSON has no number for.
+A JSON object stands for a layer, ``{"class": "Dense", "in_features": 3, ...}``, with its :meth:`Layer.settings` and its
+dtype. If a layer occurs again, ``{"same": k}`` stands for the k-th completed layer. ``{"items": ...}`` stands for a
+dict, ``{"array": shape}`` for an array of the file, ``{"number": "inf"}`` for a number that JSON lacks.
 """
 
 import math
@@ -23,7 +23,7 @@ from .recurrent import CharRNN, RNNClassifier
 from .sequential import Sequential
 
 MOST = 10_000
-"""Layers in a network, each counted as often as it stands there: else a few bytes could stand for any number."""
+"""The most layers in a network, repetitions counted: otherwise a few bytes could describe any number of layers."""
 
 _MODELS = (MLP, CharRNN, Graph, LeNet5, RNNClassifier, Sequential)
 _LAYERS = [value for value in vars(layers).values() if isinstance(value, type) and issubclass(value, Layer)]
@@ -33,11 +33,11 @@ KINDS: dict[str, type[Layer]] = {
 
 
 class ArchitectureError(ValueError):
-    """An architecture of which no network can be built."""
+    """No network can be built from the architecture."""
 
 
 def architecture(model: Layer) -> Any:
-    """What JSON can hold of a network; of a layer that it cannot hold, why not."""
+    """A network's architecture as JSON values; for a layer that JSON cannot hold, the reason."""
     return _Writer().value(model)
 
 
@@ -77,7 +77,7 @@ class _Writer:
 
 
 def _kind(layer: Layer) -> type[Layer]:
-    """Its class; of one that adds nothing to a network but a constructor, that network's."""
+    """The layer's class; for a class that only adds a constructor to a network of xpnn's, that network's class."""
     known = (kind for kind in type(layer).__mro__ if kind in KINDS.values() and issubclass(kind, Sequential | Graph))
     kind = next(known, type(layer))
     same = all(getattr(type(layer), name) is getattr(kind, name) for name in ("forward", "__call__", "children"))
@@ -85,15 +85,15 @@ def _kind(layer: Layer) -> type[Layer]:
 
 
 def built(written: Any, elements: int, own: Iterable[type[Layer]] = ()) -> Layer:
-    """The network of an architecture, with initial parameters.
+    """Build the network of an architecture, with initial parameters.
 
     Args:
-        written: by :func:`architecture`; or by a stranger.
-        elements: that the arrays of its file have in all; the network gets no more.
-        own: classes of the user's, by whose names the architecture calls them.
+        written: the result of :func:`architecture`, or a stranger's imitation.
+        elements: the total number of elements in the file's arrays; the network gets no more.
+        own: the user's classes that the architecture may name.
 
     Raises:
-        ArchitectureError: of such an architecture no network can be built.
+        ArchitectureError: no network can be built from the architecture.
     """
     reader = _Reader(elements, {kind.__name__: kind for kind in own})
     try:
@@ -132,7 +132,7 @@ class _Reader:
         if "array" in written:
             if _product(*(max(1, length) for length in written["array"])) > self.left:
                 raise ArchitectureError("an array would have more elements than the file")
-            return np.broadcast_to(np.float32(0), written["array"]), 0  # which takes no memory
+            return np.broadcast_to(np.float32(0), written["array"]), 0  # takes no memory
         return float(written["number"]), 0
 
     def _layer(self, **written: Any) -> tuple[Layer, int]:
@@ -181,4 +181,4 @@ _SIZES: dict[type[Layer], Callable[[Settings], int]] = {
     Convolution: lambda s: _product(s["in_channels"], s["out_channels"], *s["kernel_size"]) // _product(s["groups"]),
     Recurrent: lambda s: _product(s["hidden_size"], s["hidden_size"] + s["input_size"]),
 }
-"""For each layer whose settings decide how large its parameters are, at least how many elements these have."""
+"""For each layer whose settings determine the size of its parameters, a lower bound on their number of elements."""

@@ -13,7 +13,7 @@ from .plan import Plan
 from .table import summarised
 
 Node: TypeAlias = tuple[Layer, *tuple[str, ...]]
-"""A layer and the names of what it reads."""
+"""A layer and the names of its inputs."""
 
 Blank: TypeAlias = tuple[tuple[int, ...], Any]
 """The shape and dtype of a value."""
@@ -23,7 +23,7 @@ Spans: TypeAlias = dict[str, Lengths | None]
 
 
 def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = None) -> tuple[Any, Backward]:
-    """What a node gives, all nodes that read it read; on the way back, their gradients for it are summed."""
+    """Every reader of a node gets the node's output; in backward, the readers' gradients for it are summed."""
     (graph,) = graphs
     steps: list[tuple[dict[str, Blank], Sequence[str], Backward]] = []
     needed = dict.fromkeys(graph.inputs, needs_dx)
@@ -33,7 +33,7 @@ def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = N
         needs = any(needed[read] for read in reads)
         y, step = layer.forward(x, needs, **options)
         given = {key: (one.shape, one.dtype) for key, one in values_of(name, layer, y).items()}
-        # before the first parameters that are trained no gradient is needed
+        # no gradient is needed before the first trainable parameters
         needed.update(dict.fromkeys(given, needs or layer.learns))
         if needed[name]:
             steps.append((given, [read if needed[read] else "" for read in reads] if needs else [], step))
@@ -42,7 +42,7 @@ def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = N
     def backward(dy: Any) -> Any:
         gradients: dict[str, Any] = dict(zip(graph.outputs, graph.padded(dy, spans), strict=True))
         for given, reads, step in reversed(steps):
-            if not gradients.keys().isdisjoint(given):  # else no gradient goes through the nodes that read it
+            if not gradients.keys().isdisjoint(given):  # else none of its readers needs a gradient
                 for key, (shape, dtype) in given.items():
                     if key not in gradients:
                         gradients[key] = xp.zeros(shape, dtype)
@@ -58,7 +58,7 @@ def in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = N
 
 
 def inferred_in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths: Any = None) -> tuple[Any, Backward]:
-    """The same for inference, without backward."""
+    """:func:`in_order` for inference, without backward."""
     (graph,) = graphs
 
     def inferred(name: str, layer: Layer, x: Any, options: dict[str, Any]) -> Array:
@@ -68,22 +68,22 @@ def inferred_in_order(graphs: Sequence["Graph"], x: Any, needs_dx: bool, lengths
 
 
 class Graph(Composite):
-    """Named layers, each of which reads inputs and layers above it; several may read the same one::
+    """Named layers, each of which reads inputs and earlier layers; several may read the same one::
 
         y_n      = f_n(y_a, y_b, ...)                  of each node n in order, which reads a, b, ...
         dE/dy_a  = sum_n (dy_n/dy_a)^T dE/dy_n         over all nodes n that read a, in reverse
 
     Args:
-        nodes: name -> layer, which reads the node above it, or as the first one all inputs; or
-            name -> (layer, *names of what it reads). A layer that joins several, such as :class:`Add`, gets the tuple
-            of their arrays. Of a layer that gives several, such as an ``LSTM(..., return_state=True)`` in the node
-            "encoder", "encoder" is y, and "encoder.h" and "encoder.c" its last state. The nodes run in this order.
-        inputs: the input's name; or the names of several, and x is the tuple of their arrays, or a dict of them.
-        outputs: the name of the output, by default that of the last node; or of several, and y and dE/dy are tuples.
-        input_shape: of one sample, for :meth:`summary`; of several inputs, a tuple of shapes.
+        nodes: name -> layer, which reads the node before it (the first node reads all inputs), or
+            name -> (layer, *names of its inputs). A layer that joins several, such as :class:`Add`, gets the tuple of
+            their arrays. If the node "encoder" has several outputs, such as an ``LSTM(..., return_state=True)``, then
+            "encoder" is y, and "encoder.h" and "encoder.c" are its last state. The nodes run in this order.
+        inputs: the input's name, or several names; x is then a tuple or a dict of their arrays.
+        outputs: the output's name, by default the last node's, or several names; y and dE/dy are then tuples.
+        input_shape: the shape of one sample, for :meth:`summary`; for several inputs, a tuple of shapes.
 
-    ``params``, ``grads`` and ``buffers`` have each node's entries under its name, as ``"conv.W"``. Backward returns
-    dE/dx, of several inputs a tuple, with None for those of integers.
+    ``params``, ``grads`` and ``buffers`` hold each node's entries under its name, as ``"conv.W"``. Backward returns
+    dE/dx, for several inputs a tuple, with None for integer inputs.
 
     Raises:
         TypeError: a node is not a layer, or reads several inputs with a layer that takes one, or the reverse.
@@ -124,7 +124,7 @@ class Graph(Composite):
             above = (name,)
         _check_names(self)
         if any(leaf.params and vector_of(leaf.params) is None for _, leaf in self.leaves()):
-            self.gather()  # layers of another network stay there until this one's flat vectors are used
+            self.gather()  # layers that all come from another network stay in its vectors until these are used
 
     @property
     def separable(self) -> bool:  # type: ignore[override]
@@ -136,11 +136,11 @@ class Graph(Composite):
 
     @property
     def keeps_steps(self) -> bool:  # type: ignore[override]
-        """Whether nodes that do lead from an input to the output; what else they read has the same steps, or none."""
+        """Whether a path of nodes that keep the steps leads from an input to the output."""
         return self._kept(dict.fromkeys(self.inputs, (1,))) is not None
 
     def with_lengths(self, x: Any, lengths: Any) -> tuple[dict[str, Any], Any]:
-        """As :meth:`Layer.with_lengths`; ``lengths`` as for :meth:`forward`."""
+        """Like :meth:`Layer.with_lengths`; ``lengths`` as for :meth:`forward`."""
         if lengths is None:
             return {}, None
         return {"lengths": lengths}, self._kept(self._spans(self._named(x), lengths))
@@ -158,10 +158,10 @@ class Graph(Composite):
         return {name: lengths if not self.joins or may_have_steps(values[name]) else None for name in self.inputs}
 
     def forward(self, x: Any, needs_dx: bool = True, lengths: Any = None) -> tuple[Any, Backward]:
-        """As :meth:`Layer.forward`.
+        """Like :meth:`Layer.forward`.
 
-        Of several inputs, ``lengths`` may be a tuple, with None for one without steps; else they are those of each that
-        may have steps, which floating-point (N, features) has not.
+        For several inputs, ``lengths`` may be a tuple, with None for an input without steps. Otherwise the same lengths
+        apply to every input that may have steps, that is to all but floating-point (N, features).
         """
         y, backward = self._planned().run(in_order, x, needs_dx, lengths)
         return y, self._checked(y, backward)
@@ -170,7 +170,7 @@ class Graph(Composite):
         return self._planned().run(inferred_in_order, x, False, lengths)[0]
 
     def run(self, x: Any, lengths: Any, call: Callable[[str, Layer, Any, dict[str, Any]], Array]) -> tuple[Any, Spans]:
-        """The output or outputs, each node's by ``call(name, layer, what it reads, options)``; the lengths of all."""
+        """The output or outputs, each computed by ``call(name, layer, inputs, options)``, and all values' lengths."""
         values = self._named(x)
         spans = self._spans(values, lengths)
         last = {read: name for name, (_, *reads) in self.nodes.items() for read in reads}
@@ -182,7 +182,7 @@ class Graph(Composite):
             spans |= dict.fromkeys(values.keys() - spans.keys())  # a last state has no steps
             for read in reads:
                 if last[read] == name and read not in self.outputs:
-                    values.pop(read, None)  # nothing reads it any more
+                    values.pop(read, None)  # no later node reads it
         outputs = self.padded(tuple(values[name] for name in self.outputs), spans)
         return of_several(outputs), spans
 
@@ -191,7 +191,7 @@ class Graph(Composite):
         return tuple(without_padding(self, y, spans[name]) for name, y in zip(self.outputs, several(ys), strict=True))
 
     def plan(self, batch_size: int = 64, input_shape: tuple[Any, ...] | None = None) -> str:
-        """As :meth:`Sequential.plan`. Layers are fused within a Sequential, which may be a node."""
+        """Like :meth:`Sequential.plan`. Layers are fused only within a Sequential, which may be a node."""
         shape = None if self.joins else input_shape or self.input_shape
         return self._planned().told(self, self.children(), batch_size, shape)
 
@@ -200,11 +200,11 @@ class Graph(Composite):
             yield name, layer
 
     def summary(self, input_shape: tuple[Any, ...] | None = None) -> str:
-        """A table of the nodes, what they read, their output shapes (N is the batch) and numbers of parameters.
+        """A table of the nodes, their inputs, their output shapes (N is the batch) and numbers of parameters.
 
         Args:
-            input_shape: of one sample; of several inputs, a tuple of shapes; by default the model's own. Without
-                either the shapes are omitted.
+            input_shape: the shape of one sample, for several inputs a tuple of shapes; by default the model's own.
+                Without either, the table has no shapes.
         """
         shape, ys = input_shape or self.input_shape, dict[str, Any].fromkeys(self.nodes)
         if shape is not None:
@@ -237,7 +237,7 @@ class Graph(Composite):
         return {name: given[name] if name in given else given[i] for i, name in enumerate(self.inputs)}
 
     def _input_dtype(self, name: str) -> Any:
-        """int64 of an input that an Embedding reads, else the parameters' dtype."""
+        """int64 for an input that an Embedding reads, else the parameters' dtype."""
         first = next(layer for layer, *reads in self.nodes.values() if name in reads)
         symbols = isinstance(next(leaf for _, leaf in first.leaves()), Embedding)
         return "int64" if symbols else self.dtype or "float32"
@@ -253,16 +253,16 @@ class Graph(Composite):
 
 
 def values_of(name: str, layer: Layer, y: Any) -> dict[str, Any]:
-    """What the layer of a node gives, by the names under which other nodes read it."""
+    """The outputs of a node's layer, by the names under which other nodes read them."""
     return dict(zip((name, *(f"{name}.{key}" for key in layer.gives)), several(y), strict=True))
 
 
 def _check_names(graph: Graph) -> None:
-    """Raise unless every name is one, known where it is read, and read somewhere."""
+    """Raise unless every name is valid, defined before it is read, and read somewhere."""
     names = [*graph.inputs, *graph.nodes]
     for name in names:
         if not isinstance(name, str) or not name or "." in name or "/" in name:
-            raise ValueError(f"Graph: expected names without '.' and '/', which stand in paths, got {name!r}")
+            raise ValueError(f"Graph: expected names without '.' and '/', which separate paths, got {name!r}")
     for what, given in (("inputs and nodes", names), ("outputs", graph.outputs)):
         if twice := [name for name, count in Counter(given).items() if count > 1]:
             raise ValueError(f"Graph: expected different names of {what}, got {twice[0]!r} twice")
@@ -286,7 +286,7 @@ def _check_names(graph: Graph) -> None:
 
 
 def _node(name: str, layer: Any, reads: Sequence[Any]) -> Node:
-    """The node; an error unless its layer takes as many arrays as it reads, and gives one."""
+    """The node; an error unless its layer takes as many arrays as the node reads."""
     if not isinstance(layer, Layer):
         raise TypeError(f"Graph: expected a layer in the node {name!r}, got {type(layer).__name__}")
     if isinstance(layer, Graph) and len(layer.outputs) > 1:

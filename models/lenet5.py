@@ -1,4 +1,4 @@
-"""The source document's CNN: LeNet-5 in its modern form and as published."""
+"""The source document's CNN: LeNet-5 in its modern and its published form."""
 
 import numpy as np
 
@@ -36,16 +36,16 @@ class LeNet5(Sequential):
     loss          :class:`RBFLoss`, or :class:`SoftmaxCrossEntropy` without the rubbish class    II.C eq. 9
     ============  =============================================================================  ====================
 
-    It differs from the paper in two points. The paper's codes are 7x12 pictures of the characters, which help with
-    strings of characters, not with single digits; it names random and error-correcting codes as alternatives (II.B).
-    Here the codes are error-correcting: 83 rows of Paley's Hadamard matrix of order 84, any two of which differ in 42
-    elements. And the paper trains by the stochastic diagonal Levenberg-Marquardt method (appendix C), while here any
-    optimiser can be used. The paper's input has -0.1 for the background and 1.175 for the ink (II.B).
+    It differs from the paper in two points. First, the paper's codes are 7x12 pictures of the characters, which help
+    with strings of characters but not with single digits; it names random and error-correcting codes as alternatives
+    (II.B). Here the codes are error-correcting: 83 rows of Paley's Hadamard matrix of order 84, any two of which differ
+    in 42 elements. Second, the paper trains by the stochastic diagonal Levenberg-Marquardt method (appendix C), while
+    here any optimiser can be used. The paper's input has -0.1 for the background and 1.175 for the ink (II.B).
 
     Args:
         image_size: 32, or 28 as in MNIST (C1 then pads by 2 with zeros).
         num_classes: features of the output; at most 83 for "1998".
-        in_channels: of the image.
+        in_channels: channels of the image.
         activation, pool: for "modern" only; by default ReLU() and MaxPool2D(2).
         variant: "modern" or "1998".
         rng: seed or generator of the initial weights.
@@ -81,7 +81,7 @@ class LeNet5(Sequential):
         rng, padding = np.random.default_rng(rng), (32 - image_size) // 2
         if variant == "1998":
             if activation is not None or pool is not None:
-                raise ValueError("LeNet5: variant '1998' has the paper's activation and pooling, and takes no other")
+                raise ValueError("LeNet5: expected no activation and no pool for variant '1998', which has the paper's")
             layers = _published(in_channels, num_classes, padding, rng, dtype)
         else:
             f, S = activation or ReLU(), pool or MaxPool2D(2)
@@ -101,7 +101,7 @@ def _published(in_channels: int, num_classes: int, padding: int, rng: "np.random
     S2, S4 = Subsample2D(6, dtype=dtype), Subsample2D(16, dtype=dtype)
     C3, C5 = MappedConv2D(6, _C3, 5, dtype=dtype), Conv2D(16, 120, 5, dtype=dtype)
     F6 = Dense(120, 84, dtype=dtype)
-    reads = [len(maps) for maps in _C3]  # C3's fan-in depends on the map
+    reads = [len(maps) for maps in _C3]  # in C3 the fan-in depends on the map
     fan_ins: tuple[tuple[Layer, float | np.ndarray, float | np.ndarray], ...] = (  # of W, of b
         *((C1, 25 * in_channels, 25 * in_channels), (S2, 4, 4)),
         *((C3, 25 * np.repeat(reads, reads)[:, None, None], 25 * np.array(reads)), (S4, 4, 4)),

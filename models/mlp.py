@@ -45,7 +45,7 @@ class MLP(Sequential):
             raise TypeError("MLP: expected the sizes as one sequence, as in MLP((784, 128, 10))")
         sizes = tuple(sizes)
         if len(sizes) < 2:
-            raise ValueError(f"MLP: expected the sizes of two layers at the least, got {sizes}")
+            raise ValueError(f"MLP: expected at least two sizes, got {sizes}")
         rng = np.random.default_rng(rng)
         activation = ReLU() if activation is None else activation
         layers: list[Layer] = []

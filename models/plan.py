@@ -1,4 +1,4 @@
-"""How a network runs: which layers are swapped or joined, by which forms, in how many slices of the batch."""
+"""How a network runs: which layers are swapped or fused, which forms compute them, in how many slices of the batch."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,9 +16,9 @@ from .table import aligned
 def in_slices(
     run: Callable[..., tuple[Array, Backward]], layers: Sequence[Layer], x: Array, slices: list[slice], needs_dx: bool
 ) -> tuple[Array, Backward]:
-    """``run(layers, x, needs_dx)`` on each slice of a batch: outputs are concatenated, gradients are summed.
+    """``run(layers, x, needs_dx)`` on each slice of a batch: outputs are concatenated, gradients summed.
 
-    The result is that of the whole batch if no layer couples samples.
+    If no layer couples samples, the result is that of the whole batch.
     """
     outputs, steps = zip(*(run(layers, x[s], needs_dx) for s in slices), strict=True)
 
@@ -35,12 +35,12 @@ class Plan:
     - A ReLU before a max-pooling runs after it, on fewer elements. Values and gradients are the same, since
       max(max(x, 0), max(y, 0)) = max(max(x, y), 0).
     - A Dense and the activation after it are fused if there is a form of ``dense_activated``.
-    - A batch of images is divided into slices, which run in parallel, if the forms can and no layer couples samples.
+    - A batch of images is divided into slices that run in parallel, if the forms allow it and no layer couples samples.
 
     Under ``NN_PLAIN=1`` the layers run unchanged.
 
     Attributes:
-        layers: as they were when the plan was made.
+        layers: the layers when the plan was made.
         named: the layers as they run, each with its index; "9+10" for two that are fused.
     """
 
@@ -64,7 +64,7 @@ class Plan:
         divisible = len(slices) > 1 and all(layer.separable for layer in self.layers) and self._has_twins
         return slices if divisible else [slice(None)]
 
-    @cached_property  # when first needed, since the twins' own plans, made in each pass, are not divided again
+    @cached_property  # lazy: each pass makes plans of the twins, which are not divided again and never need this
     def _has_twins(self) -> bool:
         """Whether :meth:`Layer.twin` replaces every layer with parameters, so that no gradient is shared."""
         own = {id(leaf) for layer in self.layers for _, leaf in layer.leaves() if leaf.params}

@@ -1,4 +1,4 @@
-"""The source document's RNN in two models: of a sequence's class, and of a text's next character."""
+"""The source document's RNN in two models: one classifies sequences, one predicts a text's next character."""
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -14,22 +14,22 @@ from .sequential import Sequential
 
 
 def _recurrent(cell: type[Recurrent]) -> type[Recurrent]:
-    """The cell; TypeError for what makes no layer, such as its name."""
+    """The cell; TypeError if it is not a class of layers, but a name, say."""
     if not callable(cell):
         raise TypeError(f"cell: expected a class of layers, RNN, LSTM or GRU, got {cell!r}")
     return cell
 
 
 class RNNClassifier(Sequential):
-    """One recurrent layer or several over the sequence, and a Dense layer on the last one's last state.
+    """One or several recurrent layers, and a Dense layer on the last state of the last one.
 
     Args:
         input_size: features of each step (for an image read row by row, its width).
-        hidden_size: of each recurrent layer.
+        hidden_size: units of each recurrent layer.
         num_classes: features of the output.
         cell: the class of the recurrent layers: RNN, LSTM or GRU.
         num_layers: the number of recurrent layers; each reads all states of the one before it.
-        bidirectional: whether each is a :class:`Bidirectional` one, of twice as many outputs.
+        bidirectional: whether each is made :class:`Bidirectional`, with twice as many outputs.
         rng: seed or generator of the initial weights.
         dtype: of the parameters and the input.
 
@@ -72,15 +72,15 @@ class CharRNN(Sequential):
     """Embedding, RNN, Dense: after each character, the logits of the next one.
 
     Args:
-        vocabulary: the characters; each one's index stands for it.
-        hidden_size: of the RNN.
+        vocabulary: the characters; each is represented by its index.
+        hidden_size: units of the RNN.
         embedding_dim: the length of a character's vector.
         cell, rng, dtype: as for :class:`RNNClassifier`.
 
     Shapes: input (N, T) of indices into the vocabulary with any T, output (N, T, len(vocabulary)).
 
     Raises:
-        ValueError: a character stands twice in the vocabulary, or a size is not a whole number of at least 1.
+        ValueError: a character occurs twice in the vocabulary, or a size is not a whole number of at least 1.
         TypeError: as for :class:`RNNClassifier`.
 
     Source: Karpathy, "The unreasonable effectiveness of recurrent neural networks", 2015, with the document's RNN.
@@ -107,9 +107,9 @@ class CharRNN(Sequential):
         self._read_by(vocabulary)
 
     def _read_by(self, vocabulary: str) -> None:
-        """Take the vocabulary, and name the layers."""
+        """Check and keep the vocabulary, and name the layers."""
         if not isinstance(vocabulary, str) or len(set(vocabulary)) != len(vocabulary):
-            raise ValueError("CharRNN: expected a text as vocabulary, in which no character stands twice")
+            raise ValueError("CharRNN: expected a vocabulary, a text in which no character occurs twice")
         embedding, rnn, dense = (layer for layer in self.layers if not isinstance(layer, Dropout))
         if not (isinstance(embedding, Embedding) and isinstance(rnn, Recurrent) and isinstance(dense, Dense)):
             raise ValueError(f"CharRNN: expected an Embedding, a recurrent layer and a Dense one, got {self}")
@@ -137,7 +137,7 @@ class CharRNN(Sequential):
             rng: seed or generator of the draws.
 
         Raises:
-            ValueError: length is no whole number of at least 0, the prompt has an unknown character, or the
+            ValueError: length is not a whole number of at least 0, the prompt has an unknown character, or the
                 temperature is not above 0.
         """
         if not is_whole(length) or length < 0:
@@ -153,7 +153,7 @@ class CharRNN(Sequential):
         for _ in range(length):
             h, state, _ = self.rnn.forward_from(self.embedding(asarray(x[None])), state, needs_dx=False)
             logits = to_numpy(self.dense(h[:, -1]))[0].astype(np.float64)
-            with np.errstate(over="ignore"):  # at a temperature near 0, of all but the largest to exp(-inf)
+            with np.errstate(over="ignore"):  # near temperature 0 all logits but the largest overflow to -inf
                 p = np.exp((logits - logits.max()) / temperature)
             x = rng.choice(len(p), size=1, p=p / p.sum())
             yield self.vocabulary[x[0]]

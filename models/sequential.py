@@ -1,4 +1,4 @@
-"""Layers in sequence: what the source document's three networks have in common."""
+"""Layers in sequence, which all three networks of the source document are."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Self, overload
@@ -19,7 +19,7 @@ def in_a_row(
     for layer in layers:
         options, lengths = layer.with_lengths(x, lengths)
         x, step = layer.forward(x, needs_dx, **options)
-        if needs_dx or layer.learns:  # before the first parameters that are trained no gradient is needed
+        if needs_dx or layer.learns:  # no gradient is needed before the first trainable parameters
             steps.append(step)
             needs_dx = True
 
@@ -35,7 +35,7 @@ def in_a_row(
 def inferred_in_a_row(
     layers: Sequence[Layer], x: Array, needs_dx: bool, lengths: Lengths | None = None
 ) -> tuple[Array, Backward]:
-    """The same for inference, without backward."""
+    """:func:`in_a_row` for inference, without backward."""
     for layer in layers:
         options, lengths = layer.with_lengths(x, lengths)
         x = layer(x, **options)
@@ -46,11 +46,11 @@ class Sequential(Composite):
     """Each layer's output is the next one's input: y = f_L(... f_1(x)), and backward is the chain rule in reverse.
 
     ``params``, ``grads`` and ``buffers`` hold every layer's entries under dotted paths (``"0.W"``), the first two as
-    views into ``flat_params`` and ``flat_grads``. A layer that occurs twice has its parameters once.
+    views into ``flat_params`` and ``flat_grads``. The arrays of a layer that occurs twice are listed once.
 
     Args:
-        layers: in order; a Sequential counts as a layer.
-        input_shape: of one sample, for :meth:`summary`.
+        layers: the layers in order; a Sequential may be one of them.
+        input_shape: the shape of one sample, for :meth:`summary`.
         input_dtype: "int64" if the input consists of symbols.
 
     Raises:
@@ -78,7 +78,7 @@ class Sequential(Composite):
         self.layers = list(layers)
         self.input_shape, self.input_dtype = input_shape, input_dtype
         if any(leaf.params and vector_of(leaf.params) is None for _, leaf in self.leaves()):
-            self.gather()  # layers of another network stay there until this one's flat vectors are used
+            self.gather()  # layers that all come from another network stay in its vectors until these are used
 
     @property
     def joins(self) -> bool:  # type: ignore[override]
@@ -104,7 +104,7 @@ class Sequential(Composite):
     def plan(self, batch_size: int = 64, input_shape: tuple[int, ...] | None = None) -> str:
         """A table of the layers as they run, each with its form or "equation", and the number of slices of the batch.
 
-        input_shape is that of one sample, by default the model's own; without either the slices are omitted.
+        input_shape is the shape of one sample, by default the model's own; without either, the slices are omitted.
         """
         plan = self.planned()
         return plan.told(self, plan.named, batch_size, input_shape or self.input_shape)
@@ -116,7 +116,7 @@ class Sequential(Composite):
         """A table of the layers, their output shapes (N is the batch) and their numbers of parameters.
 
         Args:
-            input_shape: of one sample; by default the model's own. Without either the shapes are omitted.
+            input_shape: the shape of one sample; by default the model's own. Without either, the shapes are omitted.
         """
         shape = input_shape or self.input_shape
         x = None if shape is None else xp.zeros((1, *shape), dtype=self.input_dtype or self.dtype or "float32")
@@ -150,12 +150,12 @@ class Sequential(Composite):
         return ", ".join(map(repr, self.layers))
 
     def settings(self) -> dict[str, Any]:
-        """Its layers, whatever its class was told, since they may have been replaced."""
+        """The layers rather than a subclass's own arguments, since the layers may have been replaced."""
         return {"layers": self.layers, "input_shape": self.input_shape, "input_dtype": self.input_dtype}
 
     @classmethod
     def from_settings(cls, layers: Sequence[Layer], **settings: Any) -> Self:  # type: ignore[override]
-        """A network of the class, whose own constructor would only choose the layers."""
+        """A network of the class, without its own constructor, which would only choose the layers."""
         model = cls.__new__(cls)
         Sequential.__init__(model, *layers, **settings)
         return model

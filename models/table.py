@@ -8,7 +8,7 @@ from ..layers.base import several
 
 
 def aligned(rows: Sequence[Sequence[str]], numbers: bool = False) -> str:
-    """The rows in columns, the last of which may hold numbers."""
+    """The rows with aligned columns; with ``numbers`` the last column is aligned on the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     sides = ["<"] * (len(widths) - 1) + [">" if numbers else "<"]
     lines = ("  ".join(f"{text:{side}{n}}" for text, side, n in zip(row, sides, widths, strict=True)) for row in rows)
@@ -19,9 +19,9 @@ def summarised(model: Layer, layers: Iterable[tuple[str, Layer, Any]], reads: Se
     """Each layer with its output's shape (N is the batch) and its number of parameters.
 
     Args:
-        model: made of the layers; a layer that occurs in it twice has its parameters once.
-        layers: name, layer, and its output for one sample, or None.
-        reads: what each layer reads, if that is to be told.
+        model: made of the layers; the parameters of a layer that occurs twice are counted where it occurs first.
+        layers: for each layer its name, the layer, and its output for one sample, or None.
+        reads: each layer's inputs, if the table is to show them.
     """
     rows = [["layer", *(["reads"] if reads else []), "output shape", "parameters"]]
     counted: set[int] = set()

@@ -286,7 +286,7 @@ class TestBeforeTheFirstStep:
         model = nn.Sequential(nn.Dense(4, 5, rng=0), nn.BatchNorm1D(5), nn.Dense(5, 3, rng=1))
         before = nn.to_numpy(model.buffers["1.running_mean"]).copy()
         with pytest.raises(
-            ValueError, match=r"BatchNorm1D\(5\): expected two values per channel .*, got shape \(1, 5\)"
+            ValueError, match=r"BatchNorm1D\(5\): expected at least two values per channel .*, got shape \(1, 5\)"
         ):
             nn.fit(model, x, y, optimizer=self.optimizer, batch_size=batch_size)
         np.testing.assert_array_equal(nn.to_numpy(model.buffers["1.running_mean"]), before)

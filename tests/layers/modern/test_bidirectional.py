@@ -74,10 +74,10 @@ def test_the_reverse_layer_is_like_the_first_one_with_weights_of_its_own():
     [
         ((nn.Dense(3, 3),), TypeError, r"expected a recurrent layer such as LSTM, got Dense\(3, 3\)"),
         ((nn.RNN(3, 3), nn.Tanh()), TypeError, "got Tanh"),
-        ((nn.RNN(3, 3), nn.RNN(3, 4)), ValueError, r"one kind and dtype, got RNN\(3, 3\) and RNN\(3, 4\)"),
-        ((nn.RNN(3, 3), nn.RNN(3, 3, dtype="float64")), ValueError, "one kind and dtype"),
-        ((nn.RNN(3, 3), nn.GRU(3, 3)), ValueError, "one kind and dtype"),
-        ((nn.RNN(3, 3), nn.RNN(3, 3, True)), ValueError, "one kind and dtype"),
+        ((nn.RNN(3, 3), nn.RNN(3, 4)), ValueError, r"the same settings and dtype, got RNN\(3, 3\) and RNN\(3, 4\)"),
+        ((nn.RNN(3, 3), nn.RNN(3, 3, dtype="float64")), ValueError, "the same settings and dtype"),
+        ((nn.RNN(3, 3), nn.GRU(3, 3)), ValueError, "the same settings and dtype"),
+        ((nn.RNN(3, 3), nn.RNN(3, 3, True)), ValueError, "the same settings and dtype"),
     ],
 )
 def test_wrong_layers(arguments, error, message):
