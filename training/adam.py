@@ -15,10 +15,10 @@ from .schedules import Schedule
 def adam(
     p: Array, g: Array, m: Array, v: Array, scalars: tuple[Any, ...], betas: tuple[float, float], weight_decay: float
 ) -> None:
-    """The update of the parameters p and the running means m and v by the gradient g, which it clears.
+    """Update the parameters p and the running means m and v by the gradient g, and clear g.
 
-    The scalars are those of :meth:`Adam._scalars`: rate and eps, which contain the bias corrections, and shrink, which
-    is 1 unless weight_decay is 0.
+    The scalars are those of :meth:`Adam._scalars`: rate and eps, which contain the bias corrections, and shrink, the
+    factor of decoupled weight decay.
     """
     (rate, eps, shrink), (beta1, beta2) = scalars, betas
     if weight_decay:
@@ -74,7 +74,7 @@ class Adam(Optimizer):
         self.betas, self.eps = betas, eps
 
     def _scalars(self) -> tuple[float, ...]:
-        """lr c / (1 - beta1^t), eps c with c = sqrt(1 - beta2^t), as the step's fraction times c / c; p's factor."""
+        """lr c / (1 - beta1^t) and eps c with c = sqrt(1 - beta2^t), the step expanded by c / c; and p's factor."""
         (beta1, beta2), t = self.betas, self.steps + 1
         c = (1 - beta2**t) ** 0.5
         shrink = 1 - self.rate * self.weight_decay if self._decoupled else 1.0

@@ -1,4 +1,4 @@
-"""That the ranks of one run are given the same, and stay alike."""
+"""Checks that all ranks of a run get the same arguments and data, and keep the same parameters."""
 
 import hashlib
 import platform
@@ -22,10 +22,10 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def ranks_given(ranks: Ranks | None) -> Ranks:
-    """These ranks, or one.
+    """These ranks, or for None a single rank.
 
     Raises:
-        TypeError: they are none.
+        TypeError: they are not ranks.
     """
     if not isinstance(ranks, Ranks | None):
         raise TypeError(f"fit: expected ranks=mpi(), got {ranks!r}")
@@ -33,7 +33,7 @@ def ranks_given(ranks: Ranks | None) -> Ranks:
 
 
 def seed_of(ranks: Ranks, rng: Any) -> Any:
-    """The seed or generator of the shuffles; where there is none, the ranks need a common one."""
+    """The seed or generator of the shuffles; without one, several ranks need a common one."""
     alone = ranks.size == 1 or rng is not None
     return rng if alone else ranks.gather(np.random.SeedSequence().entropy)[0]
 
@@ -41,10 +41,10 @@ def seed_of(ranks: Ranks, rng: Any) -> Any:
 def begin_alike(
     ranks: Ranks, model: Layer, optimizer: Optimizer, data: Mapping[str, Source | None], given: Mapping[str, Any]
 ) -> None:
-    """Compare what the ranks were given, then give all of them rank 0's parameters, state and generators of masks.
+    """Compare the ranks' arguments and data, then give all ranks rank 0's parameters, state and mask generators.
 
     Raises:
-        ValueError: a rank was given other arguments or data, or has other versions; it names both.
+        ValueError: a rank has other arguments, data or versions than rank 0; the message shows both.
     """
     if ranks.size == 1:
         return
@@ -63,7 +63,7 @@ def begin_alike(
 def _told(
     model: Layer, optimizer: Optimizer, data: Mapping[str, Source | None], given: Mapping[str, Any]
 ) -> dict[str, str]:
-    """What has to be the same on all ranks."""
+    """Everything that must be the same on all ranks."""
     from .. import __version__
 
     told: dict[str, Any] = {"Python": platform.python_version(), "xpnn": __version__, "backend": describe()}
@@ -78,14 +78,14 @@ def _told(
 
 
 def _both(a: str, b: str) -> str:
-    """The two values from where they differ on."""
+    """The two values, from the place where they first differ."""
     start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
     start = 0 if start < 60 else start - 20
     return f"{a[start : start + 120]} and {b[start : start + 120]}"
 
 
 def agree(ranks: Ranks, model: Layer, row: dict[str, Any]) -> dict[str, Any]:
-    """Compare the parameters and buffers of all ranks after an epoch, whose row is then rank 0's.
+    """Compare the parameters and buffers of all ranks after an epoch, and return rank 0's row of the history.
 
     Raises:
         RankError: they differ.
@@ -103,7 +103,7 @@ def agree(ranks: Ranks, model: Layer, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def average(ranks: Ranks, model: Layer) -> None:
-    """Replace the running estimates by the mean of all ranks', where each has those of its shares."""
+    """Replace the running estimates by their mean over the ranks, if each rank's are of its own shares alone."""
     if ranks.size > 1 and not ranks.synchronized:
         buffers = list(model.buffers.values())
         ranks.allreduce(*buffers)

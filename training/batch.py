@@ -1,4 +1,4 @@
-"""A batch: the whole one, or a rank's share of it."""
+"""A batch, or a rank's share of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Arrays: TypeAlias = Sequence[Array]
 """x, or several inputs; y; weights."""
 
 Steps: TypeAlias = np.ndarray | tuple[np.ndarray | None, ...] | None
-"""The lengths of the sequences, as the model takes them: of several inputs a tuple, with None for one without."""
+"""The lengths of the sequences, as the model takes them: for several inputs a tuple, None for those without steps."""
 
 
 def rows_of(lengths: Steps, rows: Any) -> Steps:
@@ -26,10 +26,7 @@ def rows_of(lengths: Steps, rows: Any) -> Steps:
 
 @dataclass(slots=True)
 class Batch:
-    """Arrays of the backend, and of sequences of different lengths their numbers of steps, on the host.
-
-    They are the whole batch, or this rank's ``share`` of it.
-    """
+    """The backend arrays of a batch, or of this rank's ``share`` of it, and the sequences' lengths, on the host."""
 
     arrays: tuple[Array, ...]  # x, or the model's inputs; y; weights
     inputs: int
@@ -37,12 +34,12 @@ class Batch:
     share: Share | None = None
 
     def __len__(self) -> int:
-        """The samples of the whole batch."""
+        """The number of samples in the whole batch."""
         return len(self.arrays[0]) if self.share is None else self.share.samples
 
     @property
     def counted(self) -> slice:
-        """Of the samples here, those that count."""
+        """Which of the samples in this batch count."""
         return slice(None) if self.share is None else self.share.counted
 
     @property
@@ -56,7 +53,7 @@ class Batch:
         return self.arrays[self.inputs :]
 
     def scored(self, loss: Loss, outputs: Array, value: Array) -> tuple[Any, Array, Array | None]:
-        """The weight, the mean loss and the correct outputs of these samples; all but the loss 0 if none counts."""
+        """The weight (0 if no sample counts), the mean loss and the correct outputs (also 0 then) of these samples."""
         targets = self.targets
         weight, correct = loss.weight(*targets), loss.correct(outputs, *targets)
         if self.share is not None and self.share.empty:
@@ -83,7 +80,7 @@ class Batch:
 
 
 class Cut(NamedTuple):
-    """Some rows of the batch that an entry of :meth:`Source.order` stands for, which has to be read as a whole."""
+    """Some rows of an entry of :meth:`Source.order` whose batch has to be read as a whole."""
 
     of: Any
     rows: slice

@@ -1,4 +1,4 @@
-"""What is done besides at certain times of a run: callbacks."""
+"""Callbacks: actions at certain times of a run."""
 
 import time
 import warnings
@@ -15,19 +15,19 @@ from .optimizer import Optimizer
 from .progress import bar_of, say
 from .score import Sums
 
-_SHOWN = 0.2  # seconds for which a bar shows the same loss, since a device is waited for to read it
+_SHOWN = 0.2  # seconds between two readings of the loss for a bar: each reading waits for the device
 
 
 class Run:
-    """What a callback sees of the run that it takes part in.
+    """A run, as its callbacks see it.
 
     Attributes:
         model, optimizer, loss, history: the run's own, not copies.
         epochs: the last epoch's number.
-        steps: of an epoch; None if that is not known.
-        done: the number of steps that the epoch had made already when the run was interrupted.
+        steps: the number of steps per epoch; None if unknown.
+        done: the number of steps that an interrupted epoch had already made.
         stop_training: set it to True to end the run after the current epoch.
-        ranks: those that train together.
+        ranks: the ranks that train together.
 
     >>> Run(MLP((2, 2)), Adam(), SoftmaxCrossEntropy(), History(), epochs=3).stop_training
     False
@@ -44,16 +44,16 @@ class Run:
 
 
 class Callback:
-    """Something to be done at certain times of a run, as in Keras; a subclass defines the methods that it needs.
+    """Actions at certain times of a run, as in Keras; a subclass defines the methods that it needs.
 
-    Epochs and batches count from 1, as in the history's rows. ``logs`` is the epoch's row, and in ``on_batch_end`` the
-    means of the epoch so far: on a device reading them waits for it.
+    Epochs and batches count from 1, as in the history's rows. ``logs`` is the epoch's row; in ``on_batch_end`` it holds
+    the means of the epoch so far, and reading them waits for the device.
 
-    With several ranks each has its callbacks, which see the same values; those that print or write run on rank 0 alone.
+    Every rank has its own callbacks, which see the same values; those that print or write run on rank 0 only.
 
     Attributes:
-        run: what it takes part in, from ``on_train_begin`` on.
-        everywhere: False if it is for rank 0 alone.
+        run: the :class:`Run`, set before ``on_train_begin``.
+        everywhere: False if the callback runs on rank 0 only.
 
     >>> class Announce(Callback):
     ...     def on_epoch_end(self, epoch, logs):
@@ -84,17 +84,17 @@ class Callback:
         """After an epoch and its validation; a true result ends the run."""
 
     def on_train_end(self) -> None:
-        """After the last epoch, also of a run that a signal or a callback has ended."""
+        """After the last epoch, also if a signal or a callback has ended the run."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a :class:`Checkpoint` saves of the callback: numbers, texts, arrays, and lists and dicts of them.
+        """The state that a :class:`Checkpoint` saves: numbers, texts, arrays, and lists and dicts of them.
 
-        Here the states of those attributes that have one, such as an :class:`EMA`.
+        By default it consists of the states of attributes that have one, such as an :class:`EMA`.
         """
         return {name: one.state_dict() for name, one in vars(self).items() if _has_state(one)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with a state, after ``on_train_begin``; arrays are the host's."""
+        """Restore a state, after ``on_train_begin``; its arrays are on the host."""
         for name, one in vars(self).items():
             if name in state and _has_state(one):
                 one.load_state_dict(state[name])
@@ -105,7 +105,7 @@ def _has_state(value: Any) -> bool:
 
 
 class BatchLogs(Mapping[str, float]):
-    """The means of an epoch so far, which are fetched from the device when one is read."""
+    """The means of an epoch so far, fetched from the device when one of them is read."""
 
     def __init__(self, sums: Sums) -> None:
         self._sums = sums
@@ -124,7 +124,7 @@ class BatchLogs(Mapping[str, float]):
 
 
 def listed(callbacks: Any) -> list[Callback]:
-    """The callbacks, one alone too; TypeError if they are none."""
+    """One callback or several as a list; TypeError for anything that is not a callback."""
     given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
     given = list(given) if isinstance(given, Iterable) else [given]
     for one in given:
@@ -159,7 +159,7 @@ class Callbacks:
         return run
 
     def epoch(self, epoch: int, steps: int | None) -> None:
-        """An epoch begins, of which the steps in the sums were made before."""
+        """An epoch begins; the sums hold the steps that it made before an interruption."""
         self._run.steps, self._run.done = steps, self._sums.steps
         for callback in self._all:
             callback.on_epoch_begin(epoch)
@@ -181,7 +181,7 @@ class Callbacks:
 
 
 class ProgressBar(Callback):
-    """A bar with the mean loss so far, on a terminal, and a line an epoch; what ``fit(verbose=True)`` shows.
+    """Shows a bar with the mean loss so far, on a terminal, and a line per epoch, as ``fit(verbose=True)`` does.
 
     >>> options = {"callbacks": [ProgressBar()], "verbose": False}
     """
@@ -218,8 +218,8 @@ class TensorBoard(Callback):
     """Writes each epoch's row for TensorBoard, by tensorboardX.
 
     Args:
-        folder: of the run; ``tensorboard --logdir`` shows several side by side. Where a run goes on, the rows after its
-            last checkpoint, which are written again, replace those of before.
+        folder: the run's folder; ``tensorboard --logdir`` shows several side by side. If a run is resumed, the rows
+            after its last checkpoint are written again and replace the old ones.
 
     Raises:
         ImportError: tensorboardX is missing; the message names the extra.

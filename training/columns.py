@@ -1,4 +1,4 @@
-"""What a user gives for x, y and weights, as columns: arrays, or rows that are read when they are needed."""
+"""The user's x, y and weights as columns: arrays, or rows that are read when they are needed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -21,7 +21,7 @@ _WEIGHTS = ("weight", "weights", "sample_weight")
 
 
 class Lazy:
-    """Rows of something with ``len`` and indices, such as a memory map, an HDF5 or zarr array, or a sparse matrix.
+    """Rows of an object with ``len`` and indices, such as a memory map, an HDF5 or zarr array, or a sparse matrix.
 
     >>> len(Lazy(np.arange(5), np.asarray)[np.array([3, 1])])
     2
@@ -36,7 +36,7 @@ class Lazy:
     def __getitem__(self, rows: Any) -> np.ndarray:
         if isinstance(rows, slice):
             return self._convert(self._data[rows])
-        order = rows.argsort(kind="stable")  # HDF5 takes ascending indices only, and a disk reads them faster
+        order = rows.argsort(kind="stable")  # HDF5 requires ascending indices, and a disk reads them faster
         read = self._convert(self._data[rows[order]])
         result = np.empty_like(read)
         result[order] = read
@@ -61,7 +61,7 @@ class Sequences:
 
 
 def lengths_of(inputs: Sequence[Any]) -> Steps:
-    """The lengths of those inputs' sequences that have different ones; of several inputs a tuple."""
+    """The lengths of the inputs whose sequences differ in length; for several inputs a tuple."""
     lengths = [one.lengths if isinstance(one, Sequences) else None for one in inputs]
     return None if all(one is None for one in lengths) else of_several(lengths)
 
@@ -79,7 +79,7 @@ def check_steps(caller: str, columns: Sequence[Any], inputs: int, lengths: Steps
 
 
 def columns(caller: str, given: Sequence[Any], inputs: int) -> list[Any]:
-    """Each of x (which may be several ``inputs``), y and weights as :func:`column` makes it; errors name it."""
+    """:func:`column` of each of x (which may be several ``inputs``), y and weights; errors name the array."""
     made = []
     for name, data in named(given, inputs):
         try:
@@ -90,12 +90,12 @@ def columns(caller: str, given: Sequence[Any], inputs: int) -> list[Any]:
 
 
 def column(data: Any) -> "Array | Lazy | Sequences":
-    """The data as an array where they are, on the host or the device, or as rows that are read when they are needed."""
+    """The data as an array, on the host or the device as given, or as rows that are read when they are needed."""
     if isinstance(data, np.memmap):
         return Lazy(data, np.asarray)
     if hasattr(data, "tocsr"):  # SciPy's sparse matrices
         return Lazy(data.tocsr(), lambda rows: rows.toarray())
-    if getattr(getattr(data, "dtype", None), "kind", "") == "O" and data.ndim == 1:  # of arrays, perhaps
+    if getattr(getattr(data, "dtype", None), "kind", "") == "O" and data.ndim == 1:  # perhaps its elements are arrays
         data = list(data)
     if isinstance(data, list | tuple) and _ragged(data):
         return Sequences(data)
@@ -105,10 +105,10 @@ def column(data: Any) -> "Array | Lazy | Sequences":
 
 
 def numbers(data: Any) -> Array:
-    """The data as an array; of Python objects, as a table of several dtypes holds them, by their common dtype.
+    """The data as an array; Python objects, as in a table of several dtypes, are converted to their common dtype.
 
     Raises:
-        TypeError: it is no array, or one of its objects is no number.
+        TypeError: the data are not an array, or one of their objects is not a number.
     """
     array = as_array(data)
     if array.dtype.kind != "O":
@@ -122,7 +122,7 @@ def numbers(data: Any) -> Array:
         if value is not None and not isinstance(value, Real | Decimal | np.bool):
             place = ", ".join(f"{name} {at}" for name, at in zip(("row", "column"), index, strict=False))
             raise TypeError(f"expected numbers, got {value!r} in {place}{HINTS['U'] if isinstance(value, str) else ''}")
-    return array.astype("float64")  # None is NaN
+    return array.astype("float64")  # None becomes NaN
 
 
 def _ragged(data: Sequence[Any]) -> bool:
@@ -132,7 +132,7 @@ def _ragged(data: Sequence[Any]) -> bool:
 
 
 def _length(entry: Any) -> int:
-    """The number of steps; -1 of what has none, such as a number or a text."""
+    """The number of steps; -1 for an entry without steps, such as a number or a text."""
     try:
         return -1 if isinstance(entry, str) else len(entry)
     except TypeError:
@@ -140,7 +140,7 @@ def _length(entry: Any) -> int:
 
 
 def like_an_array(data: Any) -> bool:
-    """Whether it is data, rather than batches of data."""
+    """Whether ``data`` are arrays rather than batches of them."""
     if isinstance(data, list | tuple | str | bytes | float | int):
         return True
     return any(hasattr(data, name) for name in ("__array__", "__dlpack__", "shape"))
@@ -150,7 +150,7 @@ def of_batch(caller: str, batch: Any, targets: bool) -> list[Any]:
     """x, y and, if there are any, weights; without ``targets`` x alone.
 
     Raises:
-        TypeError, ValueError: it is no batch.
+        TypeError, ValueError: ``batch`` is not a batch.
     """
     if isinstance(batch, Mapping):
         return _of_mapping(caller, batch, targets)
@@ -177,7 +177,7 @@ def _of_mapping(caller: str, batch: Mapping[str, Any], targets: bool) -> list[An
 
 
 def inputs_of(model: Layer) -> tuple[str, ...]:
-    """The names of the model's inputs; one without a name if it does not name them."""
+    """The names of the model's inputs; a single empty name if it does not name them."""
     return model.inputs if isinstance(model, Graph) else ("x",)
 
 

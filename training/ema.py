@@ -1,4 +1,4 @@
-"""A running mean of a model's parameters, which often generalises better than the last ones."""
+"""A running mean of a model's parameters, which often generalises better than the last parameters."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,25 +15,25 @@ class EMA:
 
         mean = decay mean + (1 - decay) p
 
-    It begins with the parameters that the model has when it is made. Buffers (the running estimates of batch
-    normalisation) are means already: there is no other mean of them, and evaluation takes the model's own.
+    The mean begins as the parameters that the model has when the EMA is made. Buffers (the running estimates of batch
+    normalisation) are not averaged, since they are means already: evaluation uses the model's own.
 
     Args:
-        model: whose parameters are averaged.
+        model: the model whose parameters are averaged.
         decay: the share of the mean that a step keeps; 0.999 averages over some 1,000 steps.
 
     Attributes:
-        mean: as long as ``model.flat_params``, and in its order.
+        mean: the averages, in the order of ``model.flat_params``.
 
     Raises:
-        TypeError: the model is no network.
-        ValueError: decay is out of its range; or, later, the model has another number of parameters than it had.
+        TypeError: the model is not a network.
+        ValueError: decay is out of its range, or the model's number of parameters has changed.
 
-    On several ranks the model needs a seed (``rng``), or the EMA is made in a callback's ``on_train_begin``: until then
+    On several ranks give the model a seed (``rng``), or make the EMA in a callback's ``on_train_begin``: until then
     each rank has parameters of its own.
 
-    As an attribute of a callback it is saved with a :class:`Checkpoint`. To go on in another process without one, save
-    the model twice, once averaged; then load the averaged file, make the EMA, and load the other file.
+    As an attribute of a callback, an EMA is saved with a :class:`Checkpoint`. To continue in another process without a
+    Checkpoint, save the model twice, once averaged; then load the averaged file, make the EMA, and load the other file.
 
     Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992; values as of PyTorch's
     ``AveragedModel`` with ``get_ema_multi_avg_fn``, updated once before the first step.
@@ -57,7 +57,7 @@ class EMA:
         self.mean = model.flat_params.copy()
 
     def update(self) -> None:
-        """Take in the parameters after a step."""
+        """Include the model's current parameters in the mean; call it after each step."""
         params = self._params()
         self.mean *= self.decay
         self.mean += (1 - self.decay) * params
@@ -78,7 +78,7 @@ class EMA:
         return {"mean": self.mean}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with a mean; ValueError if it is of another model."""
+        """Restore a mean; ValueError if it is of another model."""
         mean = asarray(state["mean"], self.mean.dtype)
         if mean.shape != self.mean.shape:
             raise ValueError(f"EMA: expected the mean of {self.mean.size} parameters, got shape {mean.shape}")
@@ -88,7 +88,7 @@ class EMA:
         params = self.model.flat_params
         if params.shape != self.mean.shape:
             raise ValueError(
-                f"EMA: the mean is of {self.mean.size} parameters, the model has {params.size}: another architecture "
-                "needs an EMA of its own"
+                f"EMA: the mean is of {self.mean.size} parameters, the model has {params.size}: make a new EMA for "
+                "another architecture"
             )
         return params

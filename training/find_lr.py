@@ -1,4 +1,4 @@
-"""The learning-rate range test: how the loss answers to growing rates."""
+"""The learning-rate range test: how the loss responds to growing rates."""
 
 import copy
 import math
@@ -17,16 +17,16 @@ from .inputs import check_model
 from .optimizer import Optimizer
 from .steps import fit_targets, rehearse
 
-_KEPT = 0.9  # of the running mean of the losses in a step
-_DIVERGED = 4.0  # a loss so many times the lowest ends the test
+_KEPT = 0.9  # the share of the running mean of losses that a step keeps
+_DIVERGED = 4.0  # a loss that is this many times the lowest ends the test
 
 
 class LRSearch(NamedTuple):
-    """What :func:`find_lr` has found.
+    """The result of :func:`find_lr`.
 
     Attributes:
-        rates: those tried, up to where the loss diverged.
-        losses: smoothed, each before the step with its rate.
+        rates: the rates tried, up to the one at which the loss diverged.
+        losses: the smoothed losses, each measured before the step with its rate.
         suggestion: a tenth of the rate at the lowest loss.
 
     >>> LRSearch(rates=np.array([0.1, 1.0]), losses=np.array([2.0, 1.0]), suggestion=0.1).suggestion
@@ -55,22 +55,22 @@ def find_lr(
     steps: int = 100,
     rng: Rng = 0,
 ) -> LRSearch:
-    """Train a copy of the model by rates that grow from step to step, and see where the loss is lowest::
+    """Train a copy of the model with a rate that grows from step to step, and find where the loss is lowest::
 
         rate_k = low (high / low)^(k / (steps - 1))             k = 0, 1, ...
         m_k    = 0.9 m_{k-1} + 0.1 E_k                          E_k the loss of a batch, m_{-1} = 0
         loss_k = m_k / (1 - 0.9^(k + 1))
 
-    It ends early when a loss is more than 4 times the lowest, or not finite. Model and optimiser stay as they are.
+    The test ends early at a loss of more than 4 times the lowest, or not finite. Model and optimiser do not change.
 
     Args:
         model, x, y, sample_weight, class_weight, lengths, loss, batch_size, rng: as for :func:`fit`.
-        optimizer: what is to be used in training; its own rate is not used. By default Adam().
+        optimizer: the optimiser that training will use, by default Adam(); its own rate is not used.
         low, high: the first and the last rate.
-        steps: how many rates there are; the data are gone through as often as that takes.
+        steps: the number of rates; the data are repeated as often as necessary.
 
     Raises:
-        ValueError, TypeError: as :func:`fit`; or low and high are not in order.
+        ValueError, TypeError: as for :func:`fit`; or not 0 < low < high.
         FloatingPointError: the first loss is not finite.
 
     Source: Smith, "Cyclical learning rates for training neural networks", 2017, section 3.3; a tenth as in fastai.
@@ -90,14 +90,14 @@ def find_lr(
     rng, losses = np.random.default_rng(rng), list[float]()
     batches = chain.from_iterable(source.pass_over(batch_size, rng) for _ in repeat(None))
     mean, rates = 0.0, np.geomspace(low, high, steps)
-    with np.errstate(over="ignore", invalid="ignore"):  # to diverge is no news here
+    with np.errstate(over="ignore", invalid="ignore"):  # divergence is expected here
         for rate, batch in zip(rates, batches, strict=False):
             optimizer.lr = float(rate)
             outputs, backward = batch.forward(trial)
             value, loss_backward = loss.forward(outputs, *batch.targets)
             mean = _KEPT * mean + (1 - _KEPT) * float(to_numpy(value))
             losses.append(mean / (1 - _KEPT ** (len(losses) + 1)))
-            if not losses[-1] <= _DIVERGED * min(losses):  # also if it is NaN
+            if not losses[-1] <= _DIVERGED * min(losses):  # true of NaN, too
                 break
             backward(loss_backward())
             optimizer.step(trial)

@@ -1,4 +1,4 @@
-"""What a user gave to ``fit``, ``evaluate`` or ``predict``: the source of data, and the like."""
+"""Interpret the arguments of ``fit``, ``evaluate`` and ``predict``: the source of data, and the like."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,18 +21,20 @@ from .stream import Stream
 def source_of(
     caller: str, model: Layer, x: Any, y: Any = None, weights: Any = None, lengths: Any = None, targets: bool = True
 ) -> Source:
-    """The source of what a user gave: arrays, or what can be made arrays; or x gives batches, and the others are None.
+    """The source of the user's data: arrays or what can be converted to them, or batches in x and None for the others.
 
-    ``targets`` says whether there must be some; errors name the caller.
+    ``targets`` says whether targets are required; errors name the caller.
     """
     if targets and (model.gives or (isinstance(model, Graph) and len(model.outputs) > 1)):
         raise ValueError(
-            f"{caller}: expected a network of one output, got {type(model).__name__} with several: its forward gives "
+            f"{caller}: expected a network of one output, got {type(model).__name__} with several: its forward returns "
             "all, and its backward takes a gradient for each"
         )
     if y is None and (targets or not (like_an_array(x) or isinstance(x, Mapping))):
         if weights is not None or lengths is not None:
-            raise ValueError(f"{caller}: weights stand in the batches (x, y, weights), if they are not arrays")
+            raise ValueError(
+                f"{caller}: weights and lengths are for arrays: give a batch's weights in the batch, (x, y, weights)"
+            )
         return _of_batches(caller, model, x, targets)
     xs = inputs_given(caller, x, inputs_of(model))
     if any(one is None for one in xs):
@@ -55,7 +57,7 @@ def source_of(
 
 
 def _steps(caller: str, model: Layer, inputs: Sequence[Any], lengths: Any) -> Steps:
-    """The lengths as the model takes them, from those of each input, or of all that may have steps."""
+    """The lengths as the model takes them, given for each input or for all inputs that may have steps."""
     names = inputs_of(model)
     if len(inputs) == 1:
         return np.asarray(lengths)
@@ -69,7 +71,7 @@ def _steps(caller: str, model: Layer, inputs: Sequence[Any], lengths: Any) -> St
 
 
 def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
-    """The source of batches, or of a data set whose rows have named columns."""
+    """A source that reads batches, or a data set whose rows have named columns."""
     if hasattr(given, "column_names") and hasattr(given, "__len__"):
 
         def take(rows: Any) -> Sequence[Any]:
@@ -87,7 +89,7 @@ def _of_batches(caller: str, model: Layer, given: Any, targets: bool) -> Source:
 
 
 def validation_of(model: Layer, validation: Any) -> tuple[Any, ...]:
-    """x and y, and weights and lengths if there are any; or what gives batches alone."""
+    """x and y, and weights and lengths if there are any; or the batches alone."""
     arrays = isinstance(validation, tuple | list)
     if arrays and validation and isinstance(first := validation[0], tuple):  # several inputs, or a batch's x and y
         inputs = len(inputs_of(model))
@@ -100,7 +102,7 @@ def validation_of(model: Layer, validation: Any) -> tuple[Any, ...]:
 def of_a_run(
     optimizer: Optimizer | None, history: History | None, on_epoch_end: Any = None
 ) -> tuple[Optimizer, History]:
-    """Those given, or new ones; TypeError if they are none."""
+    """The arguments given, or their defaults; TypeError if one is of a wrong type."""
     if on_epoch_end is not None and not callable(on_epoch_end):
         raise TypeError(f"fit: expected on_epoch_end to be a function of the history, got {on_epoch_end!r}")
     optimizer = optimizer or Adam()
@@ -108,5 +110,5 @@ def of_a_run(
         raise TypeError(f"fit: expected an optimiser, such as SGD(0.1), got {optimizer!r}")
     history = History() if history is None else history
     if not isinstance(history, History):
-        raise TypeError(f"fit: expected a History, as an earlier call gave it, got {type(history).__name__}")
+        raise TypeError(f"fit: expected a History that an earlier call returned, got {type(history).__name__}")
     return optimizer, history

@@ -1,4 +1,4 @@
-"""Which slices of a model's flat vectors an optimiser updates, and by which settings."""
+"""The slices of a model's flat vectors that an optimiser updates, and their settings."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from ..backend import Array
 from ..layers import Layer
 
 Groups: TypeAlias = Mapping[str, Mapping[str, float]]
-"""For patterns of parameter names the settings that differ: lr_factor, which multiplies the rate, and weight_decay."""
+"""For patterns of parameter names, settings that differ: lr_factor, which multiplies the rate, and weight_decay."""
 
 _SETTINGS = ("lr_factor", "weight_decay")
 
@@ -19,8 +19,8 @@ class Placed(NamedTuple):
     """A model's flat vectors, and how they are divided.
 
     Attributes:
-        flat: parameters and gradients, as :meth:`Layer.gather` gave them.
-        trainable: of each layer that has parameters.
+        flat: parameters and gradients, as :meth:`Layer.gather` returned them.
+        trainable: whether each layer that has parameters is trainable.
         slices: in order, each with the index of its settings in :func:`combinations`, or None for frozen parameters.
     """
 
@@ -30,7 +30,7 @@ class Placed(NamedTuple):
 
 
 def check_groups(caller: str, groups: Groups) -> dict[str, dict[str, float]]:
-    """A copy; ValueError if they are not patterns with settings."""
+    """A copy of the groups; ValueError if they are not patterns with settings."""
     for pattern, settings in groups.items() if isinstance(groups, Mapping) else [("groups", groups)]:
         good = isinstance(pattern, str) and isinstance(settings, Mapping) and settings.keys() <= set(_SETTINGS)
         if not good or not all(0 <= value < math.inf for value in settings.values()):
@@ -42,7 +42,7 @@ def check_groups(caller: str, groups: Groups) -> dict[str, dict[str, float]]:
 
 
 def combinations(groups: Groups) -> list[dict[str, float]]:
-    """Whatever settings one parameter may have, each of which is a group's or not given."""
+    """Every combination of settings that a parameter may have: each setting is a group's, or absent."""
     given: list[list[dict[str, float]]] = [
         [{}] + [{key: s[key]} for s in groups.values() if key in s] for key in _SETTINGS
     ]
@@ -51,7 +51,7 @@ def combinations(groups: Groups) -> list[dict[str, float]]:
 
 
 def placed(caller: str, model: Layer, groups: Groups) -> Placed:
-    """The model's vectors, divided.
+    """The model's vectors, divided by settings.
 
     Raises:
         ValueError: a pattern fits no parameter, or all layers with parameters are frozen.
@@ -62,7 +62,7 @@ def placed(caller: str, model: Layer, groups: Groups) -> Placed:
         for key, value in leaf.params.items()
     ]
     if parts and not any(trainable for _, trainable, _ in parts):
-        raise ValueError(f"{caller}: every layer of the model is frozen: set `trainable = True` of those to train")
+        raise ValueError(f"{caller}: every layer of the model is frozen: set `trainable = True` on those to train")
     names = [name for name, _, _ in parts]
     for pattern in groups:
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -75,7 +75,7 @@ def placed(caller: str, model: Layer, groups: Groups) -> Placed:
 
 
 def _settings(groups: Groups, name: str) -> dict[str, float]:
-    """Those of all groups that a parameter's name fits; of two that set the same, the later one's."""
+    """The settings of all groups that fit a parameter's name; a later group overrides an earlier one."""
     settings: dict[str, Any] = {}
     for pattern, own in groups.items():
         if fnmatchcase(name, pattern):

@@ -17,9 +17,8 @@ class History(list[dict[str, float]]):
 
     Attributes:
         signal: the number of the signal that ended the run (2 for Ctrl-C); 0 if none did.
-        begun: the unfinished epoch of a run that a signal ended between two steps: samples and steps so far, the sums
-            of loss and accuracy over them, lr, seconds. ``fit`` goes on from there. None if the signal came within a
-            step.
+        begun: the unfinished epoch, if a signal ended the run between two steps: samples and steps so far, their sums
+            of loss and accuracy, lr, seconds; ``fit`` resumes there. None if the signal came within a step.
 
     >>> History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]).column("loss")
     [0.5, 0.25]
@@ -30,7 +29,7 @@ class History(list[dict[str, float]]):
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C, or another signal that the program treats alike, ended the run."""
+        """Whether Ctrl-C, or another signal that the program treats in the same way, ended the run."""
         return self.signal != 0
 
     def column(self, name: str) -> list[float]:
@@ -48,21 +47,21 @@ class History(list[dict[str, float]]):
 
     @classmethod
     def from_csv(cls, path: str | Path) -> "History":
-        """Read what :meth:`to_csv` wrote.
+        """Read a file that :meth:`to_csv` wrote.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it is not such a table.
+            ValueError: the file does not hold such a table.
         """
         try:
             with open(path, newline="", encoding="utf-8-sig") as file:
                 rows = list(csv.DictReader(file))
             return cls({key: int(v) if v.isdecimal() else float(v) for key, v in row.items() if v} for row in rows)
         except (ValueError, AttributeError, TypeError, csv.Error) as error:
-            raise ValueError(f"{path} is no history ({error})") from error
+            raise ValueError(f"{path} is not a history ({error})") from error
 
     def plot(self, path: str | Path) -> None:
-        """Draw loss and accuracy over the epochs into a picture (PNG, SVG or PDF, by the path's suffix).
+        """Plot loss and accuracy over the epochs to a file (PNG, SVG or PDF, by the path's suffix).
 
         Raises:
             ImportError: matplotlib is missing; the message names the extra.
@@ -77,7 +76,7 @@ class History(list[dict[str, float]]):
 
 
 def numbers(row: Mapping[str, float]) -> dict[str, float]:
-    """A row as a file has it, which may be a stranger's; TypeError for what is no number."""
+    """A row from a file, which may be a stranger's; TypeError for a value that is not a number."""
     return {key: value + 0 for key, value in row.items()}
 
 

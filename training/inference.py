@@ -53,18 +53,19 @@ def evaluate(
 
 @explained
 def predict(model: Layer, x: Any, *, batch_size: int = BATCH, lengths: Any = None) -> Any:
-    """The model's outputs (a classifier's logits), on the host: an array, or a tuple of them if it gives several.
+    """The model's outputs (a classifier's logits), on the host: an array, or a tuple of them for several outputs.
 
     Arguments and errors as for :func:`fit`.
 
-    The targets of batches (x, y) are not used. Outputs for each step of sequences of different lengths are 0 after
-    their ends. Warns (RuntimeWarning) if outputs are not finite. An array of no samples has outputs of no samples.
+    The targets of batches (x, y) are not used. If there are outputs for each step of sequences of different lengths,
+    they are 0 after each sequence's end. Warns (RuntimeWarning) if outputs are not finite. An array of no samples gives
+    outputs of no samples.
 
     >>> labels = predict(MLP((3, 2), rng=0), np.ones((4, 3))).argmax(1)
     """
     check_model("predict", model)
     positive(batch_size=batch_size)
-    if getattr(x, "shape", ())[:1] == (0,):  # one sample in their place tells the shape of an output
+    if getattr(x, "shape", ())[:1] == (0,):  # a single made-up sample shows the shape of an output
         return of_several([one[:0] for one in several(predict(model, np.zeros((1, *x.shape[1:]), x.dtype)))])
     source = source_of("predict", model, x, lengths=lengths, targets=False)
     if source.may_have_integers:
@@ -78,7 +79,7 @@ def predict(model: Layer, x: Any, *, batch_size: int = BATCH, lengths: Any = Non
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """The outputs of all batches; of padded sequences with as many steps as the longest."""
+    """The outputs of all batches; padded sequences get as many steps as the longest."""
     if len({part.shape[1:] for part in parts}) == 1:
         return np.concatenate(parts)
     steps = max(part.shape[1] for part in parts)

@@ -1,4 +1,4 @@
-"""What the loop is given: the checks that come before the first step, or as each batch is read."""
+"""Checks of the loop's arguments and data, before the first step or as each batch is read."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,20 +18,20 @@ from ..layers.losses.elementwise import ElementwiseLoss
 T = TypeVar("T")
 
 HINTS = {
-    "U": ": np.unique(y, return_inverse=True)[1] makes labels of texts, xpnn.load_table features",
+    "U": ": np.unique(y, return_inverse=True)[1] turns texts into labels, xpnn.load_table into features",
     "V": ": np.stack([x[name] for name in x.dtype.names], 1) joins the columns of records",
 }
-"""What to do with data that are no numbers, by the kind of their dtype."""
+"""Advice for data that are not numbers, by the kind of their dtype."""
 
 
 def check_model(caller: str, model: Any) -> None:
-    """Raise TypeError unless it is a network."""
+    """Raise TypeError unless the model is a network."""
     if not isinstance(model, Layer):
         raise TypeError(f"{caller}: expected a network, got {model!r}")
 
 
 def named(arrays: Iterable[T], inputs: int) -> Iterator[tuple[str, T]]:
-    """A batch's arrays, the first of which are so many inputs, with their names for errors."""
+    """A batch's arrays, which begin with this many inputs, with their names for errors."""
     xs = ["x"] if inputs == 1 else [f"x[{i}]" for i in range(inputs)]
     return zip((*xs, "y", "weights"), arrays, strict=False)
 
@@ -39,15 +39,15 @@ def named(arrays: Iterable[T], inputs: int) -> Iterator[tuple[str, T]]:
 def check_arrays(
     caller: str, arrays: Sequence[Array], inputs: int, dtype: Any, rows: Indices = slice(None)
 ) -> tuple[Array, ...]:
-    """x (which may be several ``inputs``), y and weights, with truth values in y as integers.
+    """x (which may be several ``inputs``), y and weights, with booleans in y as integers.
 
-    Floating-point data will be converted to the dtype, or float32; ``rows`` says, for errors, which of the data these
-    are.
+    Floating-point data will be converted to the dtype, or float32; ``rows`` gives the position of these data for
+    errors.
 
     Raises:
-        TypeError: they are not numeric.
-        ValueError: they are empty, differ in length, or are not finite once they have been converted, or a
-            weight is negative.
+        TypeError: the data are not numeric.
+        ValueError: the data are empty, differ in length, or will not be finite after the conversion, or a weight is
+            negative.
     """
     dtype = dtype or "float32"
     for name, array in named(arrays, inputs):
@@ -74,7 +74,7 @@ def check_arrays(
 
 
 def _checked_weights(caller: str, weights: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-    """As floating-point numbers."""
+    """The weights as floating-point values."""
     if weights.shape != shape[: weights.ndim]:
         raise ValueError(f"{caller}: expected weights of shape {shape[:1]}, got {weights.shape}")
     if weights.min() < 0:
@@ -83,7 +83,7 @@ def _checked_weights(caller: str, weights: Array, shape: tuple[int, ...], dtype:
 
 
 def loss_for(caller: str, model: Layer, loss: Loss | None, y: Array) -> Loss:
-    """The loss, or the default one for these targets; warns if the model gives probabilities where it takes logits."""
+    """The loss, or the default one for these targets; warns if it takes logits but the model gives probabilities."""
     if loss is None:
         labels = y.dtype.kind in "iu" or (_one_hot(y[:1]) and _one_hot(y))
         loss = SoftmaxCrossEntropy() if labels else HalfSquaredError()
@@ -92,27 +92,27 @@ def loss_for(caller: str, model: Layer, loss: Loss | None, y: Array) -> Loss:
     *_, (_, last) = model.leaves()
     if isinstance(last, Softmax | Sigmoid) and isinstance(loss, SoftmaxCrossEntropy | BinaryCrossEntropy):
         warnings.warn(
-            f"{caller}: {loss} takes logits and applies the function itself: leave out the model's last layer, {last}",
+            f"{caller}: {loss} takes logits and applies the function itself: remove the model's last layer, {last}",
             stacklevel=5,
         )
     return loss
 
 
 def _one_hot(y: Array) -> bool:
-    """Whether along the last of several axes one element is 1 and the others are 0."""
+    """Whether there are several axes, and along the last one element is 1 and the others are 0."""
     if y.ndim < 2 or y.shape[-1] < 2:
         return False
     count_nonzero = np.count_nonzero if isinstance(y, np.ndarray) else xp.count_nonzero
-    # with a 1 in each row, as many elements that are not 0 as rows are one in each
+    # each row contains a 1: if there are as many nonzero elements as rows, that is the only one
     return bool((y.max(-1) == 1).all()) and int(count_nonzero(y)) == y.size // y.shape[-1]
 
 
 def weights_of_classes(
     given: Any, loss: Loss, outputs: tuple[int, ...], labels: Array | None, dtype: Any
 ) -> np.ndarray:
-    """A weight for each class, from what :func:`class_weights` takes.
+    """A weight for each class, by the arguments of :func:`class_weights`.
 
-    ``outputs`` is the shape of a batch of the model's outputs, ``labels`` are all targets, if they are in memory.
+    ``outputs`` is the shape of a batch of the model's outputs; ``labels`` are all targets, if they are in memory.
     """
     classes = 2 if isinstance(loss, BinaryCrossEntropy) else outputs[-1]
     if labels is not None:
@@ -125,7 +125,7 @@ def weights_of_classes(
 
 
 def _classes(loss: Loss, y: Array) -> np.ndarray:
-    """The class of each sample; of a row of probabilities that of the largest."""
+    """The class of each sample; for a row of probabilities, that of the largest."""
     y = on_host(y)
     if y.dtype.kind in "iu":
         return y
@@ -133,8 +133,8 @@ def _classes(loss: Loss, y: Array) -> np.ndarray:
         return y.argmax(-1)
     if not isinstance(loss, BinaryCrossEntropy) or y.shape[-1] > 1:
         raise ValueError(
-            f"class_weight: expected one label a sample, got targets {y.dtype} {y.shape} for {loss}: "
-            "sample_weight weighs samples, pos_weight of BinaryCrossEntropy the labels that hold"
+            f"class_weight: expected one label per sample, got targets {y.dtype} {y.shape} for {loss}: "
+            "use sample_weight for samples, or BinaryCrossEntropy's pos_weight for positive labels"
         )
     return (y[..., 0] > 0.5).astype(int)
 
@@ -142,11 +142,11 @@ def _classes(loss: Loss, y: Array) -> np.ndarray:
 def fitting(
     caller: str, loss: Loss, outputs: tuple[int, ...], inputs: int, of_class: np.ndarray | None, model: Layer
 ) -> Callable[[Sequence[Array], Any], Sequence[Array]]:
-    """The change of a batch's arrays to what the loss takes: targets in the outputs' shape, and all weights in one.
+    """A function that converts a batch's arrays for the loss: targets of the outputs' shape, and one array of weights.
 
-    - A target a sample, (N,), is (N, 1) for one output; labels (N, 1) are (N,) for several.
-    - Integers of the outputs' shape are floating-point numbers: one-hot rows, or targets of regression.
-    - Each class's weight, in ``of_class``, multiplies those of its samples; steps after a sequence's end have the
+    - One target per sample, (N,), becomes (N, 1) for one output; labels (N, 1) become (N,) for several.
+    - Integers of the outputs' shape, one-hot rows or regression targets, become floating-point values.
+    - Each class's weight, in ``of_class``, multiplies those of its samples; steps after a sequence's end get the
       weight 0.
 
     ``outputs`` is the shape of a batch of the model's outputs, ``inputs`` the number of its inputs.
@@ -158,20 +158,20 @@ def fitting(
         y = _as_outputs(y, outputs, loss, dtype)
         steps: Any
         _, steps = model.with_lengths(of_several(tuple(arrays[:inputs])), lengths)
-        if steps is not None:  # outputs for each step
+        if steps is not None:  # there are outputs for each step
             y = y[:, : steps.max()]
             weights = weights[:, : steps.max()] if weights is not None and weights.ndim > 1 else weights
             weights = _times(weights, (np.arange(y.shape[1]) < steps[:, None]).astype(dtype))
         if of_class is not None:
             labels = _classes(loss, y)
-            weights = _times(weights, of_class[np.clip(labels, 0, len(of_class) - 1)])  # the loss refuses others
+            weights = _times(weights, of_class[np.clip(labels, 0, len(of_class) - 1)])  # the loss refuses the clipped
         return [array for array in (*arrays[:inputs], y, weights) if array is not None]
 
     return change
 
 
 def _as_outputs(y: Array, outputs: tuple[int, ...], loss: Loss, dtype: Any) -> Array:
-    """The targets in the shape, and of the kind, that the loss takes for outputs of this shape."""
+    """The targets with the shape and dtype that the loss takes for outputs of this shape."""
     labels = isinstance(loss, SoftmaxCrossEntropy)
     if not labels and y.ndim == len(outputs) - 1 and outputs[-1] == 1:
         y = y[..., None]
@@ -182,7 +182,7 @@ def _as_outputs(y: Array, outputs: tuple[int, ...], loss: Loss, dtype: Any) -> A
 
 
 def _times(weights: np.ndarray | None, others: np.ndarray) -> np.ndarray:
-    """The product of weights for each sample or label, and others for each label."""
+    """The product of weights, given for each sample or label, and others, given for each label."""
     if weights is None:
         return others
     return others * spread(weights, others.ndim)

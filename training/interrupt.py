@@ -1,4 +1,4 @@
-"""Ctrl-C and its like between two steps, where no step is half done."""
+"""Let Ctrl-C and similar signals end a run between two steps, so that no step is left half done."""
 
 import signal
 import threading
@@ -15,23 +15,23 @@ _TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasat
 
 
 class Interruptible:
-    """A ``with`` block that Ctrl-C ends after the current step of :meth:`between`; pressed twice, at once.
+    """A ``with`` block that Ctrl-C ends after the current step of :meth:`between`; a second Ctrl-C ends it at once.
 
-    If the handler is not Python's own, or in another thread than the main one, nothing is changed, and a
-    KeyboardInterrupt ends the block wherever it is raised. In a :func:`terminable` block SIGTERM and SIGHUP do the same
-    as Ctrl-C, but may come several times.
+    If the signal's handler is not Python's own, or outside the main thread, nothing is changed, and a KeyboardInterrupt
+    ends the block wherever it is raised. In a :func:`terminable` block SIGTERM and SIGHUP act like Ctrl-C, but repeated
+    ones do not end it sooner.
 
     Attributes:
         signal: the number of the signal that ended the block; 0 if none did.
         within: whether a step was under way when the block ended.
-        received: the number of the first signal that has come; 0 if none has.
+        received: the number of the first signal received; 0 if there was none.
     """
 
     signal = received = 0
     within = False
 
     def __init__(self, alone: bool = True) -> None:
-        """Of several ranks, none ends on its own: the signal that all have agreed on is written to ``agreed``."""
+        """``alone`` is False for several ranks: only the signal in ``agreed``, the same on all, then ends the block."""
         self._alone, self.agreed = alone, 0
 
     def __enter__(self) -> "Interruptible":
@@ -52,7 +52,7 @@ class Interruptible:
         return True
 
     def between(self, steps: Iterable[T]) -> Iterator[T]:
-        """The steps, unchanged; raises KeyboardInterrupt between two of them if a signal has come."""
+        """The steps, unchanged; raises KeyboardInterrupt after a step if a signal has been received."""
         for step in steps:
             self.within = True
             yield step
@@ -68,7 +68,7 @@ class Interruptible:
 
 @contextmanager
 def terminable() -> Iterator[Sequence[int]]:
-    """A block in which SIGTERM and SIGHUP raise KeyboardInterrupt, where they would have ended the process: these."""
+    """Within this block SIGTERM and SIGHUP raise KeyboardInterrupt if they would end the process; yields these."""
     ours = []
     if threading.current_thread() is threading.main_thread():
         ours = [number for number in _TERMINATING if signal.getsignal(number) is signal.SIG_DFL]
@@ -83,7 +83,7 @@ def terminable() -> Iterator[Sequence[int]]:
 
 @contextmanager
 def saving_first(history: History) -> Iterator[None]:
-    """A block of a run that SIGTERM and SIGHUP end after the current step; then they end the process, as always."""
+    """Within this block SIGTERM and SIGHUP end the run after the current step; after the block they end the process."""
     with terminable() as ours:
         try:
             yield
@@ -97,7 +97,7 @@ def saving_first(history: History) -> Iterator[None]:
 
 
 def signal_of(error: KeyboardInterrupt) -> int:
-    """The number of the signal that raised it; Python's own handler, for Ctrl-C, names none."""
+    """The number of the signal that raised the error; Python's own handler, for Ctrl-C, does not give it."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else int(signal.SIGINT)
 
 

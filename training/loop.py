@@ -64,23 +64,25 @@ def fit(
 
     Loss and accuracy are summed on the device and fetched once per epoch. A device copies the next batch during a step,
     and steps on full batches are captured (docs/backend.md) if the layers allow it; the results are the same. Ctrl-C
-    ends the run after the current step and keeps the model as it then is. Returns the history, one row per epoch; given
-    again, the run goes on where it was interrupted.
+    ends the run after the current step and keeps the model as it then is. Returns the history, one row per epoch. Given
+    as ``history``, it resumes the run where it was interrupted.
 
-    The data are one of these:
+    The data may be:
 
-    - arrays x and y, or what can be made arrays: NumPy's or the backend's, tensors, tables, lists. Floating-point and
-      boolean data are converted to the model's dtype, and so are integers, such as pixels, unless they are symbols;
-    - arrays that are read, and checked, batch by batch: memory maps, HDF5 and zarr arrays, sparse matrices, and
-      whatever else has a length and takes indices;
+    - arrays x and y, or what can be converted to arrays: NumPy's or the backend's, tensors, tables, lists.
+      Floating-point and boolean data are converted to the model's dtype, and so are integers, such as pixels, unless
+      they are symbols;
+    - arrays that are read, and checked, batch by batch: memory maps, HDF5 and zarr arrays, sparse matrices, and any
+      object that has a length and takes indices;
     - a list x of sequences of different lengths, or a padded array x with ``lengths``: sequences of similar lengths
       form a batch;
-    - batches (x, y) or (x, y, weights), and no y: whatever can be iterated over in each epoch, such as a DataLoader, or
-      a function that returns an iterator. A thread reads the next batch during a step; batch_size and rng are not used;
-    - a data set whose rows have named columns, as those of Hugging Face.
+    - batches (x, y) or (x, y, weights) as x, and no y: any object that can be iterated over in each epoch, such as a
+      DataLoader, or a function that returns an iterator. A thread reads the next batch during a step; batch_size and
+      rng are not used;
+    - a data set whose rows have named columns, such as those of Hugging Face.
 
     Args:
-        model: changed in place.
+        model: the network, which is changed in place.
         x: the inputs, (samples, ...); a tuple or dict of arrays for a model of several inputs.
         y: integer or boolean labels, or targets of the output's shape.
         loss: by default SoftmaxCrossEntropy for labels and one-hot rows, else HalfSquaredError.
@@ -89,39 +91,39 @@ def fit(
         batch_size: samples per step; the last batch of an epoch may be smaller.
         validation: (x, y), (x, y, weights), (x, y, weights, lengths) or batches, to evaluate after each epoch.
         validation_split: the share of the arrays' samples, drawn by ``rng``, that is held out as validation data.
-        sample_weight: of each sample, in the loss, the accuracy and the metrics.
-        class_weight: of each class's samples, as a dict or sequence, or "balanced" (:func:`class_weights`); also in
-            validation.
-        lengths: the number of steps of each sequence in a padded x (samples, T, ...); of several inputs a tuple, or a
-            dict by their names, with None for one without steps, if they are not the same for all that have steps.
+        sample_weight: the weight of each sample in the loss, the accuracy and the metrics.
+        class_weight: the weight of each class's samples, as a dict or sequence, or "balanced" (:func:`class_weights`);
+            also used in validation.
+        lengths: the number of steps of each sequence in a padded x (samples, T, ...). If they differ between several
+            inputs, a tuple, or a dict by the inputs' names, with None for inputs without steps.
         metrics: "top_5", "f1", "confusion_matrix" or functions of all targets and outputs of an epoch (:data:`Metric`);
             those with one number become columns.
-        callbacks: what is called at the beginning and end of the run, its epochs and its steps (:class:`Callback`).
-        accumulate: batches whose gradients make one step, as one large batch would.
-        drop_last: whether a last batch with less than ``batch_size`` samples is left out.
-        shuffle: whether each pass has an order of its own, or all that of the data.
-        rng: seed or generator of the shuffles. A seed gives the same shuffles in each call, and with ``history`` those
-            that follow.
+        callbacks: called at the beginning and end of the run, of its epochs and of its steps (:class:`Callback`).
+        accumulate: the number of batches whose gradients make one step, as one large batch would.
+        drop_last: whether to omit a last batch of fewer than ``batch_size`` samples.
+        shuffle: whether to draw a new order for each pass, rather than keep that of the data.
+        rng: seed or generator of the shuffles. A seed gives the same shuffles in each call; with ``history`` they
+            continue after those of its epochs.
         max_norm: clip the gradient to this Euclidean norm.
-        history: of a run to resume, to which rows are added. With the model and the optimiser of that run (:func:`save`
-            and :func:`load` keep both, except Dropout's generator) and its seed as ``rng`` the result is that of an
-            uninterrupted run.
+        history: the history of a run to resume, to which rows are added. With that run's model and optimiser
+            (:func:`save` and :func:`load` keep both, except Dropout's generator) and its seed as ``rng``, the result is
+            that of an uninterrupted run.
         on_epoch_end: called with the history after each epoch; a true result ends the run.
-        checkpoint: where the whole run is saved at intervals, and resumed from.
-        on_nonfinite: what to do at a step whose loss or gradient is NaN or infinite: "stop" with an error, the model
-            being as before the step (on a device as before the epoch, since looking would wait for it); "skip" the
-            step, with a warning at the epoch's end; or "ignore".
+        checkpoint: where to save the whole run at intervals, and to resume it from.
+        on_nonfinite: the reaction to a step whose loss or gradient is NaN or infinite: "stop" with an error, and the
+            model as it was before the step (on a device before the epoch, since each look would wait for the device);
+            "skip" the step, with a warning at the epoch's end; or "ignore".
         verbose: whether to show a progress bar and a line per epoch.
-        ranks: of :func:`mpi`, that train together: each computes with its share of every batch, and the result is that
-            of one process. All call fit with the same arguments, and get the same model and history. Rank 0 alone
+        ranks: the ranks of :func:`mpi` that train together: each computes its share of every batch, and the result is
+            that of one process. All call fit with the same arguments, and get the same model and history. Only rank 0
             prints and saves (:class:`Callback`).
 
     Raises:
         TypeError: model, loss, optimizer or history is of a wrong type, or the data are not numeric.
         ValueError: x and y, also those of ``validation``, do not fit each other or the model, are empty, or are not
             finite in the model's dtype; a setting is out of its range; or the model has no parameters.
-        FloatingPointError: a step's loss or gradient is not finite, or a parameter or buffer is not after an epoch; it
-            names epoch, step and layer, and comes before ``on_epoch_end``, which never sees such a model.
+        FloatingPointError: a step's loss or gradient, or after an epoch a parameter or buffer, is not finite; the
+            message names epoch, step and layer. It is raised before ``on_epoch_end``, which never sees such a model.
         MemoryError, RuntimeError: the device is out of memory, or was lost.
         RuntimeError: the model is being trained already, by another thread or by the call that calls this one.
         RankError: another rank has failed.
@@ -186,7 +188,7 @@ def fit(
             for epoch in range(len(history) + 1, epochs + 1):
                 if any(ranks.gather(run.stop_training)):
                     break
-                rate = optimizer.rate if sums.steps else _first_rate(optimizer)  # one that goes on has begun
+                rate = optimizer.rate if sums.steps else _first_rate(optimizer)  # a resumed epoch has begun already
                 sums.begin(rate, guard.named(f"epoch {epoch}"))
                 told.epoch(epoch, source.steps(batch_size, accumulate))
                 row = {"epoch": epoch, **trained().row()}
@@ -199,28 +201,28 @@ def fit(
                 told.epoch_end(epoch, row)
         _ended(model, history, stop, sums, source)
         if kept:
-            with Interruptible() if stop.signal else nullcontext():  # another signal does not end the saving
+            with Interruptible() if stop.signal else nullcontext():  # a second signal must not interrupt the saving
                 kept.end(whole=not stop.within)
         told.end()
-        if not stop.within:  # where a callback was given to some ranks alone, rank 0 has the result
+        if not stop.within:  # callbacks of some ranks only may have changed the model: rank 0's counts
             ranks.broadcast(model.flat_params, *model.buffers.values())
     return history
 
 
 def _first_rate(optimizer: Optimizer) -> float:
-    """The learning rate of an epoch's first step; warns if it is 0 since the schedule has ended."""
+    """The learning rate of an epoch's first step; warns if it is 0 because the schedule has ended."""
     rate = optimizer.rate
     if rate == 0 < optimizer.steps:
         warnings.warn(
-            f"fit: an epoch begins with a learning rate of 0: {optimizer.lr!r} has ended; its steps are those of all "
-            "epochs together",
+            f"fit: an epoch begins with a learning rate of 0: {optimizer.lr!r} has ended; its steps must cover all "
+            "epochs",
             stacklevel=4,
         )
     return rate
 
 
 def _held_out(source: Source, model: Layer, validation: Any, share: float, rng: Rng) -> tuple[Source, Source | None]:
-    """The sources of the training data and of those for validation, a share of the former or what was given."""
+    """The sources of the training and the validation data; the latter are given, or a share of the former."""
     if share and validation is not None:
         raise ValueError("fit: expected validation or validation_split, got both")
     if share:
@@ -233,7 +235,7 @@ def _held_out(source: Source, model: Layer, validation: Any, share: float, rng: 
 
 
 def _ended(model: Layer, history: History, stop: Interruptible, sums: Sums, source: Source) -> None:
-    """Keep where a signal ended the run, and say so."""
+    """Record where a signal ended the run, and print it."""
     if not stop.signal:
         return
     if not stop.within:
@@ -247,7 +249,7 @@ def _ended(model: Layer, history: History, stop: Interruptible, sums: Sums, sour
 
 
 def _finite_buffers(model: Layer) -> list[str]:
-    """The names of the buffers that are finite, and are to remain so, as the parameters have to be.
+    """The names of the buffers that are finite, and must remain so; all parameters must be finite.
 
     Raises:
         ValueError, TypeError, FloatingPointError: the model cannot be trained.
@@ -264,12 +266,12 @@ def _finite_buffers(model: Layer) -> list[str]:
 def _taken_up(
     history: History, rng: Rng, kept: Keeper | None, source: Source, batch_size: int, accumulate: int
 ) -> dict[str, float]:
-    """What was begun, if the shuffles are as they were then; the history is then as one that was not interrupted.
+    """The state of the unfinished epoch, if its shuffles can be repeated; the history's record of it is cleared.
 
     Raises:
-        ValueError: it was begun with batches of another size.
+        ValueError: the epoch began with batches of another size.
     """
-    resumed = kept is not None and kept.resumed  # which compares more than sizes
+    resumed = kept is not None and kept.resumed  # a Keeper has already compared the batches, and more than their sizes
     begun = history.begun if resumed or not isinstance(rng, np.random.Generator) else None
     if (
         begun
@@ -277,15 +279,15 @@ def _taken_up(
         and not source.has_made(int(begun["samples"]), int(begun["steps"]) * accumulate, batch_size)
     ):
         raise ValueError(
-            f"fit: the epoch that goes on has made {begun['steps']:.0f} steps with {begun['samples']:,.0f} samples, "
-            f"but not with batch_size={batch_size} and accumulate={accumulate}, which can change between epochs alone"
+            f"fit: the interrupted epoch has made {begun['steps']:.0f} steps with {begun['samples']:,.0f} samples, "
+            f"but not with batch_size={batch_size} and accumulate={accumulate}, which can change only between epochs"
         )
     history.signal, history.begun = 0, None
     return begun or {}
 
 
 def _shuffles(rng: Rng, source: Source, batch_size: int, past: int) -> np.random.Generator:
-    """The generator of the shuffles; from a seed, it has already drawn those of past epochs."""
+    """The generator of the shuffles; if it is made from a seed, it has already drawn those of past epochs."""
     generator = np.random.default_rng(rng)
     for _ in range(0 if rng is generator else past):
         source.order(batch_size, generator)

@@ -16,15 +16,16 @@ from ..layers.settings import positive
 Metric: TypeAlias = Callable[..., Any]
 """A function of all targets and outputs of a pass.
 
-The name of its second argument says what it takes, as in scikit-learn: ``y_pred`` labels (of the largest output, or 1
-for positive logits of the binary cross-entropy; for losses of regression the outputs), ``y_score`` or ``y_proba``
-probabilities (of two classes that of the second alone), any other name the outputs as they are. The first two take the
-labels as integers, those of one output (N,). If it has an argument ``sample_weight``, it gets the weights.
+The name of its second argument says what the function takes, as in scikit-learn. ``y_pred`` takes labels: the index of
+the largest output, or 1 for positive logits of the binary cross-entropy; for regression losses, the outputs.
+``y_score`` or ``y_proba`` takes probabilities, for two classes only the second one's. With these names, the targets are
+integer labels, for one output of shape (N,). Any other name takes the outputs unchanged. An argument ``sample_weight``
+gets the weights.
 """
 
 
 def accuracy(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
-    """The fraction of right labels, of several columns the mean of theirs.
+    """The fraction of correct labels; for several columns, the mean of their fractions.
 
     >>> accuracy(np.array([0, 1, 1]), np.array([0, 1, 0]))
     0.6666666666666666
@@ -53,17 +54,17 @@ def top_k(k: int = 5) -> Metric:
 
 
 def confusion_matrix(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
-    """How many samples of class i (row) were taken for class j (column), (K, K); or the sum of their weights.
+    """The number, or the sum of weights, of samples of class i (row) that were taken for class j (column), (K, K).
 
     Raises:
-        ValueError: there are several labels a sample.
+        ValueError: there are several labels per sample.
 
     >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))
     array([[1, 0],
            [1, 1]])
     """
     if y.ndim > 1:
-        raise ValueError(f"confusion_matrix: expected one label a sample, got labels of shape {y.shape}")
+        raise ValueError(f"confusion_matrix: expected one label per sample, got labels of shape {y.shape}")
     classes = int(max(y.max(), y_pred.max())) + 1
     matrix = np.zeros((classes, classes), int if sample_weight is None else float)
     np.add.at(matrix, (y, y_pred), 1 if sample_weight is None else sample_weight)
@@ -73,7 +74,7 @@ def confusion_matrix(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarra
 def f1(y: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
     """The mean over the classes of 2 TP / (2 TP + FP + FN): scikit-learn's ``f1_score(average="macro")``.
 
-    With several labels a sample, (N, K) of 0 and 1, each column is a class; one that never occurs counts as 0.
+    With several labels per sample, (N, K) of 0 and 1, each column is a class; one that never occurs counts as 0.
 
     >>> round(f1(np.array([0, 1, 1]), np.array([0, 1, 0])), 4)
     0.6667
@@ -92,18 +93,18 @@ _NAMED: dict[str, Metric] = {"accuracy": accuracy, "f1": f1, "confusion_matrix":
 
 
 class Metrics:
-    """Collects the targets and outputs of a pass, and computes metrics of them.
+    """Collects the targets and outputs of a pass, and computes metrics from them.
 
     Args:
-        metrics: by their names; or in a sequence, named as themselves.
-        loss: of the model.
-        ranks: that train together.
+        metrics: a dict from column to metric, or a sequence of metrics, each of which names its column.
+        loss: the model's loss.
+        ranks: the ranks that train together.
 
     Attributes:
         parts: targets, outputs and weights of each batch that was added.
 
     Raises:
-        ValueError, TypeError: a metric is unknown, is not for this loss, or has the name of another column.
+        ValueError, TypeError: a metric is unknown, does not fit this loss, or has the name of another column.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class Metrics:
         return bool(self._metrics)
 
     def add(self, outputs: Array, y: Array, weights: Array | None = None) -> None:
-        """A batch, or all ranks' shares of it; of the outputs those whose label counts."""
+        """Add a batch, or all ranks' shares of it; outputs whose label does not count are left out."""
         y, outputs = to_numpy(y).copy(), to_numpy(outputs).copy()
         w = None if weights is None else to_numpy(weights).copy()
         if y.shape == outputs.shape[:-1]:
@@ -135,7 +136,7 @@ class Metrics:
         self.parts += self._ranks.gather((y, outputs, w))
 
     def values(self) -> dict[str, Any]:
-        """Of the batches that were added since the last call."""
+        """The metrics of the batches that were added since the last call."""
         parts, self.parts = self.parts, []
         if not parts or not self:
             return {}
@@ -167,7 +168,7 @@ class Metrics:
         if not isinstance(self._loss, SoftmaxCrossEntropy):
             return outputs
         p = to_numpy(Softmax()(asarray(outputs, outputs.dtype)))
-        return p[:, 1] if p.shape[1:] == (2,) else p  # of two classes scikit-learn takes the second one's
+        return p[:, 1] if p.shape[1:] == (2,) else p  # for two classes scikit-learn takes the second one's
 
 
 def _name(metric: "Metric | str") -> str:
@@ -179,7 +180,7 @@ def _of_regression(loss: Loss) -> bool:
 
 
 def _function(metric: "Metric | str", loss: Loss) -> Metric:
-    """The function of a name, or the function itself."""
+    """The metric with this name, or the function itself."""
     if isinstance(metric, str):
         top = metric.startswith("top_") and metric[4:].isdecimal()
         if not top and metric not in _NAMED:

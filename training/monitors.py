@@ -16,7 +16,7 @@ _RISES = re.compile(r"neg_.*|top_\d+|.*(accuracy|acc|score|f1|auc|precision|reca
 
 
 def is_less_better(caller: str, name: str, mode: str) -> bool:
-    """Whether the best value of a column is the least one; ValueError if "auto" does not tell by its name."""
+    """Whether the best value of a column is the least; ValueError if "auto" cannot tell this from its name."""
     if mode not in ("auto", "min", "max"):
         raise ValueError(f"{caller}: expected mode 'auto', 'min' or 'max', got {mode!r}")
     if mode != "auto":
@@ -24,19 +24,19 @@ def is_less_better(caller: str, name: str, mode: str) -> bool:
     bare = name.removeprefix("val_").lower()
     falls = _FALLS.fullmatch(bare) is not None
     if not falls and not _RISES.fullmatch(bare):
-        raise ValueError(f"{caller}: expected mode='min' or mode='max' for {name!r}, whose name tells neither")
+        raise ValueError(f"{caller}: expected mode='min' or mode='max' for {name!r}, since the name tells neither")
     return falls
 
 
 class Monitor(Callback):
-    """Follows one column of the history, and knows its best value."""
+    """Follows one column of the history and keeps its best value."""
 
     def __init__(self, monitor: str | None, mode: str, min_delta: float = 0.0, patience: float = 1) -> None:
         if not isinstance(monitor, str | None):
             raise TypeError(f"{type(self).__name__}: expected the name of a column to monitor, got {monitor!r}")
         is_less_better(type(self).__name__, monitor or "loss", mode)
         if not (real(patience) >= 1 and (patience == math.inf or patience == int(patience))):
-            raise ValueError(f"{type(self).__name__}: expected a patience of 1 epoch at the least, got {patience!r}")
+            raise ValueError(f"{type(self).__name__}: expected a patience of at least 1 epoch, got {patience!r}")
         if not math.isfinite(real(min_delta)):
             raise ValueError(f"{type(self).__name__}: expected a finite min_delta, got {min_delta!r}")
         self.patience = patience
@@ -44,13 +44,13 @@ class Monitor(Callback):
         self.best, self.wait = math.nan, 0
 
     def on_train_begin(self) -> None:
-        """Begin anew; a run that goes on is followed from its first row."""
+        """Begin anew; a resumed run is followed from its first row."""
         self.best, self.wait = math.nan, 0
         for row in self.run.history:
             self.follow(row)
 
     def follow(self, logs: Mapping[str, Any]) -> bool:
-        """Whether this row is the best one so far; ``wait`` counts the rows since then."""
+        """Whether this row is the best so far; ``wait`` counts the rows since the best one."""
         name = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
         if name not in logs:
             raise ValueError(f"{type(self).__name__}: no column {name!r} to monitor: there are {', '.join(logs)}")
@@ -67,20 +67,20 @@ class Monitor(Callback):
 
 
 class EarlyStopping(Monitor):
-    """Ends the run when a column has not improved for some epochs, and restores the model of the best one.
+    """Ends the run when a column has not improved for some epochs, and restores the best epoch's model.
 
     Args:
-        monitor: the column; by default val_loss, without validation data loss.
-        patience: the number of epochs without improvement that end the run; NaN is none.
-        min_delta: what counts as improvement.
-        restore_best: whether the model is that of the best epoch afterwards; not in a run that a signal has ended, so
-            that it can go on.
-        mode: "min", "max", or "auto", which goes by the column's name: of a loss, error, mse or the like the least
-            value is best, of an accuracy, score, f1 or the like the greatest; for any other name it has to be given.
+        monitor: the column; by default val_loss, or loss if there are no validation data.
+        patience: the number of epochs without improvement that end the run; NaN is no improvement.
+        min_delta: the least change that counts as an improvement.
+        restore_best: whether to restore the best epoch's model at the end; not if a signal has ended the run, so that
+            it can be resumed.
+        mode: "min", "max", or "auto", which decides by the column's name: the least value of a loss, error, mse or the
+            like is best, the greatest of an accuracy, score, f1 or the like; other names need "min" or "max".
 
     Raises:
-        ValueError: an argument is out of its range; or, in a run, the history has no such column, or with mode "auto"
-            the column's name does not tell which value is best.
+        ValueError: an argument is out of its range; or, in a run, the history has no such column, or mode "auto" cannot
+            tell from the column's name which value is best.
 
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
     >>> stopping, options = EarlyStopping(patience=2), {"validation": (x[64:], y[64:]), "verbose": False}
@@ -134,10 +134,10 @@ class ModelCheckpoint(Monitor):
     """Saves the model, with the optimiser's state, after epochs.
 
     Args:
-        path: of the file, whose folder is created if there is none; it may name columns of the epoch's row, as in
+        path: the file, whose folder is created if necessary; it may name columns of the epoch's row, as in
             ``"model-{epoch}.safetensors"``.
         monitor, mode: as for :class:`EarlyStopping`.
-        save_best_only: whether only an epoch that is the best one so far is saved.
+        save_best_only: whether to save only after epochs that are the best so far.
 
     Raises:
         ValueError: as for :class:`EarlyStopping`; or, in a run, ``path`` names a column that the row does not have.
@@ -161,7 +161,7 @@ class ModelCheckpoint(Monitor):
                 path = Path(str(self.path).format(**logs))
             except (LookupError, ValueError) as error:
                 raise ValueError(
-                    f"ModelCheckpoint: {str(self.path)!r} asks for another column than {', '.join(logs)}: {error}"
+                    f"ModelCheckpoint: {str(self.path)!r} names a column other than {', '.join(logs)}: {error}"
                 ) from error
             path.parent.mkdir(parents=True, exist_ok=True)
             save(self.model, path, optimizer=self.run.optimizer)
@@ -172,7 +172,7 @@ class ReduceLROnPlateau(Monitor):
 
     Args:
         monitor, min_delta, mode: as for :class:`EarlyStopping`.
-        factor: of the learning rate, above 0 and below 1.
+        factor: multiplies the learning rate; above 0 and below 1.
         patience: the number of epochs without improvement before each reduction.
         min_lr: the lowest rate.
 
@@ -201,7 +201,7 @@ class ReduceLROnPlateau(Monitor):
 
     def on_train_begin(self) -> None:
         if callable(self.run.optimizer.lr):
-            raise TypeError("ReduceLROnPlateau: expected an optimiser with a fixed learning rate, it has a schedule")
+            raise TypeError("ReduceLROnPlateau: expected an optimiser with a fixed learning rate, got a schedule")
         super().on_train_begin()
 
     def follow(self, logs: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What becomes of a step whose loss, gradient or parameters are not finite."""
+"""The handling of steps whose loss, gradient or parameters are not finite."""
 
 import math
 import warnings
@@ -19,10 +19,10 @@ ACTIONS = "stop", "skip", "ignore"
 
 
 class Guard:
-    """Stops a run at, or lets it skip, a step that is not finite; the model keeps its last finite parameters.
+    """Stops a run at a step that is not finite, or skips the step; the model keeps its last finite parameters.
 
-    The gradient is looked at before the update, the loss when it is summed. On a device looking would wait for it: with
-    "stop" the loss and the parameters are looked at after each epoch, and the parameters are then those of before it.
+    The gradient is checked before the update, the loss when it is summed. On a device each check waits for the device:
+    "stop" therefore checks loss and parameters only after each epoch, and restores the parameters from before it.
     """
 
     def __init__(self, action: str, model: Layer, buffers: list[str], sums: Sums) -> None:
@@ -32,15 +32,15 @@ class Guard:
         self._waits = looking_waits()
         self._looks = action == "skip" or (action == "stop" and not self._waits)
         self._skipped: list[str] = []
-        self._grads: Array | None = None  # that the last check was of, and its halves
+        self._grads: Array | None = None  # the last gradient that was checked, and its halves
         self._halves: tuple[Array, Array]
 
     def named(self, where: str) -> str:
-        """What errors call an epoch's sums; nothing, where values that are not finite are none."""
+        """The name of an epoch's sums in errors; empty if values that are not finite are ignored."""
         return "" if self._action == "ignore" else where
 
     def check(self, grads: Array) -> None:
-        """Before an update by this gradient; NotFiniteError if it would make the parameters NaN or infinite."""
+        """Raise NotFiniteError if an update by this gradient would make the parameters NaN or infinite."""
         if not self._looks:
             return
         if self._waits and not np.isfinite(to_numpy(self._sums.vector[:1])).all():
@@ -48,14 +48,14 @@ class Guard:
         if grads is not self._grads:
             half = (grads.size + 1) // 2
             self._grads, self._halves = grads, (grads[:half], grads[-half:])
-        product = self._halves[0].dot(self._halves[1])  # sooner than a look at each element; it may overflow alone
+        product = self._halves[0].dot(self._halves[1])  # faster than isfinite; but finite elements may overflow it
         finite = math.isfinite(to_numpy(product) if self._waits else product)
         if not finite and not bool(xp.isfinite(grads).all()):
             where = f"step {self._sums.steps + 1} of {self._sums.where}"
             raise NotFiniteError(f"fit: the gradient is not finite in {where}: a lower learning rate may help")
 
     def watched(self, step: Callable[[Group], list[Array]]) -> Callable[[Group], list[Array]]:
-        """The step, after which the model is as before if the step was not finite."""
+        """The step, which leaves the model unchanged if it is not finite."""
 
         kept = self._looks and self._names
 
@@ -71,7 +71,7 @@ class Guard:
                 self._model.zero_grad()
                 if sums is None:
                     raise error from None
-                sums[3] += 1  # the step is past
+                sums[3] += 1  # counts the skipped step
                 self._sums.vector[...] = sums
                 self._skipped.append(str(error))
                 return [batch.infer(self._model) for batch in group]
@@ -80,7 +80,7 @@ class Guard:
 
     @contextmanager
     def epoch(self) -> Iterator[list[Array]]:
-        """An epoch's steps; where one of these arrays is not finite at its end, the model gets back those of before."""
+        """Run an epoch's steps in this block; an array that is not finite at its end is restored."""
         arrays = self._arrays()
         kept = [array.copy() for array in arrays] if self._action == "stop" else []
         try:
@@ -101,7 +101,7 @@ class Guard:
         return [self._model.buffers[name] for name in self._names]
 
     def _culprit(self, group: Group) -> str:
-        """Which layer is to blame: of the outputs the first one, of the gradients the last one that is not finite."""
+        """The origin of the fault: the first output that is not finite, or else the last such gradient, or the loss."""
         leaves = list(self._model.leaves())
         found: list[str] = []
 
@@ -125,7 +125,7 @@ class Guard:
         finally:
             for _, leaf in leaves:
                 vars(leaf).pop("forward", None)
-        return f"at first {(*found[:1], *gradients[::-1], 'the loss')[0]}"
+        return f"first in {(*found[:1], *gradients[::-1], 'the loss')[0]}"
 
 
 def _finite(layer: Layer) -> bool:

@@ -18,21 +18,21 @@ from .schedules import Schedule
 class Optimizer:
     """Holds the state for one model; ``step(model)`` updates the parameters and clears the gradients.
 
-    A copy continues with the first model that it is given. A step calls ``update`` with the numbers of ``scalars`` and
-    is counted. ``update`` computes on the device only, so that it can be captured: whatever changes on the host from
-    step to step must be one of the scalars. A subclass defines ``_update``, the new parameters from the gradients;
-    ``_slots``, the names of the vectors that it keeps from step to step, which are saved with a model; and
-    ``_scalars``, if more than the rate changes. They know nothing of groups and frozen layers: ``_update`` is called
-    with each slice of the vectors in which the settings are the same, and with none that is frozen.
+    A copy continues with the first model that it is given. A step calls ``update`` with the values of ``scalars`` and
+    increments ``steps``. ``update`` computes on the device only, so that it can be captured: anything on the host that
+    changes from step to step must be one of the scalars. A subclass defines ``_update``, which computes the new
+    parameters from the gradients; ``_slots``, the names of the vectors that it keeps from step to step, which are saved
+    with a model; and ``_scalars``, if more than the rate changes. These need not handle groups and frozen layers:
+    ``_update`` is called for each slice of the vectors with the same settings, and for no frozen one.
 
-    Parameters of frozen layers (:attr:`Layer.trainable`), and what is kept for them, stay as they are. A layer that is
-    trained again goes on with the step's number, as in Keras; Adam then corrects no bias, and may want a new optimiser.
+    Frozen layers (:attr:`Layer.trainable`) keep their parameters and optimiser state. For a layer that is trained again
+    the step count goes on, as in Keras: Adam then corrects no bias, so a new optimiser may be better.
 
     Attributes:
         lr: the learning rate, a number or a :data:`Schedule`.
         weight_decay: weight of the penalty on the parameters.
-        groups: patterns of names (``*`` for any characters) with what differs for those parameters: ``lr_factor``, by
-            which the rate is multiplied, and ``weight_decay``. If two patterns fit, the later one counts.
+        groups: for patterns of parameter names (``*`` for any characters), settings that differ: ``lr_factor``, which
+            multiplies the rate, and ``weight_decay``. If several patterns fit, the last one counts.
         steps: the number of steps made.
 
     Raises:
@@ -43,7 +43,7 @@ class Optimizer:
     >>> dx = backward(y)
     >>> optimizer.step(model)
 
-    No decay of biases, and a tenth of the rate for the first layer of a Sequential:
+    No weight decay for biases, and a tenth of the rate for the first layer of a Sequential:
 
     >>> AdamW(0.001, groups={"*.b": {"weight_decay": 0.0}, "0.*": {"lr_factor": 0.1}}).rate
     0.001
@@ -51,8 +51,8 @@ class Optimizer:
 
     _slots: tuple[str, ...] = ()  # the names of the state's vectors
     lr: float | Schedule
-    lr_factor = 1.0  # another one in a group
-    # before the first step, also of a subclass whose constructor does not call this one's
+    lr_factor = 1.0  # groups may set another
+    # before the first step, also in a subclass whose constructor does not call Optimizer's
     weight_decay = 0.0
     groups: Groups = MappingProxyType({})
     steps = 0
@@ -75,7 +75,7 @@ class Optimizer:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step; TypeError or ValueError if the schedule gives no number of at least 0."""
+        """The next step's learning rate; TypeError or ValueError if the schedule gives no number of at least 0."""
         rate: Any = self.lr(self.steps) if callable(self.lr) else self.lr
         try:
             rate = float(rate.item() if hasattr(rate, "item") else rate)  # an array of one element is a number, too
@@ -99,20 +99,20 @@ class Optimizer:
         self.steps += 1
 
     def scalars(self) -> tuple[float, ...]:
-        """The numbers for the next update, which change from step to step: those of each combination of settings."""
+        """The next update's values that change from step to step, for each combination of the groups' settings."""
         if not self.groups:
             return self._scalars()
         return tuple(number for one in self._combinations() for number in one._scalars())
 
     def _scalars(self) -> tuple[float, ...]:
-        """The learning rate, and others that change from step to step."""
+        """The learning rate, and other values that change from step to step."""
         return (self.rate,)
 
     def _combinations(self) -> list["Optimizer"]:
-        """For each combination of the groups' settings one that has them."""
+        """A copy of the optimiser for each combination of the groups' settings."""
         combined = []
         for settings in combinations(self.groups):
-            one = object.__new__(type(self))  # as copy.copy does, in a tenth of the time
+            one = object.__new__(type(self))  # does what copy.copy does, in a tenth of the time
             vars(one).update(vars(self) | settings)
             combined.append(one)
         return combined
@@ -120,7 +120,7 @@ class Optimizer:
     def placed(self, model: Layer) -> Placed:
         """The model's vectors, divided by settings. Errors as for :meth:`step`.
 
-        It is another object if they have moved or a layer was frozen: then a captured step has to be recorded anew.
+        A new object is returned if they have moved or a layer was frozen: a captured step must then be recorded anew.
         """
         flat, trainable = model.gather(), [leaf.trainable for leaf in model._gathered]
         if self._placed is None or self._placed.flat is not flat or self._placed.trainable != trainable:
@@ -130,11 +130,11 @@ class Optimizer:
         return self._placed
 
     def update(self, model: Layer, *scalars: Any) -> bool | None:
-        """A step that is not counted, from numbers or 0-d arrays; True if it has cleared the gradients."""
+        """A step that is not counted, with scalars as numbers or 0-d arrays; True if it has cleared the gradients."""
         return self.update_placed(self.placed(model), *scalars)
 
     def update_placed(self, place: Placed, *scalars: Any) -> bool | None:
-        """The same for a caller who has asked :meth:`placed` already."""
+        """:meth:`update` for a caller that already has the result of :meth:`placed`."""
         (params, grads), _, slices = place
         state = self.state(params)
         if not self.groups and len(slices) == 1:
@@ -150,24 +150,24 @@ class Optimizer:
         return cleared
 
     def _take(self, model: Layer) -> None:
-        """Take this model; raises if the state comes from another model's steps."""
+        """Adopt this model; raises if the state comes from another model's steps."""
         if self._model is not None and self.steps and (self._slots or callable(self.lr)):
             raise ValueError(
                 f"{type(self).__name__}: it has made {self.steps} steps of another model: each model needs an "
-                "optimiser of its own (and each model[2:] is a new model), or a copy.deepcopy of one to go on from"
+                "optimiser of its own (each model[2:] is a new model), or a copy.deepcopy of one to continue from"
             )
         check_leaves(model)
         self._model = weakref.ref(model)
 
     def resume(self, steps: int) -> None:
-        """Continue after so many steps, with the next model given."""
+        """Continue after this number of steps, with the next model given."""
         self.steps, self._model, self._placed = steps, None, None
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_model": None, "_placed": None}
 
     def state(self, params: Array) -> Parameters:
-        """The vectors kept from step to step, by name, of the length of ``params`` (the flat_params); initially 0.
+        """The vectors kept from step to step, by name, each as long as ``params`` (the flat_params); initially 0.
 
         Raises:
             ValueError: the state belongs to a model of another size.
@@ -195,7 +195,7 @@ def clip_grad_norm(model: Layer, max_norm: float) -> Array:
 
         g = g min(1, max_norm / (|g| + 1e-6))
 
-    Those of frozen layers are set to 0 first, and so do not count.
+    The gradients of frozen layers are first set to 0, so they do not count.
 
     Returns the norm before clipping, a scalar of the backend (on a device a 0-d array).
 
@@ -222,6 +222,6 @@ def clip_grad_norm(model: Layer, max_norm: float) -> Array:
 
 @accelerated
 def euclidean_norm(g: Array) -> Array:
-    """|g| of a vector."""
+    """The norm |g| of a vector."""
     norm: Array = xp.sqrt(g @ g)
     return norm

@@ -23,7 +23,7 @@ def rmsprop(
     momentum: float,
     weight_decay: float,
 ) -> None:
-    """:class:`RMSprop`'s update of p and of the state v, m, b by the gradient g, which it clears."""
+    """:class:`RMSprop`'s update of p and of the state v, m, b by the gradient g, which is then cleared."""
     if weight_decay:
         g += weight_decay * p  # g = dE/dp + weight_decay p
     v *= alpha
@@ -53,7 +53,7 @@ class RMSprop(Optimizer):
 
     Args:
         lr: learning rate, or a schedule: a function from the index of the step (from 0) to a rate.
-        alpha: what the running means keep in a step.
+        alpha: the share of the running means that a step keeps.
         eps: keeps the division finite.
         momentum: 0 for none.
         centered: whether to divide by the gradient's standard deviation.

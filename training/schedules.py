@@ -1,4 +1,4 @@
-"""Learning rates that change over the steps; any function from the step's index (from 0) to a rate is one."""
+"""Learning-rate schedules; any function from the step's index (from 0) to a rate is one."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import TypeAlias
 from ..layers.settings import real
 
 Schedule: TypeAlias = Callable[[int], float]
-"""The learning rate of a step, by its index from 0."""
+"""A function from a step's index (from 0) to its learning rate."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class StepDecay:
     Args:
         lr: the initial rate.
         every: steps between two changes.
-        factor: of each change.
+        factor: multiplies the rate at each change.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -82,7 +82,7 @@ class OneCycle:
     """Up to ``lr`` and down to nearly 0, both along half a cosine; values as PyTorch's ``OneCycleLR``::
 
         from lr / div_factor up to lr                           until step = pct_start steps - 1
-        from lr down to lr / div_factor / final_div_factor      until step = steps - 1, and then the latter
+        from lr down to lr / div_factor / final_div_factor      until step = steps - 1, then constant
 
     Args:
         lr: the highest rate.
@@ -91,7 +91,7 @@ class OneCycle:
         div_factor: lr divided by the first rate.
         final_div_factor: the first rate divided by the last one.
 
-    The momentum stays as it is.
+    The momentum does not change.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -134,10 +134,10 @@ class Warmup:
     """A linear rise to the first rate of a schedule, then the schedule from its beginning::
 
         schedule(0) (step + 1) / steps      if step < steps
-        schedule(step - steps)              then
+        schedule(step - steps)              afterwards
 
     Args:
-        schedule: any schedule, or a rate that then stays.
+        schedule: any schedule, or a constant rate.
         steps: the number of steps of the rise.
 
     Raises:

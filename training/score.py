@@ -1,4 +1,4 @@
-"""Loss and accuracy over a data set, batch after batch, and whether what they were computed by is finite."""
+"""Loss and accuracy over a data set, summed batch by batch, and the check that loss and model are finite."""
 
 import math
 import time
@@ -25,7 +25,7 @@ class Score(_Means):
     """Means over a data set; accuracy is None if the loss is not for classification.
 
     Attributes:
-        metrics: the values of the metrics that were asked for, by name.
+        metrics: the values of the requested metrics, by name.
 
     >>> Score(loss=0.5, accuracy=0.9).accuracy
     0.9
@@ -34,7 +34,7 @@ class Score(_Means):
     metrics: Mapping[str, Any] = MappingProxyType({})
 
     def row(self, prefix: str = "") -> dict[str, float]:
-        """The columns of a history: loss, accuracy if there is one, and the metrics that are one number."""
+        """The columns of a history: loss, accuracy if there is one, and the metrics that are single numbers."""
         return {
             f"{prefix}{key}": float(value)
             for key, value in {**self._asdict(), **self.metrics}.items()
@@ -50,15 +50,15 @@ class Sums:
     """Loss and accuracy, weighted by the batches' weights, summed in float64 at a fixed address on the device.
 
     Attributes:
-        samples, steps: how many were summed.
-        lr, start: of an epoch's first step, and by ``time.perf_counter``.
-        where: what the sums are of, "epoch 3" say, for errors; without it, a loss may be NaN or infinite.
+        samples, steps: the numbers of samples and steps in the sums.
+        lr, start: the rate of an epoch's first step, and the epoch's start by ``time.perf_counter``.
+        where: the sums' name in errors, such as "epoch 3"; if it is empty, a loss may be NaN or infinite.
     """
 
     def __init__(self, begun: Mapping[str, float] = MappingProxyType({}), ranks: Ranks = ALONE) -> None:
-        """Those of the epoch that was begun, as :meth:`state` gave them.
+        """Continue the sums of an unfinished epoch, as :meth:`state` returned them.
 
-        Of several ranks each adds what it computes, and :meth:`score` is of all.
+        Each of several ranks adds its own results; :meth:`score` covers all ranks.
         """
         self._ranks = ranks
         self.samples, self.steps = int(begun.get("samples", 0)), int(begun.get("steps", 0))
@@ -71,17 +71,17 @@ class Sums:
 
     @property
     def vector(self) -> Array:
-        """All sums; the last element is free for those of a step."""
+        """All sums; within a step, the last element is free for other use."""
         return self._sums
 
     def begin(self, lr: float, where: str) -> None:
-        """An epoch, unless it was begun before."""
+        """Begin an epoch, unless it is a resumed one."""
         self.where = where
         if not self.steps:
             self.lr, self.start = lr, time.perf_counter()
 
     def add(self, weight: Any, loss: Array, correct: Array | None) -> None:
-        """Add a step's mean loss, of labels or samples whose weights sum to ``weight``, and its correct ones.
+        """Add a step's mean loss over labels or samples whose weights sum to ``weight``, and its correct outputs.
 
         Raises:
             FloatingPointError: the loss is not finite; on a device :meth:`score` raises it.
@@ -97,7 +97,7 @@ class Sums:
         """The means.
 
         Raises:
-            FloatingPointError: the loss of a step is not finite, or one of the arrays is not after the last step.
+            FloatingPointError: a step's loss, or one of the arrays after the last step, is not finite.
         """
         for array in arrays:
             self._sums[-1:] += ~xp.isfinite(array).all()
@@ -111,13 +111,13 @@ class Sums:
         return self.means(sums)
 
     def means(self, sums: np.ndarray | None = None) -> Score:
-        """The means so far, by the sums if they are on the host already; NaN if nothing has a weight."""
+        """The means so far, from ``sums`` if they are on the host already; NaN if the weights sum to 0."""
         loss, accuracy, weight, _, _ = to_numpy(self._sums) if sums is None else sums
         weight = weight or math.nan
         return Score(float(loss / weight), float(accuracy / weight) if self._scored else None)
 
     def diverged(self, sums: np.ndarray | None = None) -> "NotFiniteError":
-        """The error that says what is not finite, and where."""
+        """The error that says which value is not finite, and in which step."""
         loss, _, _, steps, _ = to_numpy(self._sums) if sums is None else sums
         what = f"the loss is {loss} in step {steps + 1:.0f}"
         if np.isfinite(loss):
@@ -125,14 +125,14 @@ class Sums:
         return NotFiniteError(f"fit: {what} of {self.where}: a lower learning rate or max_norm may help")
 
     def state(self) -> dict[str, float]:
-        """What an unfinished epoch goes on with."""
+        """The state from which an unfinished epoch can be resumed."""
         loss, accuracy, weight, _, _ = map(float, to_numpy(self._sums))
         seconds = time.perf_counter() - self.start
         state = {"samples": self.samples, "steps": self.steps, "loss": loss, "weight": weight, "lr": self.lr}
         return state | {"seconds": seconds} | ({"accuracy": accuracy} if self._scored else {})
 
     def take(self, step: "Sums") -> None:
-        """Add what another one has summed in a step, which is then empty. Errors as for :meth:`add`."""
+        """Add a single step's sums, which are then reset. Errors as for :meth:`add`."""
         self._scored |= step._scored
         sums = [step._sums[i] for i in range(3)]
         try:
@@ -147,7 +147,7 @@ class Sums:
 
 
 def names_not_finite(model: Layer) -> list[str]:
-    """The names of the parameters and buffers that hold NaN or infinity; a device is waited for once."""
+    """The names of the parameters and buffers that hold NaN or infinity, found with a single wait for the device."""
     arrays = {**model.params, **model.buffers}
     finite = xp.empty(len(arrays), dtype="bool")
     for index, array in enumerate(arrays.values()):

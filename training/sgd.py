@@ -11,7 +11,7 @@ from .schedules import Schedule
 
 @accelerated
 def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov: bool, weight_decay: float) -> None:
-    """:class:`SGD`'s update of the parameters p and the velocity v by the gradient g, which it clears."""
+    """:class:`SGD`'s update of the parameters p and the velocity v by the gradient g, which is then cleared."""
     if weight_decay:
         g += weight_decay * p  # g = dE/dp + weight_decay p
     step = g

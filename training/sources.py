@@ -1,4 +1,4 @@
-"""Where batches come from: arrays in memory, rows that are read when they are needed, or whatever gives batches."""
+"""Sources of batches: arrays in memory, rows that are read when they are needed, or iterables of batches."""
 
 import copy
 from collections import deque
@@ -24,19 +24,19 @@ from .inputs import check_arrays
 from .together import checksum, share_of
 
 Change: TypeAlias = Callable[[Arrays, Steps], Arrays]
-"""Takes a batch's arrays and the lengths of its sequences; gives the arrays that the model and the loss take."""
+"""A function of a batch's arrays and its sequences' lengths that returns the arrays for the model and the loss."""
 
 
 class Source:
-    """Where batches come from.
+    """A source of batches.
 
     Attributes:
-        caller: for errors.
-        samples: their number; None if it is not known.
+        caller: the name of the calling function in errors.
+        samples: the number of samples; None if unknown.
         labels: all targets, if they are in memory; else None.
-        ranks: which have a share of each batch.
-        converts: whether inputs that are integers become floating-point numbers; set it for a model without symbols.
-        drop_last: whether a pass has only full batches; not of those that something else makes.
+        ranks: the ranks that share each batch.
+        converts: whether integer inputs become floating-point values; set it for a model that does not read symbols.
+        drop_last: whether a pass has only full batches; it has no effect on batches that the user makes.
     """
 
     converts = False
@@ -52,7 +52,7 @@ class Source:
         self._change: Change = lambda arrays, lengths: arrays
 
     def steps(self, batch_size: int, accumulate: int = 1) -> int | None:
-        """The number of steps of a pass, each of ``accumulate`` batches; None if it is not known."""
+        """The number of steps of a pass, each of ``accumulate`` batches; None if unknown."""
         count = self._count(batch_size)
         return None if count is None else -(-count // accumulate)
 
@@ -62,19 +62,19 @@ class Source:
         return samples // batch_size if self.drop_last else -(-samples // batch_size)
 
     def has_made(self, samples: int, batches: int, batch_size: int) -> bool:
-        """Whether a pass may have so many samples in its first batches, if it is known; one may be smaller."""
+        """Whether a pass can have had this many samples in this many batches, one of which may be smaller."""
         total = self.samples or 0
         full = batches * batch_size
         return self.samples is None or samples in (min(full, total), full - -total % batch_size)
 
     def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
-        """What the batches of a pass are read by; shuffled by ``rng``, from which this call draws."""
+        """The keys by which the batches of a pass are read; ``rng`` shuffles them and is drawn from in this call."""
         return batch_indices(self.samples or 0, batch_size, rng)
 
     def pass_over(self, batch_size: int, rng: Rng = None, skip: int = 0) -> Iterator[Batch]:
-        """The batches of a pass, but for the first ``skip`` ones.
+        """The batches of a pass, without the first ``skip`` ones.
 
-        Of several ranks each has its share of every batch, which are the same for any number of them.
+        Each of several ranks gets its share of every batch; the batches do not depend on the number of ranks.
         """
         full = self._count(batch_size) if self.drop_last else None
         if full == 0:
@@ -95,18 +95,18 @@ class Source:
             yield batch
 
     def _size(self, key: Any) -> int:
-        """The number of samples of an entry of :meth:`order`."""
+        """The number of samples of a key of :meth:`order`."""
         return len(range(self.samples or 0)[key]) if isinstance(key, slice) else len(key)
 
     def _cut(self, key: Any, rows: slice) -> Any:
-        """An entry that stands for these rows of the entry's."""
+        """A key for these rows of the key's batch."""
         if not isinstance(key, slice):
             return key[rows]
         own = range(self.samples or 0)[key][rows]
         return slice(own.start, own.stop)
 
     def batches(self, order: Iterable[Any]) -> Iterator[Batch]:
-        """The batches that these entries of :meth:`order` stand for; a thread reads them ahead."""
+        """The batches of these keys of :meth:`order`; a thread reads them ahead."""
         lengths: deque[Steps] = deque()
 
         def arrays() -> Iterator[Arrays]:
@@ -128,8 +128,8 @@ class Source:
         raise NotImplementedError
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
-        """Batches that show what does not fit: the first one, or as much of it as a rank has of a batch; and a single
-        sample, if a pass has such a batch."""
+        """Batches that reveal misfits: the first one, or as much of it as a rank's share; and a single sample, if a
+        pass has such a batch."""
         first = next(iter(self.order(self._own(batch_size))))
         yield from self.batches([first, *([self._cut(first, slice(1))] if self._leaves_one(batch_size) else [])])
 
@@ -137,26 +137,26 @@ class Source:
         return 1 in (batch_size, 0 if self.drop_last else (self.samples or 0) % batch_size)
 
     def _own(self, batch_size: int) -> int:
-        """The size of a rank's share, but at least 2, as many as batch normalisation needs."""
+        """The size of a rank's share, but at least 2, as batch normalisation needs."""
         return batch_size if self.ranks.size == 1 else max(min(2, batch_size), -(-batch_size // self.ranks.size))
 
     def fingerprint(self) -> int:
-        """A checksum that differs, most likely, from that of other data: here of the first batch."""
+        """A checksum to tell the data from others: here of the first batch."""
         return checksum(to_numpy(array) for array in next(self.trial(1)).arrays)
 
     @property
     def may_have_integers(self) -> bool:
-        """Whether an input may consist of integers, which is seen when a batch is read."""
+        """Whether an input may consist of integers; only a batch that was read shows it."""
         return True
 
     def change(self, change: Change) -> None:
-        """Let each batch's arrays pass through a function."""
+        """Apply a function to each batch's arrays."""
         self._change = change
 
     def split(self, share: float, rng: Rng) -> "tuple[Source, Source]":
-        """Two sources: of all samples but a share of them, and of that share; which ones, ``rng`` draws."""
+        """Two sources: one without a share of the samples, which ``rng`` draws, and one with that share."""
         if self.samples is None:
-            raise ValueError(f"{self.caller}: validation_split is for arrays: give validation=, data of its own")
+            raise ValueError(f"{self.caller}: validation_split is for arrays: give separate data as validation=")
         count = round(share * self.samples) if 0 < real(share) < 1 else 0
         if not 0 < count < self.samples:
             raise ValueError(f"{self.caller}: expected validation_split to leave samples on both sides, got {share!r}")
@@ -184,7 +184,7 @@ class Source:
         return self._change(check_arrays(caller, arrays, self._inputs, self._dtype, rows), lengths), lengths
 
     def _batch(self, arrays: Arrays, lengths: Steps = None) -> Batch:
-        if self.converts:  # where they are computed with, since integers travel faster
+        if self.converts:  # on the device, since integers are copied there faster than floats
             inputs = (x.astype(self._dtype) if x.dtype.kind in "iu" else x for x in arrays[: self._inputs])
             arrays = (*inputs, *arrays[self._inputs :])
         return Batch(tuple(arrays), self._inputs, lengths)
@@ -203,7 +203,7 @@ class InMemory(Source):
         return map(self._batch, prefetch(self.arrays, order, self._dtype))
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
-        """A batch with the lowest and the highest label; then one of a single sample, if a pass has such."""
+        """A batch with the lowest and the highest label; then one of a single sample, if a pass has such a batch."""
         samples, y = len(self.arrays[0]), self.labels
         rows = np.arange(min(max(2, self._own(batch_size)), samples))
         last = [rows[:1]] if self._leaves_one(batch_size) else []
@@ -218,10 +218,10 @@ class InMemory(Source):
     def change(self, change: Change) -> None:
         self.arrays = tuple(change(self.arrays, None))
         if len(self.arrays) > self._inputs + 1 and not self.arrays[-1].any():
-            raise ValueError(f"{self.caller}: all weights are 0, so that there is nothing to take the mean of")
+            raise ValueError(f"{self.caller}: all weights are 0, so the mean is undefined")
 
     def fingerprint(self) -> int:
-        """Of all samples."""
+        """A checksum of all samples."""
         return checksum(map(on_host, self.arrays))
 
     def _part(self, rows: np.ndarray) -> Source:
@@ -242,12 +242,12 @@ class Rows(Source):
         labels: Array | None = None,
         lengths: Steps = None,
     ) -> None:
-        """``take`` gives the arrays of some rows, a slice or indices; lengths are those of sequences."""
+        """``take`` returns the arrays of some rows, a slice or indices; ``lengths`` are those of sequences."""
         super().__init__(caller, model)
         self.samples, self.labels, self._take, self._lengths = samples, labels, take, lengths
         self._rows: np.ndarray | None = None
         if lengths is not None and not model.takes_lengths:
-            raise ValueError(f"{caller}: {type(model).__name__} takes no sequences of different lengths")
+            raise ValueError(f"{caller}: {type(model).__name__} does not take sequences of different lengths")
         for one in several(lengths):
             if one is not None and one.shape != (samples,):
                 raise ValueError(f"{caller}: expected {samples} lengths, one for each sample, got {one.shape}")
@@ -255,7 +255,7 @@ class Rows(Source):
                 raise TypeError(f"{caller}: expected lengths as whole numbers, got dtype {one.dtype}")
 
     def order(self, batch_size: int, rng: Rng = None) -> Iterable[Any]:
-        """Sequences of similar lengths together, if they are shuffled."""
+        """As for :class:`Source`; shuffled sequences form batches of similar lengths."""
         if self._lengths is None or rng is None:
             return super().order(batch_size, rng)
         steps = sum(one for one in several(self._lengths) if one is not None)
@@ -271,10 +271,10 @@ class Rows(Source):
         return part
 
     def _cut(self, key: Any, rows: slice) -> Any:
-        """Of sequences the whole batch is read, which is as long as its longest sequence."""
+        """As for :class:`Source`; sequences are read as a whole batch, since its longest one decides the padding."""
         return super()._cut(key, rows) if self._lengths is None else Cut(key, rows)
 
     def fingerprint(self) -> int:
-        """Of 64 samples at most, since all would have to be read."""
+        """A checksum of at most 64 samples, since reading all would take too long."""
         rows = np.unique(np.linspace(0, (self.samples or 1) - 1, 64).astype(int))
         return checksum(np.asarray(array) for array in self.read(rows)[0])

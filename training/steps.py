@@ -1,4 +1,4 @@
-"""What is done with each batch: a step of training, inference that is scored, and a trial before the first step."""
+"""The work on each batch: a training step, scored inference, and a trial before the first step."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -27,9 +27,9 @@ def groups(batches: Iterator[Batch], size: int) -> Iterator[Group]:
 
 
 def fit_inputs(source: Source, model: Layer) -> tuple[Batch, Array]:
-    """Let the source convert integers, such as pixels, if the model does not take them as they are.
+    """Let the source convert integers, such as pixels, if the model does not take integers.
 
-    Returns a sample or two, and their outputs.
+    Returns one or two samples, and their outputs.
     """
     batch = next(source.trial(2))
     if batch.has_integers:
@@ -42,7 +42,7 @@ def fit_inputs(source: Source, model: Layer) -> tuple[Batch, Array]:
 
 
 def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: Any = None) -> tuple[Loss, Any]:
-    """Infer a sample or two: from now on the source's targets have the outputs' shape, and its weights are all in one.
+    """Infer one or two samples, and let the source fit its targets and weights to the outputs (:func:`fitting`).
 
     Returns the loss, by default the one for such targets, and the weight of each class or None.
 
@@ -60,9 +60,9 @@ def fit_targets(source: Source, model: Layer, loss: Loss | None, class_weight: A
 
 
 def rehearse(source: Source, model: Layer, loss: Loss, batch_size: int, within: AbstractContextManager[None]) -> None:
-    """Infer a batch and its loss, so that what does not fit is met before the first step; nothing changes.
+    """Infer a batch and its loss, so that misfits raise before the first step; nothing changes.
 
-    It is done within ``inference()`` or, for data to be trained on, a ``rehearsal()``.
+    ``within`` is ``inference()`` or, for training data, ``rehearsal()``.
 
     Raises:
         ValueError, TypeError: as the model and the loss raise them for such data.
@@ -71,12 +71,12 @@ def rehearse(source: Source, model: Layer, loss: Loss, batch_size: int, within: 
         with within:
             for batch in source.trial(batch_size):
                 loss(batch.forward(model)[0], *batch.targets)
-        synchronize()  # on a device a label out of range is met here
+        synchronize()  # a device reports a label out of range here
 
 
 @contextmanager
 def _named(caller: str) -> Iterator[None]:
-    """Let errors say which call they came in."""
+    """Within this block, errors get the name of the calling function."""
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -94,15 +94,15 @@ def training_step(
     steps: Steps | None = None,
     check: Callable[[Array], None] = lambda grads: None,
 ) -> Callable[[Group], list[Array]]:
-    """One step of the optimiser on a group of batches, which returns their outputs.
+    """A function that makes one step of the optimiser on a group of batches and returns their outputs.
 
-    With ``steps``, of several batches or of all ranks' shares, the gradient is that of all as one: the mean of theirs,
-    by their weights. ``check`` is called with the gradient before the update. The step is captured if the backend can,
-    and no sequence ends before the others.
+    With ``steps``, the group has several batches or the ranks have shares of them. The gradient is then that of one
+    large batch: the mean of the batches' gradients by their weights. ``check`` is called with the gradient before the
+    update. The step is captured if the backend can capture and the sequences have no lengths.
     """
     place = partial(optimizer.placed, model)
-    place()  # what its groups and the frozen layers do not allow is met here
-    whole = type(optimizer).step is Optimizer.step  # another step may do on the host what a replay would not
+    place()  # raises now if groups or frozen layers leave nothing to train
+    whole = type(optimizer).step is Optimizer.step  # an overridden step may work on the host, which a replay omits
     own = type(optimizer).update is not Optimizer.update
 
     def differentiate(batch: Batch) -> Array:
@@ -133,7 +133,7 @@ def training_step(
         return outputs
 
     run, run_all = (_captured(one, model, place) for one in (differentiate, both))
-    if steps is not None:  # the ranks meet between the two captured steps
+    if steps is not None:  # the ranks communicate between the two captured functions
         run_update = captured(update, model.dtype or "float32", place=place)
 
     def step(group: Group) -> list[Array]:
@@ -141,7 +141,7 @@ def training_step(
         if steps is None:
             outputs = [run_all(group[0], *scalars)]
         else:
-            outputs = [run(batch).copy() for batch in group]  # a captured step has one array for all
+            outputs = [run(batch).copy() for batch in group]  # a captured step returns the same array each time
             grads = model.gather()[1]
             grads *= steps.sum_up(grads)
             run_update(*scalars)
@@ -149,14 +149,14 @@ def training_step(
             optimizer.steps += 1
         else:
             optimizer.step(model)
-            model.zero_grad()  # which a step of one's own may have left
+            model.zero_grad()  # a user's step may have left gradients
         return outputs
 
     return step
 
 
 def scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Group], list[Array]]:
-    """Inference on a group of one batch; captured as in :func:`training_step`."""
+    """A function that infers a group of one batch and scores it; captured as in :func:`training_step`."""
 
     def score(batch: Batch) -> Array:
         outputs = batch.infer(model)
@@ -168,13 +168,13 @@ def scoring_step(model: Layer, loss: Loss, sums: Sums) -> Callable[[Group], list
 
 
 def _captured(step: Callable[..., Array], model: Layer, place: Callable[[], object]) -> Callable[..., Array]:
-    """A step on a batch and numbers, captured unless its sequences have lengths, which the host reads.
+    """A step on a batch and scalars, captured unless the batch has lengths, which the host reads.
 
-    Nor is a step captured within which ranks may meet, or in which one has no samples.
+    A step is not captured either if ranks may communicate within it, or if this rank has no samples of its own.
     """
-    if runs_by("captured") == "equation":  # which gives the step itself
+    if runs_by("captured") == "equation":  # captured(step) would be step itself
         return step
-    captured_steps: dict[int, Callable[..., Array]] = {}  # by the number of arrays, such as x, y and weights
+    captured_steps: dict[int, Callable[..., Array]] = {}  # by the number of arrays: x, y, perhaps weights
 
     def run(batch: Batch, *scalars: Any) -> Array:
         share = batch.share
@@ -199,9 +199,9 @@ def run_pass(
     arrays: Iterable[Array] = (),
     done: Callable[[int], None] | None = None,
 ) -> Score:
-    """Do the step, which gives the outputs of a group's batches, on every group; the means of the sums that it adds to.
+    """Run the step, which returns the outputs of a group's batches, on every group; return the means of ``sums``.
 
-    ``arrays`` have to be finite afterwards; ``done`` is called with the number of steps after each.
+    ``arrays`` must be finite afterwards; ``done`` is called after each step with the number of steps.
     """
     for group in groups:
         outputs = step(group)

@@ -1,4 +1,4 @@
-"""Batches that something else makes, such as a DataLoader or a generator."""
+"""Batches that the user makes, by a DataLoader or a generator."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -12,7 +12,7 @@ from .sources import Source
 
 
 class Stream(Source):
-    """Batches (x, y) or (x, y, weights) that something else makes; each pass begins an iteration."""
+    """Batches (x, y) or (x, y, weights) from an iterable; each pass begins a new iteration."""
 
     def __init__(self, caller: str, model: Layer, given: Any, targets: bool) -> None:
         super().__init__(caller, model)
@@ -36,10 +36,10 @@ class Stream(Source):
             yield number, batch
         if number == 0:
             raise ValueError(
-                f"{self.caller}: there were no batches (a generator can be iterated over once: give the function that "
-                "makes it)"
+                f"{self.caller}: there were no batches (a generator can be iterated over only once: give the function "
+                "that makes it)"
             )
-        if hasattr(given, "on_epoch_end"):  # of a PyDataset, which shuffles there
+        if hasattr(given, "on_epoch_end"):  # Keras's PyDataset shuffles there
             given.on_epoch_end()
 
     def _size(self, key: Any) -> int:
@@ -58,12 +58,12 @@ class Stream(Source):
             raise ValueError(
                 f"{caller}: expected a batch, got a single sample: a DataLoader makes batches of a data set"
             )
-        # the loader may write the next batch into the same arrays, while this one waits
+        # the loader may write the next batch into the same arrays while this one waits
         own = [one if isinstance(one, Lazy | Sequences) else one.copy() for one in made]
         return self._checked(caller, own)
 
     def trial(self, batch_size: int) -> Iterator[Batch]:
-        """The first batch, which the next pass begins with."""
+        """The first batch, with which the next pass will begin."""
         batches = iter(self.order(batch_size))
         first = next(batches)
         self._begun = chain([first], batches)

@@ -1,4 +1,4 @@
-"""A batch that several ranks have shares of, and a step of several batches or shares."""
+"""The shares of ranks in a batch, and a step of several batches or shares."""
 
 import zlib
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ from .score import Sums
 
 
 def share_of(samples: int, ranks: Ranks) -> Share:
-    """A rank's share of a batch of so many samples; none is larger than another by more than one."""
+    """A rank's share of a batch of this many samples; the sizes of shares differ by at most one."""
     start, stop = (samples * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1))
     return Share(start, stop, samples, ranks.allreduce if ranks.synchronized else None)
 
 
 def checksum(arrays: Iterable[np.ndarray]) -> int:
-    """Of arrays' shapes, dtypes and elements."""
+    """A checksum of the arrays' shapes, dtypes and elements."""
     value = 0
     for array in arrays:
         value = zlib.crc32(f"{array.dtype.str} {array.shape}".encode(), value)
@@ -28,9 +28,9 @@ def checksum(arrays: Iterable[np.ndarray]) -> int:
 
 
 class Steps:
-    """The sums of a step of several batches, or of a batch of which several ranks have a share: each adds to ``own``.
+    """The sums of a step of several batches, or of several ranks' shares of a batch; each of these adds to ``own``.
 
-    They are added to ``sums``, and ``stop`` learns of the signals that came to any rank.
+    :meth:`sum_up` adds them to ``sums``, and passes a signal that any rank has received to ``stop``.
     """
 
     def __init__(self, ranks: Ranks, sums: Sums, stop: Interruptible) -> None:
@@ -38,12 +38,12 @@ class Steps:
         self.own = Sums()
 
     def sum_up(self, grads: Array) -> Array:
-        """One Allreduce of the gradient, and beside it one of the step's loss, accuracy and weight.
+        """Allreduce the gradient together with the step's loss, accuracy and weight.
 
-        Returns the factor that makes the sum of gradients their mean.
+        Returns the factor that turns the sum of gradients into their mean.
 
         Raises:
-            FloatingPointError: the loss is not finite; on all ranks.
+            FloatingPointError: the loss is not finite; raised on all ranks.
         """
         if self._ranks.size > 1:
             vector = self.own.vector

@@ -161,14 +161,14 @@ class TestEarlyStopping:
     def test_wrong_settings(self, blobs):
         with pytest.raises(ValueError, match="no column 'val_f1' to monitor: there are epoch, loss, accuracy"):
             fitted(blobs, nn.EarlyStopping("val_f1"))
-        with pytest.raises(ValueError, match="expected mode='min' or mode='max' for 'val_los', whose name tells"):
+        with pytest.raises(ValueError, match="expected mode='min' or mode='max' for 'val_los', since the name tells"):
             nn.EarlyStopping("val_los")
         with pytest.raises(TypeError, match="expected the name of a column to monitor, got 5"):
             nn.EarlyStopping(5)
         with pytest.raises(ValueError, match="expected mode 'auto', 'min' or 'max', got 'least'"):
             nn.EarlyStopping(mode="least")
         for patience in (0, 1.5, np.nan):
-            with pytest.raises(ValueError, match=f"expected a patience of 1 epoch at the least, got {patience}"):
+            with pytest.raises(ValueError, match=f"expected a patience of at least 1 epoch, got {patience}"):
                 nn.EarlyStopping(patience=patience)
         with pytest.raises(ValueError, match="expected a finite min_delta, got inf"):
             nn.EarlyStopping(min_delta=np.inf)
@@ -210,7 +210,7 @@ def test_a_checkpoint_s_path(blobs, tmp_path):
     fitted(blobs, nn.ModelCheckpoint(tmp_path / "not" / "yet" / "{epoch}.st"), epochs=1)
     assert (tmp_path / "not" / "yet" / "1.st").exists()
     for path in ("{val_acc}.st", "{}.st"):
-        with pytest.raises(ValueError, match="ModelCheckpoint: .* asks for another column than epoch, loss, accuracy"):
+        with pytest.raises(ValueError, match="ModelCheckpoint: .* names a column other than epoch, loss, accuracy"):
             fitted(blobs, nn.ModelCheckpoint(tmp_path / path), epochs=1)
 
 

@@ -20,10 +20,10 @@ class TestHistory:
     @pytest.mark.parametrize("text", ["epoch,loss\n1,low\n", "epoch\n1,2\n", "epoch\n" + 200_000 * "1"])
     def test_a_file_that_is_no_history(self, tmp_path, text):
         (tmp_path / "h.csv").write_text(text)
-        with pytest.raises(ValueError, match=r"h\.csv is no history"):
+        with pytest.raises(ValueError, match=r"h\.csv is not a history"):
             nn.History.from_csv(tmp_path / "h.csv")
         (tmp_path / "h.csv").write_bytes(b"epoch\n\xff\n")
-        with pytest.raises(ValueError, match=r"h\.csv is no history"):
+        with pytest.raises(ValueError, match=r"h\.csv is not a history"):
             nn.History.from_csv(tmp_path / "h.csv")
 
     def test_rows_without_some_columns(self, tmp_path):

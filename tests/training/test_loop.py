@@ -121,7 +121,7 @@ class TestFit:
         history.to_csv(tmp_path / "h.csv")
         history.plot(tmp_path / "h.png")
         assert nn.History.from_csv(tmp_path / "h.csv") == history
-        with pytest.raises(TypeError, match="fit: expected a History, as an earlier call gave it, got list"):
+        with pytest.raises(TypeError, match="fit: expected a History that an earlier call returned, got list"):
             nn.fit(nn.MLP((2, 3)), *blobs, history=[])
 
     def test_what_is_done_at_the_end_of_an_epoch(self, blobs):

@@ -47,7 +47,7 @@ def test_a_run_stops_at_the_step_and_keeps_the_model_before_it(where, word, blob
     model, optimizer, error = trained(blobs, 9, where)
     assert f"fit: {word} in step 3 of epoch 2:" in error
     if where == "gradient":
-        assert error.endswith("; at first the gradient of layer 1, BatchNorm1D(8)")
+        assert error.endswith("; first in the gradient of layer 1, BatchNorm1D(8)")
     before = []
 
     class Watch(nn.Callback):
@@ -87,7 +87,7 @@ def test_the_layer_whose_output_is_not_finite_is_named(blobs):
     model = nn.Sequential(nn.Dense(2, 4, rng=0), nn.Tanh(), nn.Dense(4, 3, rng=1))
     model.params["2.W"] = model.params["2.W"] * 0 + 3e38
     model.params["0.b"] = [9, 9, 9, 9]
-    with pytest.raises(FloatingPointError, match=r"in step 1 of epoch 1.*; at first the output of layer 2, Dense\(4"):
+    with pytest.raises(FloatingPointError, match=r"in step 1 of epoch 1.*; first in the output of layer 2, Dense\(4"):
         nn.fit(model, *blobs, epochs=1, verbose=False)
     assert np.isfinite(parameters(model)).all()
     assert all("forward" not in vars(leaf) for _, leaf in model.leaves())  # by which it was found

@@ -228,7 +228,7 @@ def test_sequences_of_different_lengths(rng):
     np.testing.assert_array_equal(by_lengths, by_list)
     assert rows.column("val_loss") == history.column("val_loss")
     assert history[-1]["val_loss"] == pytest.approx(nn.evaluate(model, x, y).loss, rel=1e-6)
-    with pytest.raises(ValueError, match="fit: MLP takes no sequences of different lengths"):
+    with pytest.raises(ValueError, match="fit: MLP does not take sequences of different lengths"):
         fitted(x, y)
     with pytest.raises(ValueError, match=r"fit: expected 40 lengths, one for each sample, got \(39,\)"):
         fitted(padded, y, model=model, lengths=lengths[1:])
@@ -417,7 +417,7 @@ class TestWeights:
             ({"class_weight": {7: 1.0}}, "classes from 0 to 2, got 7"),
             (
                 {"class_weight": {1: 2.0}, "model": nn.MLP((4, 1)), "loss": nn.MeanSquaredError()},
-                r"class_weight: expected one label a sample, got targets float32 \(40, 1\) for MeanSquaredError\(\)",
+                r"class_weight: expected one label per sample, got targets float32 \(40, 1\) for MeanSquaredError\(\)",
             ),
         ],
     )
@@ -455,7 +455,7 @@ def test_a_share_held_out(data):
     for share in (0.001, 1.0):
         with pytest.raises(ValueError, match="expected validation_split to leave samples on both sides"):
             fitted(x, y, validation_split=share)
-    with pytest.raises(ValueError, match="give validation=, data of its own"):
+    with pytest.raises(ValueError, match="give separate data as validation="):
         fitted([(x, y)], validation_split=0.25)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: everything that it needs to go on where it was, bit for bit."""
+"""Checkpoints of a run: everything that it needs to be resumed, bit for bit."""
 
 from .folder import Checkpoint, CheckpointWarning
 from .keeper import Keeper, keeping

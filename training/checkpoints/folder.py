@@ -1,4 +1,4 @@
-"""The folder in which a run keeps itself: when it is written to, and which of its files is whole."""
+"""The folder of a run's checkpoints: when they are written, and which of them are undamaged."""
 
 import re
 import warnings
@@ -20,36 +20,36 @@ class CheckpointWarning(UserWarning):
     """A checkpoint is damaged, or could not be written; the run goes on.
 
     >>> import warnings
-    >>> with warnings.catch_warnings():  # a block in which it ends the run
+    >>> with warnings.catch_warnings():  # within this block it ends the run
     ...     warnings.simplefilter("error", CheckpointWarning)
     """
 
 
 class Checkpoint:
-    """Where and how often :func:`fit` saves the whole run, so that it goes on after a crash, a kill or a power cut.
+    """Where and how often :func:`fit` saves the whole run, so that it can resume after a crash, a kill or a power cut.
 
-    Given to ``fit`` again, with the same model and data, the run goes on from the newest checkpoint, within the epoch
-    too (whose batches stay those they were): on the same machine and settings to the same bits. A checkpoint is one
-    file, ``step-000001234.safetensors``, which appears when it is whole and on the disk. It holds the parameters, the
-    buffers and the optimiser's state, as :func:`load` reads them, and beside them the history, the position in the
-    epoch, what the epoch's means and metrics have summed so far, the callbacks' states, and the states of all
-    generators: of the shuffles, of Dropout, of ``Augmented`` and of whatever else the data's attributes or functions
-    draw from. A thread writes it while the next steps compute; where memory does not suffice for a copy of the arrays,
-    the step waits. One is also written when the run ends, also by a signal: SIGTERM and SIGHUP then end the process, as
-    they would have done at once.
+    If ``fit`` gets the same Checkpoint, model and data again, it resumes from the newest checkpoint, even within an
+    epoch (whose batches stay the same). On the same machine with the same settings, the result has the same bits as
+    that of an uninterrupted run. A checkpoint is one file, ``step-000001234.safetensors``, which appears only once it
+    is complete and on the disk. It holds the parameters, the buffers and the optimiser's state, as :func:`load` reads
+    them; the history, the position in the epoch, the epoch's sums for means and metrics so far; the callbacks' states;
+    and the states of all generators: of the shuffles, Dropout, ``Augmented`` and whatever else the data's attributes or
+    functions draw from. A thread writes it while the next steps compute; if there is no memory for a copy of the
+    arrays, the step waits. A last one is written when the run ends, even by a signal: SIGTERM and SIGHUP then end the
+    process as usual.
 
-    A damaged checkpoint is known by its checksum: the newest whole one is taken, and a :class:`CheckpointWarning` says
-    so. It also says so if a checkpoint cannot be written (the disk is full, the folder has gone); training goes on, and
-    the next one is tried. A second run into the folder is refused.
+    A damaged checkpoint is recognised by its checksum: a :class:`CheckpointWarning` is given, and the newest undamaged
+    one is used. The warning is also given if a checkpoint cannot be written (the disk is full, the folder is gone);
+    training goes on, and the next one is tried. A second run into the same folder is refused.
 
     Args:
-        folder: for this run alone; it is created if there is none.
+        folder: a folder for this run alone; it is created if necessary.
         every: "5 min", "30 s", "2 h", "1 epoch", "500 steps"; a bare number counts steps.
-        keep: how many of the newest are kept.
-        best: a column of the history: the run as it was after the epoch with its best value is kept as well, in
+        keep: the number of newest checkpoints to keep.
+        best: a column of the history: the run after the epoch with the column's best value is also kept, in
             ``best.safetensors``.
-        resume: False begins anew; the first checkpoint of the new run replaces those of the old one.
-        metadata: texts that are saved as well, as by :func:`save`. A run goes on only where they are the same.
+        resume: False to begin anew; the first checkpoint of the new run replaces those of the old one.
+        metadata: texts to save as well, as by :func:`save`. A run is resumed only if they are the same.
         mode: "min", "max" or "auto", as for :class:`EarlyStopping`: whether the least or the greatest value is best.
 
     Raises:
@@ -94,24 +94,24 @@ class Checkpoint:
         return self.folder / f"step-{step:09d}.safetensors"
 
     def replace(self, by: Path | None = None) -> None:
-        """Remove the checkpoints of the run that another one has replaced, but for the one at this path."""
+        """Remove the checkpoints of a run that a new one has replaced, except the one at this path."""
         for path in self.old:
             if path != by:
                 path.unlink(missing_ok=True)
         self.old = []
 
     def prune(self, newest: Path) -> None:
-        """Remove those older than the newest ones that are kept; one of a later step, damaged, may be there too."""
+        """Remove all but the newest ones to keep; there may also be a damaged one of a later step."""
         for path in [path for path in self.files() if _step(path) < _step(newest)][self.keep - 1 :]:
             path.unlink(missing_ok=True)
 
     def whole(self) -> Iterator[Path]:
-        """The checkpoints that are not damaged, the newest one first; CheckpointWarning for each of the others."""
+        """The undamaged checkpoints, the newest first; CheckpointWarning for each damaged one."""
         for path in self.files():
             try:
                 check_seal(path, required=True)
             except (OSError, ValueError) as error:
-                warnings.warn(f"{error}; the one before is taken, if there is one", CheckpointWarning, stacklevel=2)
+                warnings.warn(f"{error}; trying the checkpoint before it", CheckpointWarning, stacklevel=2)
             else:
                 yield path
 

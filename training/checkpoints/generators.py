@@ -1,4 +1,4 @@
-"""The random generators of a run: where they are, and their states as text can hold them."""
+"""Find the random generators of a run, and save and restore their states."""
 
 import functools
 import inspect
@@ -13,17 +13,16 @@ import numpy as np
 from ...layers import Layer
 
 _DEPTH = 8  # of attributes, items and variables
-_SEEDS = "entropy", "spawn_key", "n_children_spawned"  # not its pool's size, whose square is a matter of time
-_ITEMS = 1000  # of a list that are looked at: it may be the data
+_SEEDS = "entropy", "spawn_key", "n_children_spawned"  # not pool_size, since seeding takes time quadratic in it
+_ITEMS = 1000  # of a list, the most that are searched: it may be the data
 
 
 def generators_in(roots: Mapping[str, Any]) -> dict[str, Any]:
-    """All generators that these objects hold, by the attributes, items and variables that lead there.
+    """All generators that these objects hold, by the path of attributes, items and variables to each.
 
-    NumPy's, of both kinds, Python's and PyTorch's.
-
-    Looks into layers, lists, tuples, dicts, the attributes of other objects, and what a function takes from around it:
-    Dropout's masks, ``Augmented``, ``batches(..., rng=)`` and a function that gives such batches are found.
+    Generators are both kinds of NumPy's, Python's and PyTorch's. The search goes through layers, lists, tuples, dicts,
+    the attributes of other objects, and a function's closure and global variables. It finds those of Dropout,
+    ``Augmented``, ``batches(..., rng=)`` and of a function that returns such batches.
     """
     found: dict[str, Any] = {}
     seen: set[int] = set()
@@ -43,7 +42,7 @@ def generators_in(roots: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_generator(value: Any) -> bool:
     kinds = np.random.Generator, np.random.RandomState, random.Random
-    if isinstance(value, random.SystemRandom):  # which has no state
+    if isinstance(value, random.SystemRandom):  # has no state
         return False
     return isinstance(value, kinds) or (type(value).__module__, type(value).__name__) == ("torch._C", "Generator")
 
@@ -68,7 +67,7 @@ def _inside(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def state_of(generator: Any) -> dict[str, Any]:
-    """What it goes on with: its own state, and how many generators were spawned from it."""
+    """Everything a generator needs to continue: its own state, and the number of generators spawned from it."""
     if isinstance(generator, random.Random):
         return {"python": generator.getstate()}
     if isinstance(generator, np.random.RandomState):
@@ -86,10 +85,10 @@ def states_of(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put_back(generator: Any, state: Mapping[str, Any]) -> None:
-    """Let a generator go on as the one whose state it was.
+    """Restore a generator's state.
 
     Raises:
-        ValueError: it is of another kind, or the state is none.
+        ValueError: the state is that of another kind of generator, or no state at all.
     """
     kind = type(getattr(generator, "bit_generator", generator)).__name__
     try:
@@ -107,4 +106,4 @@ def put_back(generator: Any, state: Mapping[str, Any]) -> None:
             bits: Any = generator.bit_generator
             bits.__setstate__((state["bits"], seeds))
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, RuntimeError) as error:
-        raise ValueError(f"no state of a {kind} generator ({error})") from error
+        raise ValueError(f"expected the state of a {kind} generator ({error})") from error

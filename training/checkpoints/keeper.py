@@ -1,4 +1,4 @@
-"""What keeps a run in its folder, and takes it up again."""
+"""Writes a run's checkpoints, and resumes the run from them."""
 
 import json
 import time
@@ -29,14 +29,14 @@ from . import generators, states
 from .folder import BEST, Checkpoint, CheckpointWarning
 from .packing import packed, unpacked, well_formed
 
-_KEY = "xpnn.run"  # of the metadata
+_KEY = "xpnn.run"  # the key in the metadata
 
 
 class Keeper(Callback):
     """Writes a run's checkpoints; the last of its callbacks.
 
     Attributes:
-        resumed: whether the run goes on from a checkpoint, until its first step.
+        resumed: True from the resumption to the first step after it.
     """
 
     _sums: Sums
@@ -66,14 +66,14 @@ class Keeper(Callback):
         self._called = self._state["called"] if self.resumed else generators.states_of(self._of_data)
         self._mark()
 
-    # what goes on
+    # resuming
 
     def _take_up(self) -> None:
-        """Let model, optimiser, history and the data's generators be as the newest whole checkpoint has them."""
+        """Restore model, optimiser, history and the data's generators from the newest undamaged checkpoint."""
         if self._ranks.rank == 0:
             self._take_up_newest()
         found = self._ranks.gather((self._state, self._history[:], self._history.begun, self._optimizer.steps))[0]
-        if self._ranks.rank > 0 and found[0]:  # fit gives it rank 0's arrays
+        if self._ranks.rank > 0 and found[0]:  # fit broadcasts rank 0's arrays
             self._state, self._history[:], self._history.begun, steps = found
             self._optimizer.resume(steps)
         if self._state:
@@ -102,24 +102,24 @@ class Keeper(Callback):
         say(f"going on from {path.name}: epoch {len(rows)}, step {steps:,}{self._other_rate()}")
 
     def _other_rate(self) -> str:
-        """A word if the learning rate will not go on as it would have done."""
+        """A note for the message if the learning rate has been changed."""
         before, now = self._state.get("lr"), repr(self._optimizer.lr)
         if before == now or " at 0x" in f"{before}{now}":
             return ""
         return f"; the learning rate was {before} and is now {now}: {self._optimizer.rate:.3g} in the next step"
 
     def begin(self, shuffles: np.random.Generator | None, sums: Sums, batches: Mapping[str, Any]) -> None:
-        """The first epoch, or the one that goes on, before its data are looked at; ``batches`` says what it is cut by.
+        """Called before the first or the resumed epoch reads data; ``batches`` holds the settings of its batches.
 
         Raises:
-            ValueError: an epoch that goes on would have other batches.
+            ValueError: the resumed epoch would have other batches.
         """
         self._sums, self._batches = sums, batches
         before = self._state.get("batches", {}) if sums.steps else {}
         if other := [name for name, value in before.items() if value != batches.get(name)]:
             raise ValueError(
                 f"fit: the checkpoint is within an epoch with {other[0]}={before[other[0]]}, got "
-                f"{batches.get(other[0])}: this can change between epochs alone"
+                f"{batches.get(other[0])}: this can change only between epochs"
             )
         if shuffles is not None:
             self._of_data["shuffles"] = shuffles
@@ -136,10 +136,10 @@ class Keeper(Callback):
         with well_formed():
             states.put_back(self._callbacks, self._state.get("callbacks", {}), self._ranks.rank == 0)
         if self._ranks.rank == 0:
-            packed(states.states_of(self._callbacks), "callbacks", {})  # what cannot be saved is met now
+            packed(states.states_of(self._callbacks), "callbacks", {})  # a state that cannot be saved raises now
 
     def go_on(self, metrics: Metrics) -> None:
-        """An epoch's order is drawn: the epoch that goes on has all as it was from now on."""
+        """Called once an epoch's order is drawn: restores the rest of a resumed epoch's state."""
         self._metrics = metrics
         if self.resumed:
             with well_formed():
@@ -153,7 +153,7 @@ class Keeper(Callback):
             if name in states:
                 generators.put_back(generator, states[name])
 
-    # what is kept
+    # writing
 
     def on_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
         if self._pending is not None and self._pending.done():
@@ -169,9 +169,9 @@ class Keeper(Callback):
             self.write()
 
     def end(self, whole: bool) -> None:
-        """The run has ended, before callbacks change the model; ``whole`` unless a step was half done."""
+        """Called when the run has ended, before callbacks change the model; ``whole`` is False after half a step."""
         self.finish()
-        if len(self._history) > self._epochs:  # another callback has ended it before on_epoch_end
+        if len(self._history) > self._epochs:  # another callback ended the run before this one's on_epoch_end
             self._between_epochs()
         if whole and self._written != self._now():
             self.write()
@@ -190,12 +190,12 @@ class Keeper(Callback):
         return self._optimizer.steps, len(self._history)
 
     def _mark(self, path: Path | None = None) -> None:
-        """The run is now written; but where only its best epoch is, the next checkpoint is due as before."""
+        """Note that the run was written; writing only the best epoch does not postpone the next checkpoint."""
         if path is None:
             self._time, self._written = time.monotonic(), self._now()
 
     def write(self, path: Path | None = None) -> None:
-        """Write the run as it is now, to its checkpoint of this step if no other path is given; of ranks, 0 does."""
+        """Write the run as it is now, by default to this step's checkpoint; only rank 0 writes."""
         if self._ranks.rank > 0:
             self._mark(path)
             return
@@ -231,7 +231,7 @@ class Keeper(Callback):
         self._settings.prune(path)
 
     def finish(self) -> None:
-        """Wait until what is being written is on the disk; CheckpointWarning if it could not be."""
+        """Wait until the current checkpoint is on the disk; CheckpointWarning if it cannot be written."""
         pending, self._pending = self._pending, None
         try:
             if pending is not None:
@@ -251,19 +251,19 @@ def keeping(
     ranks: Ranks = ALONE,
     **data: Any,
 ) -> Iterator[Keeper | None]:
-    """A block in which a run is kept, if there are settings, after it was taken up where it was.
+    """Resume a run from its newest checkpoint, and write checkpoints within this block; do nothing without settings.
 
-    Model, optimiser and history become what they were; ``data`` is whatever holds generators that data are drawn by.
+    Model, optimiser and history are restored; ``data`` is whatever holds the generators of the data.
 
     Raises:
         BlockingIOError: another run writes to the folder.
-        OSError: the folder cannot be made or written to.
-        ValueError: the newest whole checkpoint does not fit the run; or ranks have none to write.
+        OSError: the folder cannot be created or written to.
+        ValueError: the newest undamaged checkpoint does not fit the run, or some ranks have no settings.
     """
     given = ranks.gather(settings is not None)
     if any(given) and not all(given):
         raise ValueError(
-            f"fit: expected checkpoint= on all ranks, of which rank 0 alone writes: {ranks.name(given.index(False))} "
+            f"fit: expected checkpoint= on all ranks, although only rank 0 writes: {ranks.name(given.index(False))} "
             "has none"
         )
     if settings is None:

@@ -1,4 +1,4 @@
-"""Values with arrays in them as text and arrays, and back."""
+"""Convert nested values that contain arrays into JSON values and named arrays, and back."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, Recur
 
 
 def packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The value as JSON takes it; its arrays are put among ``arrays``, on the host, under names that begin so.
+    """The value as JSON takes it; its arrays go into ``arrays``, on the host, under names that start with ``name``.
 
     Raises:
-        TypeError: it is, or holds, something else than numbers, texts, arrays, and lists and dicts of them.
+        TypeError: the value contains anything but numbers, texts, arrays, and lists and dicts of them.
     """
     if isinstance(value, Mapping):
         if keys := [key for key in value if not isinstance(key, str)]:
@@ -39,7 +39,7 @@ def packed(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def unpacked(value: Any, arrays: Mapping[str, Array]) -> Any:
-    """The value that was packed, with these arrays.
+    """The value that :func:`packed` turned into this one and these arrays.
 
     Raises:
         KeyError: an array is missing.
@@ -51,8 +51,8 @@ def unpacked(value: Any, arrays: Mapping[str, Array]) -> Any:
 
 @contextmanager
 def well_formed(path: Path | str = "the checkpoint") -> Iterator[None]:
-    """A block in which a checkpoint's state is taken apart; ValueError where it is none."""
+    """Within this block, errors in a checkpoint's structure become a ValueError that names the file."""
     try:
         yield
     except _MALFORMED as error:
-        raise ValueError(f"{path} is no checkpoint of a run ({type(error).__name__}: {error})") from error
+        raise ValueError(f"{path} is not a checkpoint of a run ({type(error).__name__}: {error})") from error

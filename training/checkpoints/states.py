@@ -1,4 +1,4 @@
-"""What a checkpoint saves of callbacks, each found again by its class, wherever it stands among the others."""
+"""The callbacks' states in a checkpoint: each is found again by its class, whatever its place among the others."""
 
 import warnings
 from collections import Counter
@@ -15,16 +15,16 @@ def states_of(callbacks: Sequence[Callback]) -> dict[str, Any]:
 
 
 def put_back(callbacks: Sequence[Callback], states: Mapping[str, Any], here: bool) -> None:
-    """Let callbacks go on with what :func:`states_of` gave; CheckpointWarning if there is no callback for a state.
+    """Restore the states from :func:`states_of`; CheckpointWarning if there is no callback for a state.
 
-    ``here`` says whether callbacks that are for rank 0 alone are in use.
+    ``here`` says whether callbacks that run on rank 0 only are in use.
     """
     named = dict(_named(callbacks))
     for name, one in named.items():
         if name in states and (here or one.everywhere):
             one.load_state_dict(states[name])
     for name in [name for name, state in states.items() if state and name not in named]:
-        warnings.warn(f"the checkpoint's state of a callback is left: there is no {name}", CheckpointWarning, 2)
+        warnings.warn(f"the checkpoint has the state of a callback that the run lacks: {name}", CheckpointWarning, 2)
 
 
 def _named(callbacks: Sequence[Callback]) -> Iterator[tuple[str, Callback]]:

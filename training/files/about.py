@@ -1,4 +1,4 @@
-"""What makes a file whole: the network's architecture, its classes and its preprocessing, as text beside the arrays."""
+"""The text beside a file's arrays that completes it: the network's architecture, its classes and its preprocessing."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ from ...data.preprocessing import Preprocessing, preprocessing_to
 from ...layers import Layer
 from ...models.architecture import architecture
 
-KEY = "xpnn.network"  # of the metadata
+KEY = "xpnn.network"  # the key in the metadata
 VERSION = 1
-"""Of what stands under KEY. A later xpnn reads all earlier versions; an earlier one says that the file is newer."""
+"""The version of the text under KEY. xpnn reads all earlier versions, and refuses later ones by an error."""
 
 
 def about(model: Layer, classes: Sequence[str] | None, preprocessing: Preprocessing | None) -> dict[str, str]:
@@ -24,7 +24,7 @@ def about(model: Layer, classes: Sequence[str] | None, preprocessing: Preprocess
 
 
 def read_own(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]:
-    """What stands in a file's metadata under KEY; {} if nothing does, or something else than xpnn wrote."""
+    """The value under KEY in a file's metadata; {} if there is none, or one that xpnn did not write."""
     try:
         said = json.loads(metadata.get(KEY, "{}"))
     except (ValueError, RecursionError):
@@ -33,19 +33,19 @@ def read_own(path: str | Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         return {}
     version = said.get("version", VERSION)
     if not isinstance(version, int) or version > VERSION:
-        raise ValueError(f"{path} is of the format {version!r}, this xpnn reads up to {VERSION}: install a newer one")
+        raise ValueError(f"{path} has the format {version!r}, this xpnn reads up to {VERSION}: install a newer xpnn")
     return said
 
 
 def made_by() -> str:
-    """This xpnn and its backend, for what a file says of its origin."""
-    from ... import __version__  # here, since it is known when all has been imported
+    """The version of xpnn and the backend, to note in a file."""
+    from ... import __version__  # here, since it is defined after this module is imported
 
     return f"xpnn {__version__}, {describe()}"
 
 
 def texts(names: Sequence[str]) -> tuple[str, ...]:
-    """The names of classes as a tuple; TypeError if they are no texts."""
+    """The names of classes as a tuple; TypeError if they are not texts."""
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"classes: expected a sequence of texts, got {names!r}")
     return tuple(names)

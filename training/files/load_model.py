@@ -1,4 +1,4 @@
-"""From a file to its network."""
+"""Build the network that a file describes."""
 
 import math
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ _IN_PYTHON = "build it in Python, and read the arrays by xpnn.load(model, path)"
 
 
 class About(NamedTuple):
-    """What a file says of its network.
+    """A network's classes and preprocessing, as its file has them.
 
     Attributes:
-        classes: the names of its labels, in their order; () if the file does not say.
-        preprocessing: from pictures, or a table's rows, to the network's input; None if the file does not say.
+        classes: the names of the labels, in order; () if the file has none.
+        preprocessing: turns pictures, or a table's rows, into the network's input; None if the file has none.
 
     >>> About(("cat", "dog"), Pixels((1, 8, 8), mean=0.5)).preprocessing.mean
     0.5
@@ -38,18 +38,18 @@ def load_model(path: str | Path, layers: Iterable[type[Layer]] = ()) -> Layer:
     """The network that :func:`save` wrote: built from the file, with its parameters and buffers.
 
     The file holds the names of layers and the arguments of their constructors, never code. They are checked before
-    anything is built, so that a file from a stranger costs at most 100 times its size and 30 MB: only layers of xpnn's
-    are built, at most 10,000, and none with more elements than the file has.
+    anything is built: only layers of xpnn's are built, at most 10,000, and none with more elements than the file has. A
+    stranger's file therefore costs at most 100 times its size and 30 MB.
 
     Args:
-        path: of the file.
-        layers: classes of your own that the network has; their constructors have to check the arguments that come from
-            the file.
+        path: the file.
+        layers: your own layer classes in the network; their constructors must check the arguments that come from the
+            file.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no safetensors file, or damaged; it does not say how its network is built, or says it for a
-            newer xpnn; its network has a layer that is unknown, or other arrays than the file.
+        ValueError: the file is not a safetensors file or is damaged; it does not say how its network is built, or was
+            written by a newer xpnn; or its network has an unknown layer, or other arrays than the file.
 
     >>> save(MLP((3, 2)), "model.safetensors")
     >>> load_model("model.safetensors")
@@ -63,7 +63,7 @@ def load_model(path: str | Path, layers: Iterable[type[Layer]] = ()) -> Layer:
         with without_draws():
             model = built(said["network"], sum(math.prod(shape) for _, shape in arrays.values()), layers)
     except ArchitectureError as error:
-        raise ValueError(f"{path} is no network: {error}. Else {_IN_PYTHON}") from error
+        raise ValueError(f"{path} describes no valid network: {error}. Otherwise {_IN_PYTHON}") from error
     load(model, path)
     return model
 
@@ -80,4 +80,4 @@ def read_about(path: str | Path) -> About:
         given = said.get("preprocessing")
         return About(texts(said.get("classes", ())), None if given is None else preprocessing_from(given))
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: its classes or its preprocessing are none ({error})") from error
+        raise ValueError(f"{path}: its classes or its preprocessing are malformed ({error})") from error

@@ -1,6 +1,6 @@
-"""One model, and its optimiser, on disk in the safetensors format: arrays and text, no code.
+"""Save a model, and its optimiser, in the safetensors format: arrays and text, no code.
 
-What a whole run needs to go on (its position, generators, callbacks) is kept by ``training/checkpoints/``.
+``training/checkpoints/`` saves whole runs: their position, generators and callbacks, too.
 """
 
 import re
@@ -25,8 +25,8 @@ _OPTIMIZER = "optimizer."
 _STEPS = f"{_OPTIMIZER}steps"
 RUN = "run."  # the arrays of a checkpoint that are neither the model's nor the optimiser's
 Arrays: TypeAlias = dict[str, tuple[str, tuple[int, ...]]]  # dtype and shape of each, by name
-_SHOWN = 20  # faults in an error message
-_OF_TORCH = "what PyTorch has saved is read by xpnn.interop.torch.from_state_dict(model, path)"
+_SHOWN = 20  # the most faults in one error message
+_OF_TORCH = "xpnn.interop.torch.from_state_dict(model, path) reads files saved by PyTorch"
 
 
 def save(
@@ -38,26 +38,27 @@ def save(
     classes: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
 ) -> None:
-    """Write every parameter and buffer under its name, and what the network is made of, for :func:`load_model`.
+    """Write every parameter and buffer under its name, and the network's architecture, for :func:`load_model`.
 
-    The file is replaced at once, when the new one has reached the disk: neither an error nor a power cut tears it. It
-    holds a checksum, by which :func:`load` knows a file that was damaged since.
+    An existing file is replaced atomically, once the new one has reached the disk: neither an error nor a power cut can
+    leave a torn file. The file holds a checksum, by which :func:`load` recognises later damage.
 
     Args:
         model: its ``params`` and ``buffers`` are written.
-        path: of the file; one that exists is replaced, and its owner and mode are kept. Of a link, the file that it
-            points to is replaced; a pipe or a device is written to.
+        path: the file. An existing file is replaced, and its owner and mode are kept; so is the target of a link. A
+            pipe or a device is written to.
         metadata: text that is stored with them.
         optimizer: its state and its number of steps are also written, so that training can be resumed.
         classes: the names of the labels, for ``xpnn predict`` and :func:`read_about`.
-        preprocessing: how pictures or a table's rows become the network's input, for the commands and
+        preprocessing: turns pictures or a table's rows into the network's input, for the commands and
             :func:`read_about`; :class:`Pixels`, or the ``encoder`` of a table.
 
     Raises:
         OSError: the file cannot be written.
-        FloatingPointError: the model holds NaN or infinity where the model in the file, which is kept, is finite.
-        TypeError, ValueError: some parameters would be missed, since a layer does not name the layers in it by
-            ``children``, or gives two of them one name.
+        FloatingPointError: the model holds NaN or infinity where the model in the existing file, which is kept, is
+            finite.
+        TypeError, ValueError: some parameters would not be saved, since a layer does not name the layers in it by
+            ``children``, or gives two of them the same name.
 
     >>> save(Dense(3, 2), "layer.safetensors", {"note": "untrained"})
     """
@@ -71,10 +72,10 @@ def _keep_finite(path: str | Path, tensors: dict[str, np.ndarray]) -> None:
     spoilt = [key for key, value in tensors.items() if value.dtype.kind == "f" and not np.isfinite(value).all()]
     if not spoilt:
         return
-    with suppress(ValueError, FileNotFoundError), opened(path) as file:  # else there is no model to be kept
+    with suppress(ValueError, FileNotFoundError), opened(path) as file:  # else there is no model to keep
         for key in spoilt:
             if key in set(file.keys()) and np.isfinite(file.get_tensor(key)).all():
-                raise FloatingPointError(f"save: {key} holds NaN or infinity: {path}, where it is finite, is kept")
+                raise FloatingPointError(f"save: {key} holds NaN or infinity; {path}, where it is finite, was kept")
 
 
 def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) -> None:
@@ -82,14 +83,14 @@ def load(model: Layer, path: str | Path, *, optimizer: Optimizer | None = None) 
 
     Args:
         model: its ``params`` and ``buffers`` are read.
-        optimizer: of the class of the saved one, whose state it takes. Its settings (the learning rate, ...) are not
-            changed. Without this argument the file's optimiser is ignored.
+        optimizer: an optimiser of the saved one's class, which gets its state. Its settings (the learning rate, ...)
+            are not changed. Without this argument the file's optimiser is ignored.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is not in the safetensors format, was damaged since it was saved, or its names, shapes or
-            dtypes are not those of the model and the optimiser, which are then unchanged.
-        TypeError, ValueError: for the model itself, as for :func:`save`.
+            dtypes are not those of the model and the optimiser. Model and optimiser are then unchanged.
+        TypeError, ValueError: as for :func:`save`, if the model itself is at fault.
 
     >>> save(MLP((3, 2)), "last.safetensors", optimizer=Adam())
     >>> model, optimizer = MLP((3, 2)), Adam()  # in another process, where fit(..., history=history) resumes training
@@ -129,7 +130,7 @@ def read_header(path: str | Path) -> tuple[dict[str, str], Arrays]:
 
 
 def _arrays(file: Any) -> Arrays:
-    """Dtype and shape of each array, as the header has them."""
+    """Dtype and shape of each array, from the file's header."""
     parts = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - not iterable itself
     return {key: (_dtype(part.get_dtype()), tuple(part.get_shape())) for key, part in parts.items()}
 
@@ -142,7 +143,7 @@ def _dtype(code: str) -> str:
 
 
 def _problems(state: Parameters, arrays: Arrays, ignore_optimizer: bool) -> list[str]:
-    """Why a file's arrays are not those of the state."""
+    """The differences between a file's arrays and those of the state."""
     ignored = (RUN, _OPTIMIZER) if ignore_optimizer else (RUN,)
     extra = {key for key in arrays.keys() - state.keys() if not key.startswith(ignored)}
     problems = [f"{key} is missing" for key in state.keys() - arrays.keys()]
@@ -177,12 +178,12 @@ def opened(path: str | Path) -> Iterator[Any]:
     try:
         with safe_open(path, "numpy") as file:
             yield file
-    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # the last two: dtypes that NumPy lacks
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # the last two for dtypes that NumPy lacks
         raise ValueError(f"{path} is not a readable safetensors file ({error}){_hint(path)}") from error
 
 
 def _hint(path: str | Path) -> str:
-    """What else the file may be."""
+    """A hint at the format that the file may have instead."""
     if Path(path).suffix == ".onnx":
         return "; xpnn.interop.onnx.load reads ONNX"
     with open(path, "rb") as file:

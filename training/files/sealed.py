@@ -1,4 +1,4 @@
-"""Files in the safetensors format with a checksum of every byte: what a disk, a cable or a crash changed is known."""
+"""Files in the safetensors format with a checksum of every byte, which reveals damage by a disk, a cable or a crash."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ _KINDS = {"f": "F", "i": "I", "u": "U", "b": "BOOL"}
 
 
 def sealed(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> list[bytes | memoryview]:
-    """The file's bytes, in pieces: none of the arrays is copied if it is in C order.
+    """The file's bytes, in pieces; arrays in C order are not copied.
 
-    The same arrays and metadata give the same bytes, which safetensors' own writer does not promise.
+    The same arrays and metadata always give the same bytes, which safetensors' own writer does not promise.
 
     Raises:
         TypeError: the metadata are not text.
@@ -57,11 +57,11 @@ def _code(dtype: np.dtype) -> str:
 
 
 def check_seal(path: str | Path, required: bool = False) -> None:
-    """Compare a file with its checksum, which other programs' files lack.
+    """Compare a file with its checksum. Files by other programs have none.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the checksum is not that of the bytes; or it is missing, but required.
+        ValueError: the checksum does not match the bytes, or is missing though required.
     """
     with open(path, "rb") as file:
         size = file.read(8)
@@ -76,6 +76,6 @@ def check_seal(path: str | Path, required: bool = False) -> None:
             digest.update(chunk)
     if digest.hexdigest().encode() != found[1]:
         raise ValueError(
-            f"{path} is damaged: its bytes are not those that were saved (their SHA-256 is another); a program that "
-            f"changes such a file must leave {SEAL} out of its metadata"
+            f"{path} is damaged: its bytes are not those that were saved (their SHA-256 differs); a program that "
+            f"changes such a file must remove {SEAL} from its metadata"
         )

@@ -244,7 +244,7 @@ class TestFolder:
         data = bytearray(before.read_bytes())
         data[-1] ^= 1
         before.write_bytes(data)
-        with pytest.warns(nn.CheckpointWarning, match="is damaged.*the one before is taken") as caught:
+        with pytest.warns(nn.CheckpointWarning, match="is damaged.*trying the checkpoint before it") as caught:
             _, history = small(tmp_path, 3)
         assert len(caught) == 2
         assert "going on from step-000000003.safetensors: epoch 1, step 3\n" in capsys.readouterr().out
@@ -278,7 +278,9 @@ class TestFolder:
     def test_within_an_epoch_the_batches_stay_those_they_were(self, other, tmp_path):
         with pytest.raises(CrashError):
             small(tmp_path, every=1, callbacks=[Crashing(3)])
-        with pytest.raises(ValueError, match=rf"within an epoch with {next(iter(other))}=.*can change between epochs"):
+        with pytest.raises(
+            ValueError, match=rf"within an epoch with {next(iter(other))}=.*can change only between epochs"
+        ):
             small(tmp_path, **other)
         small(tmp_path)
         assert len(small(tmp_path, 3, **other)[1]) == 3
@@ -320,9 +322,9 @@ class TestFolder:
         one, other = Kept(0), Kept(0)
         small(tmp_path, 2, callbacks=[nn.EarlyStopping(), one, nn.ReduceLROnPlateau(), other])
         assert (one.found, other.found) == (1, 2)
-        with pytest.warns(nn.CheckpointWarning, match="there is no ") as caught:
+        with pytest.warns(nn.CheckpointWarning, match="that the run lacks") as caught:
             small(tmp_path, 3, callbacks=[Kept(3), nn.EarlyStopping()])
-        assert [str(one.message).rpartition("no ")[2] for one in caught] == ["ReduceLROnPlateau", "Kept 2"]
+        assert [str(one.message).rpartition(": ")[2] for one in caught] == ["ReduceLROnPlateau", "Kept 2"]
 
     def test_a_callback_that_ends_the_run_between_epochs(self, tmp_path):
         class Enough(nn.Callback):
@@ -376,7 +378,7 @@ class TestFolder:
         path = nn.Checkpoint(tmp_path / "run").files()[0]
         assert nn.read_metadata(path)["data"] == "a"
         nn.save(nn.MLP((2, 2)), path)
-        with pytest.raises(ValueError, match="is no checkpoint of a run"):
+        with pytest.raises(ValueError, match="is not a checkpoint of a run"):
             small(tmp_path)
 
     def test_a_second_run_is_refused_while_the_first_one_lasts(self, tmp_path):
@@ -516,9 +518,9 @@ class TestGenerators:
 
     @pytest.mark.parametrize("state", [{}, {"bits": {}, "spawned": {}}, {"bits": {"bit_generator": "MT19937"}}])
     def test_what_is_no_state(self, state):
-        with pytest.raises(ValueError, match="no state of a PCG64 generator"):
+        with pytest.raises(ValueError, match="expected the state of a PCG64 generator"):
             generators.put_back(np.random.default_rng(0), state)
         others = {"legacy": {"bit_generator": "MT19937"}, "python": [3, [1], None]}
         for generator in (np.random.RandomState(0), random.Random(0)):
-            with pytest.raises(ValueError, match="no state of a"):
+            with pytest.raises(ValueError, match="expected the state of a"):
                 generators.put_back(generator, state | others)

@@ -64,7 +64,7 @@ class TestVersion:
         said = json.dumps({"version": about.VERSION + 1, "network": {"class": "Mamba"}})
         (tmp_path / "m").write_bytes(serialized({"W": np.zeros(1, "f4")}, {about.KEY: said}))
         for read in (nn.load_model, nn.read_about):
-            with pytest.raises(ValueError, match="m is of the format 2, this xpnn reads up to 1: install a newer one"):
+            with pytest.raises(ValueError, match="m has the format 2, this xpnn reads up to 1: install a newer xpnn"):
                 read(tmp_path / "m")
 
 
@@ -147,7 +147,7 @@ HOSTILE = {
     "unexpected keyword argument": [of("Sequential", layers=[RELU], _plan=1)],
     "multiple values": [of("Sequential", layers=[RELU], cls=1)],
     "expected a layer": [None, 7, "Dense", [RELU], {"items": []}, {"array": [2, 2]}],
-    "is no network": [
+    "describes no valid network": [
         {},
         {"same": 0},
         of("Sequential", layers=[{"same": 0}]),
@@ -212,5 +212,5 @@ def test_text_that_is_none(tmp_path):
 )  # fmt: skip
 def test_classes_and_preprocessing_from_a_stranger(tmp_path, said):
     (tmp_path / "m").write_bytes(b"".join(sealed({"W": np.zeros(1, "f4")}, {about.KEY: json.dumps(said)})))
-    with pytest.raises(ValueError, match="its classes or its preprocessing are none"):
+    with pytest.raises(ValueError, match="its classes or its preprocessing are malformed"):
         nn.read_about(tmp_path / "m")
