@@ -58,6 +58,6 @@ def forms() -> dict[str, Callable[..., Any]]:
 
 
 def runs_by(name: str) -> str:
-    """The module of the form that runs for the equation of this name, "backend.cpu.pooling" say, or "equation"."""
+    """The module of the form that replaces the equation of this name, such as "backend.cpu.pooling", or "equation"."""
     form = forms().get(name)
     return "equation" if form is None else form.__module__.partition(".")[2]

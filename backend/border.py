@@ -7,7 +7,7 @@ import numpy as np
 from .errors import explained
 from .select import Array, on_device, xp
 
-_xp: Any = xp  # for what only CuPy has
+_xp: Any = xp  # untyped, for names that only CuPy has
 
 Indices: TypeAlias = "slice | np.ndarray"
 """The samples of a batch, as a slice or as indices."""
@@ -47,13 +47,13 @@ def asarray(data: Any, dtype: Any = None) -> Array:
     """An array of the backend, from host data (NumPy array, list, number) or from another array of the backend.
 
     Args:
-        data: what ``numpy.asarray`` takes, or an array of the backend.
-        dtype: of the result; by default floating-point data become float32, and integers keep their dtype. The byte
-            order is always the machine's.
+        data: anything that ``numpy.asarray`` takes, or an array of the backend.
+        dtype: the dtype of the result; by default floating-point data become float32, and integers keep their dtype.
+            The byte order is always the machine's.
 
     Raises:
         TypeError: the data are not numeric, or some are masked.
-        ValueError: the dtype is one of integers, and does not hold a value.
+        ValueError: the dtype is an integer type that cannot hold one of the values.
         MemoryError: the device is out of memory.
 
     >>> asarray([[0.5, 1.0]])
@@ -73,10 +73,11 @@ def asarray(data: Any, dtype: Any = None) -> Array:
 
 
 def host_array(data: Any) -> np.ndarray:
-    """Data as a NumPy array, PyTorch's tensors too.
+    """Data, which may be a PyTorch tensor, as a NumPy array.
 
     Raises:
-        TypeError: some are masked, and NumPy would take what lies under the mask; or a tensor is not on the host.
+        TypeError: some elements are masked, and NumPy would use the values under the mask; or a tensor is not on the
+            host.
     """
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         raise TypeError("expected an array without masked elements: data.filled(0) fills them; or leave their rows out")
@@ -84,7 +85,7 @@ def host_array(data: Any) -> np.ndarray:
         return np.asarray(data)
     try:
         return np.asarray(data.detach())
-    except TypeError:  # bfloat16 or a float of 8 bits, which NumPy lacks
+    except TypeError:  # NumPy lacks bfloat16 and 8-bit floats
         return np.asarray(data.detach().float())
 
 
@@ -101,7 +102,7 @@ def to_numpy(array: Array) -> np.ndarray:
     """A host copy of a backend array, after waiting for the device; on NumPy the array itself.
 
     Raises:
-        ValueError: a check on the device, as of labels, has failed since the last synchronisation.
+        ValueError: a check on the device, such as that of labels, has failed since the last synchronisation.
         RuntimeError: the device was lost.
 
     >>> to_numpy(asarray([1, 2]))
@@ -125,10 +126,10 @@ def synchronize() -> None:
     """Wait until the device has finished all its work; on NumPy this does nothing.
 
     Raises:
-        ValueError: a check on the device, as of labels, has failed since the last synchronisation.
+        ValueError: a check on the device, such as that of labels, has failed since the last synchronisation.
         RuntimeError: the device was lost.
 
-    >>> synchronize()  # before a clock is read
+    >>> synchronize()  # before reading a clock
     """
     if on_device:
         border.crossings += 1
@@ -141,8 +142,8 @@ def synchronize() -> None:
 def check(ok: Array | np.bool, message: str) -> None:
     """Raise ValueError(message) unless the 0-d boolean ``ok`` holds.
 
-    On a device the check is asynchronous, as CUDA's own errors are: a failure is recorded there and raised by the next
-    :func:`to_numpy` or :func:`synchronize`.
+    On a device the check is asynchronous, like CUDA's own errors: a failure is recorded on the device and raised by the
+    next :func:`to_numpy` or :func:`synchronize`.
     """
     if on_device:
         fault = flag(message)
@@ -152,7 +153,7 @@ def check(ok: Array | np.bool, message: str) -> None:
 
 
 def flag(message: str) -> Array:
-    """The 0-d boolean that a kernel sets if its own :func:`check` fails; on a device only."""
+    """The 0-d boolean that a kernel sets if its own check fails; only on a device."""
     border.checked = True
     return border.fault(message)
 

@@ -1,4 +1,4 @@
-"""Ranks whose arrays are on devices: NCCL adds them up where it can, else MPI does, through pinned host memory."""
+"""Ranks whose arrays are on devices: NCCL sums them if it can, else MPI does, through pinned host memory."""
 
 import threading
 import time
@@ -13,14 +13,14 @@ from .select import Array, xp
 
 _xp: Any = xp
 _SUCCESS, _IN_PROGRESS = 0, 7  # ncclResult_t
-_GRACE = 2.0  # seconds for MPI to name the rank that NCCL has lost, and for NCCL to stop
+_GRACE = 2.0  # seconds for MPI to name the rank that NCCL has lost, and for NCCL to abort
 
 
 class DeviceRanks(Ranks):
-    """What :func:`mpi` gives where arrays are on a device.
+    """The ranks that :func:`mpi` returns if arrays are on a device.
 
-    The host waits for each operation, since only then does it notice that another rank has gone. A step within which
-    ranks meet is therefore never captured: it ends before, and another begins after.
+    The host waits for each operation, since otherwise it would not notice that another rank is gone. A captured step
+    therefore never contains an operation of the ranks: it ends before the operation, and another begins after it.
     """
 
     def __init__(self, by_host: Any, link: "Link") -> None:
@@ -51,7 +51,7 @@ class DeviceRanks(Ranks):
 
     def _carry(self, arrays: Sequence[Array], start: Callable[[Array, int], None], by_host: Any) -> None:
         arrays = [array for array in arrays if array.size]
-        border.crossings += 1  # the step that this stands in is not captured
+        border.crossings += 1  # prevents the capture of a step that contains this operation
         if self._link.communicator is None:
             _through_pinned(arrays, by_host)
         else:
@@ -59,13 +59,13 @@ class DeviceRanks(Ranks):
 
 
 class Link:
-    """What this process has for all operations: a communicator of NCCL's, or None and why.
+    """This process's link to the other ranks' devices: a communicator of NCCL, or None and the reason.
 
     Args:
-        ranks: of the hosts.
+        ranks: the ranks by MPI.
 
     Raises:
-        RankError: a rank does not come, or NCCL cannot start.
+        RankError: a rank does not respond, or NCCL cannot start.
     """
 
     communicator: Any = None
@@ -83,17 +83,17 @@ class Link:
                 ranks.size,
                 ranks.rank,
                 self.nccl.UniqueId.from_bytes(every[0][2]),
-                self.nccl.NCCLConfig(blocking=False),  # so that a rank that does not come is noticed
+                self.nccl.NCCLConfig(blocking=False),  # so that a missing rank is noticed
             )
             self._wait(self._ready, ranks.wait)
 
     def carry(self, arrays: Sequence[Array], start: Callable[[Array, int], None], wait: Any) -> None:
-        """Do an operation on each array, and wait until the device has done all."""
+        """Start an operation on each array, and wait until the device has completed all."""
         stream = _xp.cuda.get_current_stream()
         with self.nccl.group():
             for array in arrays:
                 start(array, stream.ptr)
-        self._wait(self._ready, wait)  # before, the stream must be given nothing
+        self._wait(self._ready, wait)  # until then nothing else may be put into the stream
         done = stream.record(_xp.cuda.Event(disable_timing=True))
         self._wait(lambda: self._ready() and done.done, wait)
 
@@ -101,7 +101,7 @@ class Link:
         return f"through pinned host memory ({self.why})" if self.why else "by NCCL"
 
     def _ready(self) -> bool:
-        """Whether NCCL has given the device what it was asked for."""
+        """Whether NCCL has handed the operations to the device."""
         state = self.communicator.get_async_error()
         if state in (_SUCCESS, _IN_PROGRESS):
             return bool(state == _SUCCESS)
@@ -115,7 +115,7 @@ class Link:
         try:
             wait(done)
         except BaseException:
-            # a kernel that waits for a rank that has gone would keep the device, and whoever waits for it, forever
+            # a kernel that waits for a rank that is gone would block the device forever
             abort = threading.Thread(target=self.communicator.abort, daemon=True)
             abort.start()
             abort.join(_GRACE)
@@ -124,18 +124,18 @@ class Link:
 
 
 def _nccl() -> tuple[Any, str]:
-    """NVIDIA's nccl4py, and why it cannot be used."""
+    """NVIDIA's nccl4py and "", or None and the reason why it cannot be used."""
     try:
         import nccl.core as nccl
 
         nccl.get_error_string(_SUCCESS)  # loads NCCL itself
     except (ImportError, RuntimeError) as error:
-        return None, f"no NCCL ({str(error).strip()}), which xpnn's extra [nccl] installs"
+        return None, f"no NCCL ({str(error).strip()}): install xpnn's extra [nccl]"
     return nccl, ""
 
 
 def _through_pinned(arrays: Sequence[Array], by_host: Callable[..., None]) -> None:
-    """Copy the arrays to the host, do MPI's operation on all of them at the same time, and copy them back."""
+    """Copy the arrays to the host, run MPI's operation on all of them at the same time, and copy them back."""
     stream, hosts = _xp.cuda.get_current_stream(), []
     for array in arrays:
         memory = _xp.cuda.alloc_pinned_memory(array.nbytes)
@@ -145,4 +145,4 @@ def _through_pinned(arrays: Sequence[Array], by_host: Callable[..., None]) -> No
     by_host(*hosts)
     for array, host in zip(arrays, hosts, strict=True):
         array.set(host, stream)  # type: ignore[attr-defined]
-    stream.synchronize()  # from now on the pinned memory may be used again
+    stream.synchronize()  # from now on the pinned memory may be reused

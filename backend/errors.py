@@ -13,7 +13,7 @@ class DeviceLostError(RuntimeError):
 
 
 class Explained(ContextDecorator):
-    """Turns CUDA's errors into errors for the user, and lets others pass; a context manager and a decorator.
+    """A context manager and decorator that turns CUDA's errors into errors for the user, and lets others pass.
 
     Raises:
         MemoryError: the device is out of memory.
@@ -38,7 +38,7 @@ explained = Explained()
 
 
 def versions() -> str:
-    """The versions of the driver and of CuPy, as far as they can be found out."""
+    """The versions of the driver and of CuPy, as far as they can be determined."""
     import cupy
 
     def dotted(ask: Any) -> str:

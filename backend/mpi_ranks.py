@@ -1,4 +1,4 @@
-"""Ranks that MPI has started: their collective operations, and how a rank that fails is noticed and named."""
+"""Ranks that MPI has started: their collective operations, and the detection of a rank that fails."""
 
 import atexit
 import os
@@ -17,29 +17,29 @@ import numpy as np
 from .ranks import RankError, Ranks
 from .select import Array, on_device
 
-_FAULT, _WAITS = 24_301, 24_302  # tags of the notes beside the collective operations
-_LOOK = 0.01  # seconds between two looks for notes
-_LOOKS = 64  # one after the other, of which each moves 32 kB on; then the kernel's network may need the core
-_BRIEF, _PAUSE = 0.02, 2e-3  # seconds of a wait without pauses, and of each pause after that
-_give_way = getattr(os, "sched_yield", lambda: None)  # Windows has none
+_FAULT, _WAITS = 24_301, 24_302  # tags of the messages beside the collective operations
+_LOOK = 0.01  # seconds between two checks for messages
+_LOOKS = 64  # tests in a row, each of which transfers 32 kB; then the kernel's network code may need the core
+_BRIEF, _PAUSE = 0.02, 2e-3  # seconds of a wait without pauses, and of each later pause
+_give_way = getattr(os, "sched_yield", lambda: None)  # Windows lacks it
 _VARIABLES = "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "PMI_RANK", "MPI_LOCALNRANKS"
 
 
 def mpi(timeout: float = 30.0, *, synchronized: bool = True) -> Ranks:
-    """The ranks that ``mpiexec`` or ``srun`` has started; without it, the one process.
+    """The ranks that ``mpiexec`` or ``srun`` has started; without these, the single process.
 
-    Each call of the ranks' methods waits for the other ranks, at most ``timeout`` seconds. If one was killed, has
-    raised an error that nobody caught, or does not answer, every rank raises a :class:`RankError` that names it, and
-    where that is not caught either, MPI ends all processes.
+    Each call of the ranks' methods waits for the other ranks, at most ``timeout`` seconds. If a rank was killed, has
+    raised an uncaught error, or does not answer, every rank raises a :class:`RankError` that names it; if this is not
+    caught either, MPI ends all processes.
 
     Args:
-        timeout: the seconds for which one rank may let the others wait, as when it reads or writes a large file.
-        synchronized: whether batch normalisation takes the statistics of the whole batch, not of the rank's share.
+        timeout: the seconds for which one rank may keep the others waiting, as while it reads or writes a large file.
+        synchronized: whether batch normalisation uses the statistics of the whole batch, not of the rank's share.
 
     Raises:
         ImportError: mpi4py, or an MPI for it, is missing; the message names the extra.
         ValueError: timeout is not above 0.
-        RankError: a rank does not come.
+        RankError: a rank does not respond.
 
     >>> ranks = mpi()
     >>> x, y = np.random.default_rng(0).normal(size=(96, 8)), np.arange(96) % 2
@@ -68,8 +68,8 @@ def launched() -> bool:
 
 @cache
 def _line() -> "_Line":
-    """The one connection of this process."""
-    # where a connection breaks, Open MPI would end this process before it has named the other rank
+    """This process's only connection to the others."""
+    # by default, Open MPI ends this process at a broken connection before it can name the other rank
     os.environ.setdefault("OMPI_MCA_mpi_initial_errhandler", "mpi_errors_return")
     try:
         from mpi4py import MPI
@@ -81,10 +81,10 @@ def _line() -> "_Line":
 
 
 class _Line:
-    """What the messages of this process go through.
+    """The connection of this process to the other ranks.
 
-    Nothing blocks: this process looks again and again whether an operation is complete, and between for notes of the
-    others, that they wait too, or that they have failed.
+    No call blocks: the process polls whether an operation is complete, and for messages from other ranks that they are
+    waiting too, or have failed.
     """
 
     def __init__(self, library: Any) -> None:
@@ -93,7 +93,7 @@ class _Line:
         self.names = [f"rank {rank}" for rank in range(self.size)]
         self.link: Any = None  # between the ranks' devices
         self._count = 0  # operations so far, the same on all ranks
-        self._waiting = dict[int, int]()  # by rank, the operation that it was waiting in when it last said so
+        self._waiting = dict[int, int]()  # by rank, the last operation in which it has said that it waits
         self._sent: list[Any] = []
         self._said, self._over = 0, False
         if self.size > 1:
@@ -102,7 +102,7 @@ class _Line:
             atexit.register(self._leave)
 
     def wait(self, done: Callable[[], bool], timeout: float) -> None:
-        """Until ``done`` says that an operation is complete.
+        """Wait until ``done`` returns True, that is until an operation is complete.
 
         Raises:
             RankError: a rank has failed, or does not answer.
@@ -129,29 +129,29 @@ class _Line:
             raise self.failed(f"{self._lost()}: {error}") from error
 
     def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
-        """Tell the others, give them a moment to say it themselves, and end all."""
+        """Tell the other ranks, give them a moment to report the error themselves, and end all processes."""
         text = str(error)
         if not isinstance(error, RankError):
             text = f"{self.names[self.rank]} has failed: {type(error).__name__}: {text}"
         self._tell(_FAULT, text.encode())
         until = time.monotonic() + (1 if self.rank == 0 else 2)
         while time.monotonic() < until:
-            with suppress(self.MPI.Exception):  # of a rank that is no more
+            with suppress(self.MPI.Exception):  # the receiver may be gone
                 self.MPI.Request.Testall(self._sent)
             time.sleep(_LOOK)
-        if self.rank > 0:  # rank 0 has said it
+        if self.rank > 0:  # rank 0 has reported it
             say()
         self._end()
 
     def _listen(self) -> None:
-        """Read the notes that have come."""
+        """Read the messages that have arrived."""
         status = self.MPI.Status()
         while self.world.Iprobe(self.MPI.ANY_SOURCE, _FAULT, status):
             raise self.failed(self._read(status).decode(errors="replace"))
         while self.world.Iprobe(self.MPI.ANY_SOURCE, _WAITS, status):
             source = status.source
             self._waiting[source] = int.from_bytes(self._read(status), "little")
-            self._say_waiting()  # so that who began to wait first knows of all who wait
+            self._say_waiting()  # the rank that began to wait first must know of all that wait
 
     def _read(self, status: Any) -> bytes:
         note = bytearray(status.Get_count(self.MPI.BYTE))
@@ -169,24 +169,24 @@ class _Line:
 
     def _missing(self, timeout: float) -> RankError:
         others = [rank for rank in range(self.size) if rank != self.rank]
-        absent = [rank for rank in others if self._waiting.get(rank, -1) < self._count - 1]  # one may have come further
+        absent = [rank for rank in others if self._waiting.get(rank, -1) < self._count - 1]  # some may be one ahead
         absent = absent or [rank for rank in others if self._waiting.get(rank) != self._count]
         names = ", ".join(self.names[rank] for rank in absent) or "the network between the ranks"
         return self.failed(
-            f"{names} did not answer for {timeout:g} s, and hangs, was stopped or cannot be reached (what needs longer "
-            "needs a larger timeout, on the command line --rank-timeout)"
+            f"{names} did not answer for {timeout:g} s, and hangs, was stopped or cannot be reached (if more time is "
+            "needed, raise timeout, on the command line --rank-timeout)"
         )
 
     def _lost(self) -> str:
-        """Which ranks have ended, as MPI knows where mpiexec was called with `--with-ft ulfm`; else what may be."""
+        """The ranks that have ended, which MPI knows if mpiexec was called with `--with-ft ulfm`; else a guess."""
         with suppress(self.MPI.Exception, AttributeError, NotImplementedError):
             group, world = self.world.Get_failed(), self.world.Get_group()
             if lost := group.Translate_ranks(None, world):
                 return f"{', '.join(self.names[rank] for rank in lost)} was killed, or cannot be reached"
-        return "another rank was killed, cannot be reached, or is at another step, as where it has fewer batches"
+        return "another rank was killed, cannot be reached, or is at another step, perhaps because it has fewer batches"
 
     def failed(self, text: str) -> RankError:
-        """The error; from now on this process ends without the others."""
+        """The error to raise; from now on this process ends without waiting for the others."""
         self._over = True
         return RankError(text)
 
@@ -195,7 +195,7 @@ class _Line:
         self.fail(error)
 
     def _leave(self) -> None:
-        """At the end of the process: after a failure MPI would wait for the others forever."""
+        """Called at the end of the process: after a failure, MPI would wait for the others forever."""
         if self._over:
             self._end()
 
@@ -210,7 +210,7 @@ class _Line:
 
 
 class MPIRanks(Ranks):
-    """What :func:`mpi` gives where arrays are on the host."""
+    """The ranks that :func:`mpi` returns if arrays are on the host."""
 
     def __init__(self, line: _Line, timeout: float, synchronized: bool) -> None:
         self.rank, self.size, self.timeout, self.synchronized = line.rank, line.size, float(timeout), synchronized
@@ -227,7 +227,7 @@ class MPIRanks(Ranks):
 
     def gather(self, value: Any) -> list[Any]:
         world = self._line.world
-        data = np.frombuffer(pickle.dumps(value), "uint8")  # from one process of this very run to another
+        data = np.frombuffer(pickle.dumps(value), "uint8")  # safe: only processes of this run exchange pickles
         sizes = np.empty(self.size, "int64")
         self._wait([world.Iallgather(np.array([data.size]), sizes)])
         joined = np.empty(sizes.sum(), "uint8")
@@ -238,11 +238,11 @@ class MPIRanks(Ranks):
         self._line.fail(error, say)
 
     def wait(self, done: Callable[[], bool]) -> None:
-        """Until ``done``, an operation of all ranks, is complete. Errors as for the others."""
+        """Wait until ``done`` returns True for an operation of all ranks. Errors as for the other methods."""
         self._line.wait(done, self.timeout)
 
     def failed(self, text: str) -> RankError:
-        """The error for what :meth:`wait` waits for in vain."""
+        """The error to raise if an operation under :meth:`wait` fails."""
         return self._line.failed(text)
 
     def _wait(self, requests: list[Any]) -> None:

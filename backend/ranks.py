@@ -1,4 +1,4 @@
-"""The processes that train one network together, its ranks; here the only one, to which nobody else belongs."""
+"""Ranks, the processes that train one network together; here for a single process."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,21 +12,21 @@ class RankError(RuntimeError):
     >>> try:
     ...     history = fit(MLP((2, 2)), np.ones((4, 2)), np.ones(4, int), epochs=1, verbose=False, ranks=mpi())
     ... except RankError as error:
-    ...     print(f"saved in runs/: the same with --resume goes on ({error})")
+    ...     print(f"saved in runs/: repeat with --resume to go on ({error})")
     """
 
 
 class Ranks:
-    """The processes of one run, each of which computes with a share of every batch; from :func:`mpi`.
+    """The processes of one run, each of which computes a share of every batch; :func:`mpi` returns them.
 
-    An object of this very class stands for a process that is alone; its methods then have nothing to do. All ranks call
-    the same methods in the same order.
+    ``Ranks()`` itself stands for a single process, in which the methods have nothing to do. All ranks call the same
+    methods in the same order.
 
     Attributes:
-        rank: of this process, from 0 on.
+        rank: the number of this process, from 0.
         size: the number of ranks.
         hosts: the name of each rank's machine.
-        synchronized: whether batch normalisation takes the statistics of the whole batch, not of the rank's share.
+        synchronized: whether batch normalisation uses the statistics of the whole batch, not of the rank's share.
 
     >>> ranks = Ranks()
     >>> print(ranks, ranks.gather("here"))
@@ -44,17 +44,17 @@ class Ranks:
         """Replace each array, contiguous and of the backend, by that of rank 0."""
 
     def gather(self, value: Any) -> list[Any]:
-        """The values of all ranks, in their order; for what is small."""
+        """The values of all ranks, in their order; meant for small values."""
         return [value]
 
     def fail(self, error: BaseException, say: Callable[[], object] = lambda: None) -> None:
-        """Tell the other ranks that this one ends with an error, and end all; alone, do nothing.
+        """Tell the other ranks that this one ends with an error, and end all; in a single process, do nothing.
 
-        ``say`` says it, and is called where rank 0, which learns of it, has not ended all before.
+        ``say`` reports the error; it is called unless rank 0 has ended all processes before.
         """
 
     def name(self, rank: int | None = None) -> str:
-        """A rank, by default this one, in words, with its host."""
+        """A rank's number and host, as text; by default this rank's."""
         rank = self.rank if rank is None else rank
         return f"rank {rank} on {self.hosts[rank]}" if self.hosts[rank] else f"rank {rank}"
 
@@ -66,8 +66,8 @@ class Ranks:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Ranks, ()  # what is saved with a model is loaded by a process that is alone
+        return Ranks, ()  # whatever a model is saved with is loaded by a single process
 
 
 ALONE = Ranks()
-"""One process."""
+"""A single process."""

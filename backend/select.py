@@ -1,8 +1,8 @@
 """Choose the array library once, at import.
 
 ``NN_BACKEND`` is ``numpy`` (the default), ``cupy``, or ``auto`` (CuPy if a device responds, else NumPy). If the choice
-is not available, :class:`BackendError` says what to do; only ``auto`` falls back. Of the processes that MPI has started
-on a host the first takes device 0, the next one device 1, and so on, in turn. ``NN_PLAIN=1`` runs the equations
+is not available, :class:`BackendError` says what to do; only ``auto`` falls back. MPI's processes on a host take its
+devices in turn: the first takes device 0, the next one device 1, and so on. ``NN_PLAIN=1`` runs the equations
 themselves, without the faster forms.
 """
 
@@ -21,7 +21,7 @@ Params: TypeAlias = MutableMapping[str, Array]  # a layer's parameters, or their
 Rng: TypeAlias = "int | np.random.Generator | None"  # a string, since numpy.random is slow to import
 
 _CHOICES = ("numpy", "cupy", "auto")
-_LOCAL_RANKS = (  # the number of a process on its host, as Open MPI, MPICH and Intel's, MVAPICH2, Cray's and Slurm tell
+_LOCAL_RANKS = (  # a process's number on its host, as set by Open MPI, MPICH and Intel's, MVAPICH2, Cray's and Slurm
     "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "MV2_COMM_WORLD_LOCAL_RANK", "PALS_LOCAL_RANKID", "SLURM_LOCALID",
 )  # fmt: skip
 _INSTALL = 'pip install ".[cuda13]" in xpnn\'s checkout (".[cuda12]" where the driver is for CUDA 12)'
@@ -54,7 +54,7 @@ def _find_cupy() -> Any:
         cupy.zeros(1)
     except Exception as error:  # each CUDA library has its own error class in CuPy
         raise BackendError(
-            f"NN_BACKEND=cupy, but no CUDA device answers ({error}): look whether nvidia-smi lists one and whether its "
+            f"NN_BACKEND=cupy, but no CUDA device answers ({error}): check that nvidia-smi lists one and that its "
             f"driver is as new as CuPy ({versions()}), or set NN_BACKEND=numpy"
         ) from error
     return cupy
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
 else:
     xp = _choose(os.environ.get("NN_BACKEND", "").strip().lower() or "numpy")
 
-_xp: Any = xp  # for what only CuPy has
+_xp: Any = xp  # untyped, for names that only CuPy has
 name: str = xp.__name__
 on_device = xp is not np
 plain = os.environ.get("NN_PLAIN", "").strip() not in ("", "0")

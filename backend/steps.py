@@ -1,4 +1,4 @@
-"""What a loop over batches needs of the backend: batches as backend arrays, and steps that can be replayed."""
+"""The backend's part in a loop over batches: batches as backend arrays, and steps that can be replayed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -14,10 +14,10 @@ def prefetch(arrays: Sequence[Array] | None, batches: Iterable[Any], dtype: Any 
     """Each batch of some arrays as arrays of the backend.
 
     Args:
-        arrays: on the host or the device, with the samples along the first axis; None if the batches are arrays.
-        batches: the samples of each batch, as a slice or as indices of at least 0; without ``arrays`` each batch is a
+        arrays: arrays on the host or the device, with the samples along the first axis; None if the batches are arrays.
+        batches: the samples of each batch, as a slice or as non-negative indices; without ``arrays`` each batch is a
             tuple of arrays.
-        dtype: of floating-point and boolean arrays; float32 by default. Integers keep their dtype.
+        dtype: the dtype for floating-point and boolean arrays, by default float32. Integers keep their dtype.
 
     Raises:
         TypeError: an array is not numeric.
@@ -42,7 +42,7 @@ def captured(
     Args:
         step: a function of backend arrays and numbers, all positional. Everything on the host that changes from step to
             step must be an argument.
-        dtype: of the 0-d arrays that replace numbers on a device.
+        dtype: the dtype of the 0-d arrays that replace numbers on a device.
         undo: called after a failed recording, to undo the step's side effects on the host.
         place: called before each step; if it returns another object, arrays have moved and the step is recorded anew.
 
@@ -57,7 +57,7 @@ def batch_slices(samples: int, elements: int) -> list[slice]:
     """The slices in which a batch goes through a network: here the whole batch at once.
 
     Args:
-        samples: their number in the batch.
-        elements: their number in the batch.
+        samples: the batch's number of samples.
+        elements: the batch's number of elements.
     """
     return [slice(0, samples)]

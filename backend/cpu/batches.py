@@ -10,7 +10,7 @@ from ..shared.data import batch_dtypes
 
 
 def prefetch(arrays: Sequence[Array] | None, batches: Iterable[Any], dtype: Any = None) -> Iterator[tuple[Array, ...]]:
-    """Rows by ``take``, in a third of the time of an index; the dtypes are found once."""
+    """``take`` gathers rows in a third of the time of indexing; the dtypes are determined once."""
     if arrays is None:
         for batch in batches:
             yield tuple(np.asarray(array, kind) for array, kind in zip(batch, batch_dtypes(batch, dtype), strict=True))

@@ -13,7 +13,7 @@ from ..select import Array
 from ..shared.matrices import matrices
 from .numpy_blas import address, blas_function, in_turn
 
-_WORTH = 1 << 14  # elements of the result: with fewer, the call costs more than a temporary array
+_WORTH = 1 << 14  # elements of the result: with fewer, the call takes longer than a temporary array
 _I, _P = ctypes.c_int64, ctypes.c_void_p
 _ROW_MAJOR, _TURNS = 101, {False: 111, True: 112}  # cblas.h: whether a matrix is transposed
 

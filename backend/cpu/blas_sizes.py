@@ -1,4 +1,4 @@
-"""Sizes of products, and places in memory, for which OpenBLAS is fast; any other BLAS takes them as they come."""
+"""Sizes of products and memory alignment for which OpenBLAS is fast; other BLAS libraries get products undivided."""
 
 import functools
 import math
@@ -10,15 +10,15 @@ from .numpy_blas import address, blas_libraries
 
 _AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of its kernels
 _DIRECT = 1_000_000  # multiplications: up to here OpenBLAS, on one thread, reads both factors without a copy
-_FEW = 4000  # elements of the first factor: with more, that is slower than copying unless the second is narrow
-_CACHED = 9500  # the same bound where the second factor is narrow
+_FEW = 4000  # elements of the first factor: with more, reading is slower than copying unless the second is narrow
+_CACHED = 9500  # the same bound if the second factor is narrow
 _LINE = 64  # bytes of a cache line, and of an AVX-512 register
-_NARROW = 128  # columns; with less than a quarter of them, dividing does not pay
+_NARROW = 128  # columns; with less than a quarter of this, dividing does not pay
 _FEWEST = 8, 64  # rows and columns of a chunk
 
 
 def better_in_halves(multiplications: int) -> bool:
-    """Whether the direct product, without copies, serves half of the rows but not all of them."""
+    """Whether OpenBLAS computes the product without copies for half of the rows, but not for all of them."""
     return _avx512() and _DIRECT < multiplications <= 2 * _DIRECT
 
 
@@ -28,13 +28,13 @@ def _avx512() -> bool:
 
 
 def kernels_at_once(elements: int) -> int:
-    """Upper bound of the kernels in one product of a convolution, those for several output rows counted together.
+    """Upper bound of the number of kernels in one product of a convolution, counted over all its output rows.
 
     BLAS first copies the columns into its own order, which pays only if there are enough kernels. With AVX-512,
     OpenBLAS does not copy for small products (:func:`pieces`), and is slow only with fewer than 4 rows.
 
     Args:
-        elements: of the kernels for one row.
+        elements: the number of elements of the kernels for one row.
     """
     return 4 if _avx512() and elements <= _FEW else 24
 
@@ -46,9 +46,9 @@ def narrow_parts(kernels: int, elements: int, cols: int, samples: int) -> int:
     A narrow chunk can be read without a copy by a product with few kernels, and none of its rows share a cache line.
 
     Args:
-        kernels: their number.
-        elements: of each kernel.
-        cols, samples: of the output; each pair is a column.
+        kernels: the number of kernels.
+        elements: the number of elements of each kernel.
+        cols, samples: the numbers of the output's columns and samples; each pair of them is a column of the product.
     """
     if not _avx512() or _FEWEST[0] * elements > _CACHED:
         return 1

@@ -1,4 +1,4 @@
-"""The softmax cross-entropy where every label counts as much as any other."""
+"""The softmax cross-entropy if all labels have the same weight."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from ..select import Array
 def softmax_cross_entropy(
     logits: Array, labels: Array, complaint: str, ignore: int = -100, weights: Array | None = None
 ) -> tuple[Array, Callable[[], Array]]:
-    """One scale for all labels takes three fifths of the time; others than those of the classes are declined."""
+    """A single scale for all labels takes three fifths of the time; labels outside [0, classes) are declined."""
     classes = logits.shape[-1]
     if weights is not None or 0 <= ignore < classes or not _all_below(classes, labels):
         return NotImplemented
@@ -20,12 +20,12 @@ def softmax_cross_entropy(
 
 
 def _all_below(classes: int, labels: Array) -> bool:
-    """Whether all are in [0, classes): as unsigned integers, negative ones are the largest."""
+    """Whether all labels are in [0, classes), found by one comparison: negative ones are huge as unsigned integers."""
     return bool(np.maximum.reduce(labels.view(f"u{labels.itemsize}"), None) < classes)
 
 
 def equally_weighted(logits: Array, labels: Array) -> tuple[Array, Callable[[], Array]]:
-    """The mean over all labels, which are those of the classes, and its backward."""
+    """The mean over all labels, each a valid class, and its backward."""
     classes = logits.shape[-1]
     z = logits.reshape(-1, classes).T
     t = labels.reshape(-1)

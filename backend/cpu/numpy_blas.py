@@ -1,6 +1,7 @@
 """The BLAS that NumPy has loaded: its functions and its threads.
 
-If threadpoolctl does not know it (Apple's Accelerate, for example), no function is found and one thread is assumed.
+If threadpoolctl does not know that BLAS (Apple's Accelerate, for example), no function is found, and one thread is
+assumed.
 """
 
 import contextlib
@@ -19,17 +20,17 @@ from ..select import Array
 
 T = TypeVar("T")
 
-_WHOLE, _VECTOR = 1 << 18, 9216  # multiplications: fewer are one thread's, of matrices and of a matrix and a vector
-_LOOK = 1e-5  # seconds between looks at whether another thread's product has ended
+_WHOLE, _VECTOR = 1 << 18, 9216  # multiplications, of matrices and with a vector: OpenBLAS uses one thread for fewer
+_LOOK = 1e-5  # seconds between checks whether another thread's product has ended
 
 
 def blas_function(name: str, dtype: str, types: list[Any]) -> Callable[..., None] | None:
-    """A function of cblas.h with 64-bit integers; None if there is none.
+    """A function of cblas.h with 64-bit integers; None if it is not found.
 
     Args:
-        name: without the prefix and the letter for the type, such as gemm or axpby.
+        name: the name without the prefix and the letter for the type, such as gemm or axpby.
         dtype: NumPy's character for the dtype.
-        types: of its arguments, with "real" for a scalar of the dtype.
+        types: the types of the arguments, with "real" for a scalar of the dtype.
     """
     if dtype not in "fd":
         return None
@@ -54,14 +55,14 @@ def blas_libraries() -> list[Any]:
 def blas_threads() -> int:
     """The number of BLAS threads: all cores, or what OPENBLAS_NUM_THREADS or OMP_NUM_THREADS says.
 
-    Inside of :func:`single_threaded_blas`, whichever thread is in it, this is still the number outside.
+    While any thread is inside :func:`single_threaded_blas`, this is still the number outside of it.
     """
     with _turn:
         return max(_before or _current_threads(), default=1)
 
 
 class _Products:
-    """Those that a Python thread is computing: none or one, and more if a signal's handler multiplies meanwhile."""
+    """The number of products that a Python thread is computing: 0 or 1, or more if a signal handler multiplies."""
 
     __slots__ = "__weakref__", "running"
 
@@ -70,7 +71,7 @@ class _Products:
 
 
 class _Me(threading.local):
-    """A Python thread's own: whether its products run on one BLAS thread each, and the products themselves."""
+    """The state of a Python thread: whether each of its products runs on one BLAS thread, and its products."""
 
     def __init__(self) -> None:
         self.alone, self.products = False, _Products()
@@ -78,20 +79,20 @@ class _Me(threading.local):
             _everyone.add(self.products)
 
 
-_turn = threading.RLock()  # held by whoever changes what follows
+_turn = threading.RLock()  # held by a thread that changes the variables below
 _everyone: "weakref.WeakSet[_Products]" = weakref.WeakSet()  # of all Python threads that have multiplied
-_wanted = False  # whether whoever has the turn waits for the other threads' products, or lets none begin
-_users = 0  # the number of callers inside of single_threaded_blas
-_before: list[int] = []  # each library's threads outside of it, while there are users and one has more than 1
+_wanted = False  # whether the holder of _turn waits for other threads' products, or lets none begin
+_users = 0  # the number of callers inside single_threaded_blas
+_before: list[int] = []  # each library's number of threads outside of it, while inside one has been reduced
 me = _Me()
 
 
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """One thread per BLAS call within this block: for products that are already divided.
+    """Within this block each BLAS call uses one thread: for products that are already divided.
 
-    The number of threads is global to the process. It changes when the first caller enters and the last one leaves, and
-    for each product of a Python thread that is not in such a block (:func:`in_turn`): always while nobody multiplies.
+    The number of threads is global to the process. It changes when the first caller enters and when the last one
+    leaves, and for each product of a Python thread outside such a block (:func:`in_turn`); never during a product.
     """
     global _users
     if me.alone:
@@ -113,11 +114,11 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 def in_turn(multiply: Callable[..., T], *args: Any) -> T:
-    """``multiply(*args)`` by as many BLAS threads as the caller has, whatever other Python threads do.
+    """``multiply(*args)`` with the caller's own number of BLAS threads, whatever other Python threads do.
 
-    BLAS rounds by the number of threads, so each product takes care that it is not another one's. No lock is needed
-    for that, which would take longer than the rest of this function: a product is counted before ``_wanted`` is looked
-    at, and ``_wanted`` is set before the products are looked at, so that of two threads one sees the other.
+    The number of threads decides how BLAS rounds, so no other thread may change it during a product. This needs no
+    lock, which would take longer than the rest of the function: a product is counted before ``_wanted`` is read, and
+    ``_wanted`` is set before the products are read, so at least one of two threads sees the other.
     """
     mine = me.products
     mine.running += 1
@@ -126,12 +127,12 @@ def in_turn(multiply: Callable[..., T], *args: Any) -> T:
             return multiply(*args)
     finally:
         mine.running -= 1
-    with _turn:  # so that whoever waits for everybody passes first
+    with _turn:  # lets a thread that waits for all products go first
         if not _before or me.alone:
             return multiply(*args)
     if multiply is np.matmul and not _divides(*args[:2]):
         return multiply(*args)
-    with _nobody_multiplies():  # but this thread, while another one is in single_threaded_blas
+    with _nobody_multiplies():  # this thread multiplies alone, while another one is in single_threaded_blas
         now = _current_threads()
         _set_threads(_before or now)
         try:
@@ -141,14 +142,14 @@ def in_turn(multiply: Callable[..., T], *args: Any) -> T:
 
 
 def _divides(a: Array, b: Array) -> bool:
-    """Whether OpenBLAS may divide a product among its threads."""
+    """Whether OpenBLAS may divide this product among its threads."""
     rows, inner, columns = a.shape[-2] if a.ndim > 1 else 1, a.shape[-1], b.shape[-1]
     return rows * inner * columns >= (_WHOLE if rows > 1 < columns else _VECTOR)
 
 
 @contextlib.contextmanager
 def _nobody_multiplies() -> Iterator[None]:
-    """No other thread's product runs inside of this block."""
+    """Within this block no other thread computes a product."""
     global _wanted
     with _turn:
         outer, _wanted = _wanted, True
@@ -162,7 +163,7 @@ def _nobody_multiplies() -> Iterator[None]:
 
 
 def _change_threads(take: bool) -> None:
-    """Leave one thread to BLAS, if it has more, or give it back what it had."""
+    """Reduce BLAS to one thread, or restore its number of threads."""
     global _before
     with _nobody_multiplies():
         if take and max(now := _current_threads(), default=1) > 1:
@@ -174,7 +175,7 @@ def _change_threads(take: bool) -> None:
 
 
 def _after_fork() -> None:
-    """In a forked process the other Python threads do not exist, nor what they have taken."""
+    """In a forked process, undo what the parent's other threads have changed: they do not exist here."""
     global _users
     _users = int(me.alone)
     if not _users:
@@ -185,7 +186,7 @@ def _after_fork() -> None:
 _fork = contextlib.ExitStack()
 if hasattr(os, "register_at_fork"):  # not on Windows, where no process is forked
     os.register_at_fork(
-        before=lambda: _fork.enter_context(_nobody_multiplies()),  # else BLAS's own locks may stay taken in the child
+        before=lambda: _fork.enter_context(_nobody_multiplies()),  # else BLAS's locks may stay held in the child
         after_in_parent=_fork.close,
         after_in_child=_after_fork,
     )
@@ -197,12 +198,12 @@ def _current_threads() -> list[int]:
 
 def _set_threads(numbers: list[int]) -> None:
     for library, number in zip(blas_libraries(), numbers, strict=True):
-        # threadpoolctl 3.8's public setter does nothing in all Python threads but the first that calls it
+        # threadpoolctl 3.8's public setter works only in the first Python thread that calls it
         getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
 
 
 def address(x: Array) -> int:
-    """The address of the first element; a buffer tells it in a third of the time of ``x.ctypes``."""
+    """The address of the first element, from a buffer in a third of the time that ``x.ctypes`` takes."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(x))  # type: ignore[arg-type]  # an array is a buffer
     except (TypeError, ValueError, BufferError):  # read-only or not contiguous

@@ -31,7 +31,7 @@ def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov:
 def adam(
     p: Array, g: Array, m: Array, v: Array, scalars: tuple[Any, ...], betas: tuple[float, float], weight_decay: float
 ) -> None:
-    """The gradient's memory becomes scratch space after its last use; the last operation does AdamW's decay too."""
+    """After its last use the gradient serves as scratch space; the last operation also does AdamW's weight decay."""
     (rate, eps, shrink), (beta1, beta2) = scalars, betas
     for block in cache_blocks(p.size):
         params, grads, mean, square = p[block], g[block], m[block], v[block]
@@ -48,6 +48,6 @@ def adam(
 
 
 def euclidean_norm(g: Array) -> Array:
-    """The product takes its turn, since BLAS divides it."""
+    """The product is computed by in_turn, since BLAS may divide it among threads."""
     norm: Array = np.sqrt(in_turn(np.matmul, g, g))
     return norm

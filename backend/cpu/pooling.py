@@ -19,7 +19,7 @@ def max_pool(x: Array, window: Window, needs_dx: bool = True) -> Pooled:
     windows = _Windows(x.shape, window)
     image = rows_first(x, *window.padding, -np.inf)
     y = windows.reduce(np.maximum, image)
-    # kept for backward instead of the image, since they take a quarter of its memory
+    # kept for backward instead of the image, since the winners take a quarter of its memory
     winners = _winners(windows, image, y) if needs_dx else []
 
     def backward(dy: Array) -> Array | None:
@@ -29,7 +29,7 @@ def max_pool(x: Array, window: Window, needs_dx: bool = True) -> Pooled:
 
 
 def _winners(windows: "_Windows", image: Array, y: Array) -> list[Array]:
-    """For each element of the window, where it is the maximum y: the first that equals it, or the last NaN."""
+    """For each element of the window, whether it is the maximum y: the first that equals y, or the last NaN."""
     free, winners = np.ones(y.shape, dtype=bool), []
     inside = np.zeros((image.shape[0], 1, image.shape[2], 1), dtype=bool)
     inside[windows.inside] = True
@@ -40,7 +40,7 @@ def _winners(windows: "_Windows", image: Array, y: Array) -> list[Array]:
             first &= real  # -infinity equals the border
         free ^= first
         winners.append(first)
-    if free.any():  # NaN equals nothing
+    if free.any():  # maxima that are NaN, which equals nothing
         for element, winner in reversed(list(zip(windows.elements(image), winners, strict=True))):
             last = element != element
             last &= free

@@ -16,7 +16,7 @@ from .numpy_blas import in_turn as in_turn
 from .shares import Share
 
 _BUFFER = 256
-"""Elements of the buffers in which NumPy collects short runs to process several at once; its default is 8192."""
+"""Elements of the buffers in which NumPy gathers short runs and processes several at once; its default is 8192."""
 
 accumulate = gemm
 
@@ -55,7 +55,7 @@ def add_rows(out: Array, x: Array) -> None:
 
 
 def small_products(rows: int, W: Array) -> Callable[[Array, Array, Array], Array]:
-    """A function ``matmul(x, W, out)`` for a loop over products ``x @ W`` in which x has at most so many rows."""
+    """A function ``matmul(x, W, out)`` for a loop over products ``x @ W`` in which x has at most ``rows`` rows."""
     return _by_halves if better_in_halves(rows * W.size) else matmul
 
 
@@ -84,7 +84,7 @@ def sum_of_products(a: Array, b: Array) -> Array:
 
 def view(x: Array, start: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
     """A view of a contiguous array's memory from byte ``start`` on, with another shape and other strides."""
-    return np.ndarray(shape, x.dtype, x.data, start, strides)  # as as_strided does, but in a sixth of the time
+    return np.ndarray(shape, x.dtype, x.data, start, strides)  # does what as_strided does, in a sixth of the time
 
 
 def gather_columns(lines: Array, image: Array, kernel: int, stride: int, dilation: int) -> None:

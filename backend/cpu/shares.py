@@ -8,7 +8,7 @@ from ..select import Array
 
 
 class Share(MutableMapping[str, Array]):
-    """A layer's gradients as one of several threads sees them: its own arrays, which start at 0.
+    """A layer's gradients for one of several threads: the thread's own arrays, which start at 0.
 
     The first thread writes to the layer's arrays directly. Products are postponed in ``products``, since one product
     over all slices takes less time than one for each slice.

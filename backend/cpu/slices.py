@@ -18,7 +18,7 @@ Passes = Callable[..., tuple[Array, Callable[[Array], Array | None]]]
 def in_slices(
     run: Passes, layers: Sequence[Any], x: Array, slices: list[slice], needs_dx: bool
 ) -> tuple[Array, Callable[[Array], Array | None]]:
-    """Of n threads, each runs every n-th slice through twins of the layers, which add to the thread's own gradients."""
+    """Each of n threads runs every n-th slice through twins of the layers, which add to the thread's own gradients."""
     shares: list[dict[Any, Share]] = [{} for _ in range(min(len(slices), blas_threads()))]
     twins = [[_twin(layer, own, first=own is shares[0]) for layer in layers] for own in shares]
     tasks = [partial(run, twins[i % len(twins)], x[s], needs_dx) for i, s in enumerate(slices)]
@@ -33,7 +33,7 @@ def in_slices(
 
 
 def _twin(layer: Any, shares: dict[Any, Share], first: bool) -> Any:
-    """The layer's twin, in which shares replace the gradients of the layer and of those that it is made of."""
+    """The layer's twin, in which shares replace the gradients of the layer and of its children."""
 
     def share(leaf: Any) -> Share:
         if leaf not in shares:  # a layer may occur in the network twice
@@ -44,7 +44,7 @@ def _twin(layer: Any, shares: dict[Any, Share], first: bool) -> Any:
 
 
 def _collect(shares: list[dict[Any, Share]]) -> None:
-    """Add every share to its layer's gradients, in the order of the threads; one product serves all slices."""
+    """Add every share to its layer's gradients, in the order of the threads, with one product for all slices."""
     for leaf, first in shares[0].items():
         own = [share[leaf] for share in shares]
         for share in own:

@@ -1,9 +1,9 @@
 """Slices of a batch on several cores: NumPy releases the interpreter's lock in products, copies and ufuncs.
 
 There are as many threads as BLAS has (all cores, or what OPENBLAS_NUM_THREADS or OMP_NUM_THREADS says); meanwhile BLAS
-uses one thread per call. A large batch has more slices than there are threads, so that temporary arrays stay small. The
-slices depend only on the batch's size and the number of threads, so a repeated run gives the same bits, and other
-threads' products wait for their turn (`in_turn`).
+uses one thread per call, and other Python threads' products wait (`in_turn`). A large batch has more slices than there
+are threads, so that temporary arrays stay small. The slices depend only on the batch's size and the number of threads,
+so a repeated run gives the same bits.
 """
 
 import contextvars
@@ -27,8 +27,8 @@ def batch_slices(samples: int, elements: int) -> list[slice]:
     """The slices of a batch for the threads: one if more do not pay, or if the batch is a slice already.
 
     Args:
-        samples: their number in the batch.
-        elements: their number in the batch.
+        samples: the batch's number of samples.
+        elements: the batch's number of elements.
     """
     count = 1
     if not (elements < _LEAST or me.alone):
@@ -39,9 +39,9 @@ def batch_slices(samples: int, elements: int) -> list[slice]:
 
 
 def in_parallel(tasks: Sequence[Callable[[], T]], count: int) -> list[T]:
-    """The results of the tasks, in order. Of n = ``count`` threads, the calling one does the first and every n-th task.
+    """The results of the tasks, in order. Each of ``count`` = n threads, the caller's included, runs every n-th task.
 
-    Only one caller at a time uses the threads; for others the tasks run in the calling thread, with the same results.
+    Only one caller at a time uses the threads. Others run their tasks in the calling thread, with the same results.
     """
     shares: list[Callable[[], Any]] = [
         partial(contextvars.copy_context().run, _results, tasks[index::count]) for index in range(count)
@@ -72,15 +72,15 @@ def _in_order(shares: list[list[T]]) -> list[T]:
     return [share[turn] for turn in range(len(shares[0])) for share in shares if turn < len(share)]
 
 
-# Threads of one's own, since those of concurrent.futures serve nobody once the main thread has ended.
+# These threads are our own, since concurrent.futures accepts no task once the main thread has ended.
 
-_free = threading.Lock()  # not taken: no caller uses the threads
+_free = threading.Lock()  # held while a caller uses the threads
 _started = 0
 _shares: "SimpleQueue[tuple[Callable[[], Any], SimpleQueue[Any]]]" = SimpleQueue()
 
 
 def _handed_over(share: Callable[[], Any], number: int) -> "SimpleQueue[Any]":
-    """The queue in which a thread, one of so many, puts the share's results, or its error."""
+    """The queue in which one of ``number`` threads will put the share's results, or its error."""
     global _started
     answers: SimpleQueue[Any] = SimpleQueue()
     try:
@@ -110,7 +110,7 @@ def _answer(share: Callable[[], Any], answers: "SimpleQueue[Any]") -> None:
 
 
 def _after_fork() -> None:
-    """A forked process lacks its parent's threads."""
+    """Begin without threads: the parent's do not exist in a forked process."""
     global _free, _started, _shares
     _free, _started, _shares = threading.Lock(), 0, SimpleQueue()
 

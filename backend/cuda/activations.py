@@ -50,7 +50,7 @@ def dense(a: Array, params: Params, needs_dx: bool = True) -> tuple[Array, Calla
 def dense_activated(
     a: Array, params: Params, f: Callable[..., Activated], constants: tuple[float, ...], needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """f(z + b) overwrites the product; a leaky ReLU takes one launch more, since its delta needs z."""
+    """f(z + b) overwrites the product; a leaky ReLU needs one more launch, since its delta depends on z."""
     z, b, name = matmul(params["W"], a), params["b"], f.__name__
     if name == "leaky_relu":
         y, f_backward = _activation(4, _biased(z, b), None, 1.0, constants[0], from_a=False)
@@ -76,11 +76,11 @@ def _with_gradients(
 
 
 def _activation(f: int, z: Array, b: Array | None, p: float = 1.0, q: float = 1.0, from_a: bool = True) -> Biased:
-    p, q = float(p), float(q)  # a kernel would read an integer's bytes as a floating-point number's
+    p, q = float(p), float(q)  # a kernel would read an integer's bytes as a floating-point number
     if b is not None and not z.flags.c_contiguous:
         z, b = _biased(z, b), None
     z = z if _is_packed(z) else z.copy()
-    y = _like(z) if b is None else z  # with b, z is a product that is not used again
+    y = _like(z) if b is None else z  # with b, z is a product that is no longer needed
     launch("activation", y.size, y.dtype, f, z, b, y, p, q, z.shape[-1] if z.ndim else 1, y.size)
     kept = y if from_a else z
 

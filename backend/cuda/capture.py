@@ -3,13 +3,13 @@
 A CUDA graph repeats the recorded operations on the recorded addresses with the recorded scalars. Therefore:
 
 - Arguments are copied into buffers: arrays of the same shape, and 0-d arrays for numbers.
-- A graph is recorded with a memory pool of its own, which serves nothing else while the graph exists. A graph does not
-  keep arrays alive, and a replay would overwrite memory that something else had been given. Within the step the pool
-  reuses freed memory, so it holds no more than one step's peak.
+- A graph is recorded with its own memory pool, which nothing else uses while the graph exists: a graph does not keep
+  arrays alive, so a replay would overwrite memory that has been given to others. Within the step the pool reuses freed
+  memory, so it holds no more than one step's peak.
 - If the network's parameters have moved, the step is recorded anew.
-- What the host does in the step (a draw, a count, a copy) happens during recording and in no replay. So a step that
-  copies to or from the device runs eagerly, as does one whose recording fails; whatever else changes on the host must
-  be an argument.
+- Actions of the host in the step (a draw, a count, a copy) happen during recording but in no replay. So a step that
+  copies to or from the device runs eagerly, as does one whose recording fails; everything else on the host that changes
+  must be an argument.
 
 Source: NVIDIA, "CUDA C++ Programming Guide", section "CUDA Graphs".
 """
@@ -22,7 +22,7 @@ from ..border import border
 from ..select import Array, xp
 
 _xp: Any = xp
-_REHEARSALS = 2  # the first initialises what is lazy; the second does what the recording will do
+_REHEARSALS = 2  # the first does lazy initialisations; the second does what the recording will do
 
 
 def captured(
@@ -33,7 +33,7 @@ def captured(
 ) -> Callable[..., Any]:
     """A step that is recorded at its third call and replayed from then on.
 
-    Only calls with the first call's shapes and dtypes are replayed, so that there is one graph's memory; others run
+    Only calls with the first call's shapes and dtypes are replayed, so that only one graph takes memory; others run
     eagerly. The step must compute on the device only and multiply matrices by forms; its arguments are the only host
     state that may change. For example::
 
@@ -48,7 +48,7 @@ class Captured:
     """A step that is rehearsed, then recorded, then replayed.
 
     Attributes:
-        eager: why the step always runs eagerly; empty if it does not.
+        eager: the reason why the step always runs eagerly; empty if it does not.
         graph: the recorded graph, or None.
     """
 
@@ -82,7 +82,7 @@ class Captured:
             with self._stage.entered():
                 self._fill(args)
                 self.graph, self._result = self._record()
-        except Exception as error:  # an error of the step itself comes again when it runs eagerly
+        except Exception as error:  # an error of the step itself is raised again when it runs eagerly
             why = f"{type(error).__name__}: {error}"
         else:
             return self._launch()
@@ -113,9 +113,9 @@ class Captured:
                 self._stage.stream.end_capture()
             raise
         graph = self._stage.stream.end_capture()
-        # out of memory, the pool would have freed blocks that the graph writes to
+        # a pool that ran out of memory has freed blocks that the graph writes to
         if self._stage.pool.total_bytes() != held:
-            raise RuntimeError("the step took other memory than in its rehearsal")
+            raise RuntimeError("the step used other memory than in its rehearsal")
         return graph, result
 
     def _replay(self, args: tuple[Any, ...]) -> Any:
@@ -128,7 +128,7 @@ class Captured:
         return self._result
 
     def _fill(self, args: tuple[Any, ...]) -> None:
-        """Copy the arguments into the buffers, asynchronously, and numbers only if they have changed."""
+        """Copy the arguments into the buffers, asynchronously; numbers only if they have changed."""
         if not self._buffers:
             self._buffers = [self._buffer(arg) for arg in args]
             self._numbers = [None] * len(args)
@@ -157,12 +157,12 @@ class Captured:
             self._stage = None
 
     def __del__(self) -> None:
-        with suppress(Exception):  # on a lost device releasing fails
+        with suppress(Exception):  # releasing fails on a lost device
             self._release()
 
 
 class _Stage:
-    """Where a graph is rehearsed and recorded: a stream and its memory pool."""
+    """A stream and its memory pool, in which a graph is rehearsed and recorded."""
 
     def __init__(self) -> None:
         self.stream = _xp.cuda.Stream(non_blocking=True)  # the default stream cannot be captured
@@ -181,7 +181,7 @@ class _Stage:
 
         From CuPy 14.1 on, a deleted pool never frees its memory, so pools are reused.
         """
-        _xp.cuda.runtime.memGetInfo()  # raises here if the device is lost; freeing would print an error for each block
+        _xp.cuda.runtime.memGetInfo()  # raises if the device is lost; freeing would print an error for each block
         self.pool.free_all_blocks()
         _idle.append(self)
 

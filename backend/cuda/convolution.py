@@ -1,8 +1,8 @@
 """A device's convolution without im2col's copies.
 
-The batch is last in memory, so what im2col would copy for one kernel element is a contiguous stretch of the image, and
-CUDA kernels read the columns from the image itself. With many channels, cuBLAS is faster for the output and the input's
-gradient. It is called for each column k of W, whose pixels are a view that starts k columns later::
+The batch is last in memory, so the pixels that im2col would copy for one kernel element are contiguous in the image,
+and CUDA kernels read the columns from the image itself. With many channels, cuBLAS is faster for the output and the
+input's gradient. It is called for each column k of W, whose pixels are a view that starts k columns later::
 
     x_i  =  b + sum_k W_k o_ik,    o_ik[(m,c), j] = o[i + m, c, j + k]
 
@@ -22,14 +22,14 @@ from .products import accumulate
 
 _xp: Any = xp
 
-_WIDE = 1 << 30  # multiplications from which it is faster if a block's threads share what they read
+_WIDE = 1 << 30  # multiplications; from here on it is faster if a block's threads share the pixels that they read
 
 
 @real
 def conv2d(
     o: Array, params: Params, window: Window, groups: int, needs_dx: bool = True
 ) -> tuple[Array, Callable[[Array, Params], Array | None]]:
-    """Without im2col where its columns are shifted views of the image."""
+    """Without im2col if its columns are shifted views of the image."""
     W, b, (p1, p2), dilation = params["W"], params["b"], window.padding, window.dilation
     (N, C, H, width), (D, _, k1, k2), (d1, d2) = o.shape, W.shape, dilation
     rows, cols = window.positions(o.shape[2:])

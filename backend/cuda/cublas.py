@@ -1,4 +1,4 @@
-"""cuBLAS by a handle of our own.
+"""cuBLAS through a handle of our own.
 
 CuPy's own products copy batched matrices, and CuPy 14 refuses cuBLAS while a stream is capturing (``cublas.setStream``
 raises NotImplementedError). cuBLAS itself can be captured if the caller provides its workspace, as here.
@@ -26,7 +26,7 @@ _GEMM_DEFAULT = -1
 
 
 class Batch(NamedTuple):
-    """Matrices at equal distances: the first ones' offsets in bytes, the batch size, the distances in elements."""
+    """Matrices at equal distances: offsets of the first ones in bytes, batch size, distances in elements."""
 
     offsets: tuple[int, int, int]
     size: int
@@ -80,7 +80,10 @@ class Cublas(threading.local):
         self._stream: int | None = None
 
     def products(self, a: Array, b: Array, c: Array, add: bool = False) -> None:
-        """c = a b, or c += a b, for each matrix of the batch, on the current stream; none is empty, c is a target."""
+        """c = a b, or c += a b, for each matrix of the batch, on the current stream.
+
+        None may be empty, and cuBLAS must be able to write to c (``products._is_target``).
+        """
         self._use_current_stream()
         (M, N), K = c.shape[-2:], a.shape[-1]
         kind, compute, number = TYPES[a.dtype.name]

@@ -1,4 +1,4 @@
-"""The gradient of an embedding by slices of its one-hot matrix: deterministic, as atomic additions would not be."""
+"""The gradient of an embedding by slices of its one-hot matrix: deterministic, unlike atomic additions."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ _ONE_HOT = 1 << 24  # elements of a one-hot matrix at a time
 
 
 def embedding(i: Array, params: Params) -> tuple[Array, Callable[[Array, Params], None]]:
-    """Every symbol has a column, since finding those that occur would mean to wait for the device."""
+    """Every symbol has a column, since to find those that occur the host would have to wait for the device."""
     indices = i.ravel()
 
     def backward(dy: Array, grads: Params) -> None:

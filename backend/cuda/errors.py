@@ -1,4 +1,4 @@
-"""CUDA's errors explained: what happened, and what to do about it."""
+"""Explain CUDA's errors: what happened, and what to do about it."""
 
 from ..errors import BackendError, DeviceLostError, versions
 
@@ -26,16 +26,16 @@ def explain(error: BaseException) -> Exception | None:
     if type(error).__name__ == "CompileException" or code in _MISMATCH:
         return BackendError(
             f"driver, device and CuPy do not fit together ({told}); {versions()}: install a newer driver, or the CuPy "
-            "for this one (cupy-cuda12x, cupy-cuda13x)"
+            "for this driver (cupy-cuda12x, cupy-cuda13x)"
         )
     if code in _LOST:
         return DeviceLostError(
             f"the device was lost ({told}): nothing on it can be read any more. Start a new process and load the last "
-            "saved model; if it comes again, look at nvidia-smi and the system's log for Xid lines"
+            "saved model; if it happens again, look at nvidia-smi and for Xid lines in the system's log"
         )
     if code == "initializationerror":
         return RuntimeError(
-            f"CUDA does not start in this process ({told}): one that was forked cannot use it. Start processes with "
+            f"CUDA does not start in this process ({told}): a forked process cannot use it. Start processes with "
             'multiprocessing.get_context("spawn")'
         )
     return None
@@ -44,8 +44,8 @@ def explain(error: BaseException) -> Exception | None:
 def out_of_memory(told: str) -> MemoryError:
     """The error for a device that is out of memory."""
     return MemoryError(
-        f"device memory ran out{_usage()}: a smaller batch_size or float32 needs less, and nvidia-smi lists the "
-        f"other programs that hold memory ({told})"
+        f"device memory ran out{_usage()}: use a smaller batch_size or float32, or end other programs that nvidia-smi "
+        f"lists ({told})"
     )
 
 

@@ -17,7 +17,7 @@ _xp: Any = xp
 _FOLDER = Path(__file__).parent
 _FILES = ("index.cu", "pooling.cu", "convolution.cu", "vectors.cu", "recurrence.cu")
 _BLOCK = 256  # threads
-_LONG = 1 << 30  # elements; beyond them an index needs 64 bits, with which a GPU is slower
+_LONG = 1 << 30  # elements; larger arrays need 64-bit indices, with which a GPU is slower
 REAL = {"float32": "float", "float64": "double"}
 """The dtypes that the kernels support, and their names in CUDA."""
 
@@ -45,14 +45,14 @@ def launch(name: str, threads: int, dtype: Any, *args: Array | float | None, blo
     """Launch a kernel on the current stream, asynchronously, so that it can be captured.
 
     Args:
-        name: of the kernel.
-        threads: their least number.
-        dtype: for the kernel's REAL.
-        args: of the kernel: arrays by address, integers as INDEX, floats as REAL, None as a null pointer.
+        name: the kernel's name.
+        threads: the least number of threads.
+        dtype: the dtype for the kernel's REAL.
+        args: the kernel's arguments: arrays by address, integers as INDEX, floats as REAL, None as a null pointer.
         block: threads per block.
 
     Raises:
-        TypeError: a floating-point array has another dtype.
+        TypeError: a floating-point array has another dtype than ``dtype``.
     """
     arrays = [arg for arg in args if isinstance(arg, xp.ndarray)]
     for array in arrays:
@@ -73,14 +73,14 @@ def _reach(x: Array) -> int:
 def row_sums(out: Array, x: Array, keep: float = 1.0) -> None:
     """out = keep out + x.sum(1) in one launch; out (rows,) is contiguous, x (rows, columns) has any strides."""
     rows, columns = x.shape
-    at_once = 4 if abs(x.strides[0]) < abs(x.strides[1]) and rows > 1 else 1  # threads side by side read so, too
+    at_once = 4 if abs(x.strides[0]) < abs(x.strides[1]) and rows > 1 else 1  # neighbouring threads read neighbours
     block = at_once * together(columns, 1024 // at_once)
     threads = -(-rows // at_once) * block
     launch("row_sums", threads, out.dtype, *strided(x), out, rows, columns, at_once, float(keep), block=block)
 
 
 def together(columns: int, most: int = 1024) -> int:
-    """The number of threads that sum so many elements: a power of two from 32 on, with about four elements each."""
+    """The number of threads that sum this many elements: a power of two, at least 32, with about four elements each."""
     return min(most, max(32, 1 << (-(-columns // 4) - 1).bit_length()))
 
 
@@ -100,12 +100,12 @@ def stretch(samples: int) -> int:
 
 
 def number(value: Any, dtype: Any) -> tuple[Array | None, float]:
-    """A number as two kernel arguments: (0-d array, 0) in a captured step, (None, value) otherwise."""
+    """A number as two kernel arguments: (0-d array, 0) in a captured step, otherwise (None, value)."""
     return (value.astype(dtype, copy=False), 0.0) if isinstance(value, xp.ndarray) else (None, float(value))
 
 
 def _argument(arg: Any, real: Any, index: Any) -> Any:
-    """An argument of known size: NumPy scalars keep theirs, while CuPy would choose one for a Python number."""
+    """An argument of known size: CuPy keeps a NumPy scalar's size, but would choose one for a Python number."""
     if arg is None:
         return np.uint64(0)
     if isinstance(arg, bool):

@@ -11,11 +11,11 @@ from .kernels import launch, real, row_sums, strided
 def softmax_cross_entropy(
     logits: Array, labels: Array, complaint: str, ignore: int = -100, weights: Array | None = None
 ) -> tuple[Array, Callable[[], Array]]:
-    """Every sample's loss, gradient and label check in one launch; the mean is another.
+    """Every sample's loss, gradient and label check in one launch, and the mean in another.
 
-    Each block of threads sums all weights by itself, which is no more than a look at each label.
+    Each block of threads sums all weights by itself, since this only reads each label once.
     """
-    if abs(ignore) >= 1 << 31:  # which an index of the kernels does not hold
+    if abs(ignore) >= 1 << 31:  # does not fit into a kernel's index
         return NotImplemented
     K = logits.shape[-1]
     z, t = logits.reshape(-1, K), xp.ascontiguousarray(labels.reshape(-1), dtype="int64")

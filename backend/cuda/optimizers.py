@@ -1,6 +1,6 @@
 """The optimisers' updates, each in one launch.
 
-Settings may be integers or NumPy's numbers, which a kernel would take for the bytes of a REAL; so each is converted.
+Settings may be integers or NumPy scalars, whose bytes a kernel would read as a REAL; so each is converted to a float.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ def sgd(p: Array, g: Array, v: Array | None, lr: Any, momentum: float, nesterov:
 def adam(
     p: Array, g: Array, m: Array, v: Array, scalars: tuple[Any, ...], betas: tuple[float, float], weight_decay: float
 ) -> None:
-    """As :func:`sgd`."""
+    """Like :func:`sgd`, in one launch."""
     dtype, (beta1, beta2) = p.dtype, betas
     places = (x for scalar in scalars for x in number(scalar, dtype))
     means = (float(x) for beta in (beta1, beta2) for x in (beta, 1 - beta))

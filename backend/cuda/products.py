@@ -44,7 +44,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
 
 
 def accumulate(out: Array, a: Array, b: Array) -> None:
-    """out += a @ b; if cuBLAS can write to ``out``, it adds itself, which saves a launch and an array."""
+    """out += a @ b; if cuBLAS can write to ``out``, cuBLAS itself adds, which saves a launch and an array."""
     if out.dtype == a.dtype and _suits(a, b) and out.shape == product_shape(a, b):
         library = cublas.library()
         if library is not None and _in_pieces(a, b, out, 1.0):
@@ -62,14 +62,15 @@ def add_product(grads: Params, key: str, a: Array, b: Array) -> None:
 
 
 def add_rows(out: Array, x: Array) -> None:
-    """out += the sum of x's rows, in one launch; CuPy takes two, one of them slow."""
+    """out += the sum of x's rows, in one launch; CuPy would use two, one of them slow."""
     row_sums(out, x.T)
 
 
 def _in_pieces(a: Array, b: Array, out: Array, keep: float) -> bool:
-    """out = keep out + a @ b by a batch of products for chunks of the sums, which are then added.
+    """out = keep out + a @ b, by a batch of products for chunks of the sums, which are then added.
 
-    For a small result with long sums, for which one cuBLAS product can take ten times as long; False for others.
+    This serves small results with long sums, for which one cuBLAS product can take ten times as long; returns False for
+    other sizes.
     """
     (M, K), N = a.shape[-2:], b.shape[-1]
     small = a.ndim == b.ndim == 2 and M * N <= _SMALL and K >= 128 and out.flags.c_contiguous
@@ -84,7 +85,7 @@ def _in_pieces(a: Array, b: Array, out: Array, keep: float) -> bool:
 
 
 def _suits(a: Array, b: Array) -> bool:
-    """Whether cuBLAS can compute it; CuPy does the rest (vectors, integers, empty arrays, wrong shapes)."""
+    """Whether cuBLAS can compute a @ b; CuPy does the rest (vectors, integers, empty arrays, wrong shapes)."""
     both = a.ndim > 1 and b.ndim > 1 and a.dtype == b.dtype and a.dtype.name in cublas.TYPES
     return both and a.size > 0 and b.size > 0 and a.shape[-1] == b.shape[-2]
 
@@ -95,7 +96,7 @@ def _is_target(c: Array) -> bool:
     return (cols == 1 or along == 1) and (rows == 1 or down >= cols)
 
 
-# the counterparts of cpu/products.py for which a device needs nothing special
+# the functions of cpu/products.py for which a device needs nothing special
 
 
 aligned, aligned_empty = xp.ascontiguousarray, xp.empty
@@ -113,7 +114,7 @@ def sum_of_products(a: Array, b: Array) -> Array:
 
 
 def kernels_at_once(*sizes: int) -> int:
-    """One kernel, and by the next name one chunk of columns: larger products are not faster in pieces."""
+    """One kernel; under its second name, one chunk of columns. On a device, more do not pay."""
     return 1
 
 

@@ -1,4 +1,4 @@
-"""Elman's recurrence over all steps in one launch: a block for each sample, whose threads hold W_h in registers."""
+"""Elman's recurrence over all steps in one launch: one block per sample, whose threads hold W_h in registers."""
 
 from collections.abc import Callable
 from typing import Any

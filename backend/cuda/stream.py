@@ -17,9 +17,9 @@ _xp: Any = xp
 
 
 def prefetch(arrays: Sequence[Array] | None, batches: Iterable[Any], dtype: Any = None) -> Iterator[tuple[Array, ...]]:
-    """The next batch is copied while the current one is computed; of arrays on the device its indices are.
+    """The next batch (for arrays on the device, its indices) is copied while the current one is computed.
 
-    The device holds at most three batches, and copying takes no time if a step takes longer than the copy of a batch.
+    The device holds at most three batches, and copies take no extra time if a step takes longer than copying a batch.
     The host is at most two batches ahead.
     """
     dtypes = [] if arrays is None else batch_dtypes(arrays, dtype)
@@ -27,7 +27,7 @@ def prefetch(arrays: Sequence[Array] | None, batches: Iterable[Any], dtype: Any 
     try:
         for batch in batches:
             of, rows = (batch, slice(None)) if arrays is None else (arrays, batch)
-            # before the previous batch is yielded: the copy must wait for the steps up to now, not for that batch's
+            # before the previous batch is yielded: the copy must wait for the steps so far, but not for that batch's
             underway.append(_send(of, rows, dtypes or batch_dtypes(of, dtype)))
             if len(underway) == 3:
                 underway.popleft().arrived.synchronize()  # from now on its pinned memory may be reused
@@ -36,7 +36,7 @@ def prefetch(arrays: Sequence[Array] | None, batches: Iterable[Any], dtype: Any 
         if underway:
             yield _receive(underway[-1])
     finally:
-        with suppress(Exception):  # on a lost device this fails too, and the next use of the device raises
+        with suppress(Exception):  # fails on a lost device, too; the next use of the device then raises
             for sent in underway:
                 sent.arrived.synchronize()
 
@@ -44,7 +44,7 @@ def prefetch(arrays: Sequence[Array] | None, batches: Iterable[Any], dtype: Any 
 class _Sent(NamedTuple):
     """A batch being copied: the arrays on the device, their source, and the event at the end of the copy.
 
-    ``batch`` are the indices for those of the arrays ``of`` that are on the device already, or a slice.
+    ``batch`` holds the indices, or a slice, for those arrays in ``of`` that are on the device already.
     """
 
     arrays: tuple[Array, ...]
@@ -93,7 +93,7 @@ def _pinned(array: np.ndarray, batch: Indices, dtype: Any) -> np.ndarray:
     size = math.prod(shape)
     pinned = np.frombuffer(_xp.cuda.alloc_pinned_memory(size * np.dtype(dtype).itemsize), dtype, size).reshape(shape)
     if isinstance(batch, np.ndarray) and array.dtype == dtype and array.flags.c_contiguous:
-        array.take(batch, 0, pinned, "clip")  # array[batch] would copy once more, and so would mode "raise"
+        array.take(batch, 0, pinned, "clip")  # array[batch] and mode "raise" would both copy once more
     else:
         pinned[...] = array[batch]
     return pinned

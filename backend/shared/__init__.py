@@ -1,1 +1,1 @@
-"""What the forms for NumPy and those for CuPy share."""
+"""Code that the forms for NumPy and those for CuPy share."""

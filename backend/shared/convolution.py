@@ -12,8 +12,8 @@ _KEPT_BYTES = 1 << 22
 """Upper bound of the columns that a convolution keeps from its forward to its backward pass."""
 
 _FEW_ROWS = 80
-"""Rows of kernels: with more, recomputing im2col in backward is cheaper than keeping the columns, which the products
-evict from the cache."""
+"""Rows of kernels: with more, the products evict the columns from the cache, so that recomputing im2col in backward is
+faster than keeping the columns."""
 
 _LONG = 256
 """Elements in a row of columns: with fewer, the kernels' gradient is faster with columns in another layout."""
@@ -32,9 +32,9 @@ class Correlation:
     one product with W (D, C k1 k2) is enough.
 
     Args:
-        shape: of x.
+        shape: the shape of x.
         out_channels: D.
-        window: of the kernels.
+        window: the kernels' window.
         groups: G.
 
     Attributes:
@@ -74,7 +74,7 @@ class Correlation:
                 out[...] = products.matmul(kernels, columns).reshape(out.shape)
             if len(places) == 1 and columns.shape[-1] >= _LONG and self._worth_keeping(o):
                 kept = columns
-            del columns  # so that the next tile reuses this memory, which is in the cache
+            del columns  # the next tile then reuses this memory, which is in the cache
         return y.reshape(self.rows, self.G * self.D, *y.shape[3:]), kept
 
     def add_gradients(self, x: Array, kept: Array | None, delta: Array, dW: Array, db: Array) -> None:
@@ -101,7 +101,7 @@ class Correlation:
         if kept is not None:
             yield places[0], kept
             return
-        o = rows_first(x, *self.padding)  # made anew: cheaper than keeping it since the forward pass
+        o = rows_first(x, *self.padding)  # computing it again is cheaper than keeping it from the forward pass
         for tile in places:
             yield tile, self._columns(o, tile)
 
@@ -122,7 +122,7 @@ class Correlation:
         return do[p1 : H - p1, :, p2 : width - p2]
 
     def _turned(self, delta: Array, W: Array, border: Pair) -> Array:
-        """delta * W as a convolution with rotated kernels: faster if D <= C, or if k2 = 1, so that no row is summed."""
+        """delta * W as a convolution with rotated kernels: faster if D <= C, or if k2 = 1, where no row is summed."""
         W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)[..., ::-1, ::-1].swapaxes(1, 2)  # g, c, d, m, n
         kernels = W.reshape(-1, *W.shape[2:])
         window = Window((self.k1, self.k2), self.stride, border, self.dilation)
@@ -130,7 +130,7 @@ class Correlation:
         return back.forward(delta, kernels, xp.zeros(len(kernels), dtype=delta.dtype))[0]
 
     def _spread(self, delta: Array, W: Array) -> Array:
-        """delta * W along the height, and along the width col2im's sum."""
+        """delta * W: along the height by a product, along the width by col2im's sum."""
         (H, _, _, N), (s1, s2), (d1, d2) = self.shape, self.stride, self.dilation
         do = xp.zeros(self.shape, dtype=delta.dtype)
         W = W.reshape(self.G, self.D, self.C, self.k1, self.k2)
@@ -142,11 +142,11 @@ class Correlation:
         return do
 
     def _worth_keeping(self, o: Array) -> bool:
-        """Whether the columns of o are small, and their recomputation would cost much beside the products."""
+        """Whether the columns of o are small, and recomputing them would be slow compared with the products."""
         return self.dilation[0] == 1 and self.D * self.k1 <= _FEW_ROWS and o.nbytes * self.k2 <= _KEPT_BYTES
 
     def _column(self, o: Array) -> Array:
-        """Each sample's only column (c,m,n), where the kernel is as large as the image."""
+        """Each sample's only column (c,m,n), if the kernel is as large as the image."""
         return o.swapaxes(0, 1).reshape(-1, o.shape[3])
 
     def _tiles(self, itemsize: int) -> tuple[Tile, ...]:

@@ -1,4 +1,4 @@
-"""Data where they are, on the host or the device, and whether they are finite."""
+"""Data on the host or the device, left where they are, and the check that they are finite."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from ..border import Indices, asarray, dtype_of, host_array, to_numpy
 from ..select import Array, on_device, xp
 
-_xp: Any = xp  # for what only CuPy has
+_xp: Any = xp  # untyped, for names that only CuPy has
 
 
 def batch_dtypes(arrays: Sequence[Array], dtype: Any) -> list[Any]:
@@ -18,19 +18,19 @@ def batch_dtypes(arrays: Sequence[Array], dtype: Any) -> list[Any]:
 
 
 def as_array(data: Any) -> Array:
-    """The data as an array where they are: on the device, also those of other libraries; anything else on the host."""
+    """The data as an array: on the device if they are there, also another library's; otherwise on the host."""
     if on_device and (isinstance(data, xp.ndarray) or hasattr(data, "__cuda_array_interface__")):
         return xp.asarray(data)
     return host_array(data)
 
 
 def on_host(data: Any) -> np.ndarray:
-    """Data of either side, or a list, as a NumPy array."""
+    """Data on the host or the device, or a list, as a NumPy array."""
     return to_numpy(data) if on_device and isinstance(data, xp.ndarray) else np.asarray(data)
 
 
 def here() -> Callable[[], None]:
-    """A function by which another thread goes on with this one's device and stream; it begins with the first device."""
+    """A function that another thread calls to use this thread's device and stream; by default it has device 0."""
     if not on_device:
         return lambda: None
     device, stream = _xp.cuda.Device(), _xp.cuda.get_current_stream()
@@ -43,23 +43,24 @@ def here() -> Callable[[], None]:
 
 
 def taken(array: Array, batch: Indices) -> Array:
-    """The samples of a batch, where the array is."""
+    """The samples of a batch, on the array's side (host or device)."""
     on_host = isinstance(array, np.ndarray) or isinstance(batch, slice)
     return array[batch if on_host else asarray(batch)]
 
 
-_BLOCK = 1 << 18  # elements that are looked at together, in a CPU's cache
+_BLOCK = 1 << 18  # elements that are checked together and fit a CPU's cache
 
 
 def not_finite(array: Array, dtype: Any) -> tuple[int, bool] | None:
-    """The first row that is not finite once it has been converted, in blocks of rows, so that no copy is made.
+    """The first row that is not finite once converted; rows are checked in blocks, so that the array is not copied.
 
     Args:
-        array: on the host or on the device, of at least one axis; floating-point.
-        dtype: to which it will be converted.
+        array: a floating-point array on the host or the device, with at least one axis.
+        dtype: the dtype to which it will be converted.
 
     Returns:
-        None if all is finite; else the row, and whether the row itself is finite, so that the dtype is too narrow.
+        None if all rows are finite; else the row's index, and whether the row is finite before the conversion, so that
+        the dtype is too narrow.
     """
     of: Any = np if isinstance(array, np.ndarray) else xp
     rows = max(1, _BLOCK * len(array) // max(1, array.size))
@@ -73,7 +74,7 @@ def not_finite(array: Array, dtype: Any) -> tuple[int, bool] | None:
 
 
 def looking_waits() -> bool:
-    """Whether to look at a value is to wait for a device."""
+    """Whether reading a value means waiting for a device."""
     return on_device
 
 
@@ -81,7 +82,7 @@ def accumulate(sums: Array, *values: Any) -> bool:
     """Add numbers or 0-d arrays to the first elements of ``sums``, and 1 to the next one if the first sum is finite.
 
     Returns:
-        False if it is known not to be; on a device that is not known, since looking would wait, and the result is True.
+        False if the first sum is not finite; on a device always True, since reading the sum would wait for the device.
     """
     if on_device:
         for place, value in enumerate((*values, xp.isfinite(sums[0] + values[0]))):

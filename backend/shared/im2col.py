@@ -6,7 +6,7 @@ memory, so the columns of an output row are a view, which overlaps that of the n
 memory-efficient convolution for deep neural network", 2017).
 
 Images are (H, C, W, N). The batch is the last axis, so that every copy runs along contiguous memory. The rows are the
-first axis, so that the columns of several output rows are also a view, that of a taller kernel. The work is done in
+first axis, so that the columns of several output rows are also a view, those of a taller kernel. The work is done in
 tiles, which fit the cache and bound the workspace.
 """
 
@@ -113,8 +113,8 @@ def im2col(
         x: the padded input, rows first and the batch last, contiguous.
         kernel: (k1, k2).
         stride: (s1, s2).
-        tile: of the output.
-        dilation: (d1, d2), the distance of the pixels under neighbouring kernel elements.
+        tile: the tile of the output.
+        dilation: (d1, d2), the distance between the pixels under neighbouring kernel elements.
         groups: G.
         parts: the number of chunks of the tile's columns, each contiguous in memory.
     """

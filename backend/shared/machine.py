@@ -1,4 +1,4 @@
-"""The products of the machine that runs, under the same names for NumPy and for CuPy."""
+"""The products for the current backend, under the same names for NumPy and for CuPy."""
 
 from importlib import import_module
 from typing import Any

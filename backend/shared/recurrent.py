@@ -1,6 +1,6 @@
-"""Recurrent layers: one product over all steps for what does not depend on the state, and packed sequences.
+"""Recurrent layers: one product over all steps for the terms that do not depend on the state, and packed sequences.
 
-a_t = W_x x_t + b is computed for all steps at once. A scan then goes through time; :func:`recurrence` does what comes
+a_t = W_x x_t + b is computed for all steps at once. A scan then goes through time; :func:`recurrence` does the work
 before and after it.
 """
 
@@ -16,7 +16,7 @@ from .machine import products
 from .sequences import RaggedSteps, Steps
 
 _MANY = 128
-"""Sequences from which a CPU is faster step by step, since arrays of all steps exceed its cache."""
+"""Number of sequences from which a CPU is faster step by step, since arrays of all steps exceed its cache."""
 
 State = tuple[Array, ...]
 Recurrence = tuple[Array, State, Callable[..., tuple[Array | None, State]]]
@@ -57,7 +57,7 @@ def recurrence(
     scan_backward = scan(a, states, params, steps)
 
     def backward(dy: Array, dlast: State, grads: Params) -> tuple[Array | None, State]:
-        dstates = [steps.sort(component).copy() for component in dlast]  # which the scan replaces in place
+        dstates = [steps.sort(component).copy() for component in dlast]  # copies, since the scan overwrites them
         if not return_sequences:
             dstates[0] += steps.sort(dy)
         delta = scan_backward(steps.rows(dy) if return_sequences else None, dstates, grads)
@@ -112,7 +112,7 @@ def lstm_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sc
     scale[2] = 1
     scale = scale.reshape(-1)
     shift = 1 - scale
-    turned = W_h.T.copy("C")  # contiguous, since the loop's small products are then faster
+    turned = W_h.T.copy("C")  # contiguous, which makes the loop's small products faster
     turned *= scale
     a *= scale
     i, f, g, o = (a[:, k * H : (k + 1) * H] for k in range(4))
@@ -161,7 +161,7 @@ def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sca
     gates, n = a[:, : 2 * H], a[:, 2 * H :]
     r, z = gates[:, :H], gates[:, H:]
     m = xp.empty_like(h_rows)
-    turned = xp.ascontiguousarray(W_h.T)  # since the loop's small products are then faster
+    turned = xp.ascontiguousarray(W_h.T)  # makes the loop's small products faster
     for now, before in steps.slices:
         u = products.matmul(h[before], turned)
         rz = gates[now]
@@ -195,7 +195,7 @@ def gru_scan(a: Array, states: list[Array], params: Params, steps: Steps) -> Sca
             dn_now *= dh_now
             dh_now *= z[now]
             dh_now += products.matmul(d.reshape(size, 3 * H), W_h)
-        products.accumulate(grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)  # now, since delta changes below
+        products.accumulate(grads["W_h"], delta.reshape(-1, 3 * H).T, h_before)  # before delta changes below
         products.add_rows(grads["b_h"], delta[:, 2])
         delta[:, 2] = dn
         return delta.reshape(-1, 3 * H)
@@ -227,6 +227,6 @@ def through_time(
 
 
 def _in_turn(step: Callable[..., Any], *args: Any) -> tuple[State, Callable[..., Any]]:
-    """A step, and its backward, whose products are BLAS's own."""
+    """A step and its backward, whose products go to BLAS directly."""
     following, backward = products.in_turn(step, *args)
     return following, partial(products.in_turn, backward)

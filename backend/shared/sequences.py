@@ -29,7 +29,7 @@ class Steps:
         self.before = slice(0, N * T)
 
     def rows(self, batch: Array, ones: int = 0) -> Array:
-        """(N, T, features) -> (rows, features + ones), the added features being 1."""
+        """(N, T, features) -> (rows, features + ones); the added features are 1."""
         ordered, features = self._ordered(batch), batch.shape[2]
         rows = xp.empty((*ordered.shape[:-1], features + ones), dtype=batch.dtype)
         rows[..., :features] = ordered
@@ -37,7 +37,7 @@ class Steps:
         return rows.reshape(-1, features + ones)
 
     def _ordered(self, batch: Array) -> Array:
-        """The batch in the order of the rows, along one axis or several."""
+        """The batch in the order of the rows, which may take one axis or several."""
         return batch.transpose(1, 0, 2)
 
     def batch(self, rows: Array) -> Array:

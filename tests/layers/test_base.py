@@ -150,7 +150,7 @@ def test_wrong_input_is_named_at_the_border(layer, shape):
         (lambda: nn.RNN(3, 0), "hidden_size"),
         (lambda: nn.Embedding(0, 3), "num_embeddings"),
         (lambda: nn.Sequential(), "at least one layer"),
-        (lambda: nn.MLP((3,)), "two layers"),
+        (lambda: nn.MLP((3,)), "at least two sizes"),
         (lambda: nn.LeNet5(30), "image_size 28 or 32"),
         (lambda: nn.CharRNN("aba"), "twice"),
     ],
@@ -182,9 +182,9 @@ def test_layers_whose_parameters_would_be_missed_are_found(tmp_path):
 
     for inner in (nn.Dense(2, 2), [nn.ReLU(), nn.Sequential(nn.Dense(2, 2))]):
         for use in (nn.SGD(0.1).step, lambda model: nn.save(model, tmp_path / "m")):
-            with pytest.raises(TypeError, match="Block: the parameters of its attribute inner would not be trained or saved: .* Composite"):
+            with pytest.raises(TypeError, match="Block: .* attribute inner would not be trained or saved: .*Composite"):
                 use(nn.Sequential(Block(inner), nn.Dense(2, 2)))
-    with pytest.raises(TypeError, match="Block: the parameters of its inner"):
+    with pytest.raises(TypeError, match="Block: the parameters of its attribute inner"):
         nn.fit(nn.Sequential(Block(nn.Dense(2, 2))), np.ones((3, 2)), np.ones((3, 2)))
     tied = nn.Dense(2, 2)
     nn.save(nn.Sequential(Block(nn.ReLU()), tied, nn.Sequential(Block(tied))), tmp_path / "m")

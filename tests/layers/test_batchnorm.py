@@ -118,7 +118,7 @@ def test_new_layer_normalises(shape, rng):
 
 def test_one_value_per_channel_cannot_be_normalised():
     for layer, shape in (nn.BatchNorm1D(3), (1, 3)), (nn.BatchNorm1D(3), (1, 3, 1)), (nn.BatchNorm2D(3), (1, 3, 1, 1)):
-        with pytest.raises(ValueError, match=r"BatchNorm.D\(3\): expected at least two values per channel.*got shape \(1, 3"):
+        with pytest.raises(ValueError, match=r"BatchNorm.D\(3\): expected .* two values per channel.*got shape \(1, 3"):
             layer.forward(dev(np.zeros(shape), "float32"))
         np.testing.assert_array_equal(host(layer.buffers["running_var"]), 1)
         layer(dev(np.zeros(shape), "float32"))

@@ -238,8 +238,8 @@ class TestElementwise:
         [
             (lambda: nn.Huber(0), "Huber: expected delta above 0, got 0"),
             (lambda: nn.Huber(np.nan), "Huber: expected delta"),
-            (lambda: nn.BinaryCrossEntropy(-1.0), "BinaryCrossEntropy: expected pos_weight of at least 0"),
-            (lambda: nn.BinaryCrossEntropy([[1.0]]), "BinaryCrossEntropy: expected pos_weight"),
+            (lambda: nn.BinaryCrossEntropy(-1.0), "BinaryCrossEntropy: expected a pos_weight of at least 0"),
+            (lambda: nn.BinaryCrossEntropy([[1.0]]), "BinaryCrossEntropy: expected a pos_weight"),
             (lambda: nn.BinaryCrossEntropy()(dev([[0.0]]), dev(np.array([[2]]))), r"outside \[0, 1\]"),
             (lambda: nn.BinaryCrossEntropy()(dev([[0.0]]), dev([[-0.5]])), r"outside \[0, 1\]"),
             (

@@ -79,9 +79,7 @@ def test_an_array_of_the_backend_has_the_machine_s_byte_order(dtype):
 def test_probabilities_where_a_loss_takes_logits(data, last, loss):
     x, y = data[0], np.eye(3)[data[1]]
     model = nn.Sequential(nn.Dense(4, 3, rng=0), last())
-    with pytest.warns(
-        UserWarning, match=r"takes logits and applies the function itself: remove the model's last la"
-    ):
+    with pytest.warns(UserWarning, match=r"takes logits and applies the function itself: remove the model's last la"):
         nn.fit(model, x, y, loss=loss(), epochs=1, verbose=False)
 
 
@@ -272,7 +270,8 @@ class TestBeforeTheFirstStep:
     def test_what_is_missing_or_of_another_sort(self, data):
         x, y = data
         self.refused(None, y, "^fit: expected arrays x and y, .* got None for x", error=TypeError)
-        self.refused([(x, y)], None, r"^fit: weights and lengths are for arrays: .* \(x, y, weights\)", sample_weight=np.ones(N))
+        weights = {"sample_weight": np.ones(N)}
+        self.refused([(x, y)], None, r"^fit: weights and lengths are for arrays: .* \(x, y, weights\)", **weights)
         self.refused(Rows(x), y[:-1], f"^fit: x has {N} samples, y has {N - 1}")
         self.refused(x, y, "^fit: expected on_epoch_end to be a function .*, got 3", error=TypeError, on_epoch_end=3)
         several = nn.Graph({"y": (nn.Concat(1), "x", "z")}, inputs=("x", "z"))

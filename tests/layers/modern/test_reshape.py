@@ -41,7 +41,7 @@ def test_a_section(start, stop, axis, rng):
 
 @pytest.mark.parametrize(("start", "stop", "axis"), [(4, None, 1), (0, 1, 0), (0, 1, 3), (2, 1, 2)])
 def test_a_section_of_nothing(start, stop, axis, rng):
-    with pytest.raises(ValueError, match=r"Slice\(.*expected input with elements in this section, got shape \(2, 4, 5\)"):
+    with pytest.raises(ValueError, match=r"Slice\(.*expected input with elements in .*, got shape \(2, 4, 5\)"):
         nn.Slice(start, stop, axis=axis)(dev(rng.standard_normal((2, 4, 5))))
 
 
