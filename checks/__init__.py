@@ -1,4 +1,4 @@
-"""The gradient check: every backward against central differences of its forward."""
+"""The gradient check: backward against central differences of forward."""
 
 from .gradcheck import gradcheck
 from .report import GradientReport, GradientRow

@@ -19,7 +19,7 @@ class Case(NamedTuple):
 
 
 def model_cases(model: str, seed: int) -> Iterator[Case]:
-    """A network of ``xpnn train`` (LeNet-5 in both variants) with the loss that it is trained with."""
+    """A network of ``xpnn train`` (LeNet-5 in both variants) with its training loss."""
     rng = np.random.default_rng(seed)
     labels = {"loss": L.SoftmaxCrossEntropy(), "targets": rng.integers(0, 10, 3)}
     if model == "mlp":
@@ -59,7 +59,7 @@ def layer_cases(seed: int) -> Iterator[Case]:
 
 
 def _plain_cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Of Dense, convolutions, pooling and batch normalisation."""
+    """Cases of Dense, convolutions, pooling and batch normalisation."""
     yield _case(rng, L.Dense(4, 4), (3, 4))
     yield _case(rng, L.Dense(3, 2), (2, 4, 3))
     yield _case(rng, L.Dense(4, 4, bias=False), (3, 4))
@@ -95,7 +95,7 @@ def _recurrent_cases(rng: np.random.Generator) -> Iterator[Case]:
 
 
 def _encoder_decoder() -> models.Graph:
-    """Its decoder goes on from the encoder's last state, and learns its c_0."""
+    """A network whose decoder continues from the encoder's last h and learns its own c_0."""
     encoder = L.Bidirectional(L.GRU(2, 2, return_state=True, initial_state="learned"))
     decoder = L.LSTM(2, 4, return_sequences=True, initial_state=("given", "learned"))
     nodes = {"encoder": (encoder, "x"), "decoder": (decoder, "z", "encoder.h")}
@@ -103,7 +103,7 @@ def _encoder_decoder() -> models.Graph:
 
 
 def _network_cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Of layers that join values, and of those that are made of layers."""
+    """Cases of layers that join values, and of layers made of layers."""
     yield _case(rng, L.Residual(models.Sequential(L.Dense(4, 4), L.Tanh())), (3, 4))
     yield _case(rng, L.Residual(L.Conv2D(2, 3, 3, padding=1), L.Conv2D(2, 3, 1)), (2, 2, 3, 3))
     for join in (L.Add(), L.Multiply()):
@@ -146,7 +146,7 @@ def _loss_cases(rng: np.random.Generator) -> Iterator[Case]:
 
 
 def _resizing_cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Of the layers in ``layers/modern`` that resize images and signals."""
+    """Cases of the layers in ``layers/modern`` that resize images and signals."""
     yield _case(rng, L.Conv1D(2, 4, 2, bias=False), (2, 2, 4))
     yield _case(rng, L.Conv1D(4, 6, 3, stride=2, padding=1, dilation=2, groups=2), (2, 4, 6))
     yield _case(rng, L.Conv1D(2, 2, 2, padding="same"), (2, 2, 4))
@@ -167,7 +167,7 @@ def _resizing_cases(rng: np.random.Generator) -> Iterator[Case]:
 
 
 def _modern_cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Those of ``layers/modern``; inputs of a few units, so that there are some on each side of every kink."""
+    """Cases of ``layers/modern``; inputs are up to a few units large, so that some lie on each side of every kink."""
     yield _case(rng, L.LayerNorm(4), (3, 2, 4))
     yield _case(rng, L.LayerNorm((3, 3), bias=False), (2, 2, 3, 3))
     yield _case(rng, L.LayerNorm(4, affine=False), (3, 4))
@@ -182,14 +182,14 @@ def _modern_cases(rng: np.random.Generator) -> Iterator[Case]:
 
 
 def _case(rng: np.random.Generator, layer: L.Layer | L.Loss, shape: tuple[Any, ...], **options: Any) -> Case:
-    """The case of an input of this shape; of several, if these are several shapes."""
+    """The case of a random input of this shape, or of several inputs for several shapes."""
     several = isinstance(shape[0], tuple)
     x: Any = tuple(rng.standard_normal(one) for one in shape) if several else rng.standard_normal(shape)
     return _randomised(rng, Case(layer, x, options))
 
 
 def _randomised(rng: np.random.Generator, case: Case) -> Case:
-    """The case with random parameters: a scale of 1 or a bias of 0 would hide that backward omits it."""
+    """The case with random parameters: a backward that omits a scale of 1 or a bias of 0 would go unnoticed."""
     if isinstance(case.layer, L.Layer):
         params = case.layer.flat_params
         params[...] = asarray(0.6 * rng.standard_normal(params.shape), params.dtype)

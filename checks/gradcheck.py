@@ -14,7 +14,7 @@ from .report import GradientReport, GradientRow
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Steps of the differences, tried in this order: large steps have less rounding error, small ones avoid kinks."""
 
-EPSILON = 2.0**-52  # of float64
+EPSILON = 2.0**-52  # float64's machine epsilon
 
 ROUNDING = 64 * EPSILON
 """Relative rounding error of a fourth difference: its weights sum to 16, and each value is itself rounded."""
@@ -40,26 +40,26 @@ def gradcheck(
 
         <dphi/dtheta, v>  =  (4 D(h) - D(2h)) / 3 + O(h^4),     D(h) = (phi(theta + h v) - phi(theta - h v)) / (2h)
 
-    Arrays of at most ``max_elements`` are compared element by element, larger ones along random Gaussian directions:
-    the error of a wrong gradient is orthogonal to one with probability 0. The gradients come from two passes, with and
-    without dE/dx (``needs_dx``), the second of which adds to the sums of the first. Both must agree with the
-    differences, so a backward that overwrites ``grads`` instead of adding is also found.
+    Arrays of at most ``max_elements`` are compared element by element, larger ones along random Gaussian directions: a
+    wrong gradient's error is orthogonal to one with probability 0. The gradients come from two passes, with and without
+    dE/dx (``needs_dx``); the second adds to the sums of the first. Both must agree with the differences, so the check
+    also finds a backward that overwrites ``grads`` instead of adding.
 
-    At a kink (ReLU at 0, a change of the maximum) there is no derivative, which the five values phi(-2h), ..., phi(2h)
-    reveal. If phi is smooth, both |D(h) - D(2h)| and the fourth difference over h vanish with h; if there is one kink
-    among the five, the larger of the two is at least the error of the quotient. While it exceeds the tolerance, h is
-    reduced. If no step is small enough, the probe is discarded and another direction drawn. A row with less than half
-    of its probes left fails as "unresolved". The tolerance is never increased.
+    At a kink (ReLU at 0, a change of the maximum) there is no derivative. The five values phi(-2h), ..., phi(2h) reveal
+    this: if phi is smooth, both |D(h) - D(2h)| and the fourth difference over h vanish with h; if there is a kink among
+    the five, the larger of the two is at least the quotient's error. While it exceeds the tolerance, h is reduced. If
+    no step is small enough, the probe is discarded and another direction is drawn. A row with less than half of its
+    probes left fails as "unresolved". The tolerance is never increased.
 
-    All is computed in float64 on deep copies: the layer, its gradients, random generators and running statistics are
-    not changed, a float32 layer is checked at its own parameters, and dropout draws the same mask each time.
+    Everything is computed in float64 on deep copies: the layer, its gradients, random generators and running statistics
+    do not change, a float32 layer is checked at its own parameters, and dropout draws the same mask each time.
 
     Args:
         layer: a layer, a whole network, or a loss alone (x is then its outputs).
         x: the input, host data or an array of the backend; floating-point data become float64, while integers (for an
-            Embedding) keep their dtype and have no gradient to check. Of a layer that joins several, the tuple of them.
-        loss: on top of the network; phi is then its value.
-        targets, weights: of the loss.
+            Embedding) keep their dtype and have no gradient to check. A tuple for a layer that joins several inputs.
+        loss: a loss on top of the network; phi is then its value.
+        targets, weights: the loss's targets and weights.
         rng: seed or generator of the upstream gradient and the directions.
         tolerance: the largest accepted relative error; float64 differences reach about 1e-10.
         directions: the number of random directions for each large array.
@@ -103,13 +103,13 @@ def gradcheck(
             rows.append(row("", of, what, part, [np.zeros(part.shape) if d is None else d]))
     shapes, dtypes = (", ".join(str(getattr(part, key)) for part in several(phi.x)) for key in ("shape", "dtype"))
     if not rows:
-        raise ValueError(f"gradcheck: {layer} has no parameters, and its input of dtype {dtypes} no gradient")
+        raise ValueError(f"gradcheck: {layer} has no parameters, and an input of dtype {dtypes} has no gradient")
     title = f"gradcheck of {type(layer).__name__}, x {shapes}, float64 on {name}, tolerance {tolerance:g}"
     return GradientReport(title, tuple(rows))
 
 
 class _Identity(Layer):
-    """The layer under a loss that is checked alone."""
+    """The layer under a loss that is checked by itself."""
 
     def forward(self, x: Array, needs_dx: bool = True) -> tuple[Array, Backward]:
         return x, lambda dy: dy
@@ -182,7 +182,7 @@ class _Function:
         return value, backward()
 
     def derivative(self, array: Array, direction: np.ndarray, h: float) -> tuple[float, float]:
-        """The difference quotient along a direction in one of the arrays, and a bound of its error."""
+        """The difference quotient along a direction in one of the arrays, and a bound on its error."""
         start = to_numpy(array).copy()
         values = []
         for step in (-2, -1, 1, 2):
@@ -202,7 +202,7 @@ class _Comparison(NamedTuple):
         analytic: (passes, probes).
         numeric: (probes,).
         noise: the magnitude below which a difference cannot be distinguished from 0.
-        fault: why nothing can be compared, or "".
+        fault: the reason why nothing can be compared, or "".
     """
 
     analytic: np.ndarray
@@ -265,7 +265,7 @@ def in_float64(layer: Layer) -> Layer:
 
 
 def _data(what: str, data: Any, several: bool = False) -> Any:
-    """A copy for the backend, floating-point data as float64; or the tuple of several."""
+    """A copy as a backend array, floating-point data as float64; with ``several``, a tuple of them."""
     if several:
         return tuple(_data(what, part) for part in data)
     kind = (data if hasattr(data, "dtype") else np.asarray(data)).dtype.kind

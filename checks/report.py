@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 _NOTES = {
     "zero": "both sides are 0 up to rounding",
-    "unresolved": "no derivative that differences can tell to this tolerance: a kink (ReLU at 0, a tie under max "
+    "unresolved": "differences cannot determine the derivative to this tolerance: a kink (ReLU at 0, a tie under max "
     "pooling; add noise to x), a gradient too small against the output, or an output that changes between calls",
 }
 
@@ -15,13 +15,13 @@ class GradientRow:
 
     Attributes:
         path: the layer's dotted path in the network; "" for the checked layer itself.
-        layer: its repr; for the input of a network the name of its class.
+        layer: the layer's repr; for the input of a network, the network's class.
         parameter: the parameter's name, or "input".
         probes: what was compared, such as "12 elements" or "4 directions", without the unresolved ones.
         analytic: backward's value at the probe where the two differ most.
         numeric: the difference quotient there.
-        error: the largest |analytic - numeric| of all probes, relative to the largest value of either; NaN if there is
-            nothing to compare.
+        error: the largest |analytic - numeric| of all probes, relative to the largest value of either; NaN if nothing
+            can be compared.
         verdict: "ok"; "zero" if both are 0 up to rounding; "wrong"; "unresolved" if differences gave a derivative for
             less than half of the probes; "not finite"; or "shape" and the gradient's wrong shape.
 
@@ -45,7 +45,7 @@ class GradientRow:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """The result of :func:`gradcheck`: ``ok`` sums it up, ``str(report)`` is a table.
+    """The result of :func:`gradcheck`: ``ok`` is the verdict, ``str(report)`` a table.
 
     >>> print(gradcheck(Dense(3, 2, rng=0), np.ones((4, 3))))
     gradcheck of Dense, x (4, 3), float64 on numpy, tolerance 1e-06

@@ -1,4 +1,4 @@
-"""Pictures that are changed a little in each pass, so that a network does not learn them by heart."""
+"""Change pictures a little in each pass, so that a network does not memorise them."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -8,29 +8,31 @@ import numpy as np
 
 
 class Augmented:
-    """Batches whose pictures are flipped, turned, cropped, shifted and made noisy, anew in each pass.
+    """Batches whose pictures are randomly flipped, rotated, cropped, shifted and made noisy in each pass.
 
-    Each picture gets a transformation of its own: from its output pixel at p, relative to the centre c, the input is
-    read at::
+    Each picture gets its own transformation: its output pixel at p, relative to the centre c, is read from the input
+    at::
 
         c + o + s R(a) F p + d
 
-    F mirrors left and right for half of the pictures if ``flip``; R(a) turns by a, uniform in ±``rotate`` degrees; s is
-    uniform in [1 - ``crop``, 1], and o uniform such that the window of that size lies within the picture; d is a whole
-    number of pixels, uniform in ±``shift``, for each axis. In between pixels the value is bilinear, beyond the border
-    it is that of the nearest pixel. Then normal noise of the standard deviation ``noise`` is added. uint8 stays uint8.
+    F mirrors left and right for half of the pictures if ``flip``; R(a) rotates by a, uniform in ±``rotate`` degrees; s
+    is uniform in [1 - ``crop``, 1], and o is uniform such that the window of that size lies within the picture; d is a
+    whole number of pixels, uniform in ±``shift``, for each axis. Values between pixels are interpolated bilinearly;
+    beyond the border the nearest pixel counts. Then normal noise of standard deviation ``noise`` is added. uint8 stays
+    uint8.
 
     Args:
-        batches: (x, y, ...) with x (N, C, H, W), over which each pass iterates anew; or a function that gives them.
+        batches: an iterable of (x, y, ...) with x (N, C, H, W), iterated over anew in each pass; or a function that
+            returns one.
         shift: largest shift, in pixels.
         flip: whether to mirror.
         rotate: largest angle, in degrees.
-        crop: largest share of each side that is cut off, from 0 to below 1; what is left is enlarged to the full size.
-        noise: in the units of x.
+        crop: largest share of each side that is cut off, from 0 to below 1; the rest is enlarged to the full size.
+        noise: standard deviation of the noise, in the units of x.
         rng: seed or generator. The k-th pass draws from the k-th generator that is spawned from it.
 
     Raises:
-        ValueError: an argument is out of its range, or, in a pass, x has other axes.
+        ValueError: an argument is out of its range, or, in a pass, x does not have four axes.
 
     ``len`` is that of ``batches``.
 
@@ -87,7 +89,7 @@ class Augmented:
         return np.rint(values).clip(limits.min, limits.max).astype(x.dtype)
 
     def _positions(self, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Row and column of the input, (N, H, W), for each pixel of the output."""
+        """The input's row and column, (N, H, W) each, for each pixel of the output."""
         N, _, H, W = shape
 
         def drawn(low: float, high: float) -> np.ndarray:
@@ -106,7 +108,7 @@ class Augmented:
 
 
 def bilinear(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """x (N, C, H, W) read at positions (N, H', W'), between pixels bilinearly; beyond the border, at the border."""
+    """x (N, C, H, W) read at positions (N, H', W'): bilinear between pixels, constant beyond the border."""
     H, W = x.shape[2:]
     rows, columns = (p.astype(x.dtype).clip(0, n - 1)[:, None] for p, n in ((rows, H), (columns, W)))  # (N, 1, H', W')
     i, j = rows.astype(np.intp), columns.astype(np.intp)

@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Batches:
-    """What :func:`batches` gives."""
+    """The result of :func:`batches`."""
 
     def __init__(self, x: Any, y: Any, batch_size: int, rng: "np.random.Generator | int | None") -> None:
         x, y = (
@@ -31,12 +31,12 @@ def batches(x: Any, y: Any, batch_size: int, rng: "np.random.Generator | int | N
     """Every sample once in each iteration, ``batch_size`` at a time; the last batch may be smaller.
 
     Args:
-        x, y: of equal length: arrays, or what takes indices as they do; lists, and pandas' tables by their rows.
+        x, y: data of equal length: arrays, or objects that take indices as arrays do; lists; pandas tables, by row.
         batch_size: at least 1.
         rng: seed or generator that shuffles the samples anew for each iteration; without it they keep their order.
 
     Raises:
-        ValueError: batch_size is no whole number of at least 1, or x and y differ in length.
+        ValueError: batch_size is not a whole number of at least 1, or x and y differ in length.
 
     >>> [len(labels) for images, labels in batches(np.ones((5, 3)), np.arange(5), batch_size=2, rng=0)]
     [2, 2, 1]
@@ -45,7 +45,7 @@ def batches(x: Any, y: Any, batch_size: int, rng: "np.random.Generator | int | N
 
 
 def check_batch_size(batch_size: Any) -> None:
-    """Raise ValueError unless it is a whole number of at least 1."""
+    """Raise ValueError unless batch_size is a whole number of at least 1."""
     if not isinstance(batch_size, Integral) or batch_size < 1:
         raise ValueError(f"batch_size: expected a whole number of at least 1, got {batch_size!r}")
 

@@ -30,7 +30,7 @@ _LARGEST = 32 << 20  # bytes of a download; the largest of these files has 26,42
 
 
 class _Bounded(io.FileIO):
-    """A file that takes no more than a data set's file may have, whatever a server sends."""
+    """A file that refuses to grow beyond _LARGEST bytes, whatever a server sends."""
 
     def write(self, data: Any) -> int:
         if self.tell() + len(data) > _LARGEST:
@@ -54,7 +54,7 @@ def download(name: str) -> Path:
         except Exception as error:  # whatever the error, the remedies are the same
             debian = f", or install Debian's package dataset-{name}" if name == "fashion-mnist" else ""
             raise OSError(
-                f"{name}: {base_url}{file} cannot be had ({error}); with a network try again, or put the four IDX "
-                f"files into a folder and give its path{debian}"
+                f"{name}: {base_url}{file} cannot be downloaded ({error}): try again with a network, or put the four "
+                f"IDX files into a folder and give its path{debian}"
             ) from error
     return Path(store.path)

@@ -1,4 +1,4 @@
-"""From a table's rows to a network's input, and from its outputs to what they mean."""
+"""Encode a table's rows as a network's input, and decode the network's outputs."""
 
 import math
 from collections.abc import Iterable
@@ -9,19 +9,19 @@ import numpy as np
 
 from .kinds import NUMBERS, categories, kind, pandas
 
-_MOST_CATEGORIES = 100  # of a column, each of which becomes a feature
-_MOST_CLASSES = 100  # of a target of whole numbers; with more it is a quantity
+_MOST_CATEGORIES = 100  # of one column, since each category becomes a feature
+_MOST_CLASSES = 100  # a target with more different whole numbers is a quantity
 _SHOWN = 20  # names in an error message
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: of numbers, or of categories.
+    """A column of a table, which holds numbers or categories.
 
     Attributes:
-        name: in the header.
-        mean, scale: of its numbers, which become (value - mean) / scale.
-        categories: the texts that it may hold; of numbers none.
+        name: the column's name in the header.
+        mean, scale: numbers become (value - mean) / scale.
+        categories: the texts that the column may hold; () for numbers.
 
     >>> Column("colour", categories=("red", "white")).width
     2
@@ -33,7 +33,7 @@ class Column:
     categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what no table makes, since it may come from a stranger's file."""
+        """Refuse values that no table gives, since they may come from a stranger's file."""
         if not isinstance(self.name, str) or not isinstance(self.categories, tuple):
             raise ValueError(
                 f"column: expected a name and a tuple of categories, got {self.name!r}, {self.categories!r}"
@@ -46,24 +46,24 @@ class Column:
 
     @property
     def width(self) -> int:
-        """How many features it becomes."""
+        """The number of features that the column becomes."""
         return len(self.categories) or 1
 
 
 @dataclass(frozen=True)
 class TableEncoder:
-    """How the columns of a table become a network's features, and what the network's outputs mean.
+    """Turns the columns of a table into a network's features, and the network's outputs into the table's values.
 
-    A column of numbers (and of booleans, as 0 and 1) becomes (value - mean) / scale, by the mean and the standard
-    deviation of the training rows, and a missing value 0, which is the mean. A column of texts becomes a feature for
-    each category, 1 for its own and 0 for the others; for a missing or unknown category all are 0. A target of classes
-    becomes their indices, a target of numbers is standardised, too.
+    A column of numbers (or of booleans, as 0 and 1) becomes (value - mean) / scale, with the mean and the standard
+    deviation of the training rows; a missing value becomes 0, the mean. A column of texts becomes one feature for each
+    category, 1 for the row's category and 0 for the others; a missing or unknown category gives 0 for all. A target of
+    classes becomes their indices; a target of numbers is standardised, too.
 
     Attributes:
-        columns: those that are read, in the order of their features.
-        target: the column that is predicted: its categories are the classes; without any, it is a quantity.
+        columns: the columns that are read, in the order of their features.
+        target: the column to predict. Its categories are the classes; if it has none, it is a quantity.
 
-    ``asdict(encoder)`` is for JSON, and :meth:`from_dict` reads it.
+    ``asdict(encoder)`` can be written as JSON, and :meth:`from_dict` reads it.
 
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"age": [20, 40], "pet": ["cat", None], "risk": [0.5, 1.5]})
@@ -84,14 +84,14 @@ class TableEncoder:
         """The encoder for these training rows.
 
         Args:
-            rows: a pandas DataFrame, or what it is made of.
-            target: the name of the column to be predicted.
+            rows: a pandas DataFrame, or anything that ``pandas.DataFrame`` takes.
+            target: the name of the column to predict.
             task: ``"classification"`` or ``"regression"``; by default classification if the target holds texts,
                 booleans, or at most 100 different whole numbers.
 
         Raises:
             ValueError: the target is missing, as a column or in some rows; there is no other column; a column holds
-                infinity, or has more than 100 categories; or the task is another.
+                infinity, or has more than 100 categories; or the task is neither of these.
         """
         if task not in (None, "classification", "regression"):
             raise ValueError(f"task: expected 'classification' or 'regression', got {task!r}")
@@ -111,7 +111,7 @@ class TableEncoder:
 
     @classmethod
     def from_dict(cls, fields: Any) -> "TableEncoder":
-        """The encoder from the fields that ``asdict`` gave, which may have been JSON in between.
+        """The encoder from the fields that ``asdict`` returned, which may have been written as JSON and read again.
 
         Raises:
             ValueError, TypeError, KeyError: the fields are not an encoder's.
@@ -125,7 +125,7 @@ class TableEncoder:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes; of a quantity none."""
+        """The names of the classes; () for a quantity."""
         return self.target.categories
 
     @property
@@ -135,12 +135,12 @@ class TableEncoder:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The names of the columns that hold categories, the target among them."""
+        """The names of the columns that hold categories, including the target."""
         return tuple(column.name for column in (*self.columns, self.target) if column.categories)
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The names of the features, for a category ``column=category``."""
+        """The names of the features, ``column=category`` for a category."""
         return tuple(
             f"{column.name}={text}" if text is not None else column.name
             for column in self.columns
@@ -173,7 +173,8 @@ class TableEncoder:
         """The rows' targets: int64 (rows,), the indices of their classes, or float32 (rows, 1), standardised.
 
         Raises:
-            ValueError: the target is missing, as a column or in some rows; or holds an unknown class or no number.
+            ValueError: the target is missing, as a column or in some rows, or holds an unknown class or a value that is
+                not a number.
         """
         rows, target = as_frame(rows), self.target
         if target.name not in rows.columns:
@@ -189,14 +190,14 @@ class TableEncoder:
         return codes
 
     def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """What a network's outputs (rows, K) mean: the names of the classes, or the quantity in its own unit."""
+        """Turn a network's outputs (rows, K) into the names of the classes, or the quantity in its original unit."""
         if self.target.categories:
             return np.array(self.target.categories)[outputs.argmax(1)]
         return np.asarray(outputs, np.float64)[:, 0] * self.target.scale + self.target.mean
 
 
 def as_frame(rows: Any) -> Any:
-    """A DataFrame of the rows, whose columns have texts as names."""
+    """A DataFrame of the rows, whose column names are texts."""
     rows = pandas().DataFrame(rows)
     rows = rows.set_axis([str(name) for name in rows.columns], axis=1)
     if not rows.columns.is_unique:
@@ -205,14 +206,14 @@ def as_frame(rows: Any) -> Any:
 
 
 def _column(values: Any, categorical: bool, most: int | None = _MOST_CATEGORIES) -> Column:
-    """What training rows tell of a column."""
+    """The Column for these training values."""
     name = str(values.name)
     if categorical:
         different = categories(values)
         if most is not None and len(different) > most:
             raise ValueError(
-                f"column {name!r} holds {len(different):,} different texts, such as {str(different[0])!r}, where each "
-                f"category would be a feature, and at most {most} may be: drop the column, or make it numbers"
+                f"column {name!r} holds {len(different):,} different texts, such as {str(different[0])!r}. Each would "
+                f"become a feature, and at most {most} are allowed: drop the column, or turn it into numbers"
             )
         return Column(name, categories=tuple(map(_text, sorted(different, key=_order))))
     numbers = _numbers(values)
@@ -222,25 +223,25 @@ def _column(values: Any, categorical: bool, most: int | None = _MOST_CATEGORIES)
 
 
 def _order(value: Any) -> tuple[bool, Any]:
-    """Numbers by their size, then texts."""
+    """A sort key: numbers by their size, then texts."""
     return (False, value) if isinstance(value, int | float | np.number | np.bool) else (True, str(value))
 
 
 def _text(value: Any) -> str:
-    """A category's name: of 2.0 as of 2, since a column with a missing value holds the former."""
+    """A category's name, the same for 2.0 as for 2, since pandas turns integers beside a missing value into floats."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _codes(values: Any, column: Column) -> np.ndarray:
-    """The index of each row's category, -1 where it is missing or unknown: as it is written, or of the same value."""
+    """The index of each row's category, found by its text or else its value; -1 if it is missing or unknown."""
     place = {text: index for index, text in enumerate(column.categories)}
-    which, different = pandas().factorize(values)  # -1 for what is missing
+    which, different = pandas().factorize(values)  # -1 for missing values
     found = [place.get(str(value), place.get(_plain(value), -1)) for value in different]
     return np.array([*found, -1])[which]
 
 
 def _plain(value: Any) -> str:
-    """The name of a category that may be written in several ways, as 1, 1.0 and 01, or True and TRUE."""
+    """A common name for a category that may be written in several ways, such as 1, 1.0 and 01, or True and TRUE."""
     try:
         return _text(float(value))
     except (TypeError, ValueError):
@@ -248,14 +249,14 @@ def _plain(value: Any) -> str:
 
 
 def _numbers(values: Any) -> np.ndarray:
-    """A column as float64, NaN where it is missing."""
+    """A column as float64, NaN for missing values."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
         array = values.to_numpy(np.float64)
         texts = np.zeros(len(array), bool)
     else:
         array = pandas().to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
         texts = np.isnan(array) & values.notna().to_numpy()
-    for wrong, what in ((texts, "no number"), (np.isinf(array), "infinite")):
+    for wrong, what in ((texts, "not a number"), (np.isinf(array), "infinite")):
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(f"column {values.name!r}: {str(values.iloc[row])!r}, in row {row + 1}, is {what}")

@@ -1,4 +1,4 @@
-"""Files that are whole or as they were, and folders that one process at a time writes to."""
+"""Atomic replacement of files, and locks on folders to which only one process at a time may write."""
 
 import errno
 import os
@@ -29,14 +29,14 @@ else:
 
 
 Data: TypeAlias = "bytes | Sequence[bytes | memoryview]"
-"""What is written, at once or in pieces."""
+"""A file's content, whole or in pieces."""
 
 
 def write_file(path: str | Path, data: Data) -> None:
-    """Replace a file's content; after an error, a kill or a power cut it is whole, either the new or the old one.
+    """Replace a file atomically: after an error, a kill or a power cut its content is all old or all new.
 
-    The data are written beside the file, reach the disk and take its place, with its owner and mode. Of a link, the
-    file that it points to is replaced. What is no regular file (a pipe, a device) is written to as it is.
+    The data are written beside the file, reach the disk, and then take the file's place, with its owner and mode. If
+    the path is a link, its target is replaced. A pipe or a device is written to directly.
 
     Raises:
         OSError: the file cannot be written; nothing is left beside it.
@@ -56,7 +56,7 @@ def _pieces(data: Data) -> Sequence[bytes | memoryview]:
 
 
 def _replace(target: Path, data: Data) -> None:
-    # beside it, since only within a file system is a replacement atomic; the name is new and not longer than others
+    # beside the target, since replacement is atomic only within a file system; under a new name that is not too long
     temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.part")
     try:
         with open(temporary, "xb") as file:
@@ -75,21 +75,21 @@ def _replace(target: Path, data: Data) -> None:
 
 
 def remove_unfinished(folder: Path, name: str) -> None:
-    """Remove what processes that were killed have left while they wrote a file of this name, or pattern."""
+    """Remove the files that killed processes have left while writing a file of this name, which may be a pattern."""
     for left in folder.glob(f".{name}.*.part"):
         left.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:
-    """Make the names in a folder reach the disk, where the system can."""
+    """Write the names in a folder to the disk, if the system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # as always on Windows, which opens no folder
+    except PermissionError:  # Windows cannot open folders
         return
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems without it
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # the file system does not support it
             raise
     finally:
         os.close(descriptor)
@@ -97,27 +97,27 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """A block that one process at a time runs for a folder. The system drops the lock when the process ends; processes
-    that it forks have none of it.
+    """Within this block the folder is locked: only one process at a time can run such a block for it.
 
-    On a file system without locks nothing is locked.
+    The system drops the lock when the process ends; forked processes do not inherit it. On a file system without locks
+    nothing is locked.
 
     Raises:
-        BlockingIOError: another process, or another block of this one, is at it.
+        BlockingIOError: another process, or another block of this one, holds the lock.
         OSError: the folder cannot be written to.
     """
     with open(folder / ".lock", "ab") as file:
         try:
             _lock(file.fileno())
         except (BlockingIOError, PermissionError) as error:
-            raise BlockingIOError(f"{folder}: another run writes there; wait for it, or take another folder") from error
+            raise BlockingIOError(f"{folder}: another run writes there: wait for it, or use another folder") from error
         except OSError:  # a file system without locks
             pass
         _locks.add(file)
         try:
             yield
         finally:
-            if file in _locks:  # a forked child has let go of it
+            if file in _locks:  # else this is a forked child, which has released it
                 _locks.remove(file)
                 with suppress(OSError):
                     _unlock(file.fileno())
@@ -127,7 +127,7 @@ _locks: set[BinaryIO] = set()
 
 
 def _after_fork() -> None:
-    """Let go of the locks, which a child, such as a DataLoader's worker, would hold for as long as it lives."""
+    """Release the locks in a forked child, such as a DataLoader's worker, which would hold them as long as it runs."""
     for file in _locks:
         file.close()
     _locks.clear()

@@ -1,4 +1,4 @@
-"""Pictures in one folder a class."""
+"""Pictures in one folder per class."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ _SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm",
 )  # fmt: skip
 _TRAIN = ("train", "training")
-_TEST = ("test", "testing", "val", "valid", "validation")  # the first that is there is taken
+_TEST = ("test", "testing", "val", "valid", "validation")  # in order of preference
 
 
 def load_pictures(
     folder: Path, test_only: bool, size: int | tuple[int, int] | None, colour: bool | None, share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...], bool]:
-    """What :class:`xpnn.ImageData` has after its name; arguments and errors as for :func:`xpnn.load_images`."""
+    """The fields of :class:`xpnn.ImageData` after its name; arguments and errors as for :func:`xpnn.load_images`."""
     train, test = _parts(folder)
     classes = tuple(path.name for path in class_folders(train or test or folder))
     if not classes:
@@ -37,7 +37,7 @@ def load_pictures(
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """The folders in it, by their names, but for those that systems and tools put there."""
+    """The folder's subfolders, sorted by name, without those that operating systems and tools create."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path.name))
 
 
@@ -46,10 +46,10 @@ def _is_hidden(name: str) -> bool:
 
 
 def first_picture(folder: Path) -> Path:
-    """A picture of the folder, to tell their size by.
+    """A picture of the folder, from which their size can be read.
 
     Raises:
-        ValueError: there is none in the folder of the first class.
+        ValueError: there is no picture in the first class's folder.
     """
     train, test = _parts(folder)
     classes = class_folders(train or test or folder)
@@ -57,9 +57,9 @@ def first_picture(folder: Path) -> Path:
 
 
 def _parts(folder: Path) -> tuple[Path | None, Path | None]:
-    """The folders of the training and the test part; of data without parts, their own folder and None.
+    """The folders of the training and the test part; for data without parts, their own folder and None.
 
-    A test folder without folders of classes is none if there is a training part: its pictures have no labels.
+    If there is a training part, a test folder without folders of classes is ignored: its pictures have no labels.
     """
     named = {path.name.lower(): path for path in class_folders(folder)}
     train = next((named[name] for name in _TRAIN if name in named), None)
@@ -69,8 +69,8 @@ def _parts(folder: Path) -> tuple[Path | None, Path | None]:
 
 
 def _check_depth(part: Path) -> None:
-    """Refuse a single class that leads to the folder of several, as an archive in a folder of its own name; and parts
-    within the classes."""
+    """Refuse a single class whose folder holds several, as when an archive was unpacked into a folder of its own name;
+    and parts within the classes."""
     inner, below = class_folders(part), part
     while len(inner) == 1 and not any(path.suffix.lower() in _SUFFIXES for path in inner[0].iterdir()):
         inner, below = class_folders(inner[0]), inner[0]
@@ -107,12 +107,12 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether it is one; or a link to nothing, which reading it then reports."""
+    """Whether the path is a file, or a broken link, which reading then reports."""
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _read(files: list[Path], size: int | tuple[int, int] | None, colour: bool | None) -> np.ndarray:
-    """All pictures, uint8 (samples, C, H, W); of grey ones and coloured ones together, all have three channels."""
+    """All pictures, uint8 (samples, C, H, W); if some are grey and some coloured, all get three channels."""
     shape = (size, size) if isinstance(size, int) else size
     if shape is not None and (len(shape) != 2 or min(shape) < 1):
         raise ValueError(f"size: expected one length or (H, W), of at least 1 pixel, got {size}")
@@ -123,7 +123,7 @@ def _read(files: list[Path], size: int | tuple[int, int] | None, colour: bool | 
             pixels = np.empty((len(files), *picture.shape), np.uint8)
         elif picture.shape[1:] != pixels.shape[2:]:
             (H, W), (h, w) = pixels.shape[2:], picture.shape[1:]
-            raise ValueError(f"{files[0]} has {H} x {W} pixels, {path} {h} x {w}: bring all to one size, as by size=32")
+            raise ValueError(f"{files[0]} has {H} x {W} pixels, {path} {h} x {w}: give a common size, such as size=32")
         elif len(picture) > pixels.shape[1]:
             pixels = pixels.repeat(3, axis=1)
         pixels[index] = picture

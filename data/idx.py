@@ -19,15 +19,16 @@ def read_idx(path: str | Path, ndim: int) -> np.ndarray:
 
     The format: two zero bytes, 8 for unsigned bytes, the number of axes, the length of each axis as a big-endian 32-bit
     integer, then the elements in C order. No more than that is read or decompressed, and memory is taken only for data
-    that are there, whatever the header claims.
+    that are present, whatever the header claims.
 
     Args:
-        path: of the file.
+        path: the file.
         ndim: the number of axes expected, 3 for images and 1 for labels.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not such a file: its magic number is wrong, or it is shorter or longer than its header says.
+        ValueError: the file is not such a file: its magic number is wrong, or it is shorter or longer than its header
+            says.
 
     Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 
@@ -57,31 +58,32 @@ def _read(content: BinaryIO | gzip.GzipFile, path: str | Path, ndim: int) -> np.
         raise ValueError(f"{path}: truncated in the header, at {len(header)} of {size} bytes")
     shape = tuple(int(n) for n in np.frombuffer(header, ">u4", offset=4))
     expected = math.prod(shape)
-    data = bytearray()  # grows with what is there; writable, and so is the array
-    while chunk := content.read(min(_CHUNK, expected + 1 - len(data))):  # one byte more, and its end is checked
+    data = bytearray()  # grows with the data present; writable, so that the array is
+    while chunk := content.read(min(_CHUNK, expected + 1 - len(data))):  # one byte more, to check that the file ends
         data += chunk
     if len(data) != expected:
         fault = f"truncated: {len(data)} elements" if len(data) < expected else "too long: more elements"
-        raise ValueError(f"{path}: {fault}, where shape {shape} makes {expected}")
+        raise ValueError(f"{path}: {fault}, but shape {shape} needs {expected}")
     try:
         return np.frombuffer(data, np.uint8).reshape(shape)
-    except ValueError as error:  # no elements, but an axis beyond what NumPy can index
+    except ValueError as error:  # no elements, but an axis too long for NumPy
         raise ValueError(f"{path}: {error}") from error
 
 
 def write_idx(path: str | Path, array: np.ndarray) -> None:
-    """Write an array of unsigned bytes as an IDX file, which :func:`read_idx` reads; its format is stated there.
+    """Write an array of unsigned bytes as an IDX file, whose format :func:`read_idx` describes.
 
-    The file is replaced at once, when the new one has reached the disk: neither an error nor a power cut tears it.
+    An existing file is replaced atomically, once the new one has reached the disk: neither an error nor a power cut can
+    leave a torn file.
 
     Args:
-        path: of the file; with the suffix ``.gz`` it is gzipped.
-        array: of dtype uint8, with one axis for labels, three (samples, H, W) for grey images.
+        path: the file; with the suffix ``.gz`` it is gzipped.
+        array: a uint8 array, with one axis for labels, three (samples, H, W) for grey images.
 
     Raises:
         OSError: the file cannot be written.
         TypeError: the array is not of unsigned bytes.
-        ValueError: it has no axis, more than 255, or one of more than 2^32 - 1 elements.
+        ValueError: the array has no axis, more than 255, or one of more than 2^32 - 1 elements.
 
     >>> write_idx("labels-idx1-ubyte.gz", np.array([7, 2, 1], np.uint8))
     >>> read_idx("labels-idx1-ubyte.gz", ndim=1)
@@ -94,5 +96,5 @@ def write_idx(path: str | Path, array: np.ndarray) -> None:
         raise ValueError(f"write_idx: expected 1 to 255 axes of under 2^32 elements, got shape {array.shape}")
     header = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
     content = header + array.tobytes()
-    # without its name and time a gzip file has the same bytes each time
+    # without name and time, so that the gzip file has the same bytes each time
     write_file(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)

@@ -17,13 +17,13 @@ _DIGITS = tuple("0123456789")
 _CLOTHES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-_FILES = {  # "-idx" may also be ".idx", as some unpackers name them, and ".gz" may follow
+_FILES = {  # some unpackers write ".idx" for "-idx"; ".gz" may follow
     ("train", "x"): "train-images-idx3-ubyte",
     ("train", "y"): "train-labels-idx1-ubyte",
     ("test", "x"): "t10k-images-idx3-ubyte",
     ("test", "y"): "t10k-labels-idx1-ubyte",
 }
-_KEYS = (  # of a .npz file, without the two of the test part if that is to be split off
+_KEYS = (  # of a .npz file; without those of a test part, one is split off
     ("x_train", "y_train", "x_test", "y_test"),  # Keras
     ("train_images", "train_labels", "test_images", "test_labels"),  # MedMNIST
     ("x", "y"),
@@ -31,7 +31,7 @@ _KEYS = (  # of a .npz file, without the two of the test part if that is to be s
 _MOST_CLASSES = 10_000
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # the package dataset-fashion-mnist
 BUILT_IN = ("digits", *SOURCES)
-"""The names of data sets, which come before folders of the same names."""
+"""The names of data sets, which take precedence over folders of the same names."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ImageData:
         x_train, x_test: uint8 (samples, C, H, W), 0 is black.
         y_train, y_test: int64 (samples,), each an index into ``classes``.
         classes: the names of the classes.
-        split: whether the test part was held out from the data, which have none of their own.
+        split: whether the test part was held out from data that have none of their own.
 
     >>> data = load_images("digits")
     >>> data.x_test.shape, data.y_test.shape
@@ -76,30 +76,31 @@ def load_images(
                                     installed, else the files are downloaded once, verified and cached
     a folder of IDX files           with MNIST's names, with ``-`` or ``.`` before ``idx``, gzipped or not; or EMNIST's,
                                     whose images are stored transposed and are turned upright
-    a folder of pictures            ``train/CLASS/*.png`` and ``test/CLASS/*.png`` (``val`` for want of ``test``), or
-                                    ``CLASS/*.png`` alone, of which a share of each class is held out
-    a ``.npz`` file                 of uint8 images and integer labels: ``x_train``, ``y_train``, ``x_test``,
+    a folder of pictures            ``train/CLASS/*.png`` and ``test/CLASS/*.png`` (or ``val`` if there is no ``test``),
+                                    or ``CLASS/*.png`` alone, of which a share of each class is held out
+    a ``.npz`` file                 with uint8 images and integer labels: ``x_train``, ``y_train``, ``x_test``,
                                     ``y_test`` (Keras), ``train_images``, ... (MedMNIST), or ``x`` and ``y``, which are
                                     split; images are (samples, H, W), (samples, C, H, W) or (samples, H, W, C)
     ==============================  ==================================================================================
 
-    A ``Path``, and a text like ``"./digits"``, is always a file or folder. Pictures are PNG, JPEG, GIF, BMP, TIFF, WebP
-    and PPM files by their suffixes, at any depth below the folder of their class; other files, and names that begin
-    with ``.`` or ``__``, are left out. They are turned upright, and transparent pixels become black.
+    A ``Path``, or a text like ``"./digits"``, is always a file or folder. Pictures are PNG, JPEG, GIF, BMP, TIFF, WebP
+    and PPM files by their suffixes, at any depth below their class's folder; other files, and names that begin with
+    ``.`` or ``__``, are ignored. Pictures are turned upright, and transparent pixels become black.
 
     Args:
-        test_only: leave out the training part, whose arrays are then empty; a folder needs only its test files.
-        size: (H, W) of pictures, or one length for both, to which they are brought by averaging, without regard to
-            their proportions; by default their own, which must then be the same for all.
-        colour: whether pictures have three channels; by default they have if one of them is not grey.
-        test_share: of each class, to be held out where a folder or file has no test part. That of a name is fixed.
-        seed: of the choice of these samples.
+        test_only: omit the training part, whose arrays are then empty; a folder needs only its test files.
+        size: (H, W) of pictures, or one length for both, to which they are resized by averaging, without keeping their
+            proportions; by default their own size, which must then be the same for all.
+        colour: whether pictures get three channels; by default they do if one of them is not grey.
+        test_share: the share of each class to hold out if a folder or file has no test part. Named data sets have a
+            fixed one.
+        seed: seed of the choice of these samples.
 
     Raises:
         ImportError: a package is missing; the message names the extra.
         OSError: there is no such file or folder, or the download failed.
-        ValueError: the name is unknown; a file is corrupt, or a class has no pictures; images and labels do not match;
-            pictures differ in size, and ``size`` is not given; or an argument is out of its range or not for such data.
+        ValueError: the name is unknown; a file is corrupt; a class has no pictures; images and labels do not match;
+            pictures differ in size and ``size`` is missing; or an argument is out of its range or not for such data.
 
     >>> load_images("digits").x_train.shape
     (1438, 1, 8, 8)
@@ -110,7 +111,7 @@ def load_images(
     if size is not None or colour is not None:
         raise ValueError(f"{name}: size and colour are for folders of pictures")
     if name in BUILT_IN and (test_share, seed) != (0.2, 0):
-        raise ValueError(f"{name}: test_share and seed are for data of your own: those built in have their test part")
+        raise ValueError(f"{name}: test_share and seed are for your own data: built-in data sets have a test part")
     if name == "digits":
         digits = _load_digits()
         return replace(digits, x_train=digits.x_train[:0], y_train=digits.y_train[:0]) if test_only else digits
@@ -130,12 +131,12 @@ def load_images(
 
 
 def holds_pictures(path: Path) -> bool:
-    """Whether it is a folder that has folders of pictures, not IDX files."""
+    """Whether the path is a folder with folders of pictures, not IDX files."""
     return path.is_dir() and not any(path.glob("*ubyte*")) and bool(class_folders(path))
 
 
 def load_folder(folder: Path, name: str, classes: tuple[str, ...] | None = None, test_only: bool = False) -> ImageData:
-    """Read MNIST's IDX files from a folder; without ``classes``, a class is named by its index."""
+    """Read MNIST's IDX files from a folder; without ``classes``, each class's name is its index."""
     test = _part(folder, "test")
     train = (test[0][:0], test[1][:0]) if test_only else _part(folder, "train")
     return _labelled(folder, name, (*train, *test), classes)
@@ -150,11 +151,11 @@ def _labelled(
         raise ValueError(f"{source}: the training and the test images differ in size")
     highest = max(int(labels.max(initial=0)) for labels in (y_train, y_test))
     if highest >= _MOST_CLASSES:
-        raise ValueError(f"{source}: label {highest}, where labels are below {_MOST_CLASSES:,}")
+        raise ValueError(f"{source}: label {highest}, but labels must be below {_MOST_CLASSES:,}")
     if classes is None:
         classes = tuple(str(k) for k in range(highest + 1))
     if highest >= len(classes):
-        raise ValueError(f"{source}: label {highest}, where the data set has {len(classes)} classes")
+        raise ValueError(f"{source}: label {highest}, but the data set has {len(classes)} classes")
     return ImageData(name, x_train, y_train, x_test, y_test, classes)
 
 
@@ -162,7 +163,7 @@ def _part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """The images and labels of the training or the test part."""
     paths = [_find(folder, _FILES[part, which]) for which in "xy"]
     images, labels = read_idx(paths[0], 3), read_idx(paths[1], 1)
-    if paths[0].name.startswith("emnist"):  # column after column
+    if paths[0].name.startswith("emnist"):  # stored column by column
         images = np.ascontiguousarray(images.swapaxes(1, 2))
     return _pair(folder, f"{part} ", images, labels)
 
@@ -176,9 +177,10 @@ def _pair(source: Path, part: str, images: np.ndarray, labels: np.ndarray) -> tu
 
 
 def _find(folder: Path, stem: str) -> Path:
-    """The file of this name or of one that is in use for it; if it is there both gzipped and not, the latter."""
+    """The file with this name or a usual variant of it; if both a gzipped and a plain one exist, the plain one."""
     named = stem.replace("t10k", "(?:t10k|test)").replace("-idx", "[-.]idx")
-    paths = (path / path.name if path.is_dir() else path for path in sorted(folder.iterdir()))  # as some unpackers do
+    # some unpackers put each file into a folder of its own name
+    paths = (path / path.name if path.is_dir() else path for path in sorted(folder.iterdir()))
     names = {path: re.fullmatch(rf"(emnist-\w+-)?{named}(\.gz)?", path.name) for path in paths}
     found = sorted((bool(match[2]), path, match[1]) for path, match in names.items() if match and path.is_file())
     if not found:
@@ -196,7 +198,7 @@ def _find(folder: Path, stem: str) -> Path:
 
 def _load_npz(path: Path, test_only: bool, share: float, seed: int) -> ImageData:
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is no .npz file, which numpy.savez writes")
+        raise ValueError(f"{path} is not a .npz file, as numpy.savez writes it")
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             own = {key.lower(): key for key in file.files}
@@ -205,7 +207,7 @@ def _load_npz(path: Path, test_only: bool, share: float, seed: int) -> ImageData
                 expected = ", or ".join(" ".join(names) for names in _KEYS)
                 raise ValueError(f"its arrays are {', '.join(file.files[:20]) or 'none'}; expected {expected}")
             arrays = [file[own[key]] for key in keys]
-    except Exception as error:  # zipfile, zlib and NumPy have many
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds of errors
         raise ValueError(f"{path} cannot be read ({str(error) or type(error).__name__})") from error
     pairs = [_pixels(path, *arrays[i : i + 2]) for i in range(0, len(arrays), 2)]
     whole = len(pairs) == 1
@@ -218,7 +220,7 @@ def _load_npz(path: Path, test_only: bool, share: float, seed: int) -> ImageData
 
 
 def _pixels(path: Path, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels of a .npz file as they stand in a data set."""
+    """Images and labels of a .npz file in the shapes of ImageData."""
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise ValueError(
             f"{path}: expected images of 3 or 4 axes, of uint8 (0 is black, 255 white), got {images.dtype} of shape "

@@ -1,4 +1,4 @@
-"""What a column of a table holds, as pandas calls it."""
+"""The kind of values in a table's column, by pandas' names."""
 
 from typing import Any
 
@@ -13,18 +13,18 @@ def pandas() -> Any:
 
 
 def kind(values: Any) -> str:
-    """Of what is not missing, as pandas calls it."""
+    """pandas' name for the kind of the values that are not missing."""
     return str(pandas().api.types.infer_dtype(values, skipna=True))
 
 
 def categories(values: Any) -> Any:
-    """The different values of a column of categories; ValueError if they are none."""
+    """The different values of a column of categories; ValueError if they cannot be categories."""
     try:
         if kind(values) in _CATEGORIES:
             return values.dropna().unique()
     except TypeError:  # lists
         pass
     raise ValueError(
-        f"column {values.name!r} holds {kind(values)} values, such as {str(values.dropna().iloc[0])!r}: make them "
-        "numbers or texts, or drop the column"
+        f"column {values.name!r} holds {kind(values)} values, such as {str(values.dropna().iloc[0])!r}: turn them "
+        "into numbers or texts, or drop the column"
     )

@@ -7,26 +7,26 @@ import numpy as np
 
 from .extras import needed
 
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # some others start programs, as EPS does
-_PIXELS = 50_000_000  # with 8 bytes for each, as averaging transparent colours takes, 400 MB
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # some other formats start programs, such as EPS
+_PIXELS = 50_000_000  # 400 MB at 8 bytes per pixel, which averaging transparent colours needs
 _ORIENTATION = 0x0112  # the EXIF tag
-_AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")  # the modes whose values can be averaged as they are
+_AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")  # the modes whose values can be averaged directly
 
 
 def read_picture(
     path: str | Path, shape: tuple[int, int] | None, invert: bool = False, colour: bool | None = False
 ) -> np.ndarray:
-    """Read a picture as uint8 values, turned upright and brought to a size by averaging.
+    """Read a picture as uint8 values, turned upright and resized by averaging.
 
     Colours become grey by their luminance, and transparent pixels become background: black, or white with ``invert``.
-    16 bits are scaled to 8. Pixels of 32 bits, integer or floating-point, are scaled by the picture's own range, whose
-    lowest value becomes black and whose highest becomes white.
+    16-bit values are scaled to 8 bits. 32-bit values, integer or floating-point, are scaled by the picture's own range:
+    its lowest value becomes black, its highest white.
 
     Args:
-        path: of a PNG, JPEG, GIF (its first picture), BMP, TIFF, WebP or PPM file, whatever its suffix.
+        path: a PNG, JPEG, GIF (its first picture), BMP, TIFF, WebP or PPM file, whatever its suffix.
         shape: (H, W) of the result; by default the picture's own.
-        invert: whether the picture is dark on light, as ink on paper is; the result is light on dark.
-        colour: whether the result has three channels, red, green and blue; None: if the picture is not grey.
+        invert: whether the picture is dark on light, like ink on paper; the result is light on dark.
+        colour: whether the result has three channels, red, green and blue; None for three if the picture is not grey.
 
     Shapes: result (1, H, W) or (3, H, W).
 
@@ -39,7 +39,7 @@ def read_picture(
         pixels = _averaged(*_decoded(path), shape, "white" if invert else "black", colour)
     except pillow.UnidentifiedImageError as error:
         raise ValueError(f"{path} is not a readable picture (expected {', '.join(_FORMATS)})") from error
-    except Exception as error:  # Pillow passes on whatever a decoder raises, SyntaxError and struct.error among others
+    except Exception as error:  # Pillow passes on any error of a decoder, even SyntaxError and struct.error
         raise ValueError(f"{path} is not a readable picture ({str(error) or type(error).__name__})") from error
     return 255 - pixels if invert else pixels
 
@@ -48,11 +48,11 @@ def _decoded(path: str | Path) -> tuple[Any, int, bool]:
     """The picture in a mode that can be averaged, its orientation, and whether it has 16 bits in 32."""
     from PIL import Image
 
-    # by a stream, since of a name Pillow maps a TIFF that is to be turned with its width and height interchanged
+    # a stream, since given a name Pillow maps a TIFF that has to be turned with its width and height interchanged
     with open(path, "rb") as stream, Image.open(stream, formats=_FORMATS) as file:
-        if file.width * file.height > _PIXELS:  # before anything is decoded
+        if file.width * file.height > _PIXELS:  # checked before anything is decoded
             raise ValueError(f"{file.width} x {file.height} pixels, more than {_PIXELS:,}")
-        file.load()  # which has already turned a TIFF
+        file.load()  # also turns a TIFF upright
         orientation = file.getexif().get(_ORIENTATION, 1)
         if file.mode.startswith("I;16"):
             return file.convert("I"), orientation, True
@@ -69,12 +69,12 @@ def _averaged(
     background: str,
     colour: bool | None,
 ) -> np.ndarray:
-    """The picture as uint8 (C, H, W); all but the averaging is done on the small result."""
+    """The picture as uint8 (C, H, W); everything but the averaging is done on the small result."""
     from PIL import Image, ImageOps
 
     H, W = image.size[::-1] if shape is None else shape
     if shape and orientation in (5, 6, 7, 8):
-        H, W = W, H  # of the picture before it is turned
+        H, W = W, H  # the size before the picture is turned
     small = image.resize((W, H), Image.Resampling.BOX)
     small.getexif()[_ORIENTATION] = orientation
     small = ImageOps.exif_transpose(small)

@@ -1,4 +1,4 @@
-"""From pictures to a network's input, and how a file says it."""
+"""Turn pictures into a network's input, and write the preprocessing as JSON values."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,21 +8,21 @@ import numpy as np
 
 from .encoder import TableEncoder
 
-LONGEST = 4096  # side of a picture, in pixels
+LONGEST = 4096  # the longest side of a picture, in pixels
 LAYOUTS = ("images", "flat", "rows")
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """How pictures become a network's input::
+    """Turns pictures into a network's input::
 
         x = (pixels / 255 - mean) / std
 
     Attributes:
         shape: (C, H, W) of the pictures, grey (1) or in colour (3).
-        mean, std: of pixels / 255; one number, or one for each channel.
+        mean, std: mean and standard deviation of pixels / 255; one number, or one for each channel.
         layout: "images" for x (N, C, H, W), "flat" for (N, C H W), "rows" for a sequence (N, H, W C) of rows of pixels.
-        size: (H, W) to which smaller pictures are enlarged first: each pixel is repeated, and a black border fills the
+        size: (H, W) to which smaller pictures are first enlarged: pixels are repeated, and a black border fills the
             rest.
 
     Raises:
@@ -40,7 +40,7 @@ class Pixels:
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no data make, since it may come from a stranger's file."""
+        """Refuse values that no data give, since they may come from a stranger's file."""
         shape, size = self.shape, self.size
         for what, sides, axes in (("shape", shape, 3), ("size", (0, 0) if size is None else size, 2)):
             if not isinstance(sides, tuple) or len(sides) != axes or not all(type(side) is int for side in sides):
@@ -59,17 +59,17 @@ class Pixels:
             raise ValueError(f"Pixels: expected a layout of {', '.join(LAYOUTS)}, got {self.layout!r}")
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """float32 input of the network's shape from uint8 pictures (N, C, H, W)."""
+        """The network's input, float32, from uint8 pictures (N, C, H, W)."""
         mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (self.mean, self.std))
         x = (self.enlarged(images).astype(np.float32) * np.float32(1 / 255) - mean) / std
         if self.layout == "flat":
             return x.reshape(len(x), -1)
-        if self.layout == "rows":  # rows are its time steps, with the channels side by side
+        if self.layout == "rows":  # rows are the time steps, with the channels side by side
             return x.transpose(0, 2, 1, 3).reshape(len(x), x.shape[2], -1)
         return x
 
     def enlarged(self, images: np.ndarray) -> np.ndarray:
-        """The pictures, brought to the size."""
+        """The pictures, enlarged to ``size``."""
         if not self.size:
             return images
         factor, *borders = self.enlargement
@@ -77,7 +77,7 @@ class Pixels:
 
     @property
     def enlargement(self) -> tuple[int, tuple[int, int], tuple[int, int]]:
-        """How often each pixel is repeated along both axes, and the border above and below, left and right."""
+        """The number of times each pixel is repeated along both axes, and the borders above, below, left and right."""
         (_, H, W), (height, width) = self.shape, self.size or self.shape[1:]
         factor = min(height // H, width // W)
         rows, columns = height - H * factor, width - W * factor
@@ -85,13 +85,13 @@ class Pixels:
 
 
 Preprocessing: TypeAlias = Pixels | TableEncoder
-"""What makes a network's input: of pictures, or of a table's rows."""
+"""Turns pictures, or a table's rows, into a network's input."""
 
 _NAMES: dict[str, type] = {"pixels": Pixels, "table": TableEncoder}
 
 
 def preprocessing_to(preprocessing: Preprocessing) -> dict[str, Any]:
-    """What JSON can hold of it."""
+    """The preprocessing as JSON values."""
     for name, kind in _NAMES.items():
         if isinstance(preprocessing, kind):
             return {name: asdict(preprocessing)}
@@ -99,10 +99,10 @@ def preprocessing_to(preprocessing: Preprocessing) -> dict[str, Any]:
 
 
 def preprocessing_from(written: Mapping[str, Any]) -> Preprocessing:
-    """What :func:`preprocessing_to` wrote, also by way of JSON.
+    """The preprocessing from the values of :func:`preprocessing_to`, which may have been written as JSON.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError: it is none.
+        ValueError, TypeError, KeyError, AttributeError: the values do not describe a preprocessing.
     """
     if written.keys() == {"table"}:
         return TableEncoder.from_dict(written["table"])

@@ -1,4 +1,4 @@
-"""Batches read by a thread while the one before is used."""
+"""Read batches in a thread while earlier ones are used."""
 
 import queue
 import threading
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 def read_ahead(batches: Iterable[T], begin: Callable[[], None] = lambda: None) -> Iterator[T]:
-    """The same batches; a thread, which first calls ``begin``, reads up to two of them before they are asked for.
+    """The same batches; a thread, which first calls ``begin``, reads up to two of them ahead.
 
-    An error of ``batches`` is raised where its batch would have come. If the iterator is closed, the thread ends after
-    the batch that it reads.
+    An error in ``batches`` is raised in place of its batch. If the iterator is closed, the thread ends after its
+    current batch.
 
     >>> list(read_ahead(range(3)))
     [0, 1, 2]
@@ -36,7 +36,7 @@ def read_ahead(batches: Iterable[T], begin: Callable[[], None] = lambda: None) -
                 if not put("batch", batch):
                     return
             put("end", None)
-        except BaseException as error:  # raised by the thread that asks for the batch
+        except BaseException as error:  # raised in the thread that asks for the batch
             put("error", error)
 
     threading.Thread(target=read, name="xpnn reader", daemon=True).start()

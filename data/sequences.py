@@ -12,16 +12,16 @@ def pad(sequences: Iterable[Any], dtype: Any = None) -> tuple[np.ndarray, np.nda
     """Sequences side by side in one array, with 0 after each one's end, and their lengths.
 
     Args:
-        sequences: N arrays or lists, each of shape (T_n, ...): T_n steps, whose further axes are the same for all.
-        dtype: of the array; by default the one that holds the values of all.
+        sequences: N arrays or lists, each of shape (T_n, ...): T_n steps, whose shape is the same for all sequences.
+        dtype: the dtype of the array; by default one that can hold all values.
 
     Returns:
         (N, T, ...) with the largest T_n as T, and the lengths T_n, (N,) int64.
 
     Raises:
         TypeError: a sequence does not hold numbers.
-        ValueError: there are none; or one is a single number, has no steps, or differs from the first in its steps'
-            shape.
+        ValueError: there are no sequences; or one is a single number, has no steps, or has steps of another shape than
+            the first.
 
     >>> pad([[1, 2, 3], [4]])
     (array([[1, 2, 3],
@@ -46,10 +46,10 @@ def pad(sequences: Iterable[Any], dtype: Any = None) -> tuple[np.ndarray, np.nda
 def bucketed(
     lengths: Sequence[int] | np.ndarray, batch_size: int, rng: "np.random.Generator | int | None" = None
 ) -> list[np.ndarray]:
-    """Batches of sequences of similar lengths: every sequence once, so that a batch is padded by few steps.
+    """Batches of sequences of similar lengths, so that little padding is needed; every sequence occurs once.
 
     The sequences are sorted by their lengths, each multiplied by a random factor from 0.9 to 1.1, and the batches are
-    shuffled: each pass over the data has other batches in another order.
+    shuffled: each pass over the data has different batches in a different order.
 
     Args:
         lengths: the number of steps of each sequence.
@@ -60,7 +60,8 @@ def bucketed(
         For each batch the indices of its sequences.
 
     Raises:
-        ValueError: batch_size is no whole number of at least 1, or lengths are not a row of integers.
+        ValueError: batch_size is not a whole number of at least 1, or lengths are not one axis of integers of at least
+            0.
 
     >>> bucketed([5, 2, 9, 3], batch_size=2)
     [array([1, 3]), array([0, 2])]

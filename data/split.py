@@ -1,4 +1,4 @@
-"""Which samples are held out for the test."""
+"""Choose the samples that are held out for the test."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ import numpy as np
 def split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the training and the test samples, each ascending; a share of every class is held out.
 
-    Of a class of n >= 2 samples the test part has share * n, rounded, but each part has at least one; a class of one
-    sample is trained on.
+    From a class of n >= 2 samples the test part gets share * n, rounded, but each part gets at least one; the sample of
+    a class with only one is used for training.
 
     Args:
-        labels: (samples,), of classes; all alike where there are none.
+        labels: the classes, (samples,); the same value for all if there are no classes.
         share: from 0, for no test part, to below 1.
-        seed: of the choice.
+        seed: seed of the choice.
 
     Raises:
         ValueError: share is out of its range.

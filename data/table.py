@@ -26,23 +26,23 @@ _TEXTS, _PARQUET = (".csv", ".tsv", ".tab"), (".parquet", ".pq")
 _PACKED = (".gz", ".bz2", ".xz", ".zip")
 _PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
-_LONGEST = 1 << 20  # characters of a header
-_UNPACKED = 1 << 25, 100  # bytes that a packed file may hold: so many, or so many times its own
+_LONGEST = 1 << 20  # the most characters in a header
+_UNPACKED = 1 << 25, 100  # a packed file may expand to this many bytes, or this many times its own size
 
 
 class TableWarning(UserWarning):
-    """A column was perhaps meant otherwise than it was read."""
+    """A column may have been read in another way than was intended."""
 
 
 @dataclass(frozen=True)
 class TableData:
-    """A table, a share of whose rows is held out.
+    """A table of which a share of the rows is held out.
 
     Attributes:
         name: the argument with which :func:`load_table` finds it again.
         x_train, x_test: float32 (rows, features).
         y_train, y_test: int64 (rows,), each an index into ``encoder.classes``; or float32 (rows, 1), standardised.
-        encoder: how rows become these, also new rows, and what a network's outputs mean.
+        encoder: turns rows, also new ones, into these arrays, and a network's outputs into the table's values.
 
     >>> import pandas as pd
     >>> data = load_table(pd.DataFrame({"a": [1, 2, 3, 4], "kind": list("uuvv")}), target="kind")
@@ -68,29 +68,29 @@ def load_table(
     seed: int = 0,
     encoding: str = "utf-8",
 ) -> TableData:
-    """Load a table with a header, one column of which is to be predicted from the others.
+    """Load a table with a header, to predict one column from the others.
 
-    :class:`TableEncoder` says what becomes of numbers, categories and missing values; it learns from the training rows
-    alone. A first column without a name, as pandas writes its index, is left out, and so are others without a name and
+    :class:`TableEncoder` encodes numbers, categories and missing values; it is fitted to the training rows only. A
+    first column without a name, as pandas writes its index, is ignored, and so are other columns without a name and
     values.
 
     Args:
-        source: the path of a CSV file (separated by ``,``, ``;``, tabs or ``|``, whichever is commonest in the header),
-            a TSV file, either of them compressed (gzip, bz2, xz, zip) or not, or a Parquet file; or a pandas DataFrame,
-            or what it is made of. Where ``,`` separates no columns, a column of numbers may have decimal commas.
-        target: the name of the column to be predicted.
-        drop: the names of columns to be left out, such as identifiers.
+        source: the path of a CSV file (separated by ``,``, ``;``, tabs or ``|``, whichever is the most frequent in the
+            header) or a TSV file, compressed (gzip, bz2, xz, zip) or not, or a Parquet file; or a pandas DataFrame, or
+            anything that ``pandas.DataFrame`` takes. If the separator is not ``,``, numbers may have decimal commas.
+        target: the name of the column to predict.
+        drop: the names of columns to omit, such as identifiers.
         task: ``"classification"`` or ``"regression"``; by default classification if the target holds texts, booleans,
             or at most 100 different whole numbers.
-        test_share: of the rows, of each class, to be held out.
-        seed: of the choice of these rows.
-        encoding: of a text file, by one of Python's names.
+        test_share: the share of the rows, of each class, to hold out.
+        seed: seed of the choice of these rows.
+        encoding: the encoding of a text file, by one of Python's names.
 
     Raises:
-        ImportError: pandas is missing, or what it reads Parquet with; the message names the extra.
+        ImportError: pandas, or its reader for Parquet, is missing; the message names the extra.
         OSError: the file cannot be read.
-        ValueError: the file is no table, has no header, or has two columns of one name; a named column is not there; or
-            as :meth:`TableEncoder.fit` raises.
+        ValueError: the file is not a table, has no header, or has two columns of the same name; a named column does not
+            exist; or as for :meth:`TableEncoder.fit`.
 
     >>> with open("wine.csv", "w") as file:
     ...     size = file.write("alcohol,colour,class\\n" + "14.2,red,0\\n12.3,,1\\n13.1,white,1\\n13.9,red,0\\n" * 5)
@@ -108,7 +108,7 @@ def load_table(
         if unknown := set(drop) - set(rows.columns):
             raise ValueError(f"there is no column {min(unknown)!r} to drop")
         rows = rows.drop(columns=list(drop))
-        whole = TableEncoder.fit(rows, target, task)  # of all rows, so that an error has a row's number in the table
+        whole = TableEncoder.fit(rows, target, task)  # fitted to all rows, so that errors name a row of the table
         train, test = split_rows(rows, whole, test_share, seed)
         encoder = TableEncoder.fit(train, target, "classification" if whole.classes else "regression")
         parts = [(encoder.transform(part), encoder.targets(part)) for part in (train, test)]
@@ -120,12 +120,12 @@ def load_table(
 
 
 def _warn_of_numbers(column: Column) -> None:
-    """Of categories that were perhaps meant as numbers, as where a ? stands for a missing one, or as dates."""
+    """Warn of categories that may be meant as numbers (a ? may stand for a missing one) or as dates."""
     begin = sum(bool(re.match(r"\W*\d", text)) for text in column.categories)
     if begin > 10 and 2 * begin > len(column.categories) and not all(map(str.isdecimal, column.categories)):
         warnings.warn(
             f"column {column.name!r} holds texts that begin like numbers or dates, such as {column.categories[0]!r}: "
-            "each becomes a category; write numbers plainly, and nothing for a missing one, or drop the column",
+            "each becomes a category. Write numbers plainly and leave missing ones empty, or drop the column",
             TableWarning,
             stacklevel=3,
         )
@@ -139,7 +139,7 @@ def split_rows(rows: Any, encoder: TableEncoder, test_share: float = 0.2, seed: 
 
 
 def is_table(path: str | Path) -> bool:
-    """Whether a path is a table's, by its suffix."""
+    """Whether a path's suffix is that of a table."""
     name = Path(str(path).lower())
     return (name.with_suffix("") if name.suffix in _PACKED else name).suffix in _TEXTS + _PARQUET
 
@@ -148,8 +148,8 @@ def read_table(path: str | Path, encoding: str = "utf-8", texts: Sequence[str] =
     """The rows of a file as a DataFrame. Errors as for :func:`load_table`.
 
     Args:
-        path, encoding: of the file.
-        texts: columns whose values stay as they are written, as 007; of others pandas says whether they are numbers.
+        path, encoding: the file and its encoding.
+        texts: columns whose values stay texts, such as 007; pandas decides whether other columns hold numbers.
     """
     pd, path = pandas(), Path(path)
     if not is_table(path):
@@ -162,7 +162,7 @@ def read_table(path: str | Path, encoding: str = "utf-8", texts: Sequence[str] =
         with _opened(path, start, encoding) as file:
             separator, skipped = _separator(file)
         with _opened(path, start, encoding) as file, warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows that are longer than the header
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # given for rows that are longer than the header
             options = {"index_col": False, "low_memory": False, "dtype": dict.fromkeys(texts, str)}
             rows = pd.read_csv(file, sep=separator, skiprows=skipped, **options)
     except ImportError as error:
@@ -183,7 +183,7 @@ def read_table(path: str | Path, encoding: str = "utf-8", texts: Sequence[str] =
 
 
 def _opened(path: Path, start: bytes, encoding: str) -> Any:
-    """A text file, packed or not as its first bytes say, whatever its name."""
+    """A text file, opened as packed or plain according to its first bytes, whatever its name."""
     if start.startswith(b"PK\x03\x04"):
         archive = zipfile.ZipFile(path)
         names = [name for name in archive.namelist() if not name.startswith("__MACOSX") and not name.endswith("/")]
@@ -201,7 +201,7 @@ def _opened(path: Path, start: bytes, encoding: str) -> Any:
 
 
 class _Bounded(io.RawIOBase):
-    """What a packed file holds; ValueError where that is more than ``most`` bytes."""
+    """The content of a packed file; ValueError if it is more than ``most`` bytes."""
 
     def __init__(self, packed: Any, most: int) -> None:
         self._packed, self._left = packed, most
@@ -213,7 +213,7 @@ class _Bounded(io.RawIOBase):
         count: int = self._packed.readinto(buffer)
         self._left -= count
         if self._left < 0:
-            raise ValueError(f"it holds more than {_UNPACKED[1]} times its own bytes: unpack it, if that is meant")
+            raise ValueError(f"it expands to more than {_UNPACKED[1]} times its size: if that is intended, unpack it")
         return count
 
     def close(self) -> None:
@@ -222,14 +222,14 @@ class _Bounded(io.RawIOBase):
 
 
 def _separator(file: Any) -> tuple[str, int]:
-    """What separates the columns, by the header, which is checked to be one, and how many lines stand before it."""
+    """The columns' separator, from the header, which is checked, and the number of lines before the header."""
     skipped, line = 0, "\n"
     while line.endswith("\n") and not line.strip():
         line, skipped = str(file.readline(_LONGEST)).removeprefix("\ufeff"), skipped + 1
     if len(line) >= _LONGEST - 1:
         raise ValueError(f"its first line has more than {_LONGEST:,} characters")
     line = line.strip("\r\n")
-    if re.fullmatch("sep=.", line):  # which Excel writes and reads
+    if re.fullmatch("sep=.", line):  # Excel writes and reads this line
         return line[-1], skipped
     separator = max(",;\t|", key=line.count)
     names = next(csv.reader([line], delimiter=separator), [])
@@ -241,9 +241,9 @@ def _separator(file: Any) -> tuple[str, int]:
 
 
 def _with_points(values: Any) -> Any:
-    """A column whose texts are all numbers with decimal commas, as numbers.
+    """The column as numbers if all its texts are numbers with decimal commas.
 
-    1,234 alone may be a thousand and more: one of the others must say that it is not.
+    1,234 may be one thousand or more: at least one other text must show that the comma is a decimal one.
     """
     if values.dtype.kind != "O" and not pandas().api.types.is_string_dtype(values):
         return values
@@ -255,7 +255,7 @@ def _with_points(values: Any) -> Any:
 
 
 def _is_nameless(name: str, values: Any) -> bool:
-    """Whether a column is an index, which pandas writes without a name, or stands behind a separator at the end."""
+    """Whether a column is an index, which pandas writes without a name, or empty after the last separator."""
     return bool(re.fullmatch(r"Unnamed: 0(\.\d+)*", name) or (name.startswith("Unnamed: ") and values.isna().all()))
 
 

@@ -9,12 +9,12 @@ import numpy as np
 _CHUNK = 1 << 16  # characters that are encoded at once
 _SHOWN = 20  # characters in an error message
 BUILT_IN = ("topics",)
-"""The names that come before files of the same names."""
+"""The names of texts, which take precedence over files of the same names."""
 
 
 @dataclass(frozen=True)
 class TextData:
-    """A text, the end of which is held out.
+    """A text whose end is held out.
 
     Attributes:
         name: the argument with which :func:`load_text` finds it again.
@@ -43,12 +43,12 @@ def load_text(
             every line break becomes a line feed.
         vocabulary: the characters that a model knows; by default those of the text.
         held_out: the fraction at the end that is kept for the test.
-        encoding: of the file, by one of Python's names; not of topics.
+        encoding: the file's encoding, by one of Python's names; not for topics.
 
     Raises:
         OSError: there is no such file, or it cannot be read.
-        ValueError: it is not in this encoding, or Python does not know the encoding; the text has fewer than 1,000
-            characters, or one outside of the vocabulary; held_out is not between 0 and 1.
+        ValueError: the file is not in this encoding, or Python does not know the encoding; the text has fewer than
+            1,000 characters, or one outside of the vocabulary; or held_out is not between 0 and 1.
 
     >>> data = load_text("topics", held_out=0.2)
     >>> round(len(data.test) / (len(data.train) + len(data.test)), 2)
@@ -58,7 +58,7 @@ def load_text(
         raise ValueError(f"held_out: expected a share between 0 and 1, got {held_out}")
     if name == "topics":
         if encoding != "utf-8":
-            raise ValueError("topics: an encoding is for a file")
+            raise ValueError("topics: encoding is only for files")
         from pydoc_data.topics import topics
 
         text = "\n\n".join(topics[key] for key in sorted(topics))
@@ -76,7 +76,7 @@ def load_text(
             raise ValueError(f"encoding: expected one that Python knows, such as utf-16 ({error})") from error
         name = Path(name).resolve()
     if len(text) < 1000:
-        raise ValueError(f"{name}: {len(text)} characters, expected 1,000 at the least")
+        raise ValueError(f"{name}: expected at least 1,000 characters, got {len(text)}")
     vocabulary = "".join(sorted(set(text))) if vocabulary is None else vocabulary
     indices = encode(text, vocabulary)
     split = round(len(text) * (1 - held_out))
@@ -84,7 +84,7 @@ def load_text(
 
 
 def likely_encoding(error: UnicodeError) -> str:
-    """Which encoding to try on a file that is in another one than was said."""
+    """The encoding to try for a file that is not in the given one."""
     start = error.object[:2] if isinstance(error, UnicodeDecodeError) else b""
     return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "latin-1"
 
@@ -99,10 +99,10 @@ def encode(text: str, vocabulary: str) -> np.ndarray:
     if unknown:
         shown = repr(unknown[:_SHOWN]) + " and others" * (len(unknown) > _SHOWN)
         raise ValueError(f"{shown} is not in the vocabulary of {len(vocabulary)} characters")
-    place = np.zeros(max(map(ord, vocabulary), default=0) + 1, dtype=np.int64)  # of each code point
+    place = np.zeros(max(map(ord, vocabulary), default=0) + 1, dtype=np.int64)  # the index of each code point
     place[_code_points(vocabulary)] = np.arange(len(vocabulary))
     indices = np.empty(len(text), dtype=np.int64)
-    for start in range(0, len(text), _CHUNK):  # so that little stands beside the text and the result
+    for start in range(0, len(text), _CHUNK):  # in chunks, to use little memory beside the text and the result
         indices[start : start + _CHUNK] = place[_code_points(text[start : start + _CHUNK])]
     return indices
 

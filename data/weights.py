@@ -1,4 +1,4 @@
-"""Weights of classes, for data that have more of some than of others."""
+"""Weights of classes, for data with more samples of some classes than of others."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +14,8 @@ def class_weights(
     Args:
         labels: integers in [0, K), of any shape; only "balanced" needs them. Others, such as -100, do not count.
         weights: "balanced" for N / (C N_k), where N_k of the N labels are of class k and C classes occur, and 1 for a
-            class that does not; a mapping from class to weight, 1 where it has none, also a Series of pandas, whose
-            index has the classes; or a weight for each class.
+            class that does not occur; a mapping from class to weight (1 for a missing class), or a pandas Series with
+            the classes as its index; or a weight for each class.
         classes: K.
 
     Raises:

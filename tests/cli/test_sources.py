@@ -215,7 +215,7 @@ def test_rows_and_pictures_that_do_not_fit(trained, tmp_path, capsys):
     (tmp_path / "x.csv").write_text("a,b\n1,up\nold,up\n")
     (tmp_path / "y.csv").write_text("b,kind\nup,no\n")
     for command, message in (
-        (("predict", trained / "kind", tmp_path / "x.csv"), "x.csv: column 'a': 'old', in row 2, is no number"),
+        (("predict", trained / "kind", tmp_path / "x.csv"), "x.csv: column 'a': 'old', in row 2, is not a number"),
         (("predict", trained / "kind", tmp_path / "y.csv"), "y.csv: the columns 'a' are missing"),
         (("predict", trained / "kind", trained / "pictures" / "red" / "0.png"), "expected a table"),
         (("evaluate", trained / "kind", "--data", tmp_path / "y.csv"), "y.csv: the columns 'a' are missing"),

@@ -104,7 +104,7 @@ def test_one_coloured_picture_makes_three_channels(pictures, tmp_path, rng):
 
 def test_sizes(pictures, tmp_path, rng):
     write(tmp_path / "dog" / "0.png", rng.integers(0, 256, (8, 10), dtype=np.uint8))
-    with pytest.raises(ValueError, match=r"cat/0.png has 4 x 5 pixels, .*dog/0.png 8 x 10: bring all to one size"):
+    with pytest.raises(ValueError, match=r"cat/0.png has 4 x 5 pixels, .*dog/0.png 8 x 10: give a common size"):
         nn.load_images(tmp_path, test_share=0)
     assert nn.load_images(tmp_path, size=(4, 5)).x_train.shape[2:] == (4, 5)
     assert nn.load_images(tmp_path, size=6).x_test.shape[2:] == (6, 6)
@@ -219,7 +219,7 @@ def test_an_npz_file_whatever_the_case_of_its_names(tmp_path):
         ({"x": X, "y": Y[:5]}, "10 images, but 5 labels"),
         ({"x": X, "y": Y - 1}, "expected a label from 0"),
         ({"x": X, "y": Y / 2}, "expected a label from 0"),
-        ({"x": X, "y": Y + 10**9}, "labels are below 10,000"),
+        ({"x": X, "y": Y + 10**9}, "labels must be below 10,000"),
         ({"x": np.array([print] * 9), "y": Y}, "cannot be read"),  # a pickle
     ],
 )
@@ -234,5 +234,5 @@ def test_every_truncation_of_an_npz_file_is_noticed(tmp_path):
     content = (tmp_path / "a.npz").read_bytes()
     for length in range(0, len(content), 9):
         (tmp_path / "a.npz").write_bytes(content[:length])
-        with pytest.raises(ValueError, match="a.npz is no .npz file|a.npz cannot be read"):
+        with pytest.raises(ValueError, match="a.npz is not a .npz file|a.npz cannot be read"):
             nn.load_images(tmp_path / "a.npz")

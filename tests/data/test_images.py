@@ -28,7 +28,7 @@ def test_digits():
 
 @pytest.mark.parametrize("option", [{"test_share": 0.3}, {"seed": 1}])
 def test_the_test_part_of_built_in_data_is_fixed(option):
-    with pytest.raises(ValueError, match="digits: test_share and seed are for data of your own"):
+    with pytest.raises(ValueError, match="digits: test_share and seed are for your own data"):
         nn.load_images("digits", **option)
 
 
@@ -62,7 +62,7 @@ def test_images_of_two_sizes(folder):
 
 
 def test_labels_beyond_the_classes(folder):
-    with pytest.raises(ValueError, match="label 2, where the data set has 2 classes"):
+    with pytest.raises(ValueError, match="label 2, but the data set has 2 classes"):
         images.load_folder(folder, "two", ("a", "b"))
 
 
@@ -179,14 +179,14 @@ def test_download_is_checked_and_cached(server):
 def test_download_with_a_wrong_checksum(server, folder):
     path = folder / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(OSError, match="cannot be had .*hash"):
+    with pytest.raises(OSError, match="cannot be downloaded .*hash"):
         nn.load_images("mnist")
 
 
 def test_a_download_is_no_larger_than_its_bound(server, folder, monkeypatch):
     path = folder / "train-images-idx3-ubyte.gz"
     monkeypatch.setattr(download, "_LARGEST", len(path.read_bytes()) - 1)
-    with pytest.raises(OSError, match="cannot be had .*larger than"):
+    with pytest.raises(OSError, match="cannot be downloaded .*larger than"):
         nn.load_images("mnist")
 
 

@@ -85,7 +85,7 @@ def test_new_rows():
     assert encoder.transform(ROWS.iloc[:0]).shape == (0, 4)
     for rows, message in (
         ({"age": [1]}, "the columns 'pet' are missing"),
-        ({"age": [1, "old"], "pet": ["cat", "dog"]}, "column 'age': 'old', in row 2, is no number"),
+        ({"age": [1, "old"], "pet": ["cat", "dog"]}, "column 'age': 'old', in row 2, is not a number"),
         ({"age": [np.inf], "pet": ["cat"]}, "column 'age': 'inf', in row 1, is infinite"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -220,7 +220,9 @@ def test_numbers_that_are_texts_are_warned_of(tmp_path):
 
 @pytest.mark.parametrize("values", [pd.date_range("2024-01-01", periods=4), [1j, 2, 3, 4], [[1], [2], [3], [4]]])
 def test_what_is_neither_number_nor_text(values):
-    with pytest.raises(ValueError, match="column 'a' holds .* values, such as .*: make them numbers or texts, or drop"):
+    with pytest.raises(
+        ValueError, match="column 'a' holds .* values, such as .*: turn them into numbers or texts, or drop"
+    ):
         nn.load_table({"a": values, "y": [0, 1, 0, 1]}, "y")
 
 
@@ -316,7 +318,7 @@ def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch, pack):
     for rows, file in ((1 << 9, "small.csv"), (1 << 14, "large.csv")):
         (tmp_path / file).write_bytes(pack(b"a,t\n" + b"0,1\n" * rows))
     assert len(read_table(tmp_path / "small.csv")) == 1 << 9
-    with pytest.raises(ValueError, match="it holds more than 10 times its own bytes: unpack it"):
+    with pytest.raises(ValueError, match="it expands to more than 10 times its size: if that is intended, unpack it"):
         nn.load_table(tmp_path / "large.csv", "t")
 
 

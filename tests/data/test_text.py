@@ -24,7 +24,7 @@ class TestText:
 
     def test_short_or_not_utf8_or_missing(self, tmp_path):
         (tmp_path / "short").write_text("abc")
-        with pytest.raises(ValueError, match="expected 1,000"):
+        with pytest.raises(ValueError, match="expected at least 1,000"):
             nn.load_text(tmp_path / "short")
         (tmp_path / "latin").write_bytes("ä".encode("latin-1") * 2000)
         with pytest.raises(ValueError, match="not a text in UTF-8"):
@@ -87,7 +87,7 @@ class TestEncodings:
             nn.load_text(tmp_path / "t", encoding=encoding)
 
     def test_an_encoding_of_no_file(self):
-        with pytest.raises(ValueError, match="topics: an encoding is for a file"):
+        with pytest.raises(ValueError, match="topics: encoding is only for files"):
             nn.load_text("topics", encoding="latin-1")
 
     def test_another_encoding_than_the_file_has(self, tmp_path):
