@@ -1,4 +1,4 @@
-"""What the words of a command line may be: each function returns the value, or says what was expected."""
+"""Types of command-line arguments: each function returns a word's value, or says what was expected."""
 
 import argparse
 import os
@@ -31,7 +31,7 @@ def folder(word: str) -> Path:
 
 def existing(word: str) -> Path:
     path = new_path(word)
-    if not os.path.exists(path):  # which says no of a name that is too long, too
+    if not os.path.exists(path):  # also False for a name that is too long
         raise argparse.ArgumentTypeError(f"there is no {word}")
     return path
 
@@ -42,15 +42,15 @@ def data(name: str) -> str:
             raise argparse.ArgumentTypeError(f"{name!r} is neither {', '.join(images.BUILT_IN)} nor an existing path")
     elif os.path.isfile(name) or any(Path(name).glob("*ubyte*")) or any(Path(name).glob("*/")):
         raise argparse.ArgumentTypeError(
-            f"{name!r} is a built-in data set, but data of your own have this name here: for them write ./{name}, for "
-            "the built-in ones work in another folder"
+            f"{name!r} is a built-in data set, but this folder has data of that name: write ./{name} to use them, or "
+            "work in another folder to use the built-in ones"
         )
     return name
 
 
 def prompt(word: str) -> str:
     if not word:
-        raise argparse.ArgumentTypeError("expected at least one character; without --prompt a new line is begun")
+        raise argparse.ArgumentTypeError("expected at least one character; omit --prompt to begin with a new line")
     return word
 
 
@@ -66,14 +66,14 @@ def positive_int(word: str) -> int:
 
 def sizes(word: str) -> tuple[int, ...]:
     if not all(size.isdecimal() and int(size) for size in word.split(",")):
-        raise argparse.ArgumentTypeError(f"expected sizes of layers, as 128 or 128,64, got {word!r}")
+        raise argparse.ArgumentTypeError(f"expected sizes of layers, such as 128 or 128,64, got {word!r}")
     return tuple(map(int, word.split(",")))
 
 
 def pixels(word: str) -> tuple[int, int]:
     sides = word.split("x")
     if not all(side.isdecimal() and int(side) for side in sides) or len(sides) > 2:
-        raise argparse.ArgumentTypeError(f"expected pixels, as 32 or 28x20 (height x width), got {word!r}")
+        raise argparse.ArgumentTypeError(f"expected pixels, such as 32 or 28x20 (height x width), got {word!r}")
     return int(sides[0]), int(sides[-1])
 
 

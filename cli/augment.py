@@ -1,4 +1,4 @@
-"""The pictures of a run, changed a little in each epoch."""
+"""Augment the pictures of a run anew in each epoch."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ def augmentation(word: str) -> dict[str, Any]:
     """The options of :class:`Augmented` from ``shift=2,flip,rotate=10``.
 
     Raises:
-        ValueError: one is unknown, or its value is none.
+        ValueError: an option is unknown, or its value is not valid.
     """
     options: dict[str, Any] = {}
     for part in word.split(","):
@@ -26,21 +26,21 @@ def augmentation(word: str) -> dict[str, Any]:
             raise ValueError(
                 f"expected flip, shift=PIXELS, rotate=DEGREES, crop=SHARE or noise=LEVELS (of 255), got {part!r}"
             ) from None
-    Augmented((), **options)  # refuses what is out of range
+    Augmented((), **options)  # raises if a value is out of range
     return options
 
 
 class Epochs:
-    """Batches that are shuffled and augmented anew in each epoch, by generators that its number alone decides.
+    """Batches that are shuffled and augmented anew in each epoch, by generators seeded with the epoch's number.
 
-    So a run that goes on, also within an epoch, is given what it would have been given.
+    A resumed run, even within an epoch, therefore gets the same batches as an uninterrupted one.
     """
 
     def __init__(
         self, images: np.ndarray, y: np.ndarray, inputs: Callable[[np.ndarray], np.ndarray], batch_size: int, seed: int,
         history: History, options: dict[str, Any],
     ) -> None:  # fmt: skip
-        """Of pictures (N, C, H, W), of which ``inputs`` makes the network's; ``history`` has the past epochs."""
+        """``images`` are (N, C, H, W); ``inputs`` turns them into the network's input; ``history`` has past epochs."""
         self._images, self._y, self._inputs, self._batch_size = images, y, inputs, batch_size
         self._seed, self._history, self._options = seed, history, options
 

@@ -18,7 +18,7 @@ _OF_A_CALL = (
 
 
 def config_of(args: argparse.Namespace, todo: Job) -> bytes:
-    """The file that gives the same run again: all options that decide it, with what was chosen where none was given."""
+    """The file that repeats the run: all options that decide it, including the values chosen for omitted ones."""
     chosen = {"data": todo.recipe.data, "epochs": todo.epochs, "batch_size": todo.batch_size, "lr": todo.lr}
     options = vars(args) | chosen
     options |= {"size": "x".join(map(str, args.size or ())), "hidden": todo.recipe.sizes}
@@ -31,21 +31,21 @@ def config_of(args: argparse.Namespace, todo: Job) -> bytes:
 
 
 def _toml(value: Any) -> str:
-    """A number, text, or list of them; JSON writes these as TOML does, but for one character."""
+    """A number, text, or list of them as TOML; JSON writes these in the same way, except one character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def words_of(path: Path, train: argparse.ArgumentParser, args: argparse.Namespace) -> list[str]:
-    """The file's options as words of a command line, without those that ``args`` has from there.
+    """The file's options as words of a command line, without those that the command line itself gives.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no TOML file, or an option is unknown or of a wrong type.
+        ValueError: the file is not a TOML file, or an option is unknown or of a wrong type.
     """
     try:
         options = tomllib.loads(path.read_bytes().decode("utf-8-sig", "surrogateescape"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"no TOML file: {error}") from error
+        raise ValueError(f"not a TOML file: {error}") from error
     usual = vars(train.parse_args([]))
     known = [key.replace("_", "-") for key in usual if key not in _NO_OPTIONS]
     words: list[str] = []

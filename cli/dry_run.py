@@ -1,4 +1,4 @@
-"""``xpnn train --dry-run``: what a run would take."""
+"""``xpnn train --dry-run``: the memory and time that a run would need."""
 
 import argparse
 import time
@@ -11,22 +11,22 @@ from ..training import Callback
 from .job import Job
 from .streams import answer, escaped
 
-_STEPS = 12  # that are timed, after one that is not
+_STEPS = 12  # the number of steps that are timed, after one that is not
 
 
 class _Clock(Callback):
-    """When each step has ended."""
+    """Records when each step ends."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
 
     def on_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
-        logs["loss"]  # a device's step has ended when its loss is here
+        logs["loss"]  # reading the loss waits for the end of a device's step
         self.times.append(time.perf_counter())
 
 
 def dry_run(args: argparse.Namespace, todo: Job) -> None:
-    """Print shapes, parameters, memory, and the time of a step, after a few steps of a network that is thrown away."""
+    """Print shapes, parameters, memory, and the time of a step, measured in a few steps of a throw-away network."""
     model, optimizer, N = todo.model, todo.optimizer, todo.batch_size
     seconds = _seconds(todo, min(_STEPS + 1, max(todo.steps, 2)))
     tracemalloc.start()
@@ -51,7 +51,7 @@ def dry_run(args: argparse.Namespace, todo: Job) -> None:
         f"{_megabytes(peak)} for a step (on the host), {_megabytes(bytes_of['data'])} for the data\n"
         f"time        {seconds * 1e3:.3g} ms a step, {todo.steps * seconds:.3g} s an epoch of {todo.steps:,} steps, "
         f"{run:.3g} s for {todo.epochs} epochs, without validation\n"
-        f"nothing was written; the run would stand in {todo.out}"
+        f"nothing was written; the run would be saved in {todo.out}"
     )
     answer(
         args, text, model=todo.recipe.model, data=todo.recipe.data, samples=len(todo.x), batch_size=N,
@@ -61,7 +61,7 @@ def dry_run(args: argparse.Namespace, todo: Job) -> None:
 
 
 def _seconds(todo: Job, steps: int) -> float:
-    """The median of a step; the first one, which may prepare something, is left out."""
+    """The median time of a step, without the first one, which may include preparations."""
     clock, samples = _Clock(), todo.batch_size * steps
     epochs = max(1, -(-steps // todo.steps))
     todo.fit(todo.x[:samples], todo.y[:samples], epochs=epochs, verbose=False, callbacks=[clock])

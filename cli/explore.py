@@ -25,19 +25,19 @@ def add(parser: Parser) -> None:
     """
     parser.add_argument("path", type=existing, nargs="?", metavar="MODEL", help="folder or file of `xpnn train "
                         "lenet5`; default: a network that learns the digits first, in seconds")  # fmt: skip
-    parser.add_argument("--port", type=port, default=0, help="of 127.0.0.1; default: any that is free")
+    parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; default: any free one")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
-    parser.add_argument("--lang", choices=LANGUAGES, default=parser.language, help="in which the page begins")
-    parser.add_argument("--export", type=new_path, metavar="FILE", help="write the page with what it shows of the "
-                        "samples into one HTML file, and end")  # fmt: skip
-    parser.add_argument("--samples", type=index_list, metavar="N[,N...]", help="of the held-out "
+    parser.add_argument("--lang", choices=LANGUAGES, default=parser.language, help="the page's first language")
+    parser.add_argument("--export", type=new_path, metavar="FILE", help="write the page, with its results for some "
+                        "samples, to one HTML file, and end")  # fmt: skip
+    parser.add_argument("--samples", type=index_list, metavar="N[,N...]", help="indices of held-out "
                         "pictures, for --export; default: 0,1,2")  # fmt: skip
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Serve the page, or write it."""
-    from ..explore import Pictures, frozen, serve  # here, else every command would wait for it
+    from ..explore import Pictures, frozen, serve  # here, so that other commands do not wait for this import
 
     pictures = Pictures(*(_of_run(args.path) if args.path else _learnt(args.lang)))
     if args.export:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _of_run(path: Path) -> tuple[Any, ...]:
-    """What Pictures takes: the network of a run and the pictures that it has not seen."""
+    """The arguments of Pictures: a run's network and the pictures that were held out from its training."""
     recipe, model = load_model(path)
     if recipe.model != "lenet5":
         raise ValueError(f"{path}: expected a lenet5, got {recipe.model}")
@@ -64,7 +64,7 @@ def _of_run(path: Path) -> tuple[Any, ...]:
 
 
 def _learnt(lang: str) -> tuple[Any, ...]:
-    """The same of a LeNet-5 that learns the digits now."""
+    """The arguments of Pictures for a LeNet-5 that first learns the digits."""
     data = load_images("digits")
     recipe = Recipe.for_images("lenet5", data)
     model = recipe.build(0)

@@ -17,16 +17,16 @@ from ..training import History
 from .recipe import Recipe
 from .sources import Data, held_out
 
-_SAMPLES = 9  # that saliency is shown of
-_FONTS = (  # of scripts that matplotlib's own font lacks
+_SAMPLES = 9  # the number of samples whose saliency is shown
+_FONTS = (  # for scripts that matplotlib's own font lacks
     "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Microsoft YaHei",
     "PingFang SC", "Hiragino Sans", "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Thai",
 )  # fmt: skip
-_CHARACTERS = 64  # whose states are shown
+_CHARACTERS = 64  # the number of characters whose states are shown
 
 
 class Shown(NamedTuple):
-    """A figure, the name of its file, and what it shows."""
+    """A figure, the name of its file, and its description."""
 
     name: str
     text: str
@@ -34,7 +34,7 @@ class Shown(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A trained network, how it came about, and, where they are at hand, data to look at it with."""
+    """A trained network, its recipe and history, and, if available, data to examine it with."""
 
     recipe: Recipe
     model: Sequential
@@ -43,26 +43,26 @@ class Run(NamedTuple):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the labels; none of a text, or of a table's quantity."""
+        """The names of the labels; () for a text, or for a table's quantity."""
         return self.recipe.names or ()
 
     def figures(self) -> Iterator[Shown]:
-        """All that apply, one after the other, since each takes memory."""
+        """All figures that apply to the run, one by one, since each takes memory."""
         recipe, model, history, data = self
         x, y = (None, None) if data is None else held_out(recipe, data)
-        shape = (recipe.channels, *recipe.image_shape) if recipe.model == "mlp" else None  # of what it sees as a row
+        shape = (recipe.channels, *recipe.image_shape) if recipe.model == "mlp" else None  # of pictures fed as rows
         if history:
             yield Shown("curves", "Loss and accuracy over the epochs", plots.curves(history))
         if x is not None and y is not None and self.classes:
             figure = plots.confusion_matrix(y, probabilities(model, x).argmax(1), self.classes)
-            yield Shown("confusion_matrix", "How many of each class were taken for which", figure)
+            yield Shown("confusion_matrix", "How many samples of each class were taken for which class", figure)
             if recipe.classes:
                 yield from self._of_pictures(x, y, shape)
         if recipe.classes and recipe.model != "rnn":
             figure = plots.filters(model, shape=shape)
             yield Shown("filters", "The weights by which the first layer sees its input", figure)
         if x is not None and recipe.model in ("rnn", "charrnn"):
-            text = "The recurrent state over time, and the gradient of the last step's largest logit for it"
+            text = "The recurrent state over time, and the gradient of the last step's largest logit with respect to it"
             yield Shown("states", text, plots.states(model, x[0] if recipe.classes else x[0][:_CHARACTERS]))
         yield Shown("weights", "Histograms of the parameters", plots.weights(model))
 
@@ -70,7 +70,7 @@ class Run(NamedTuple):
         model, classes = self.model, self.classes
         text = "The pictures that were taken for another class, the surest first"
         yield Shown("wrong", text, plots.wrong(model, x, y, classes, shape=shape))
-        if x.ndim == 4 and not isinstance(model.layers[0], Graph):  # whose nodes are no layers of the Sequential
+        if x.ndim == 4 and not isinstance(model.layers[0], Graph):  # a Graph's nodes are not the Sequential's layers
             yield Shown("feature_maps", "One picture on its way through the network", plots.feature_maps(model, x[0]))
         figure = plots.saliency(model, x[:: -(-len(x) // _SAMPLES)], classes=classes, shape=shape)
         yield Shown("saliency", "How much each pixel moves the largest logit", figure)
@@ -78,7 +78,7 @@ class Run(NamedTuple):
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """A block whose figures have the installed fonts for names in other scripts."""
+    """Within this block figures use the installed fonts for names in other scripts."""
     needs_matplotlib()
     from matplotlib import rc_context
     from matplotlib.font_manager import fontManager
@@ -90,7 +90,7 @@ def readable() -> Iterator[None]:
 
 @readable()
 def write_pictures(run: Run, folder: Path) -> list[str]:
-    """Write each figure into the folder; the files' names."""
+    """Write each figure into the folder; return the files' names."""
     folder.mkdir(parents=True, exist_ok=True)
     names = []
     for name, _, figure in run.figures():

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def name(text: str) -> str:
-    """A model's or layer's name, for argparse; case matters only between rnn (the network) and RNN (the layer)."""
+    """A model's or layer's name, for argparse; case matters only for rnn (the network) and RNN (the layer)."""
     known = [*MODELS, *dict.fromkeys(type(case.layer).__name__ for case in layer_cases(0))]
     if text in known:
         return text

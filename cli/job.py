@@ -1,4 +1,4 @@
-"""What ``xpnn train`` is to do: the data, the network, the optimiser and the settings that its arguments say."""
+"""The job of ``xpnn train``: the data, the network, the optimiser and the settings, from its arguments."""
 
 import argparse
 import hashlib
@@ -18,21 +18,21 @@ from .recipe import Recipe
 from .saved import MODEL_FILE, read_run
 from .sources import Data, arrays
 
-_LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # for adam and adamw; sgd has 25 times that
-_DECAY = 0.2  # of adamw: on Fashion-MNIST it raises LeNet-5's test accuracy by about 0.8 percentage points
+_LR = {"mlp": 0.001, "lenet5": 0.002, "rnn": 0.001, "charrnn": 0.002}  # for adam and adamw; sgd uses 25 times that
+_DECAY = 0.2  # for adamw: on Fashion-MNIST it raises LeNet-5's test accuracy by about 0.8 percentage points
 _MAX_NORM = {"rnn": 1.0, "charrnn": 1.0}
 
 
 class Job(NamedTuple):
-    """A training that has not begun.
+    """A training run that has not begun.
 
     Attributes:
-        x, y, validation: what is trained on, and the held-out pair.
-        epochs, batch_size, seed: of the run.
-        lr: the highest learning rate, from which the optimiser's falls.
-        rng: which has drawn the initial weights, and will draw dropout's masks.
+        x, y, validation: the training data, and the held-out pair.
+        epochs, batch_size, seed: the run's settings.
+        lr: the highest learning rate, from which the optimiser's rate falls.
+        rng: the generator that drew the initial weights and will draw dropout's masks.
         out: the run's folder, which may not exist yet.
-        augment: how pictures are changed, as on the command line.
+        augment: the changes of pictures, as on the command line.
     """
 
     recipe: Recipe
@@ -52,7 +52,7 @@ class Job(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """Of an epoch."""
+        """The number of steps of an epoch."""
         return -(-len(self.x) // self.batch_size)
 
     def fit(self, x: Any, y: np.ndarray | None, **options: Any) -> History:
@@ -63,7 +63,7 @@ class Job(NamedTuple):
         )  # fmt: skip
 
     def epochs_of(self, history: History) -> tuple[Any, np.ndarray | None]:
-        """What :meth:`fit` takes for the epochs that follow these: x and y, or batches of augmented pictures."""
+        """The data for :meth:`fit` after these epochs: x and y, or batches of augmented pictures and None."""
         if not self.augment or not isinstance(self.data, ImageData):
             return self.x, self.y
         options, inputs = augmentation(self.augment), self.recipe.inputs
@@ -71,11 +71,11 @@ class Job(NamedTuple):
 
 
 def job(args: argparse.Namespace, recipe: Recipe, data: Data, out: Path) -> Job:
-    """The job of these arguments; where they do not say, what suits the model and the number of samples."""
+    """The job of these arguments; defaults depend on the model and the number of samples."""
     if args.augment and not isinstance(data, ImageData):
         raise ValueError("--augment is for pictures")
     x, y, validation = arrays(recipe, data)
-    small = len(x) < 2_000  # needs more epochs, and more steps per epoch
+    small = len(x) < 2_000  # few samples need more epochs, and more steps per epoch
     epochs = args.epochs or (40 if small else 12)
     batch_size = args.batch_size or (16 if small else 32 if args.model == "charrnn" else 64)
     rng = np.random.default_rng(args.seed)
@@ -88,19 +88,19 @@ def job(args: argparse.Namespace, recipe: Recipe, data: Data, out: Path) -> Job:
 
 
 def default_folder(recipe: Recipe) -> Path:
-    """By the data's last name; other data of the same last name get a folder of their own."""
+    """The folder named after the model and the data; other data of the same name get another folder."""
     name = os.fsencode(Path(recipe.data).name)
-    folder = Path("runs") / f"{recipe.model}-{name[:200].decode(errors='ignore')}"  # a folder's may have 255 bytes
+    folder = Path("runs") / f"{recipe.model}-{name[:200].decode(errors='ignore')}"  # names may have 255 bytes
     of_these_data = folder.with_name(f"{folder.name}-{hashlib.sha256(os.fsencode(recipe.data)).hexdigest()[:8]}")
     try:
         free = read_run(folder / MODEL_FILE).recipe.data == recipe.data
-    except (OSError, ValueError):  # no model, or another's
+    except (OSError, ValueError):  # no model, or not one of a run
         free = True
     return folder if free and not of_these_data.exists() else of_these_data
 
 
 def _options(args: argparse.Namespace, recipe: Recipe, batch_size: int, rate: float) -> str:
-    """Those of the command that decide the result."""
+    """The command's options that decide the result."""
     options = ["--batch-size", batch_size, "--optimizer", args.optimizer, "--lr", rate, "--seed", args.seed]
     for name in ("target", "task", "augment"):
         options += [f"--{name}", getattr(args, name)] if getattr(args, name) else []

@@ -1,4 +1,4 @@
-"""The reader's language: English, and for the commands that teach Chinese too."""
+"""The reader's language: English, or Chinese for the commands that teach."""
 
 import argparse
 import difflib
@@ -13,9 +13,9 @@ TEACHING = {"learn", "explore"}
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """A parser that reports each error in one line."""
 
-    place = ""  # where the words stand, if not on the command line
+    place = ""  # the origin of the words, if not the command line
 
     def __init__(self, *args: Any, language: str = "en", **kwargs: Any) -> None:
         self.language = language
@@ -25,14 +25,14 @@ class Parser(argparse.ArgumentParser):
             group.title = self.said(group.title)
 
     def said(self, text: str | None) -> str | None:
-        """A text of the help, its columns one by one."""
+        """A help text in the reader's language; its columns are translated one by one."""
         return text and re.sub(r"\S+(?: \S+)*", lambda match: translated(match[0], self.language), text)
 
     def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
         return super().add_argument(*args, **kwargs | {"help": self.said(kwargs.get("help"))})
 
     def add_subparsers(self, **kwargs: Any) -> Any:
-        """Of the same language."""
+        """Add subparsers of the same language."""
         kwargs["parser_class"] = functools.partial(Parser, language=self.language)
         return super().add_subparsers(**kwargs)
 
@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         return super().format_help().replace("usage: ", translated("usage: ", self.language), 1)
 
     def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
-        """Words that are left over are an error here, where it is known to which command they do not belong."""
+        """Report unknown words here, where the command that they were given to is known."""
         parsed, rest = super().parse_known_args(*args, **kwargs)
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, escaped(translated(text, self.language)) + "\n")
 
     def _meant(self, message: str) -> str:
-        """The word that is most like the one that is not known."""
+        """A suggestion: the known word that is most similar to the unknown one."""
         unknown = re.search(r"(?:unrecognized arguments: |invalid choice: ')([\w-]+)", message)
         if unknown is None:
             return ""
@@ -62,7 +62,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def language_of(words: list[str]) -> str:
-    """Of a command line: as --lang says, else the environment; English for commands that know no other."""
+    """The language of a command line: from --lang, else the environment; English for commands without translation."""
     if not TEACHING & set(words):
         return "en"
     chosen = re.search(rf"--lang[= ]({'|'.join(LANGUAGES)})\b", " ".join(words))

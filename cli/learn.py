@@ -31,15 +31,15 @@ def add(parser: Parser) -> None:
     actions = parser.add_subparsers(metavar="ACTION")
     added = {name: _action(actions, parser, name, *about) for name, about in _ACTIONS.items()}
     for name in ("start", "hint", "solution"):
-        added[name].add_argument("name", metavar="EXERCISE", help="one that `xpnn learn list` names")
+        added[name].add_argument("name", metavar="EXERCISE", help="a name from `xpnn learn list`")
     added["start"].add_argument("--out", type=new_path, metavar="FILE", help="default: EXERCISE.py")
     added["hint"].add_argument("--number", type=positive_int, default=1, help="which hint, from 1; default: 1")
     checked = added["check"]
-    checked.add_argument("file", type=new_path, metavar="FILE", help="what `xpnn learn start` wrote, with the backward "
+    checked.add_argument("file", type=new_path, metavar="FILE", help="file from `xpnn learn start`, with the backward "
                          "filled in; it is run")  # fmt: skip
-    checked.add_argument("--exercise", metavar="NAME", help="default: as the file's first line or its name says")
-    checked.add_argument("--limit", type=positive, default=20.0, metavar="SECONDS", help="after which the file is "
-                         "stopped; default: 20")  # fmt: skip
+    checked.add_argument("--exercise", metavar="NAME", help="default: from the file's first line or its name")
+    checked.add_argument("--limit", type=positive, default=20.0, metavar="SECONDS", help="stop the file after this "
+                         "time; default: 20")  # fmt: skip
     for name in ("list", "check"):
         added[name].add_argument("--json", action="store_true", help="print it as JSON, and nothing else on standard "
                                  "output")  # fmt: skip
@@ -54,12 +54,12 @@ def _action(actions: Any, parser: Parser, name: str, run: Any, text: str) -> Par
 
 
 def _add_common(parser: Parser, **defaults: str | None) -> None:
-    """What may stand before or after the action; only before it there are defaults."""
+    """Add the options that may come before or after the action; only those before it have defaults."""
     lang, source = (defaults.get(key, argparse.SUPPRESS) for key in ("lang", "folder"))
-    parser.add_argument("--lang", choices=LANGUAGES, default=lang, help="of texts and findings; default: by the "
-                        "environment (LANG)")  # fmt: skip
-    parser.add_argument("--from", dest="folder", type=folder, default=source, metavar="FOLDER", help="take the "
-                        "exercises of this folder, of a course, say")  # fmt: skip
+    parser.add_argument("--lang", choices=LANGUAGES, default=lang, help="language of texts and findings; default: from "
+                        "the environment (LANG)")  # fmt: skip
+    parser.add_argument("--from", dest="folder", type=folder, default=source, metavar="FOLDER", help="use the "
+                        "exercises in this folder, such as a course's")  # fmt: skip
 
 
 def _list(args: argparse.Namespace) -> None:
@@ -72,14 +72,14 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _start(args: argparse.Namespace) -> None:
-    """Write the file that an exercise begins with; never over another one."""
+    """Write the file that an exercise begins with; never overwrite another file."""
     exercise = _named(args, args.name)
     file = args.out or Path(f"{exercise.name}.py")
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(exercise.start(args.lang))
     except FileExistsError as error:
-        raise ValueError(f"{file} is there already: expected a new file (--out FILE chooses one)") from error
+        raise ValueError(f"{file} exists already: expected a new file (--out FILE chooses one)") from error
     print(say("started", args.lang, file=file))
 
 
@@ -92,12 +92,12 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _exercise_of(file: Path, known: Container[str]) -> str:
-    """By the file's first words, which :meth:`Exercise.start` wrote, or by its name."""
+    """The exercise's name, from the file's first words, which :meth:`Exercise.start` wrote, or from the file's name."""
     title = TITLE.match(file.read_text("utf-8", "replace"))
     name = title[1] if title else file.stem
     if name not in known:
-        raise ValueError(f"{file}: expected the name of an exercise in its first line or as its own; --exercise NAME "
-                         "says which it is")  # fmt: skip
+        raise ValueError(f"{file}: expected the name of an exercise in its first line or as its own: give it by "
+                         "--exercise NAME")  # fmt: skip
     return name
 
 
@@ -116,13 +116,13 @@ def _report(exercise: Exercise, verdict: Verdict, lang: str) -> str:
 
 
 def _said(finding: Finding, lang: str) -> str:
-    """The sentence, with the gradients of which it speaks."""
+    """A finding's sentence, with the gradients that it is about."""
     text, names = finding.says[lang], ", ".join(finding.gradients)
     return text if not names or finding.gradients[0] in text else f"{names}: {text}"
 
 
 def _hint(args: argparse.Namespace) -> None:
-    """Print one hint, and how to come to the next."""
+    """Print one hint, and how to get the next."""
     exercise = _named(args, args.name)
     count, number = len(exercise.hints), min(args.number, len(exercise.hints))
     print(say("hint", args.lang, number=number, count=count, text=exercise.hints[number - 1][args.lang]))
@@ -138,7 +138,7 @@ def _solution(args: argparse.Namespace) -> None:
 def _named(args: argparse.Namespace, name: str) -> Exercise:
     found = exercises(args.folder)
     if name not in found:
-        raise ValueError(f"{name!r} is no exercise: expected one of {', '.join(found)}")
+        raise ValueError(f"{name!r} is not an exercise: expected one of {', '.join(found)}")
     return found[name]
 
 

@@ -48,11 +48,11 @@ def parsed(words: list[str] | None) -> argparse.Namespace:
         of_train.place = f"{args.config}: "
         try:
             of_file = words_of(args.config, of_train, args)
-            of_train.parse_args(of_file)  # alone, for the errors in it
+            of_train.parse_args(of_file)  # by itself first, so that errors name the file
         except ValueError as error:
             of_train.error(str(error))
         of_train.place = ""
-        first = words.index("train") + 1  # before the other words, which then have the last say
+        first = words.index("train") + 1  # before the other words, which then override the file
         args = parser.parse_args([*words[:first], *of_file, *words[first:]])
     if args.model is None:
         of_train.error(f"expected a model: {', '.join(MODELS)}")
@@ -60,7 +60,7 @@ def parsed(words: list[str] | None) -> argparse.Namespace:
 
 
 def _parser(language: str) -> tuple[Parser, Any]:
-    """It, and its commands by their names."""
+    """The parser, and its commands by their names."""
     parser = Parser(
         language=language,
         prog="xpnn",
@@ -77,7 +77,7 @@ def _parser(language: str) -> tuple[Parser, Any]:
     complete = functools.partial(commands.completion, parser, added)
     added.choices["completion"].set_defaults(command=complete, paths=(data, existing, folder, new_path))
     for one in (parser, *added.choices.values()):
-        default = False if one is parser else argparse.SUPPRESS  # so that it may stand before or after the command
+        default = False if one is parser else argparse.SUPPRESS  # so that it may come before or after the command
         one.add_argument(
             "--debug", action="store_true", default=default, help="show warnings, and where an error arose"
         )
@@ -99,56 +99,56 @@ def _train(parser: argparse.ArgumentParser) -> None:
     _add_training_data(parser)
     _add_network(parser)
     parser.add_argument("--epochs", type=positive_int, help="default: 12, with under 2,000 samples 40")
-    parser.add_argument("--early-stopping", type=positive_int, metavar="PATIENCE", help="end after so many epochs "
-                        "without a lower held-out loss; the best epoch's network is the result")  # fmt: skip
+    parser.add_argument("--early-stopping", type=positive_int, metavar="PATIENCE", help="end after this many epochs "
+                        "without a lower held-out loss; the result is the best epoch's network")  # fmt: skip
     parser.add_argument(
         "--batch-size", type=positive_int, help="default: 64, for charrnn 32, with under 2,000 samples 16"
     )
     parser.add_argument("--lr", type=positive, help="highest learning rate; it then falls along a cosine. "
                         "Default: 0.001, for lenet5 and charrnn 0.002; with sgd 25 times that")  # fmt: skip
     parser.add_argument("--optimizer", choices=("sgd", "adam", "adamw"), default="adamw", help="default: adamw")
-    parser.add_argument("--seed", type=natural, default=0, help="of weights, masks and shuffles; default: 0")
+    parser.add_argument("--seed", type=natural, default=0, help="seed of weights, masks and shuffles; default: 0")
     parser.add_argument("--out", type=folder, help="output folder; default: runs/MODEL-DATA")
-    parser.add_argument("--checkpoint-every", type=interval, default="5 min", metavar="EVERY", help="how often the run "
-                        "is saved within an epoch, as '30 s', '5 min' (default) or '500 steps'")  # fmt: skip
+    parser.add_argument("--checkpoint-every", type=interval, default="5 min", metavar="EVERY", help="how often to save "
+                        "the run within an epoch, as '30 s', '5 min' (default) or '500 steps'")  # fmt: skip
     existing_run = parser.add_mutually_exclusive_group()
-    existing_run.add_argument("--resume", action="store_true", help="go on with the folder's run where it stopped, "
-                              "or begin it if nothing is saved yet")  # fmt: skip
+    existing_run.add_argument("--resume", action="store_true", help="resume the folder's run where it stopped, or "
+                              "begin it if nothing is saved yet")  # fmt: skip
     existing_run.add_argument("--overwrite", action="store_true", help="replace the folder's run")
-    parser.add_argument("--rank-timeout", type=positive, default=30.0, metavar="SECONDS", help="of ranks that mpiexec "
-                        "has started: for how long one may let the others wait; default: 30")  # fmt: skip
-    parser.add_argument("--report", action="store_true", help="write the run as one HTML page, report.html, as well")
-    parser.add_argument("--config", type=existing, metavar="FILE", help=f"a TOML file of these options, as {CONFIG} in "
-                        "a run's folder; options of the command line win")  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="say what it would take (shapes, parameters, memory, "
+    parser.add_argument("--rank-timeout", type=positive, default=30.0, metavar="SECONDS", help="how long one of "
+                        "mpiexec's ranks may keep the others waiting; default: 30")  # fmt: skip
+    parser.add_argument("--report", action="store_true", help="also write the run as one HTML page, report.html")
+    parser.add_argument("--config", type=existing, metavar="FILE", help="a TOML file of these options, such as a run's "
+                        f"{CONFIG}; the command line overrides it")  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="print the run's needs (shapes, parameters, memory, "
                         "the time of a step), and write nothing")  # fmt: skip
     add_json(parser, "the result")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors, and what --json prints")
+    parser.add_argument("--quiet", action="store_true", help="print only errors, and the output of --json")
     parser.set_defaults(command=train)
 
 
 def _add_training_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=data, help="digits (default), mnist, fashion-mnist, a folder of pictures in one "
-                        "folder a class or of IDX files, or a .npz file; for mlp also a table (CSV, TSV, Parquet); "
+                        "folder per class or of IDX files, or a .npz file; for mlp also a table (CSV, TSV, Parquet); "
                         "for charrnn a text file (default: the English of Python's help topics)")  # fmt: skip
-    parser.add_argument("--target", help="the column of a table to be predicted")
-    parser.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave out a table's column")
+    parser.add_argument("--target", help="the column of a table to predict")
+    parser.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="omit a column of a table")
     parser.add_argument("--task", choices=("classification", "regression"), help="default: regression if the target "
                         "holds fractions, or over 100 different numbers")  # fmt: skip
-    parser.add_argument("--size", type=pixels, metavar="H[xW]", help="to which pictures are brought; default: their "
+    parser.add_argument("--size", type=pixels, metavar="H[xW]", help="resize pictures to this size; default: their "
                         "own, for lenet5 at most 32")  # fmt: skip
-    parser.add_argument("--augment", type=augmented, metavar="HOW", help="change pictures anew in each epoch, by "
-                        "flip, shift=PIXELS, rotate=DEGREES, crop=SHARE, noise=LEVELS, by commas")  # fmt: skip
+    parser.add_argument("--augment", type=augmented, metavar="HOW", help="change pictures anew in each epoch, by flip, "
+                        "shift=PIXELS, rotate=DEGREES, crop=SHARE, noise=LEVELS, separated by commas")  # fmt: skip
     add_encoding(parser)
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--hidden", type=sizes, default=(), metavar="N[,N...]", help="sizes of the hidden layers, of "
-                        "rnn all the same, of charrnn one; default: 256,128, for rnn 128, for charrnn 256")  # fmt: skip
-    parser.add_argument("--cell", choices=tuple(CELLS), default="rnn", help="of rnn and charrnn; default: rnn")
-    parser.add_argument("--dropout", type=share, default=0.0, metavar="P", help="before each Dense layer but a first; "
-                        "default: 0")  # fmt: skip
-    parser.add_argument("--variant", choices=VARIANTS, default="modern", help="of lenet5; default: modern")
+    parser.add_argument("--hidden", type=sizes, default=(), metavar="N[,N...]", help="sizes of the hidden layers, for "
+                        "rnn all equal, for charrnn one; default: 256,128, for rnn 128, for charrnn 256")  # fmt: skip
+    parser.add_argument("--cell", choices=tuple(CELLS), default="rnn", help="cell of rnn and charrnn; default: rnn")
+    parser.add_argument("--dropout", type=share, default=0.0, metavar="P", help="dropout before each Dense layer that "
+                        "is not the first layer; default: 0")  # fmt: skip
+    parser.add_argument("--variant", choices=VARIANTS, default="modern", help="variant of lenet5; default: modern")
 
 
 def _evaluate(evaluate: argparse.ArgumentParser) -> None:
@@ -178,7 +178,7 @@ def _predict(predict: argparse.ArgumentParser) -> None:
         "files", type=new_path, nargs="+", metavar="FILE", help="picture files (PNG, JPEG, ...), or tables"
     )
     add_encoding(predict)
-    predict.add_argument("--invert", action="store_true", help="the pictures are dark on light, as ink on paper is")
+    predict.add_argument("--invert", action="store_true", help="the pictures are dark on light, like ink on paper")
     add_own(predict)
     add_json(predict, "a line for each picture or row")
     predict.set_defaults(command=scores.predict_files)
@@ -205,10 +205,10 @@ def _sample(sample: argparse.ArgumentParser) -> None:
       xpnn sample runs/charrnn-topics --prompt "The " --temperature 0.5
     """
     add_model(sample)
-    sample.add_argument("--length", type=positive_int, default=500, help="characters; default: 500")
-    sample.add_argument("--prompt", type=prompt, help="text to go on from; default: a new line")
+    sample.add_argument("--length", type=positive_int, default=500, help="number of characters; default: 500")
+    sample.add_argument("--prompt", type=prompt, help="text to continue; default: a new line")
     sample.add_argument(
-        "--temperature", type=positive, default=0.7, help="below 1 likelier text, above 1 more varied; default: 0.7"
+        "--temperature", type=positive, default=0.7, help="below 1: likelier text, above 1: more varied; default: 0.7"
     )
     sample.add_argument("--seed", type=natural, default=0, help="default: 0")
     sample.set_defaults(command=commands.sample)
@@ -225,12 +225,12 @@ def _export(export: argparse.ArgumentParser) -> None:
     add_model(export)
     written = export.add_mutually_exclusive_group()
     written.add_argument("file", type=new_path, nargs="?", metavar="FILE", help="the file to write: C if it ends in "
-                         ".c, ONNX if in .onnx; default: beside the network, as .onnx")  # fmt: skip
+                         ".c, ONNX if it ends in .onnx; default: beside the network, as .onnx")  # fmt: skip
     written.add_argument("--out", type=new_path, metavar="FILE", help="the same as FILE")
     export.add_argument("--raw", action="store_true", help="the ONNX model takes pixels from 0 to 255, or the table's "
-                        "columns: their preprocessing stands in it")  # fmt: skip
+                        "columns, and includes their preprocessing")  # fmt: skip
     export.add_argument("--lengths", action="store_true", help="the ONNX model also takes the sequences' lengths")
-    export.add_argument("--int8", action="store_true", help="in C, weights of one byte; says what accuracy it costs")
+    export.add_argument("--int8", action="store_true", help="in C, weights of one byte; prints the loss of accuracy")
     add_data(export)
     add_own(export)
     export.set_defaults(command=commands.export)
@@ -247,13 +247,13 @@ def _gradcheck(check: argparse.ArgumentParser) -> None:
         "names", type=gradcheck.name, nargs="*", metavar="NAME",
         help=f"{', '.join(MODELS)}, or a class of layers or losses; default: every layer and loss",
     )  # fmt: skip
-    check.add_argument("--seed", type=natural, default=0, help="of parameters, input and directions; default: 0")
+    check.add_argument("--seed", type=natural, default=0, help="seed of parameters, input, directions; default: 0")
     check.add_argument("--tolerance", type=positive, default=1e-6, help="largest relative error; default: 1e-06")
     check.set_defaults(command=gradcheck.run)
 
 
 def _info(info: argparse.ArgumentParser) -> None:
-    """versions and device, or what a saved network is
+    """print versions and device, or describe a saved network
 
     examples:
       xpnn info

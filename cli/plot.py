@@ -13,13 +13,13 @@ from .sources import for_testing
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw all that applies to the run's model and data."""
+    """Draw all figures that apply to the run's model and data."""
     recipe, model = load_model(args.path)
     folder = args.path if args.path.is_dir() else args.path.parent
     history = History()
-    if recipe.data:  # else it is of a file that Python saved
+    if recipe.data:  # else the file was saved from Python
         history = read_run(folder / MODEL_FILE if args.path.is_dir() else args.path).history
-    with suppress(OSError, ValueError):  # the table has the seconds, too
+    with suppress(OSError, ValueError):  # unlike the model's file, the table has the seconds
         history = max(History.from_csv(folder / "history.csv"), history, key=len)
     known = args.data or recipe.data in recipe.built_in()
     data = for_testing(recipe, args.data or recipe.data, args.encoding) if known else None
@@ -31,4 +31,4 @@ def run(args: argparse.Namespace) -> None:
         print(f"wrote into {out}: {', '.join(write_pictures(seen, out))}")
     if data is None:
         named = f" ({recipe.data})" if recipe.data else ""
-        print(f"without its data{named}, which --data names, there is less to see")
+        print(f"some figures need the run's data{named}: give them by --data")

@@ -1,4 +1,4 @@
-"""From a data set to a network and its input."""
+"""The recipe of a network: how to build it for a data set, and how to prepare its input."""
 
 import hashlib
 import itertools
@@ -21,8 +21,8 @@ from ..models import MLP, CharRNN, LeNet5, RNNClassifier, Sequential
 from ..training import History
 
 MODELS = ("mlp", "lenet5", "rnn", "charrnn")
-OWN = "own"  # a network of the user's, which only --network can build
-HIDDEN = {"mlp": (256, 128), "rnn": (128,), "charrnn": (256,)}  # sizes of the hidden layers, unless told
+OWN = "own"  # a user's network, which only --network can build
+HIDDEN = {"mlp": (256, 128), "rnn": (128,), "charrnn": (256,)}  # default sizes of the hidden layers
 CELLS: dict[str, tuple[type[Recurrent], int]] = {"rnn": (RNN, 1), "lstm": (LSTM, 4), "gru": (GRU, 3)}  # and its gates
 VARIANTS = ("modern", "1998")
 _NO_ROWS = History()
@@ -30,25 +30,25 @@ _NO_ROWS = History()
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is needed, apart from the parameters, to build a network and to prepare its input.
+    """Everything but the parameters that is needed to build a network and to prepare its input.
 
     Attributes:
         model: one of MODELS; or OWN for another network, which takes standardised images (N, C, H, W), or a table's
-            rows, and gives logits of the classes or the quantity.
+            rows, and outputs logits of the classes or the quantity.
         data: name or path of the training data.
         image_shape: (H, W) of the data set's images.
-        channels: 1, or 3 of images in colour.
-        mean, std: of the training input, with pixels scaled to [0, 1].
+        channels: 1, or 3 for images in colour.
+        mean, std: mean and standard deviation of the training input, with pixels scaled to [0, 1].
         classes: names of the labels.
-        vocabulary: of a character model.
-        table: how a table's rows become the input; None of other data.
-        options: of ``xpnn train``, which must be the same to resume the run.
-        digest: SHA-256 of the data, which must be the same too.
+        vocabulary: the vocabulary of a character model.
+        table: the encoder of a table's rows; None for other data.
+        options: the options of ``xpnn train``, which must be the same to resume the run.
+        digest: SHA-256 of the data, which must be the same, too.
         hidden: sizes of the hidden layers; () for those in HIDDEN.
-        cell: of a recurrent network, one of CELLS.
+        cell: the cell of a recurrent network, one of CELLS.
         dropout: the probability of 0 before each Dense layer that is not the first layer.
-        variant: of LeNet-5, one of VARIANTS.
-        pixels: how pictures become the input, of a network of another origin; else it follows from the above.
+        variant: the variant of LeNet-5, one of VARIANTS.
+        pixels: the preprocessing of pictures for a network of another origin; otherwise it follows from the above.
     """
 
     model: str
@@ -69,7 +69,7 @@ class Recipe:
     pixels: Pixels | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no data set makes, since a recipe may come from a stranger's file.
+        """Refuse values that no data set gives, since a recipe may come from a stranger's file.
 
         Raises:
             ValueError: a value is of a wrong type or out of its range.
@@ -96,7 +96,7 @@ class Recipe:
         self._check_options()
 
     def _check_options(self) -> None:
-        """Those of the network alone."""
+        """Check the options of the network itself."""
         sizes, p = self.hidden, self.dropout
         if not isinstance(sizes, tuple) or not all(type(size) is int and 0 < size <= 2**24 for size in sizes):
             raise ValueError(f"{self.model}: expected sizes of hidden layers, each from 1 to {2**24:,}, got {sizes!r}")
@@ -107,13 +107,13 @@ class Recipe:
         if self.model == "rnn" and len(set(sizes)) > 1:
             raise ValueError(f"rnn: expected hidden layers of one size, got {', '.join(map(str, sizes))}")
         if self.cell not in CELLS or (self.cell != "rnn" and self.model not in ("rnn", "charrnn")):
-            raise ValueError(f"{self.model}: a cell, {', '.join(CELLS)}, is for rnn and charrnn, got {self.cell!r}")
+            raise ValueError(f"{self.model}: cells ({', '.join(CELLS)}) are for rnn and charrnn, got {self.cell!r}")
         if type(p) not in (int, float) or not 0 <= p < 1:
             raise ValueError(f"{self.model}: expected a dropout of at least 0 and below 1, got {p!r}")
         if self.variant not in VARIANTS or (self.variant != "modern" and self.model != "lenet5"):
-            raise ValueError(f"{self.model}: the variant of {' or '.join(VARIANTS)} is lenet5's, got {self.variant!r}")
+            raise ValueError(f"{self.model}: variants ({', '.join(VARIANTS)}) are for lenet5, got {self.variant!r}")
         if self.variant == "1998" and self.outputs > 83:
-            raise ValueError(f"lenet5 of 1998 knows at most 83 classes, got {self.outputs}")
+            raise ValueError(f"lenet5: expected at most 83 classes for the variant of 1998, got {self.outputs}")
 
     @classmethod
     def for_images(cls, model: str, data: ImageData, **options: Any) -> "Recipe":
@@ -138,26 +138,26 @@ class Recipe:
 
     @property
     def outputs(self) -> int:
-        """How many a classifier has, or a table's network."""
+        """The number of outputs of a classifier or a table's network."""
         return len(self.table.classes) or 1 if self.table else len(self.classes)
 
     @property
     def features(self) -> int:
-        """How many an MLP takes."""
+        """The number of features that an MLP takes."""
         return self.table.width if self.table else math.prod((self.channels, *self.image_shape))
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Of the hidden layers."""
+        """The sizes of the hidden layers."""
         return self.hidden or HIDDEN.get(self.model, ())
 
     @property
     def loss(self) -> RBFLoss | None:
-        """The paper's, for its LeNet-5; None for the task's usual one."""
+        """The paper's loss for its LeNet-5; None for the task's default loss."""
         return RBFLoss() if self.variant == "1998" else None
 
     def build(self, rng: Rng = None) -> Sequential:
-        """The network with new weights; dropout's masks are drawn by the same generator."""
+        """The network with new weights; the same generator draws dropout's masks."""
         rng = np.random.default_rng(rng)
         model = self._network(rng)
         if self.dropout:
@@ -180,7 +180,7 @@ class Recipe:
         return CharRNN(self.vocabulary, self.sizes[0], cell=CELLS[self.cell][0], rng=rng)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of the arrays whose size the recipe decides; all others are the same in every file, or follow from these."""
+        """The shapes of arrays whose size the recipe decides; all other shapes are fixed or follow from these."""
         C, W, characters, more = self.channels, self.image_shape[1], len(self.vocabulary), 1 if self.dropout else 0
         if self.model == "mlp":
             pairs = itertools.pairwise((self.features, *self.sizes, self.outputs))
@@ -198,7 +198,7 @@ class Recipe:
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """How the data become the input; of a text None."""
+        """The preprocessing that turns the data into the input; None for a text."""
         if self.pixels or self.table or not self.classes:
             return self.pixels or self.table
         shape: tuple[int, int, int] = (self.channels, *self.image_shape)
@@ -209,11 +209,11 @@ class Recipe:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Those of the classes; None where there are none."""
+        """The names of the classes; None if there are none."""
         return (self.table.classes if self.table else self.classes) or None
 
     def inputs(self, images: np.ndarray) -> np.ndarray:
-        """float32 input of the network's shape from uint8 images (N, C, H, W)."""
+        """The network's input, float32, from uint8 images (N, C, H, W)."""
         if self.model == "lenet5" and max(images.shape[2:]) > 32:
             raise ValueError(f"lenet5: expected images of at most 32x32, got {images.shape[2]}x{images.shape[3]}")
         prepare = self.preprocessing
@@ -221,14 +221,14 @@ class Recipe:
         return prepare(images)
 
     def built_in(self) -> tuple[str, ...]:
-        """The data sets that a network of this sort may have been trained on, and that a name alone gives."""
+        """The named data sets on which a network of this kind may have been trained."""
         return TEXTS if self.model == "charrnn" else () if self.table else IMAGES
 
     def metadata(self, history: History = _NO_ROWS, rng: np.random.Generator | None = None) -> dict[str, str]:
-        """The recipe and the history as metadata for :func:`xpnn.save`; under one key, since safetensors writes several
-        in any order, and without the seconds, so that the same run leaves the same bytes.
+        """The recipe and the history as metadata for :func:`xpnn.save`.
 
-        ``rng`` is the generator of dropout's masks, whose state is kept for a run that goes on.
+        The same run gives the same bytes: there is one key, since safetensors writes several in any order, and the
+        seconds are omitted. ``rng`` is the generator of dropout's masks, whose state is kept for resuming the run.
         """
         rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]
         masks = rng.bit_generator.state if rng and self.dropout else None

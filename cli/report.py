@@ -1,4 +1,4 @@
-"""A run as one HTML page, which needs nothing but itself: no script, no network."""
+"""A run as one self-contained HTML page, without scripts or links to a network."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ from ..training.files.about import made_by
 from .figures import Run, Shown, readable
 
 REPORT = "report.html"
-_MISTAKES = 48  # pictures at most
+_MISTAKES = 48  # the most pictures that are shown
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --rule: #ccc }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #161616; --rule: #444 } }
@@ -38,7 +38,7 @@ li img { width: 6rem; image-rendering: pixelated; display: block } li { font-siz
 
 
 def write_report(run: Run, folder: Path, result: str) -> Path:
-    """Write the page of a run into the folder; ``result`` is what the test gave, as text. The page's path."""
+    """Write a run's page into the folder and return its path; ``result`` is the test's result as text."""
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / REPORT, page(run, result).encode("utf-8", "backslashreplace"))
     return folder / REPORT
@@ -46,7 +46,7 @@ def write_report(run: Run, folder: Path, result: str) -> Path:
 
 @readable()
 def page(run: Run, result: str) -> str:
-    """The page. Whatever a file has said, names of classes say, is escaped."""
+    """The page. Texts from files, such as names of classes, are escaped."""
     title = escape(f"{run.recipe.model} on {Path(run.recipe.data).name}")
     sections = [
         f"<h1>{title}</h1>",
@@ -87,7 +87,7 @@ def _settings(run: Run) -> str:
 
 
 def _figure(shown: Shown) -> str:
-    """A figure as SVG, whose black is the page's ink."""
+    """A figure as SVG, in which the page's text colour replaces black."""
     import matplotlib
 
     text = io.StringIO()
@@ -118,7 +118,7 @@ def _wrong(run: Run) -> Iterator[str]:
 
 
 def _pictures(items: Iterable[tuple[str, np.ndarray]]) -> str:
-    """Pictures with their texts, which are what those who do not see them hear."""
+    """Pictures with captions, which also serve as the text that screen readers speak."""
     from matplotlib.image import imsave
 
     def source(picture: Any) -> str:

@@ -1,4 +1,4 @@
-"""From a saved file to the network."""
+"""Load a network from a saved file."""
 
 import json
 import runpy
@@ -18,8 +18,8 @@ from ..training.history import numbers
 from ..training.score import names_not_finite
 from .recipe import OWN, Recipe
 
-RUN_KEY = "xpnn"  # of the metadata of a run
-MODEL_FILE, BEST_FILE = "model.safetensors", "best.safetensors"  # of a run: where it goes on, and its best epoch
+RUN_KEY = "xpnn"  # the key in a run's metadata
+MODEL_FILE, BEST_FILE = "model.safetensors", "best.safetensors"  # of a run: its last state, and its best epoch
 
 
 class NoRecipeError(ValueError):
@@ -27,7 +27,7 @@ class NoRecipeError(ValueError):
 
 
 class Saved(NamedTuple):
-    """What :meth:`Recipe.metadata` wrote, and the arrays beside it."""
+    """The content of a run's file: the metadata of :meth:`Recipe.metadata`, and the arrays' dtypes and shapes."""
 
     recipe: Recipe
     history: History
@@ -36,7 +36,7 @@ class Saved(NamedTuple):
 
 
 def read_run(path: Path) -> Saved:
-    """What a file says of its network and its run. Errors as for :func:`load_model`."""
+    """Read a file's description of its network and its run. Errors as for :func:`load_model`."""
     metadata, arrays = read_header(path)
     try:
         saved = json.loads(metadata[RUN_KEY])
@@ -48,16 +48,16 @@ def read_run(path: Path) -> Saved:
         return Saved(Recipe(**fields), history, arrays, masks)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise NoRecipeError(
-            f"{path} was not saved by `xpnn train`, and does not say what the network's input and outputs are: from "
-            "Python, xpnn.save(model, path, classes=..., preprocessing=...) writes it"
+            f"{path} was not saved by `xpnn train`, and does not say what the network's input and outputs are: save it "
+            "by xpnn.save(model, path, classes=..., preprocessing=...)"
         ) from error
 
 
 def load_model(path: Path, network: str | None = None) -> tuple[Recipe, Sequential]:
-    """The network of a run's folder, or of a file, whoever saved it; or one that ``network`` builds.
+    """The network of a run's folder or of a file, saved by the command or from Python; or one that ``network`` builds.
 
     Raises:
-        OSError, ValueError: as :func:`xpnn.load_model`; or the file does not say what its input and outputs are.
+        OSError, ValueError: as for :func:`xpnn.load_model`; or the file does not say what its input and outputs are.
         FloatingPointError: the network holds NaN or infinity.
     """
     path = model_file(path)
@@ -75,7 +75,7 @@ def load_model(path: Path, network: str | None = None) -> tuple[Recipe, Sequenti
 
 
 def load_network(path: Path) -> Sequential:
-    """The network of a file that is whole, which is finite."""
+    """The network of a file that describes it; FloatingPointError if it is not finite."""
     model = load_whole(path)
     _check_finite(model, path)
     shape = getattr(model, "input_shape", None)
@@ -83,45 +83,45 @@ def load_network(path: Path) -> Sequential:
 
 
 def _recipe(path: Path, model: Sequential) -> Recipe:
-    """What a file that Python saved says of the network's input and outputs."""
+    """The recipe of a file that was saved from Python: its network's input and outputs."""
     classes, prepare = read_about(path)
     if isinstance(model, CharRNN):
         return Recipe("charrnn", "", vocabulary=model.vocabulary)
     if isinstance(prepare, TableEncoder):
         return Recipe(OWN, "", table=prepare)
     if prepare is None or not classes:
-        return read_run(path).recipe  # which says what is missing
+        return read_run(path).recipe  # raises an error that says what is missing
     channels, *sides = prepare.shape
     return Recipe(OWN, "", (sides[0], sides[1]), classes=classes, channels=channels, pixels=prepare)
 
 
 def _try(path: Path, recipe: Recipe, model: Sequential) -> None:
-    """Compare what the file says with what the network does to a sample, whose shape the network is told."""
+    """Check the file's description against the network's outputs for a sample; set the network's input shape."""
     pixels = np.zeros((1, recipe.channels, *recipe.image_shape), np.uint8)
     x = np.zeros((1, recipe.features), np.float32) if recipe.table else recipe.inputs(pixels)
     try:
         outputs = predict(model, x).shape[1:]
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: its preprocessing gives what its network does not take ({error})") from error
+        raise ValueError(f"{path}: its network does not accept its preprocessing's output ({error})") from error
     if outputs != (recipe.outputs,):
         what = "classes" if recipe.outputs > 1 else "class" if recipe.classes else "quantity"
-        raise ValueError(f"{path}: it names {recipe.outputs} {what}, but its network gives {outputs} for a sample")
+        raise ValueError(f"{path}: it names {recipe.outputs} {what}, but its network outputs {outputs} for a sample")
     if model.input_shape is None:
         model.input_shape = x.shape[1:]
 
 
 def _of_an_older_xpnn(path: Path) -> Sequential:
-    """The network of a run's file that does not hold its architecture, but how `xpnn train` built it.
+    """The network of a run's file that holds no architecture, only the options with which `xpnn train` built it.
 
-    It is built only if the file has arrays of its size, so that a few bytes cannot claim gigabytes.
+    It is built only if the file has arrays of its size, so that a small file cannot make it take gigabytes.
     """
     recipe, _, arrays, _ = read_run(path)
     if recipe.model == OWN:
-        raise ValueError(f"{path} holds a network of one's own: name what builds it by --network FILE.py:FUNCTION")
+        raise ValueError(f"{path} holds your own network: name its function by --network FILE.py:FUNCTION")
     for key, shape in recipe.shapes().items():
         if key not in arrays or arrays[key][1] != shape:
             found = f"of shape {arrays[key][1]}" if key in arrays else "missing"
-            raise ValueError(f"{path}: {key} is {found}, where the file's own recipe makes {shape}")
+            raise ValueError(f"{path}: {key} is {found}, but by the file's own recipe its shape is {shape}")
     model = recipe.build()
     load_finite(model, path)
     return model
@@ -141,7 +141,7 @@ def load_own(network: str, path: Path) -> Sequential:
 
 
 def model_file(path: Path) -> Path:
-    """Of a run's folder, the file with its best network."""
+    """The file with the best network in a run's folder."""
     if not path.is_dir():
         return path
     return path / BEST_FILE if (path / BEST_FILE).exists() else path / MODEL_FILE
@@ -155,4 +155,4 @@ def load_finite(model: Layer, path: Path, optimizer: Optimizer | None = None) ->
 
 def _check_finite(model: Layer, path: Path) -> None:
     if spoilt := names_not_finite(model):
-        raise FloatingPointError(f"{path}: {spoilt[0]} holds NaN or infinity, so that the network is of no use")
+        raise FloatingPointError(f"{path}: {spoilt[0]} holds NaN or infinity: the network cannot be used")

@@ -1,4 +1,4 @@
-"""What a network is worth on the test part, and its answers for new pictures and rows."""
+"""A network's scores on the test part, and its predictions for new pictures and rows."""
 
 import argparse
 import csv
@@ -25,7 +25,7 @@ from .streams import answer, escaped, silent_libraries, tell
 
 
 class Scored(NamedTuple):
-    """A result as one line, and by the names of its values."""
+    """A result, as one line of text and as named values."""
 
     text: str
     values: dict[str, Any]
@@ -33,7 +33,7 @@ class Scored(NamedTuple):
 
 @contextmanager
 def _finite_outputs() -> Iterator[None]:
-    """Raise FloatingPointError where the library warns that outputs or the loss are not finite."""
+    """Within this block the library's warning that outputs or the loss are not finite becomes a FloatingPointError."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "(evaluate|predict): ", RuntimeWarning)
         try:
@@ -44,7 +44,7 @@ def _finite_outputs() -> Iterator[None]:
 
 @_finite_outputs()
 def score(recipe: Recipe, model: Sequential, data: Data) -> Scored:
-    """The held-out result."""
+    """The scores on the held-out data."""
     x, y = held_out(recipe, data)
     values: dict[str, Any] = {"data": data.name, "samples": len(y)}
     if isinstance(data, TextData):
@@ -54,7 +54,7 @@ def score(recipe: Recipe, model: Sequential, data: Data) -> Scored:
         return Scored(line.format(**values), values)
     where = f"{len(y):,} {'rows' if recipe.table else 'images'} of {escaped(data.name)}"
     if recipe.table and not recipe.table.classes:
-        error = evaluate(model, x, y, loss=HalfSquaredError()).loss * 2  # mean square, of standardised values
+        error = evaluate(model, x, y, loss=HalfSquaredError()).loss * 2  # mean square error of standardised values
         scale, spread = recipe.table.target.scale, float(y.var()) or 1.0
         values |= {"r2": 1 - error / spread, "rmse": error**0.5 * scale}
         return Scored("test R^2 {r2:.4f}, root mean square error {rmse:.4g}, on ".format(**values) + where, values)
@@ -67,7 +67,7 @@ def evaluate_model(args: argparse.Namespace) -> None:
     """Print a saved network's loss and accuracy on the test part of a data set."""
     recipe, model = load_model(args.path, args.network)
     if not args.data and not recipe.data:
-        raise ValueError(f"{args.path} does not say what it was trained on: name the data to evaluate it on by --data")
+        raise ValueError(f"{args.path} does not say what it was trained on: name the data to test it on by --data")
     if not args.data and recipe.data not in recipe.built_in():
         raise ValueError(f"{args.path} says that it was trained on {recipe.data!r}: if so, evaluate it with --data")
     result = score(recipe, model, for_testing(recipe, args.data or recipe.data, args.encoding))
@@ -75,7 +75,7 @@ def evaluate_model(args: argparse.Namespace) -> None:
 
 
 def predict_files(args: argparse.Namespace) -> int:
-    """Print what the network makes of each picture or row; 0, or 1 if a file cannot be read, 2 if none exists."""
+    """Print the network's prediction for each picture or row; returns 1 if a file cannot be read, 2 if none exists."""
     recipe, model = load_model(args.path, args.network)
     if recipe.table and args.invert:
         raise ValueError(f"{args.path} is a table's network: --invert is for pictures")

@@ -1,4 +1,4 @@
-"""The data of a command: what is trained on, and what a network is tested on."""
+"""The data of a command, for training or for testing a network."""
 
 import argparse
 import os
@@ -18,12 +18,12 @@ from .recipe import HIDDEN, Recipe, file_digest, images_digest
 Data: TypeAlias = ImageData | TableData | TextData
 
 _WINDOW = 64  # characters of truncated back-propagation through time
-_LENET5 = 32  # the side to which larger pictures are brought for it
+_LENET5 = 32  # the side to which larger pictures are reduced for lenet5
 
 
 def for_training(args: argparse.Namespace) -> tuple[Recipe, Data]:
-    """The data that the arguments of ``xpnn train`` name, and the recipe for a network of them."""
-    hidden = () if args.hidden == HIDDEN.get(args.model) else args.hidden  # so that the same network has one recipe
+    """The data that the arguments of ``xpnn train`` name, and the recipe of a network for them."""
+    hidden = () if args.hidden == HIDDEN.get(args.model) else args.hidden  # the same network has the same recipe
     options: dict[str, Any] = {key: getattr(args, key) for key in ("cell", "dropout", "variant")} | {"hidden": hidden}
     name: str = args.data or ("topics" if args.model == "charrnn" else "digits")
     table = args.model != "charrnn" and os.path.isfile(name) and is_table(name)
@@ -39,7 +39,7 @@ def for_training(args: argparse.Namespace) -> tuple[Recipe, Data]:
 
 
 def _check_options(args: argparse.Namespace, name: str, table: bool) -> None:
-    """Refuse an option that data of this kind have no use for."""
+    """Refuse an option that has no use for data of this kind."""
     of_tables = table, "a table (CSV, TSV, Parquet)"
     of_pictures = args.model != "charrnn" and holds_pictures(Path(name)), "a folder of pictures"
     of_text = table or (args.model == "charrnn" and name != "topics"), "a text file or a table"
@@ -50,9 +50,9 @@ def _check_options(args: argparse.Namespace, name: str, table: bool) -> None:
 
 
 def _of_classes(recipe: Recipe) -> Recipe:
-    """It, unless there is nothing to tell apart."""
+    """The recipe; ValueError if it has fewer than two classes."""
     if recipe.names and len(recipe.names) == 1:
-        raise ValueError(f"{recipe.data}: expected at least two classes to tell apart, got {recipe.names[0]!r} alone")
+        raise ValueError(f"{recipe.data}: expected at least two classes, got only {recipe.names[0]!r}")
     return recipe
 
 
@@ -61,21 +61,21 @@ def _table(args: argparse.Namespace, name: str) -> TableData:
         raise ValueError(f"{name}: a table is for mlp, not for {args.model}")
     if args.target is None:
         columns = ", ".join(read_table(name, args.encoding).columns[:20])
-        raise ValueError(f"{name}: name the column to be predicted by --target; the columns are {columns}")
+        raise ValueError(f"{name}: name the column to predict by --target; the columns are {columns}")
     return load_table(name, args.target, drop=args.drop, task=args.task, encoding=args.encoding)
 
 
 def _size(model: str, path: Path) -> int | None:
-    """To which pictures are brought for a model that has a size of its own."""
+    """The size to which pictures are resized for a model of a fixed input size; None for other models."""
     if model != "lenet5" or not holds_pictures(path):
         return None
     return _LENET5 if max(read_picture(first_picture(path), None).shape[1:]) > _LENET5 else None
 
 
 def for_testing(recipe: Recipe, name: str, encoding: str) -> Data:
-    """Data to test a network on, which must fit its recipe: the test part, and if they have none, all of them.
+    """Data to test a network on, which must fit its recipe: the test part, or all data if they have none.
 
-    Of the very data that it was trained on, it is the part that was held out.
+    If the network was trained on the same data, it is the part that was held out.
     """
     if recipe.model == "charrnn":
         return load_text(name, recipe.vocabulary, encoding=encoding)
@@ -104,7 +104,7 @@ def _test_images(recipe: Recipe, name: str) -> ImageData:
             x, y = np.concatenate([whole.x_train, whole.x_test]), np.concatenate([whole.y_train, whole.y_test])
             images = replace(images, x_test=x, y_test=y)
     shape, own = images.x_test.shape[1:], (recipe.channels, *recipe.image_shape)
-    numbered = images.classes == tuple(map(str, range(len(images.classes))))  # as IDX files and .npz files have them
+    numbered = images.classes == tuple(map(str, range(len(images.classes))))  # as in IDX and .npz files
     if shape != own or (numbered and len(images.classes) > len(recipe.classes)):
         raise ValueError(
             f"{name}: {len(images.classes)} classes of {shape} images, but the network was trained on "
@@ -114,7 +114,7 @@ def _test_images(recipe: Recipe, name: str) -> ImageData:
 
 
 def _renumbered(images: ImageData, recipe: Recipe, name: str) -> ImageData:
-    """The same images with the labels that the network knows their classes by."""
+    """The same images with the network's labels for their classes."""
     if unknown := [one for one in images.classes if one not in recipe.classes]:
         raise ValueError(f"{name}: the network knows no class {unknown[0]!r}, only {', '.join(recipe.classes[:20])}")
     place = np.array([recipe.classes.index(one) for one in images.classes])
@@ -130,10 +130,10 @@ def arrays(recipe: Recipe, data: Data) -> tuple[np.ndarray, np.ndarray, tuple[np
 
 
 def held_out(recipe: Recipe, data: Data) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets of the test part; of a text in a few long chunks, so that nearly every character has its full
-    past."""
+    """Inputs and targets of the test part. A text is cut into a few long chunks, so that nearly every character has its
+    full past."""
     if isinstance(data, TextData):
         return windows(data.test, min(4096, len(data.test) - 1))
     if not len(data.y_test):
-        raise ValueError(f"{data.name}: nothing is held out for the test, which takes a second sample of some class")
+        raise ValueError(f"{data.name}: nothing is held out for the test: some class must have at least two samples")
     return (data.x_test if isinstance(data, TableData) else recipe.inputs(data.x_test)), data.y_test

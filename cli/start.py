@@ -1,6 +1,6 @@
-"""Ctrl-C while the command ``xpnn`` starts: one line, not a traceback out of NumPy's import.
+"""Answer Ctrl-C while the command ``xpnn`` starts by one line, not by a traceback from NumPy's import.
 
-The package imports this module before all others, since the command's own code runs only after that.
+The package imports this module before all others, since the command's own code runs only after them.
 """
 
 import os
@@ -13,7 +13,7 @@ def _quit(number: int, frame: FrameType | None) -> None:
     try:
         os.write(2, b"xpnn: interrupted\n")
     finally:
-        os._exit(130)  # an exception would pass through whatever is being imported
+        os._exit(130)  # an exception would pass through the modules being imported
 
 
 def started() -> None:

@@ -1,4 +1,4 @@
-"""The command's output: it costs no work where it cannot be written, and nothing in it commands a terminal."""
+"""The command's output: failing to write it ends no work, and nothing in it can control a terminal."""
 
 import argparse
 import io
@@ -12,16 +12,16 @@ from typing import Any
 
 
 class Output:
-    """A standard stream in which control characters, and what it cannot encode, are written as escapes.
+    """A standard stream that writes control characters, and those that it cannot encode, as escapes.
 
-    After an error nothing more is written, and ``error`` says why; only a reader that has gone, as with ``| head``,
+    After an error nothing more is written, and ``error`` holds it. Only a reader that is gone, as with ``| head``,
     raises BrokenPipeError.
     """
 
     error: OSError | ValueError | None = None
 
     def __init__(self, stream: Any, keep: str = "\n\t") -> None:
-        """``stream`` may be None, as without a console; ``keep`` are the control characters that are not escaped."""
+        """``stream`` may be None, as without a console; the control characters in ``keep`` are not escaped."""
         self._stream, self._keep = stream or io.StringIO(), keep
         self._writable = stream is not None
 
@@ -44,7 +44,7 @@ class Output:
             act()
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
             self.error, self._writable = error, False
-            with suppress(OSError, ValueError, AttributeError):  # what it still holds is dropped, also at the end
+            with suppress(OSError, ValueError, AttributeError):  # drops the buffered rest, also at exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             if isinstance(error, BrokenPipeError):
                 raise
@@ -52,24 +52,24 @@ class Output:
 
 @contextmanager
 def standard_streams() -> Iterator[Output]:
-    """A block in which standard output, which is given, and standard error are an :class:`Output`."""
+    """Within this block standard output, which is yielded, and standard error are :class:`Output` streams."""
     for number in range(3):
         try:
             os.fstat(number)
-        except OSError:  # closed: without this the next file that is opened would take the number
+        except OSError:  # closed: otherwise the next file opened would get its number
             os.open(os.devnull, os.O_RDWR)
     output = Output(sys.stdout)
     with redirect_stdout(output), redirect_stderr(Output(sys.stderr, "\n\t\r")):
         try:
             yield output
-        finally:  # here, where an error does no harm
+        finally:  # flush here, where an error does no harm
             with suppress(BrokenPipeError):
                 output.flush()
 
 
 @contextmanager
 def silent_libraries() -> Iterator[None]:
-    """A block in which what C code prints to standard error, as libtiff does of a damaged file, goes nowhere."""
+    """Within this block C code's output to standard error, such as libtiff's on a damaged file, is discarded."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -82,9 +82,9 @@ def silent_libraries() -> Iterator[None]:
 
 @contextmanager
 def answering(args: argparse.Namespace) -> Iterator[None]:
-    """A block in which :func:`answer` alone writes to standard output if the arguments ask for JSON.
+    """Within this block, if the arguments ask for JSON, only :func:`answer` writes to standard output.
 
-    What is printed besides goes to standard error then, and with --quiet nowhere.
+    Everything else printed then goes to standard error, or with --quiet nowhere.
     """
     args.answers = sys.stdout
     aside = sys.stderr if getattr(args, "json", False) else sys.stdout
@@ -93,7 +93,7 @@ def answering(args: argparse.Namespace) -> Iterator[None]:
 
 
 def answer(args: argparse.Namespace, text: str, **values: Any) -> None:
-    """Print what a command has found: the text, or with --json the values, as a JSON document in one line."""
+    """Print a command's result: the text, or with --json the values, as a JSON document in one line."""
     if args.json:
         print(json.dumps(values, allow_nan=False), file=args.answers, flush=True)
     else:

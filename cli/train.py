@@ -1,4 +1,4 @@
-"""``xpnn train``: a run, which leaves parameters, history, options and curves in its folder."""
+"""``xpnn train``: a run, which writes parameters, history, options and curves to its folder."""
 
 import argparse
 import shlex
@@ -31,7 +31,7 @@ _HISTORY, _CURVES, _CHECKPOINTS = "history.csv", "curves.png", "checkpoints"
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train a network and write parameters, history and curves to the output folder; of several ranks, 0 does."""
+    """Train a network and write parameters, history and curves to the output folder; only rank 0 writes."""
     args.ranks = mpi(args.rank_timeout) if launched() else ALONE
     if args.ranks.rank > 0:
         with redirect_stdout(Output(None)):
@@ -43,14 +43,14 @@ def train(args: argparse.Namespace) -> None:
         dry_run(args, job(args, recipe, data, out))
         return
     if args.report:
-        needs_matplotlib()  # now, and not after the training
+        needs_matplotlib()  # raises now rather than after the training
     out.mkdir(parents=True, exist_ok=True)
     with terminable(), locked(out):
         _train(args, job(args, recipe, data, out))
 
 
 def _follow(args: argparse.Namespace) -> None:
-    """Train with rank 0, which has found out where the run begins."""
+    """Train as another rank than 0, which has determined where the run begins."""
     recipe, data = for_training(args)
     if args.dry_run:
         return
@@ -65,7 +65,7 @@ def _follow(args: argparse.Namespace) -> None:
 
 
 def _checkpoint(args: argparse.Namespace, todo: Job) -> Checkpoint:
-    """Of the run's folder, which rank 0 alone has."""
+    """The checkpoint in the run's folder, which only rank 0 has."""
     metadata, every = todo.recipe.metadata(), args.checkpoint_every
     return Checkpoint(todo.out / _CHECKPOINTS, every, resume=args.resume, metadata=metadata)
 
@@ -74,7 +74,7 @@ def _fit(
     args: argparse.Namespace, todo: Job, history: History, checkpoint: Checkpoint,
     keep: Callable[[History], None] | None = None,
 ) -> None:  # fmt: skip
-    """Train as far as the arguments say; ``keep`` saves the run after each epoch."""
+    """Train up to the arguments' number of epochs; ``keep`` saves the run after each epoch."""
     patience = args.early_stopping
     stopping = [EarlyStopping("val_loss", patience, restore_best=False)] if patience else []
     todo.fit(
@@ -98,7 +98,7 @@ def _train(args: argparse.Namespace, todo: Job) -> None:
     try:
         _fit(args, todo, history, checkpoint, keep)
     finally:
-        if history.interrupted:  # also where the terminal has gone, so that fit could not say it
+        if history.interrupted:  # also if the terminal is gone, so that fit could not print it
             _stop(history, keep, out)
     if args.early_stopping and (out / BEST_FILE).exists():
         print(f"the network of epoch {_best(history)} of {len(history)}, which has the least held-out loss:")
@@ -107,7 +107,7 @@ def _train(args: argparse.Namespace, todo: Job) -> None:
 
 
 def _finish(args: argparse.Namespace, todo: Job, history: History) -> None:
-    """Say what has come of the run."""
+    """Print the run's result."""
     recipe, model, out = todo.recipe, todo.model, todo.out
     result = score(recipe, model, todo.data)
     print("\n" + result.text)
@@ -123,20 +123,20 @@ def _finish(args: argparse.Namespace, todo: Job, history: History) -> None:
 
 
 def _keeper(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> Callable[[History], None]:
-    """What saves the run as it is; and, after an epoch that is the best one so far, its network for good."""
+    """A function that saves the run's current state and, after the best epoch so far, also its network."""
     recipe, out, options = todo.recipe, todo.out, config_of(args, todo)
 
     def keep(rows: History) -> None:
-        checkpoint.replace()  # of the run that this one replaces: else --resume would go on with it
+        checkpoint.replace()  # removes those of a run that this one replaces, which --resume would take up
         metadata = recipe.metadata(rows, todo.rng)
         said: dict[str, Any] = {"classes": recipe.names, "preprocessing": recipe.preprocessing}
         best = args.early_stopping and not rows.begun and _best(rows) == len(rows)
-        if best:  # first: else a process that is killed in between would go on after this epoch, and never keep it
+        if best:  # saved first: after a kill between the two, the run resumes after this epoch and would not save it
             save(todo.model, out / BEST_FILE, metadata, **said)
         save(todo.model, out / MODEL_FILE, metadata, optimizer=todo.optimizer, **said)
         rows.to_csv(out / _HISTORY)
         if not args.early_stopping:
-            (out / BEST_FILE).unlink(missing_ok=True)  # of the run that this one replaces, or goes on with
+            (out / BEST_FILE).unlink(missing_ok=True)  # left by the run that this one replaces or resumes
         with suppress(OSError):
             if (out / CONFIG).read_bytes() == options:
                 return
@@ -156,7 +156,7 @@ def _stop(history: History, keep: Callable[[History], None], out: Path) -> NoRet
     if history.begun is None:
         result = f"{out} is as it was" + (f" after epoch {len(history)}" if history else "")
     else:
-        with Interruptible():  # another signal does not end the saving, only Ctrl-C pressed twice more
+        with Interruptible():  # a further signal does not end the saving, unless it is a second Ctrl-C
             keep(history)
         result = f"saved in {out}; the same command with --resume goes on from there"
     with suppress(OSError):
@@ -165,7 +165,7 @@ def _stop(history: History, keep: Callable[[History], None], out: Path) -> NoRet
 
 
 def _begin(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> History:
-    """The history of the run to go on with, whose state model and optimizer take, or of a new one."""
+    """The history of the run to resume, whose state model and optimizer take, or of a new run."""
     out, optimizer = todo.out, todo.optimizer
     for name in (MODEL_FILE, BEST_FILE, _HISTORY, CONFIG, _CURVES, REPORT):
         remove_unfinished(out, name)
@@ -184,7 +184,7 @@ def _begin(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> Histo
             f"{out} was left by `{command}`: --resume takes the same model and options, and the data as they were"
         )
     if file.name != MODEL_FILE:
-        return History()  # fit takes the checkpoint up
+        return History()  # fit resumes from the checkpoint
     load_finite(todo.model, file, optimizer)
     if optimizer.steps != len(history) * todo.steps + (history.begun or {}).get("steps", 0):
         raise ValueError(f"{file}: its {len(history)} epochs are not {optimizer.steps} steps")
@@ -196,7 +196,7 @@ def _begin(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> Histo
 
 
 def _whole(out: Path, checkpoint: Checkpoint) -> Path | None:
-    """What a run goes on from: its file or, where that is missing or damaged, its newest whole checkpoint."""
+    """The file from which a run is resumed: its own or, if that is missing or damaged, its newest whole checkpoint."""
     path, newest = out / MODEL_FILE, next(checkpoint.whole(), None)
     if not path.exists():
         return newest
@@ -205,24 +205,24 @@ def _whole(out: Path, checkpoint: Checkpoint) -> Path | None:
     except ValueError as error:
         if newest is None:
             raise
-        warnings.warn(f"{error}; {newest} is taken", CheckpointWarning, stacklevel=2)
+        warnings.warn(f"{error}; using {newest}", CheckpointWarning, stacklevel=2)
         return newest
     return path
 
 
 def _say_rate(todo: Job) -> None:
-    """A word on the learning rate of a run that goes on for other than its first number of epochs."""
+    """Print how the learning rate goes on if a run is resumed with another number of epochs."""
     with suppress(OSError, ValueError, KeyError, RecursionError):
         before = tomllib.loads((todo.out / CONFIG).read_text("utf-8", "surrogateescape"))["epochs"]
         if before != todo.epochs:
             print(
-                f"the learning rate fell along a cosine of {before} epochs; from here on it follows the one of "
-                f"{todo.epochs} epochs, at first {todo.optimizer.rate:.3g}"
+                f"the learning rate fell along a cosine of {before} epochs; from here on it follows a cosine of "
+                f"{todo.epochs} epochs, beginning at {todo.optimizer.rate:.3g}"
             )
 
 
 def _words(options: str) -> list[str]:
-    """Of a recipe, which may be a stranger's."""
+    """The words of a recipe's options, which may be a stranger's."""
     try:
         return shlex.split(options)
     except ValueError:
@@ -230,7 +230,7 @@ def _words(options: str) -> list[str]:
 
 
 def _add_seconds(history: History, path: Path) -> None:
-    """From the table, which is then made to match: the last process may have been killed before it wrote it."""
+    """Add the seconds from the table, and rewrite it: the last process may have been killed before it wrote it."""
     with suppress(OSError, ValueError):
         for row, written in zip(history, History.from_csv(path), strict=False):
             if row.items() <= written.items():

@@ -1,6 +1,6 @@
-"""Looking at a run, a network and what it does with an input: functions that return a matplotlib ``Figure``.
+"""Figures of a run, a network and its response to an input: functions that return a matplotlib ``Figure``.
 
-They need the extra ``[plots]``, and know nothing of training: a history is any table of rows.
+They need the extra ``[plots]``, and do not depend on training: a history is any table of rows.
 """
 
 from .classes import confusion_matrix, wrong

@@ -1,4 +1,4 @@
-"""What the figures share: colours, texts that fit their place, pictures in a grid."""
+"""Helpers of all figures: colours, texts that fit their space, pictures in a grid."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, VERMILLION = "#0072B2", "#D55E00"  # of Okabe and Ito's palette
-ON_DARK, ON_LIGHT = "#ffffff", "#111111"  # texts on a colour; all others are black, which a dark page replaces
-SIGNED, UNSIGNED = "PuOr", "cividis"  # colour maps that all can tell apart, with white at 0, and from dark to light
-SMALL = 7.0  # points; of tile titles
-_TILE, _LINE, _GAP = 1.3, 0.13, 0.12  # inches: the side of a tile, a line of its title, the distance of tiles
+BLUE, VERMILLION = "#0072B2", "#D55E00"  # from Okabe and Ito's palette
+ON_DARK, ON_LIGHT = "#ffffff", "#111111"  # texts on a colour; other texts are black, which a dark page replaces
+SIGNED, UNSIGNED = "PuOr", "cividis"  # colour maps safe for colour blindness: white at 0, and from dark to light
+SMALL = 7.0  # points, the size of tile titles
+_TILE, _LINE, _GAP = 1.3, 0.13, 0.12  # inches: the side of a tile, a line of its title, the gap between tiles
 
 
 def needs_matplotlib() -> Any:
-    """Its module of figures; ImportError, which names the extra, if it is missing."""
+    """matplotlib's module of figures; if it is missing, an ImportError that names the extra."""
     return needed("matplotlib.figure", "drawing curves needs matplotlib", "plots")
 
 
@@ -34,7 +34,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def grid(count: int, columns: int, width: float, height: float) -> "tuple[Figure, list[Axes]]":
-    """A figure with so many axes, each of this size, in rows."""
+    """A figure with ``count`` axes of this size, in rows."""
     columns = min(count, columns)
     rows = -(-count // columns)
     figure = new_figure(width * columns, height * rows)
@@ -42,7 +42,7 @@ def grid(count: int, columns: int, width: float, height: float) -> "tuple[Figure
 
 
 def label(text: object, longest: int = 30) -> str:
-    """A name as matplotlib is to show it: in one line, shortened in its middle, and no formula.
+    """A name for matplotlib to show: on one line, shortened in its middle, not read as a formula.
 
     >>> label("cost in $\\n per unit of weight and distance")
     'cost in \\\\$·per…t and distance'
@@ -54,7 +54,7 @@ def label(text: object, longest: int = 30) -> str:
 
 
 def fitting(text: str, inches: float) -> str:
-    """The text as :func:`label` gives it, shortened until it is no wider, in the size of tile titles."""
+    """The text as :func:`label` returns it, shortened to this width in the size of tile titles."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -80,18 +80,18 @@ def tiles(
     """Pictures in rows, each with lines of text above it.
 
     Args:
-        pictures: values (H, W), to be shown by the colour map, or colours (H, W, 3) in [0, 1].
-        titles: the lines of each, as many for all.
-        heading: of the figure.
-        columns: at most so many beside each other.
-        cmap, limits: of values.
-        bar: what the values are, beside a colour bar; "" for none.
+        pictures: values (H, W), shown by the colour map, or colours (H, W, 3) in [0, 1].
+        titles: the lines above each picture, the same number for all.
+        heading: the figure's heading.
+        columns: the most pictures in a row.
+        cmap, limits: the colour map of values, and its range.
+        bar: the label of a colour bar; "" for none.
     """
     columns = min(columns, max(1, len(pictures)))
     step_x, step_y = _TILE + _GAP, _TILE + _GAP + _LINE * len(titles[0]) if titles else 0
     width, height = max(5.0, step_x * columns + _GAP + bool(bar)), step_y * -(-len(pictures) // columns) + 0.5
     figure = new_figure(width, height)
-    figure.set_layout_engine("none")  # coordinates are inches: no text can meet another
+    figure.set_layout_engine("none")  # everything is placed in inches, so that texts cannot overlap
     axes = figure.add_axes((0, 0, 1, 1))
     for index, (picture, lines) in enumerate(zip(pictures, titles, strict=True)):
         row, column = divmod(index, columns)
@@ -105,7 +105,7 @@ def tiles(
     if bar and pictures:
         place = figure.add_axes((1 - 0.85 / width, 0.15 / height, 0.12 / width, 1 - 0.8 / height))
         figure.colorbar(axes.images[0], cax=place).set_label(bar, size=SMALL)
-        place.tick_params(labelsize=SMALL)  # so that also a tick such as -0.00025 has its place
+        place.tick_params(labelsize=SMALL)  # small, so that a tick such as -0.00025 fits
     return figure
 
 
@@ -113,11 +113,11 @@ def as_pictures(x: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarr
     """Samples as colours (N, H, W, 3) in [0, 1], scaled by the range of all.
 
     Args:
-        x: (N, H, W), (N, C, H, W) with 3 channels or else their mean, or (N, features).
-        shape: of one picture, (H, W) or (C, H, W); needed for (N, features) unless they make a square.
+        x: (N, H, W); (N, C, H, W), shown in colour if C = 3, else as the mean over the channels; or (N, features).
+        shape: the shape of one picture, (H, W) or (C, H, W); needed for (N, features) unless they form a square.
 
     Raises:
-        ValueError: the samples are not of these shapes.
+        ValueError: the samples do not have one of these shapes.
     """
     values = shaped(np.asarray(x, np.float64), shape)
     low, high = values.min(), values.max()

@@ -1,4 +1,4 @@
-"""What a classifier confuses."""
+"""The mistakes of a classifier."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_NUMBERED = 40  # with more classes no cell has its number, and not every class its name
+_NUMBERED = 40  # with more classes, cells show no counts, and only some classes their names
 
 
 def confusion_matrix(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None = None) -> "Figure":
-    """How many samples of each class (rows) were taken for which (columns); the colour is the share of the row.
+    """The number of samples of each true class (row) that were taken for each class (column), coloured by row share.
 
     Args:
         y: the true labels, (N,): integers, or the names of classes.
-        predicted: the predicted ones, likewise.
-        classes: names, of which a label is an index; by default the values that occur.
+        predicted: the predicted labels, likewise.
+        classes: the names that integer labels index; by default the values that occur.
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
-        ValueError: y and predicted differ in shape, are empty, or have a label that is none of the classes.
+        ValueError: y and predicted differ in shape, are empty, or have a label that is not one of the classes.
 
     >>> figure = plots.confusion_matrix([0, 0, 1, 2], [0, 1, 1, 2], ["cat", "dog", "fox"])
     """
@@ -38,7 +38,7 @@ def confusion_matrix(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str
     texts = [label(names[k]) for k in shown]
     side, margin = min(max(1.8, 0.33 * K), 14), 0.8 + 0.09 * max(map(len, texts))
     figure = new_figure(side + margin + 1.2, side + margin)
-    figure.set_layout_engine("compressed")  # since cells are squares
+    figure.set_layout_engine("compressed")  # for the square cells
     axes = figure.add_subplot()
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = axes.imshow(share, cmap=UNSIGNED, vmin=0, vmax=1)
@@ -52,7 +52,7 @@ def confusion_matrix(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str
 
 
 def _number(axes: "Axes", counts: np.ndarray, share: np.ndarray) -> None:
-    """Each cell's count, in a size that fits the largest, dark on light or light on dark."""
+    """Write each cell's count, in a size that fits the largest, dark on light or light on dark."""
     size = min(9.0, 30.0 / len(str(counts.max())))
     for i, j in np.argwhere(counts):
         colour = ON_LIGHT if share[i, j] > 0.5 else ON_DARK
@@ -75,12 +75,12 @@ def count_pairs(
         both = np.array([[index.get(name, -1) for name in row] for row in both.tolist()])
     K = len(classes)
     if both.min() < 0 or both.max() >= K:
-        raise ValueError(f"a label is none of the {K} classes, or of the indices 0 to {K - 1}")
+        raise ValueError(f"a label is neither one of the {K} classes nor an index from 0 to {K - 1}")
     return np.bincount(both[0].astype(np.int64) * K + both[1], minlength=K * K).reshape(K, K), list(map(str, classes))
 
 
 class Mistake(NamedTuple):
-    """A sample that a classifier gets wrong, and the probability of the class that it predicts."""
+    """A sample that a classifier gets wrong, and the probability of the predicted class."""
 
     sample: int
     true: int
@@ -89,7 +89,7 @@ class Mistake(NamedTuple):
 
 
 def mistakes(p: np.ndarray, y: np.ndarray) -> list[Mistake]:
-    """The samples that probabilities (N, K) get wrong, the surest first."""
+    """The samples that probabilities (N, K) get wrong, the most confident mistakes first."""
     predicted = p.argmax(1)
     surest = p[np.arange(len(p)), predicted]
     found = np.flatnonzero(predicted != y)
@@ -108,21 +108,21 @@ def wrong(
     shape: tuple[int, ...] | None = None,
     count: int = 24,
 ) -> "Figure":
-    """The pictures that a classifier gets wrong, the surest mistakes first: the predicted class with its probability,
-    the true class, the sample's number, from 0.
+    """The pictures that a classifier gets wrong, the most confident mistakes first: each with the predicted class, its
+    probability, the true class, and the sample's index.
 
     Args:
         model: a classifier; its outputs are logits or probabilities.
-        x: its inputs, (N, H, W), (N, C, H, W) or (N, features).
+        x: the model's inputs, (N, H, W), (N, C, H, W) or (N, features).
         y: the labels, (N,) integers.
-        classes: their names; by default the labels.
-        shape: of one picture, for (N, features) that make no square.
-        count: of the pictures at most.
+        classes: the classes' names; by default the labels.
+        shape: the shape of one picture, for (N, features) that do not form a square.
+        count: the most pictures to show.
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
-        ValueError: x is not of these shapes or does not fit the model, y does not fit x or the classes, or count is no
-            whole number of at least 1.
+        ValueError: x does not have one of these shapes or does not fit the model, y does not fit x or the classes, or
+            count is not a whole number of at least 1.
 
     >>> x, y = np.random.default_rng(0).random((6, 1, 8, 8)), np.arange(6) % 3
     >>> figure = plots.wrong(Sequential(Flatten(), Dense(64, 3, rng=0)), x, y, ["cat", "dog", "fox"])

@@ -1,4 +1,4 @@
-"""What a network has learnt, and what it looks at."""
+"""The parameters of a network, its feature maps, and the pixels that matter to it."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def weights(model: Layer) -> "Figure":
-    """A histogram of each parameter's elements. Those that are not finite are counted above it.
+    """A histogram of each parameter's elements; the title counts those that are not finite.
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
@@ -42,19 +42,19 @@ def weights(model: Layer) -> "Figure":
 
 
 def filters(model: Layer, *, shape: tuple[int, ...] | None = None, count: int = 64) -> "Figure":
-    """The weights by which the first layer sees its input: one picture for each kernel or unit.
+    """The weights of the first layer: one picture for each kernel or unit.
 
-    A kernel on three channels is shown in colours, grey where the weights are 0; one on other channels as one picture
-    for each.
+    A kernel on three channels is shown in colour, grey where the weights are 0; a kernel on another number of channels
+    as one picture per channel.
 
     Args:
-        model: whose first layer with weights W is a convolution, or a Dense over the pixels of a picture.
-        shape: of the picture that a Dense sees, (H, W) or (C, H, W), if it is no square.
-        count: of the pictures at most.
+        model: a network whose first layer with weights W is a convolution, or a Dense over the pixels of a picture.
+        shape: the shape of a Dense's input picture, (H, W) or (C, H, W), if it is not a square.
+        count: the most pictures to show.
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
-        ValueError: the first layer with parameters is another one, its pictures are of another shape, or count is no
+        ValueError: the first layer with parameters is another one, its pictures have another shape, or count is not a
             whole number of at least 1.
 
     >>> figure = plots.filters(LeNet5(rng=0))
@@ -83,12 +83,12 @@ def feature_maps(model: Layer, x: np.ndarray, *, count: int = 16) -> "Figure":
     Args:
         model: a network with convolutions.
         x: one sample, (C, H, W), or a batch (1, C, H, W) of one.
-        count: of a layer's channels at most.
+        count: the most channels to show per layer.
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
-        ValueError: x is not one sample or does not fit the model, no layer's output is a picture, or count is no whole
-            number of at least 1.
+        ValueError: x is not one sample or does not fit the model, no layer's output is a picture, or count is not a
+            whole number of at least 1.
 
     >>> figure = plots.feature_maps(LeNet5(rng=0), np.zeros((1, 28, 28)))
     """
@@ -121,7 +121,7 @@ def _maps(model: Layer, x: Array) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _beside(maps: np.ndarray, count: int) -> np.ndarray:
-    """Maps in one row with a gap of NaN between them, each with its own range, and room for so many in all."""
+    """Maps in one row with gaps of NaN between them, each scaled by its own range, and space for ``count`` in all."""
     C, H, W = maps.shape
     gap = -(-W // 10)
     low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
@@ -138,18 +138,19 @@ def saliency(
     *,
     shape: tuple[int, ...] | None = None,
 ) -> "Figure":
-    """How much each pixel moves a logit: |d(logit)/d(pixel)|, the largest over the channels, beside the picture.
+    """How strongly each pixel affects a logit: |d(logit)/d(pixel)|, the largest over the channels, beside the picture.
 
     Args:
-        model: a classifier. Its gradients stay as they are; dropout is off.
-        x: its inputs, (N, H, W), (N, C, H, W) or (N, features).
-        label: of the logit, one for all samples or (N,); by default that of the class that is predicted.
+        model: a classifier. Its gradients do not change; dropout is off.
+        x: the model's inputs, (N, H, W), (N, C, H, W) or (N, features).
+        label: the logit's index, one for all samples or (N,); by default the predicted class.
         classes: the labels' names.
-        shape: of one picture, for (N, features) that make no square.
+        shape: the shape of one picture, for (N, features) that do not form a square.
 
     Raises:
         ImportError: matplotlib is missing; the message names the extra.
-        ValueError: x is not of these shapes or does not fit the model, or a label is none of its logits.
+        ValueError: x does not have one of these shapes or does not fit the model, or a label is not the index of a
+            logit.
 
     Source: Simonyan, Vedaldi, Zisserman, "Deep inside convolutional networks: visualising image classification models
     and saliency maps", 2013.
@@ -161,7 +162,7 @@ def saliency(
         y, backward = with_own_gradients(model).forward(inputs(model, x))
     dy, labels = gradient_of_logits(y, None if label is None else np.broadcast_to(label, len(x)))
     if (dx := backward(dy)) is None:
-        raise ValueError(f"saliency: {type(model).__name__} reads symbols, of which there is no gradient")
+        raise ValueError(f"saliency: {type(model).__name__} reads symbols, which have no gradient")
     size = np.abs(shaped(to_numpy(dx).astype(np.float64), shape)).max(1)
     size /= np.maximum(size.max((1, 2), keepdims=True), np.finfo(np.float64).tiny)
     names = [str(k) if classes is None else classes[k] for k in labels]

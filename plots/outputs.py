@@ -1,4 +1,4 @@
-"""What a network makes of host data, and its gradient, without a trace in the network."""
+"""A network's outputs for host data, and their gradients, computed without changing the network."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ def probabilities(model: Layer, x: np.ndarray) -> np.ndarray:
 
 
 def one_by_one(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
-    """(place and class, layer) of the layers that run one after the other, also inside of a Sequential's Sequential."""
+    """(place and class, layer) of the layers that run one after the other, also within nested Sequentials."""
     for index, layer in enumerate(model.layers if isinstance(model, Sequential) else [model]):
         if isinstance(layer, Sequential):
             yield from one_by_one(layer, f"{prefix}{index}.")
@@ -46,17 +46,17 @@ def one_by_one(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
 
 
 def with_own_gradients(model: Layer) -> Layer:
-    """The model, whose backward adds to gradients of its own, and not to those that training sums."""
+    """The model, with a backward that adds to separate gradients, not to those that training uses."""
     return model.twin(lambda leaf: Gradients({key: xp.zeros_like(value) for key, value in leaf.params.items()}))
 
 
 def gradient_of_logits(y: Array, labels: np.ndarray | None) -> tuple[Array, np.ndarray]:
-    """d(sum of a logit of each sample)/dy, and the logits' indices: labels, or the largest of each sample.
+    """d(sum over the samples of one logit each)/dy, and the logits' indices: the labels, or each sample's largest.
 
-    Of outputs (N, T, K) it is the last step's logit.
+    For outputs (N, T, K) the logits are the last step's.
 
     Raises:
-        ValueError: a label is not in 0 to K - 1, or there is not one for each sample.
+        ValueError: a label is not from 0 to K - 1, or there is not one for each sample.
     """
     last = y.reshape(len(y), -1, y.shape[-1])[:, -1]
     K = last.shape[1]

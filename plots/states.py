@@ -20,14 +20,14 @@ Norms = dict[str, np.ndarray]
 
 
 def states(model: Layer, sequence: np.ndarray, label: int | None = None) -> "Figure":
-    """The state h_t of each recurrent layer over time, and how much each step's state moves the last output.
+    """The state h_t of each recurrent layer over time, and how strongly each step's state affects the last output.
 
-    The lower panel is the Euclidean norm of dE/dh_t, the gradient for the state from which the later steps begin (for
-    an LSTM also dE/dc_t), where E is the logit of the label at the sequence's end. Where it falls towards the left, the
-    network forgets; where it rises, training may diverge.
+    The lower panel shows the Euclidean norm of dE/dh_t, the gradient for the state from which the later steps begin
+    (for an LSTM also dE/dc_t), where E is the label's logit at the sequence's end. Where the norm falls towards the
+    left, the network forgets; where it rises, training may diverge.
 
     Args:
-        model: a recurrent layer, or a Sequential that has some. Its gradients stay as they are; dropout is off.
+        model: a recurrent layer, or a Sequential that contains some. Its gradients do not change; dropout is off.
         sequence: one sample, (T, features), or (T,) symbols.
         label: the logit's index; by default the largest logit's.
 
@@ -51,7 +51,7 @@ def states(model: Layer, sequence: np.ndarray, label: int | None = None) -> "Fig
         above.set(ylabel="state component", title=name)
         figure.colorbar(image, ax=above, label="h_t")
         below = figure.add_subplot(2 * len(seen), 1, 2 * row + 2, sharex=above)
-        known = np.ma.masked_equal(list(norms.values()), 0)  # a logarithm would draw 0 as a fall without an end
+        known = np.ma.masked_equal(list(norms.values()), 0)  # on a logarithmic axis, 0 would be an endless fall
         for component, norm, (colour, style) in zip(norms, known, ((BLUE, "o-"), (VERMILLION, "s--")), strict=False):
             (lines[f"|dE/d{component}_t|"],) = below.plot(np.arange(1, T + 1), norm, style, color=colour, ms=3)
         if known.max() > 100 * known.min():
@@ -65,7 +65,7 @@ def states(model: Layer, sequence: np.ndarray, label: int | None = None) -> "Fig
 def _through(model: Layer, x: Array, label: int | None) -> list[tuple[str, np.ndarray, Norms]]:
     """(name, h (T, H), gradient norms) of each recurrent layer."""
     seen: list[tuple[str, np.ndarray, Norms]] = []
-    backwards: list[Backward] = []  # from the first recurrent layer on
+    backwards: list[Backward] = []  # of the layers from the first recurrent one on
     with inference():
         for name, layer in one_by_one(model):
             if isinstance(layer, Recurrent):

@@ -104,7 +104,7 @@ def test_another_run_s_checkpoint_is_not_gone_on_with(whole, crash, tmp_path, ca
 def test_more_epochs_have_another_learning_rate_and_it_is_said(whole, tmp_path, capsys):
     shutil.copytree(whole, folder := tmp_path / "run")
     _, out, _ = run(capsys, *COMMAND, "--out", folder, "--resume", "--epochs", 4)
-    assert "rate fell along a cosine of 2 epochs; from here on it follows the one of 4 epochs, at first 0.0005" in out
+    assert "a cosine of 2 epochs; from here on it follows a cosine of 4 epochs, beginning at 0.0005" in out
 
 
 def test_what_is_no_interval_is_wrong_usage(tmp_path, capsys):

@@ -387,7 +387,7 @@ class TestFaults:
 
     def test_text_model_cannot_classify_nor_an_image_model_talk(self, trained, charrnn, tmp_path, capsys):
         assert "try `xpnn sample`" in self.fails(capsys, "predict", charrnn, tmp_path)
-        assert "only a charrnn makes up text" in self.fails(capsys, "sample", trained / "mlp")
+        assert "only a charrnn generates text" in self.fails(capsys, "sample", trained / "mlp")
 
     @pytest.mark.parametrize("prompt", ["Z", "the 🙂", "\udce9"])
     def test_prompt_outside_the_vocabulary(self, charrnn, capsys, prompt):

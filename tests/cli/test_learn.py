@@ -118,7 +118,7 @@ def test_no_text_of_the_catalogue_is_left_over():
 
 def test_no_file_is_written_over(capsys):
     assert main(["learn", "start", "dense"]) == main(["learn", "start", "dense"]) - 1 == 0
-    assert "dense.py is there already" in capsys.readouterr().err
+    assert "dense.py exists already" in capsys.readouterr().err
 
 
 def test_the_list_as_json(capsys):

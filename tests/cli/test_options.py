@@ -67,10 +67,10 @@ class TestNetworks:
     @pytest.mark.parametrize(
         ("options", "status", "message"),
         [
-            (("mlp", "--cell", "lstm"), 1, "is for rnn and charrnn, got 'lstm'"),
+            (("mlp", "--cell", "lstm"), 1, "are for rnn and charrnn, got 'lstm'"),
             (("lenet5", "--hidden", "8"), 1, "expected no sizes of hidden layers, got 1"),
-            (("mlp", "--variant", "1998"), 1, "is lenet5's"),
-            (("mlp", "--hidden", "8,0"), 2, "expected sizes of layers, as 128 or 128,64, got '8,0'"),
+            (("mlp", "--variant", "1998"), 1, "are for lenet5"),
+            (("mlp", "--hidden", "8,0"), 2, "expected sizes of layers, such as 128 or 128,64, got '8,0'"),
             (("mlp", "--hidden", ""), 2, "expected sizes of layers"),
             (("mlp", "--dropout", "1"), 2, "expected a number of at least 0 and below 1, got '1'"),
             (("rnn", "--cell", "elman"), 2, "invalid choice: 'elman'"),
@@ -154,7 +154,7 @@ class TestConfig:
             ("epochs = 'two'", "x.toml: argument --epochs: expected a whole number of at least 1, got 'two'"),
             ("model = 'vgg'", "x.toml: argument model: invalid choice: 'vgg'"),
             ("resume = true\noverwrite = true", "x.toml: argument --overwrite: not allowed with argument --resume"),
-            ("epochs = ", "x.toml: no TOML file"),
+            ("epochs = ", "x.toml: not a TOML file"),
             ("epochs = 3", "expected a model: mlp, lenet5, rnn, charrnn"),
         ],
     )
@@ -255,13 +255,13 @@ class TestFilesOfTheLibrary:
         status, out, _ = run(capsys, "info", tmp_path / "arrays")
         assert status == 0
         assert "0.W  float32 (2, 3)\n0.b  float32 (2,)\n8 elements in all\n" in out
-        assert "xpnn.save(model, path, classes=..., preprocessing=...) writes it" in out
+        assert "save it by xpnn.save(model, path, classes=..., preprocessing=...)" in out
         said = json.loads(run(capsys, "info", tmp_path / "arrays", "--json")[1])
         assert said["arrays"] == {"0.W": ["float32", 2, 3], "0.b": ["float32", 2]}
         nn.save(nn.Sequential(nn.Dense(3, 2), nn.ReLU()), tmp_path / "m")
         status, out, _ = run(capsys, "info", tmp_path / "m")
         assert "0 Dense(3, 2)                         8\n" in out
-        assert "xpnn.save(model, path, classes=..., preprocessing=...) writes it" in out
+        assert "save it by xpnn.save(model, path, classes=..., preprocessing=...)" in out
 
     def test_a_network_that_python_saved(self, tmp_path, capsys, monkeypatch):
         """A graph, which no command could build: evaluated, asked, drawn and exported from its file alone."""
@@ -295,9 +295,9 @@ class TestFilesOfTheLibrary:
     @pytest.mark.parametrize(
         ("shape", "classes", "message"),
         [
-            ((1, 8, 8), "ab", "it names 2 classes, but its network gives (3,) for a sample"),
-            ((1, 8, 8), "a", "it names 1 class, but its network gives (3,) for a sample"),
-            ((3, 8, 8), "abc", "its preprocessing gives what its network does not take (Dense(64, 3): expected"),
+            ((1, 8, 8), "ab", "it names 2 classes, but its network outputs (3,) for a sample"),
+            ((1, 8, 8), "a", "it names 1 class, but its network outputs (3,) for a sample"),
+            ((3, 8, 8), "abc", "its network does not accept its preprocessing's output (Dense(64, 3): expected"),
         ],
     )
     def test_a_file_that_contradicts_its_network(self, shape, classes, message, tmp_path, capsys):
@@ -354,7 +354,7 @@ def test_export_to_c(rnn, tmp_path, capsys):
     assert status == 1
     assert "--int8 is for C: name a file that ends in .c" in err
     status, _, err = run(capsys, "export", rnn, tmp_path / "m.onnx", "--data", "digits")
-    assert (status, "--data: only --int8 tests the network" in err) == (1, True)
+    assert (status, "--data: needs --int8, which tests the network" in err) == (1, True)
     status, _, err = run(capsys, "export", rnn, tmp_path / "m.txt")
     assert (status, (tmp_path / "m.txt").exists()) == (1, False)
     assert "m.txt: expected a file that ends in .onnx or .c" in err
@@ -366,7 +366,7 @@ def test_what_python_has_saved_without_a_recipe(tmp_path, capsys):
     assert run(capsys, "info", tmp_path / "text")[1].split("\n\n")[1].startswith("a network for text\nlayer ")
     assert len(run(capsys, "sample", tmp_path / "text", "--length", 5)[1]) == 6
     status, _, err = run(capsys, "export", tmp_path / "text", "m.onnx", "--raw")
-    assert (status, "is a network of texts, whose input is indices of characters" in err) == (1, True)
+    assert (status, "is a network for texts, whose input is always indices of characters" in err) == (1, True)
     status, _, err = run(capsys, "export", tmp_path / "text", "m.c", "--raw")
     assert (status, err) == (1, "xpnn: error: m.c: --raw and --lengths are for ONNX\n")
     encoder = nn.TableEncoder.fit({"a": [0.0, 1.0, 2.0, 3.0], "kind": list("uvuv")}, "kind")

@@ -69,7 +69,7 @@ def test_without_its_data(tmp_path, capsys):
     status, out, _ = run(capsys, "plot", tmp_path / "m")
     assert status == 0
     assert f"wrote into {tmp_path / 'plots'}: curves.png, filters.png, weights.png\n" in out
-    assert "without its data (pictures), which --data names, there is less to see" in out
+    assert "some figures need the run's data (pictures): give them by --data" in out
 
 
 def test_a_table(tmp_path, capsys):

@@ -75,7 +75,7 @@ def test_it_shows_the_run(seen):
     for page in seen[0]:
         assert page["figures"] == [
             "Loss and accuracy over the epochs",
-            "How many of each class were taken for which",
+            "How many samples of each class were taken for which class",
             "One picture on its way through the network",
             "How much each pixel moves the largest logit",
             "The weights by which the first layer sees its input",

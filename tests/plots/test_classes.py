@@ -51,7 +51,7 @@ class TestConfusionMatrix:
         ],
     )  # fmt: skip
     def test_wrong_labels(self, y, predicted, classes):
-        with pytest.raises(ValueError, match="expected true and predicted labels|is none of the 3 classes"):
+        with pytest.raises(ValueError, match="expected true and predicted labels|a label is neither one of the 3 classes"):
             plots.confusion_matrix(y, predicted, classes)
 
 
