@@ -1,4 +1,4 @@
-"""A page in the browser on which the library computes while a person looks: ``xpnn explore``."""
+"""``xpnn explore``: an interactive page in the browser, on which the library computes."""
 
 from .pages import frozen, page
 from .pictures import Pictures

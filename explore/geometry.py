@@ -1,4 +1,4 @@
-"""Which elements of a layer's input an element of its output reads, by which weights, and the names of the layers."""
+"""The input elements and weights from which a layer computes an output element, and the names of the layers."""
 
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ from ..layers.activations import Activation
 from ..layers.conv import Convolution
 
 Region: TypeAlias = tuple[tuple[int, int, int], ...]
-"""(first, behind the last, step) along each axis; what lies outside of the array counts as 0."""
+"""(first, after the last, step) along each axis; elements outside the array count as 0."""
 
 _KINDS: tuple[tuple[Any, str], ...] = (
     ((Convolution, MappedConv2D), "conv"), (MaxPool2D, "pool"), (Subsample2D, "subsample"), (Activation, "activation"),
@@ -19,10 +19,10 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 
 
 def kind(layer: Layer) -> str:
-    """Which of the layers that the page explains it is.
+    """The layer's kind, among those that the page explains.
 
     Raises:
-        ValueError: none of them.
+        ValueError: the layer is of no such kind.
     """
     for sort, name in _KINDS:
         if isinstance(layer, sort) and getattr(layer, "groups", 1) == 1 and max(getattr(layer, "dilation", (1,))) == 1:
@@ -50,7 +50,7 @@ def window_of(layer: Any) -> tuple[Any, Any, Any] | None:
 
 
 def weights_of(layer: Layer, which: str = "params") -> np.ndarray:
-    """W, or with "grads" dE/dW; of a convolution with a table of connections its kernels, 0 where there is none."""
+    """W, or with "grads" dE/dW; for a convolution with a connection table its kernels, 0 without a connection."""
     W = to_numpy(getattr(layer, which)["W"])
     if not isinstance(layer, MappedConv2D):
         return W
@@ -61,7 +61,7 @@ def weights_of(layer: Layer, which: str = "params") -> np.ndarray:
 
 
 def place_of(layer: Layer, at: tuple[int, ...]) -> tuple[int, ...]:
-    """Where in W the weight is that stands at this index of :func:`weights_of`.
+    """The index in W of the weight at this index of :func:`weights_of`.
 
     Raises:
         ValueError: there is no connection.
@@ -74,7 +74,7 @@ def place_of(layer: Layer, at: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def region_of(layer: Layer, shape: tuple[int, ...], at: tuple[int, ...]) -> Region:
-    """What the element ``at`` of the output reads of an input of this shape."""
+    """The region of an input of this shape that the output's element ``at`` reads."""
     if kind(layer) == "activation":
         return tuple((i, i + 1, 1) for i in at)
     window = window_of(layer)

@@ -1,4 +1,4 @@
-"""The page, which stands in one file: its words, equations, style and script, and what a kept page was told."""
+"""The page in one file: its texts, equations, style and script, and the answers of a page kept in a file."""
 
 import html
 import json
@@ -21,7 +21,7 @@ EQUATIONS: dict[str, dict[str, str]] = tomllib.loads((HERE / "equations.toml").r
 
 
 def page(pictures: Pictures, language: str = "en") -> str:
-    """The page that asks the server, as HTML.
+    """The page that gets its results from the server, as HTML.
 
     >>> from xpnn.explore import Pictures, page
     >>> images, labels = np.zeros((3, 1, 8, 8), "uint8"), np.arange(3)
@@ -34,10 +34,10 @@ def page(pictures: Pictures, language: str = "en") -> str:
 
 
 def frozen(pictures: Pictures, samples: Sequence[int] = (0, 1, 2), language: str = "en") -> str:
-    """The page with all that it shows of these samples, as HTML that needs no server.
+    """The page with all its results for these samples, as HTML that needs no server.
 
     Raises:
-        ValueError: a sample is none of the held-out pictures.
+        ValueError: a sample is not the index of a held-out picture.
 
     >>> from xpnn.explore import Pictures, frozen
     >>> images, labels = np.zeros((3, 1, 8, 8), "uint8"), np.arange(3)
@@ -67,7 +67,7 @@ def _filled(pictures: Pictures, language: str, told: dict[str, Any] | None) -> s
 
 
 def _placed(equation: dict[str, str]) -> dict[str, str]:
-    """An equation with its line's number in the file, as it is installed."""
+    """An equation with its line number in the installed file."""
     lines = (HERE.parent / equation["file"]).read_text("utf-8").splitlines()
     number = next(i for i, line in enumerate(lines, 1) if equation["line"] in line)
     return {**equation, "place": f"{equation['file']}:{number}"}

@@ -1,4 +1,4 @@
-"""LeNet-5 as the page shows it: each layer's output and gradient for one picture, and what any element is made of."""
+"""LeNet-5 as the page shows it: each layer's output and gradient for a picture, and how each element is computed."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from .geometry import cut, kind, names, place_of, region_of, weights_of, window_
 from .values import largest, shown
 
 Sample = int | dict[str, Any]
-"""Which of the held-out pictures; or ``{"pixels": rows of 0 to 255, "label": the class that it should be}``."""
+"""The index of a held-out picture; or ``{"pixels": rows of 0 to 255, "label": its true class}``."""
 
 STEP = 1e-5
 """h of the central difference (E(w + h) - E(w - h)) / 2h."""
@@ -33,12 +33,12 @@ class Pictures:
     """A convolutional network and its held-out pictures. It computes in float64, on a copy of the network.
 
     Args:
-        model: LeNet-5, or other layers of its kinds in a row; dropout is left out.
+        model: LeNet-5, or a sequence of other layers of its kinds; dropout is omitted.
         images: uint8 (N, C, H, W).
         labels: (N,), indices into classes.
-        classes: their names.
-        inputs: what the network takes, from such images.
-        loss: E, of its outputs and the labels.
+        classes: the names of the classes.
+        inputs: a function that turns such images into the network's input.
+        loss: E, a loss of the network's outputs and the labels.
 
     >>> from xpnn.explore import Pictures
     >>> images, labels = np.zeros((3, 1, 8, 8), "uint8"), np.arange(3)
@@ -65,8 +65,8 @@ class Pictures:
         self.names = names(copy.layers)
 
     def about(self) -> dict[str, Any]:
-        """What the page has to know before it asks: the classes, the pictures to choose from, and the share of
-        their height that is ink, to which drawings are fitted."""
+        """The data with which the page begins: the classes, the pictures to choose from, and the share of their height
+        that is ink, to which drawings are fitted."""
         several = self.images[:24]
         ink = [np.ptp(np.flatnonzero(picture.max((0, 2)))) + 1 for picture in several if picture.any()]
         return {
@@ -105,7 +105,7 @@ class Pictures:
         return runs, float(to_numpy(value)), start
 
     def deltas(self, sample: Sample) -> tuple[list[Run], float, list[Array]]:
-        """Each layer's pass, E, and dE/d(its output) behind dE/d(input); the gradients then stand in ``grads``."""
+        """Each layer's pass, E, and dE/d(input) followed by dE/d(output) of each layer; sets the layers' ``grads``."""
         runs, loss, start = self.forward(sample)
         self.model.zero_grad()
         gradients = [start()]
@@ -126,7 +126,7 @@ class Pictures:
         return {"loss": shown(loss), "p": shown(p), "predicted": int(p.argmax()), "layers": rows}
 
     def unit(self, sample: Sample, index: int, *at: int) -> dict[str, Any]:
-        """What the element ``at`` of layer ``index``'s output is made of: its inputs, times weights, summed."""
+        """The terms of the element ``at`` of layer ``index``'s output: its inputs times weights, and their sum."""
         runs, _, gradients = self.deltas(sample)
         layer, o, y, backward = runs[_within(index, len(runs))]
         _inside(y.shape[1:], at)
@@ -136,7 +136,7 @@ class Pictures:
             weights = weights_of(layer)[at[0]]
         elif isinstance(layer, RBF):
             weights = to_numpy(layer.centers)[at[0]]
-        else:  # dx/do, by the layer's own backward: of a maximum 1 where it is, of an activation f'
+        else:  # dx/do, by the layer's own backward: for a maximum 1 at its place, for an activation f'
             one = np.zeros(y.shape)
             one[0][at] = 1
             weights = cut(to_numpy(backward(asarray(one, "float64")))[0], region)
@@ -181,7 +181,7 @@ class Pictures:
         }  # fmt: skip
 
     def reset(self) -> dict[str, Any]:
-        """The parameters with which the page began."""
+        """Restore the parameters with which the page began."""
         self.model.flat_params[...] = asarray(self.first, "float64")
         return {}
 
@@ -209,7 +209,7 @@ class Pictures:
         return (sides[0] - sides[1]) / (2 * STEP)
 
     def _field(self, index: int, at: tuple[int, ...]) -> list[list[int]] | None:
-        """The receptive field: [first, behind the last] row and column of the network's input; None for all of it."""
+        """The receptive field: [first, after the last] row and column of the network's input; None for all of it."""
         if len(at) != 3:
             return None
         sides = [(i, i + 1) for i in at[1:]]
@@ -222,11 +222,11 @@ class Pictures:
 
 
 def _read(layer: Any, o: np.ndarray, shape: tuple[int, ...], at: tuple[int, ...]) -> Any:
-    """What a weight is multiplied by, for each element of its map."""
+    """The values by which a weight is multiplied, for each element of its map."""
     if isinstance(layer, Dense):
         return o[at[1]]
     window = window_of(layer)
-    assert window is not None  # Dense alone has none
+    assert window is not None  # only Dense has none
     (rows, cols), ((k1, k2), (s1, s2), (p1, p2)) = shape, window
     if isinstance(layer, Subsample2D):  # the sum of each window
         return o[at[0], : rows * k1, : cols * k2].reshape(rows, k1, cols, k2).sum((1, 3))

@@ -1,4 +1,4 @@
-"""What the page may ask: a question is a list, a name and its arguments; its answer is JSON."""
+"""The questions that the page may ask: each is a list of a name and its arguments; the answer is JSON."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ SCALES = (0.25, 0.5, 1, 1.5, 2)
 
 
 def answers(pictures: Pictures) -> dict[str, Callable[..., Any]]:
-    """Who answers a question of each name."""
+    """The function that answers questions of each name."""
     return {
         "pass": pictures.passed, "unit": pictures.unit, "weight": pictures.weight, "step": pictures.step,
         "reset": pictures.reset, "network": network, "rnn": recurrent,
@@ -20,8 +20,8 @@ def answers(pictures: Pictures) -> dict[str, Callable[..., Any]]:
 
 
 def kept(pictures: Pictures, samples: Sequence[int]) -> Iterator[tuple[Question, Any]]:
-    """The questions of a page that is kept in a file, with their answers: of each layer its strongest element and the
-    weight with the steepest gradient; the network's steps are taken from the parameters as they are."""
+    """The questions of a page kept in a file, with their answers: for each layer its strongest element and the weight
+    with the steepest gradient; each step of gradient descent begins at the current parameters."""
     known = answers(pictures)
 
     def asked(*question: Any) -> tuple[Question, Any]:

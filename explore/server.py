@@ -1,4 +1,4 @@
-"""The page's server: on this machine alone, for whoever knows the token in its address."""
+"""The page's server: reachable from this machine only, with the token in its address."""
 
 import logging
 import secrets
@@ -26,10 +26,10 @@ _LONGEST = 1 << 20
 
 
 def application(pictures: Pictures, token: str, port: int, language: str = "en") -> "Flask":
-    """The web application: the page at ``/TOKEN/``, and what it asks at ``/TOKEN/ask``.
+    """The web application: the page at ``/TOKEN/``, and its questions at ``/TOKEN/ask``.
 
-    Whatever comes for another host, from another origin or without the token is refused with 403. Nothing but a POST
-    changes anything.
+    Requests for another host, from another origin or without the token are refused with status 403. Only a POST changes
+    anything.
 
     Raises:
         ImportError: Flask is missing; the message names the extra.
@@ -70,7 +70,7 @@ def application(pictures: Pictures, token: str, port: int, language: str = "en")
 
     @app.post(f"/{token}/ask")
     def ask() -> tuple[Any, int]:
-        question = request.get_json()  # which must say that it is JSON: no form of a stranger's page can
+        question = request.get_json()  # requires the content type of JSON, which a stranger's form cannot send
         try:
             with lock:
                 name, *arguments = question
@@ -88,13 +88,13 @@ def serve(
     """Serve the page until Ctrl-C.
 
     Args:
-        port: 0 for any that is free.
+        port: the port, or 0 for any free one.
         browser: whether to open the page in the user's browser.
-        say: is told the address.
+        say: a function that is called with the address.
 
     Raises:
         ImportError: Flask is missing; the message names the extra.
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     serving = needed("werkzeug.serving", "the page needs Flask", "explore")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -107,4 +107,4 @@ def serve(
         say(address)
         if browser:
             webbrowser.open(address)
-        server.serve_forever()  # which Ctrl-C ends
+        server.serve_forever()  # until Ctrl-C

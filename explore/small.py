@@ -1,4 +1,4 @@
-"""The document's (2, 4, 1) network and a small RNN, with every number in them."""
+"""The document's (2, 4, 1) network and a small RNN, with all their values."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ Y = np.array([[3.0], [1], [2], [2], [2.5]])
 RATE, LEAK = 0.1, 0.01
 LARGEST = 1e3
 Edits = dict[str, float]
-"""Values by their places, as ``{"W2.0.1": 0.5}`` for the weight from neuron 1 to neuron 0."""
+"""New values by place, such as ``{"W2.0.1": 0.5}`` for the weight from neuron 1 to neuron 0."""
 
 T = 8
 RNN_START = {
@@ -27,7 +27,7 @@ RNN_START = {
 
 
 def network(sample: int, steps: int, edits: Edits) -> dict[str, Any]:
-    """z, a, delta and all gradients of a sample, after so many steps of gradient descent on it, and after one more."""
+    """z, a, delta and all gradients for a sample after ``steps`` steps of gradient descent on it, and the next step."""
     if not (0 <= sample < len(X) and 0 <= steps <= 1000):
         raise ValueError(f"expected a sample below {len(X)} and at most 1000 steps, got {sample} and {steps}")
     leaky, optimizer, loss = LeakyReLU(LEAK), SGD(RATE), HalfSquaredError()
@@ -67,7 +67,7 @@ def recurrent(scale: float, edits: Edits) -> dict[str, Any]:
     """An RNN of two units, step by step, and back-propagation through time; E = 1/2 |h_T - target|^2.
 
     Args:
-        scale: by which W_h is multiplied.
+        scale: the factor by which W_h is multiplied.
     """
     if not 0 <= scale <= 10:
         raise ValueError(f"expected a factor from 0 to 10, got {scale}")
@@ -97,7 +97,7 @@ def recurrent(scale: float, edits: Edits) -> dict[str, Any]:
 
 
 def _edit(arrays: dict[str, Array], edits: Edits) -> None:
-    """Put values into their places."""
+    """Replace elements of the arrays by the edited values."""
     for place, value in edits.items():
         name, *at = place.split(".")
         if name not in arrays or not abs(value) <= LARGEST:

@@ -1,4 +1,4 @@
-"""Exercises in back-propagation: a forward is given, the backward is to be written, and a grader says what is wrong."""
+"""Exercises in back-propagation: the forward is given, students write the backward, and a grader explains mistakes."""
 
 from .exercise import Exercise, exercises
 from .grader import check

@@ -1,4 +1,4 @@
-"""What is wrong, told from the wrong gradients themselves: known slips are tried until one gives the same."""
+"""Find out which mistake produced wrong gradients: known slips are tried until one gives the same result."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from .verdict import Finding, finding
 from .words import SAID
 
 UPON = {"sign", "transposed", "swapped", "reshaped", "flipped", "mean", "unmeaned", "not_summed", "overwritten"}
-"""What is told of a gradient in which another slip stands already; of others it would be guessing."""
+"""Slips that can be recognised in a gradient that already has another one; others would be guesses."""
 
 
 def prepared(exercise: Exercise) -> list[Case]:
@@ -27,7 +27,7 @@ def prepared(exercise: Exercise) -> list[Case]:
 
 
 def diagnosed(exercise: Exercise, cases: list[Case], results: list[Result], seconds: float = 0.0) -> list[Finding]:
-    """What the results of a file, one for each case, say of it: nothing if all is right."""
+    """The mistakes that a file's results, one for each case, reveal; none if all are right."""
     faults = [_fault(result["fault"], seconds) for result in results if "fault" in result]
     ran = [(case, result) for case, result in zip(cases, results, strict=True) if "fault" not in result]
     if not ran:
@@ -47,7 +47,7 @@ def diagnosed(exercise: Exercise, cases: list[Case], results: list[Result], seco
 
 
 def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Finding]:
-    """The slips that explain every wrong gradient, as few as there are; and those gradients that none explains."""
+    """As few slips as possible that explain the wrong gradients, and findings for gradients that none explains."""
     if not wrong:
         return []
     ran = [case for case, _ in next(iter(wrong.values()))]
@@ -69,7 +69,7 @@ def _explained(exercise: Exercise, wrong: Wrong, names: list[str]) -> list[Findi
 
 
 def _once(found: list[Finding]) -> list[Finding]:
-    """What is said of several gradients in the same words is said once."""
+    """The findings, with those that say the same of several gradients merged into one."""
     gradients: dict[str, tuple[Finding, list[str]]] = {}
     for one in found:
         gradients.setdefault(one.says["en"], (one, []))[1].extend(one.gradients)
@@ -77,7 +77,7 @@ def _once(found: list[Finding]) -> list[Finding]:
 
 
 def _general(exercise: Exercise, name: str, cases: list[tuple[Case, Any]]) -> list[Finding]:
-    """The slips that are seen in one gradient itself; none if it is not understood."""
+    """The slips that can be recognised in one gradient by itself; none if it is not understood."""
     if any(got is None for _, got in cases):
         return [finding("missing", name, name=name)]
     if any(not np.isfinite(got).all() for _, got in cases):
@@ -100,7 +100,7 @@ def _general(exercise: Exercise, name: str, cases: list[tuple[Case, Any]]) -> li
 
 
 def _upon(exercise: Exercise, name: str, cases: list[tuple[Case, Any]], effects: Effects) -> list[Finding]:
-    """A slip of the exercise in one gradient, and another that is seen upon what it gives."""
+    """A slip of the exercise in one gradient, and a second slip that is recognised in its result."""
     for slip, effect in effects:
         values = effect.get(name, [])
         given = [
@@ -122,7 +122,7 @@ def _seen(case: Case, name: str, got: Any, added: bool) -> Seen:
 
 
 def _said(name: str, letters: list[str], found: Known, shown: list[Seen]) -> Finding:
-    """A slip's sentence."""
+    """The finding for a slip, with its sentence."""
     wrong = next(one for one in shown if not same(one.got, one.right))
     axis = _axes(found.axes, ["N"] if found.key == "not_summed" else letters)
     shapes = {"got": wrong.got.shape, "right": wrong.right.shape}
@@ -143,7 +143,7 @@ def _axes(numbers: tuple[int, ...], letters: list[str]) -> Words:
 
 
 def _unknown(exercise: Exercise, name: str, cases: list[tuple[Case, Any]]) -> Finding:
-    """Where a gradient is wrong that no slip explains."""
+    """A finding that says where a gradient is wrong, if no slip explains it."""
     case, got = next((case, got) for case, got in cases if not same(got, case.right["gradients"][name]))
     right = case.right["gradients"][name]
     apart = ~np.isclose(got, right, rtol=1e-7, atol=1e-9)
@@ -157,7 +157,7 @@ def _unknown(exercise: Exercise, name: str, cases: list[tuple[Case, Any]]) -> Fi
 
 
 def _fault(fault: dict[str, Any], seconds: float) -> Finding:
-    """What an exception says, with the shapes where it arose."""
+    """A finding with an exception's message and the shapes of the arrays at its place."""
     kind, line = fault["kind"], fault.get("line")
     if kind in ("late", "ended", "flood"):
         return finding(kind, seconds=seconds)

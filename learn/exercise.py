@@ -1,4 +1,4 @@
-"""An exercise: a TOML file with a forward, its backward, hints, and the slips that are made in it."""
+"""An exercise: a TOML file with a forward, its backward, hints, and frequent slips."""
 
 import textwrap
 import tomllib
@@ -13,7 +13,7 @@ import numpy as np
 from .words import LANGUAGES
 
 Words = dict[str, str]
-"""A text by its language, "en" and "zh"."""
+"""A text in each language, "en" and "zh"."""
 
 HOME = Path(__file__).parent / "exercises"
 FIELDS = {"function": str, "title": dict, "text": dict, "code": str, "backward": str, "hints": list, "arguments": dict,
@@ -24,12 +24,12 @@ HOLE = "{backward}"
 
 @dataclass(frozen=True)
 class Slip:
-    """A mistake that is often made: what stands in the solution, what is written instead, and what it does.
+    """A frequent mistake: the correct code, the wrong code, and an explanation.
 
     Attributes:
-        id: its name, for those who count them.
-        right, wrong: snippets of ``backward``, each of which occurs there once, and what becomes of them.
-        says: what is wrong, and why.
+        id: the slip's name, for statistics.
+        right, wrong: snippets of ``backward``, each of which occurs there once, and their wrong replacements.
+        says: the explanation.
     """
 
     id: str
@@ -43,19 +43,19 @@ class Exercise:
     """An exercise, as its file describes it.
 
     Attributes:
-        name: the file's, without its ending.
-        function: what the student's file has to define.
-        title, text: what it is, and what is asked for.
+        name: the file's name, without its suffix.
+        function: the name of the function that the student's file must define.
+        title, text: the exercise's title, and the task.
         code: the function, with ``{backward}`` on a line of its own where the student writes.
-        backward: the solution, which takes the place of it.
-        hints: from the first nudge to nearly all of it.
-        arguments: of the function. "N I" draws an array with these axes, "N < K" integers below K, "N positive" an
-            array without negative elements; a number is itself, a table a dict of such.
-        cases: for each, the lengths of the axes, and numbers that replace those of ``arguments``; ``whole = true``
+        backward: the solution, which replaces ``{backward}``.
+        hints: the hints, from a first idea to almost the whole solution.
+        arguments: the function's arguments. "N I" draws an array with these axes, "N < K" integers below K, "N
+            positive" an array without negative elements; a number is used directly, and a table is a dict of arguments.
+        cases: for each case, the lengths of the axes, and numbers that replace those of ``arguments``; ``whole = true``
             draws integers, so that equal elements occur.
-        slips: the known ones.
-        order: its place in the list.
-        place: where the library has it.
+        slips: the known slips.
+        order: the position in the list of exercises.
+        place: the place of the same function in the library.
 
     >>> learn.exercises()["dense"].function
     'dense'
@@ -75,21 +75,21 @@ class Exercise:
     place: str = ""
 
     def start(self, language: str = "en") -> str:
-        """The file that a student begins with."""
+        """The text of the file with which a student begins."""
         todo = {"en": "write it here, and take the next line away", "zh": "在此作答，并删去下一行"}[language]
         hole = f"# {todo}\nraise NotImplementedError"
         text = f"{self.name}: {self.title[language]}\n\n{self.text[language].strip()}"
         return f'"""{text}\n"""\n\nimport numpy as np\n\n\n{self.filled(hole)}'
 
     def solution(self, *slips: Slip) -> Callable[..., Any]:
-        """The function with its backward, or with slips in it."""
+        """The function with its backward, in which the given slips are made."""
         names: dict[str, Any] = {"np": np}
         exec(compile(self.source(*slips), f"<{self.name}>", "exec"), names)
         solved: Callable[..., Any] = names[self.function]
         return solved
 
     def source(self, *slips: Slip) -> str:
-        """The text of :meth:`solution`."""
+        """The source of :meth:`solution`."""
         backward = self.backward
         for slip in slips:
             for right, wrong in zip(slip.right, slip.wrong, strict=True):
@@ -106,7 +106,7 @@ class Exercise:
 
     @cached_property
     def axes(self) -> dict[str, list[str]]:
-        """Of each gradient, the letters of its axes."""
+        """The letters of each gradient's axes."""
         first, *_ = self.arguments
         params = self.arguments.get("params", {})
         of = {f"dE/d{key}": spec for key, spec in ({first: self.arguments[first]} | params).items()}
@@ -114,7 +114,7 @@ class Exercise:
         return {key: _letters(spec) for key, spec in of.items()}
 
     def filled(self, backward: str) -> str:
-        """The code with a text in its hole, indented as that is."""
+        """The code with a text in place of ``{backward}``, with the same indentation."""
         (line,) = (line for line in self.code.splitlines() if line.strip() == HOLE)
         indent = line[: line.index(HOLE)]
         return self.code.strip("\n").replace(line, textwrap.indent(backward.strip("\n"), indent)) + "\n"
@@ -139,10 +139,10 @@ def _drawn(spec: Any, case: dict[str, Any], rng: np.random.Generator) -> Any:
 
 
 def exercises(folder: Path | None = None) -> dict[str, Exercise]:
-    """Those of a folder, or those that come with the library, by their names and in their order.
+    """The exercises of a folder, by default the library's own, by name and in order.
 
     Raises:
-        ValueError: a file is no exercise; the message says what it lacks.
+        ValueError: a file is not an exercise; the message says what is missing.
 
     >>> "max-pool" in learn.exercises()
     True
@@ -185,7 +185,7 @@ def _slip(one: dict[str, Any]) -> Slip:
 
 
 def _words(table: dict[str, Any]) -> Words:
-    """The texts; what is missing in a language is said in the other one."""
+    """The texts; a text that is missing in one language is replaced by the other's."""
     said = {language: table[language] for language in LANGUAGES if language in table}
     if not said or not all(isinstance(text, str) for text in said.values()):
         raise ValueError(f"expected texts {' and '.join(LANGUAGES)}, got {str(table)[:40]}")
@@ -197,7 +197,7 @@ def _several(snippets: str | list[str]) -> tuple[str, ...]:
 
 
 def copied(value: Any) -> Any:
-    """Arguments, or a gradient, that a function may change."""
+    """A copy of arguments, or of a gradient, that a function may change."""
     if isinstance(value, dict):
         return {key: copied(one) for key, one in value.items()}
     return value.copy() if isinstance(value, np.ndarray) else value

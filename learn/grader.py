@@ -1,4 +1,4 @@
-"""The grader: runs a student's file, takes central differences, and hands on what is wrong."""
+"""The grader: runs a student's file, computes central differences, and reports mistakes."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -21,12 +21,12 @@ TOLERANCE = 1e-6
 
 
 def check(exercise: Exercise, file: Path | str, seconds: float = 20.0) -> Verdict:
-    """Grade a file: run it in a process of its own, compare its gradients with central differences, name what is wrong.
+    """Grade a file: run it in a separate process, compare its gradients with central differences, and name mistakes.
 
     Args:
         exercise: one of :func:`exercises`.
-        file: defines the exercise's function. It runs with the rights of whoever calls this.
-        seconds: after which it is stopped.
+        file: a Python file that defines the exercise's function. It runs with the caller's rights.
+        seconds: the time after which it is stopped.
 
     >>> from pathlib import Path
     >>> path = Path("dense.py")
@@ -35,7 +35,7 @@ def check(exercise: Exercise, file: Path | str, seconds: float = 20.0) -> Verdic
     'unwritten'
     """
     path = Path(file)
-    path.read_bytes()  # whose error says what it is that cannot be read
+    path.read_bytes()  # raises an error that names a file that cannot be read
     cases = prepared(exercise)
     with Student(path, exercise.function, seconds) as student:
         results = [student(case.arguments, case.dy, START) for case in cases]
@@ -53,7 +53,7 @@ def _later(name: str, error: float) -> Finding:
 
 
 def _against_differences(exercise: Exercise, student: Student) -> dict[str, float]:
-    """The error of each gradient by :func:`gradcheck`, on the first case, drawn anew."""
+    """The error of each gradient by :func:`gradcheck`, on the first case with newly drawn values."""
     arguments = next(exercise.drawn(seed=1))
     (first, x), *others = arguments.items()
     report = gradcheck(_Written(exercise, student, first, dict(others)), x, tolerance=TOLERANCE)
@@ -62,7 +62,7 @@ def _against_differences(exercise: Exercise, student: Student) -> dict[str, floa
 
 
 class _Written(Layer):
-    """The exercise's own forward with the backward of a student, as a layer."""
+    """A layer with the exercise's own forward and a student's backward."""
 
     def __init__(self, exercise: Exercise, student: Student, first: str, others: dict[str, Any]) -> None:
         super().__init__(**others.get("params", {}))
@@ -97,6 +97,6 @@ class _Written(Layer):
 
 
 def _fitting(gradient: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Of another shape it is as wrong as can be."""
+    """The gradient, or NaN if it is missing or has another shape."""
     fits = gradient is not None and gradient.shape == shape
     return gradient if fits else np.full(shape, np.nan)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Which slips give the gradients that came: one, one of several, one that nobody has written down, or two."""
+"""Match a student's gradients with slips: one known slip, one of several, an unlisted change, or two slips."""
 
 from collections.abc import Set
 from itertools import combinations
@@ -12,11 +12,11 @@ from .variants import said, variants
 from .verdict import Finding
 
 START = 0.5
-"""What stands in every element of ``grads`` before backward; afterwards the gradient has been added to it."""
+"""The value of every element of ``grads`` before backward, which must add the gradient to it."""
 
 
 class Case(NamedTuple):
-    """The lengths of the axes, the function's arguments, the gradient from above, and the right results."""
+    """The lengths of the axes, the function's arguments, the upstream gradient, and the right results."""
 
     sizes: dict[str, Any]
     arguments: dict[str, Any]
@@ -25,17 +25,17 @@ class Case(NamedTuple):
 
 
 Wrong = dict[str, list[tuple[Case, Any]]]
-"""For each wrong gradient what came, case by case."""
+"""The student's values of each wrong gradient, case by case."""
 
 Effect = dict[str, list[Any]]
-"""For each gradient that slips change what they make of it, case by case."""
+"""The values of each gradient that slips change, case by case."""
 
 Effects = list[tuple[Slip, Effect]]
-"""Each slip's."""
+"""The effect of each slip."""
 
 
 def by_slips(effects: Effects, wrong: Wrong) -> tuple[list[Finding], Wrong]:
-    """The slips whose effects are what came, and the gradients that are left; those first that explain most."""
+    """The slips whose effects equal the student's gradients, and the gradients left over; the best matches first."""
     found, left = [], dict(wrong)
     for slip, effect in sorted(effects, key=lambda one: -len(one[1])):
         if effect and effect.keys() <= left.keys() and matches(effect, left):
@@ -45,7 +45,7 @@ def by_slips(effects: Effects, wrong: Wrong) -> tuple[list[Finding], Wrong]:
 
 
 def partly(effects: Effects, unknown: Wrong, wrong: Set[str]) -> tuple[dict[str, list[Finding]], list[Slip]]:
-    """Slips that explain some gradients where others that they change are wrong in another way too; and these slips."""
+    """Slips that explain some gradients, although others that they change have a further mistake; and these slips."""
     found: dict[str, list[Finding]] = {}
     standing = []
     for slip, effect in effects:
@@ -59,8 +59,8 @@ def partly(effects: Effects, unknown: Wrong, wrong: Set[str]) -> tuple[dict[str,
 
 
 def by_variants(exercise: Exercise, unknown: Wrong, names: list[str], standing: list[Slip]) -> dict[str, list[Finding]]:
-    """For gradients that no known slip explains, one change of the solution that does, alone or beside a slip that
-    stands in the others; it harms none that is right."""
+    """For gradients that no known slip explains, one change of the solution that does, by itself or together with a
+    slip found in the others; it leaves right gradients right."""
     found: dict[str, list[Finding]] = {}
     if not unknown:
         return found
@@ -82,7 +82,7 @@ def by_variants(exercise: Exercise, unknown: Wrong, names: list[str], standing: 
 def by_pairs(
     exercise: Exercise, effects: Effects, unknown: Wrong, wrong: Set[str], names: list[str]
 ) -> dict[str, list[Finding]]:
-    """For gradients that no slip explains alone, two that do together; they change no gradient that is right."""
+    """For gradients that no single slip explains, two that do together; they leave right gradients right."""
     found: dict[str, list[Finding]] = {}
     likely = [(slip, effect.keys()) for slip, effect in effects if effect and effect.keys() <= wrong]
     for pair in combinations(likely, 2):
@@ -96,14 +96,14 @@ def by_pairs(
 def _explained_by(
     exercise: Exercise, slips: tuple[Slip, ...], unknown: Wrong, may: Set[str], names: list[str]
 ) -> list[str]:
-    """Those unknown gradients that slips give in every case, if they change none but those that may."""
+    """The unexplained gradients that slips reproduce in every case, if they change only gradients that may change."""
     cases = [case for case, _ in next(iter(unknown.values()))]
     telling = (number for number, case in enumerate(cases) if all(
         not same(came[number][1], case.right["gradients"][name]) for name, came in unknown.items()))  # fmt: skip
     first = next(telling, None)
     spans: list[slice] = [slice(None)] if first is None else [slice(first, first + 1), slice(None)]
     explained: list[str] = []
-    for span in spans:  # most differ in one case already
+    for span in spans:  # most slips can be ruled out by one case
         effect = effect_of(exercise, slips, cases[span], names)
         of = {name: came[span] for name, came in unknown.items() if name in effect}
         explained = [name for name in of if matches({name: effect[name]}, of)] if effect.keys() <= may else []
@@ -113,7 +113,7 @@ def _explained_by(
 
 
 def same(some: Any, other: Any) -> bool:
-    """Whether two arrays have one shape and the same values up to rounding."""
+    """Whether two arrays have the same shape, and the same values up to rounding."""
     if some is None or other is None or np.shape(some) != np.shape(other):
         return False
     size = np.abs(other)
@@ -130,10 +130,10 @@ def matches(effect: Effect, wrong: Wrong) -> bool:
 
 
 def effect_of(exercise: Exercise, slips: tuple[Slip, ...], cases: list[Case], names: list[str]) -> Effect:
-    """Of slips in the solution; None stands for a case in which the code with them cannot run."""
+    """The effect of slips in the solution; None stands for a case in which the changed code cannot run."""
     try:
         function = exercise.solution(*slips)
-    except (ValueError, SyntaxError):  # the two change the same words
+    except (ValueError, SyntaxError):  # both change the same snippet
         return {}
     results: list[Result | None] = []
     for case in cases:

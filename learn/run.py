@@ -1,8 +1,8 @@
 """One run of an exercise's function, and the process that runs a student's file.
 
-The grader imports this file for its own solutions and runs it as a script for a student's: it knows only NumPy. A
-request is a line of JSON on standard input, its answer a line on standard output; nothing else can come back, so that
-a file from a stranger can do the grader no harm by what it answers.
+The grader imports this file for its own solutions and runs it as a script for a student's: it imports only NumPy. A
+request is a line of JSON on standard input, and its answer is a line on standard output. Nothing else is read, so a
+stranger's file cannot harm the grader by its answers.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 Result = dict[str, Any]
-"""``y``, ``gradients`` by their names, and ``moved``: what was changed in place that belongs to the caller."""
+"""``y``, ``gradients`` by their names, and ``moved``: the caller's arrays that were changed in place."""
 
 
 def run(function: Callable[..., Any], arguments: dict[str, Any], dy: Any = None, start: float = 0.0) -> Result:
@@ -27,9 +27,9 @@ def run(function: Callable[..., Any], arguments: dict[str, Any], dy: Any = None,
 
     Args:
         function: gives (y, backward), or changes its arguments in place.
-        arguments: by name; ``params`` is a dict of arrays.
-        dy: dE/dy; without one, forward alone. A loss, whose y is a single value, has a backward without an argument.
-        start: what stands in ``grads`` before backward adds to it.
+        arguments: the arguments by name; ``params`` is a dict of arrays.
+        dy: dE/dy; None for the forward only. A loss, whose y is a single value, has a backward without an argument.
+        start: the value in ``grads`` before backward adds to it.
     """
     kept = copy.deepcopy(arguments)
     result = function(**arguments)
@@ -50,13 +50,13 @@ def run(function: Callable[..., Any], arguments: dict[str, Any], dy: Any = None,
 
 
 class _Sum(np.ndarray):
-    """A gradient to which more than its shape may be added: the grader then says over what the sum is missing."""
+    """A gradient to which arrays of more axes may be added: the grader then says over which axis a sum is missing."""
 
     def __iadd__(self, other: Any) -> Any:  # type: ignore[misc]
         try:
             return super().__iadd__(other)
         except ValueError:
-            return np.asarray(other) + self.ravel()[0]  # every element of a fresh one is the same
+            return np.asarray(other) + self.ravel()[0]  # all its elements still have the same value
 
 
 def _arrays(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -64,13 +64,13 @@ def _arrays(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _moved(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """The arrays that are not what they were."""
+    """The names of the arrays that have changed."""
     flat = [{**_arrays(some), **some.get("params", {})} for some in (before, after)]
     return [key for key, value in flat[0].items() if not np.array_equal(value, flat[1][key], equal_nan=True)]
 
 
 def packed(value: Any) -> Any:
-    """For JSON; whatever holds no numbers becomes None."""
+    """A value for JSON; anything that does not hold numbers becomes None."""
     if isinstance(value, dict):
         return {str(key): packed(one) for key, one in value.items()}
     if isinstance(value, np.ndarray):
@@ -79,7 +79,7 @@ def packed(value: Any) -> Any:
 
 
 def unpacked(value: Any) -> Any:
-    """The opposite of :func:`packed`."""
+    """The inverse of :func:`packed`."""
     if isinstance(value, dict) and value.keys() == {"dtype", "shape", "values"}:
         dtype = np.int64 if value["dtype"] == "i" else np.float64
         return np.array(value["values"], dtype).reshape(value["shape"])
@@ -87,7 +87,7 @@ def unpacked(value: Any) -> Any:
 
 
 def _number_array(value: Any) -> Any:
-    """As an array of float64, or None."""
+    """The value as a float64 array, or None if it does not hold numbers."""
     with contextlib.suppress(ValueError, TypeError):
         array = np.asarray(value)
         return array.astype(np.float64) if array.dtype.kind in "fiub" else None
@@ -95,7 +95,7 @@ def _number_array(value: Any) -> Any:
 
 
 def _fault(error: BaseException, file: str) -> dict[str, Any]:
-    """What an exception says, and the shapes of the arrays at the line of the file where it arose."""
+    """An exception's message, and the shapes of the arrays at the file's line where it was raised."""
     fault: dict[str, Any] = {"kind": type(error).__name__, "message": str(error)[:500]}
     for frame, line in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename == file:
@@ -127,7 +127,7 @@ def _imported(file: str, name: str) -> Callable[..., Any]:
 
 def _serve(file: str, name: str) -> None:
     requests, answers = sys.stdin, os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the student prints is no answer
+    os.dup2(2, 1)  # keeps the student's output apart from the answers
     sys.stdin = open(os.devnull)  # noqa: SIM115 - until the process ends
     function = None
     for line in requests:

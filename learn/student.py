@@ -1,4 +1,4 @@
-"""A student's file, in a process of its own with a time limit."""
+"""A student's file, run in a separate process with a time limit."""
 
 import json
 import os
@@ -17,14 +17,14 @@ import numpy as np
 from . import run as script
 
 MEMORY, PRINTED, LONGEST = 4 << 30, 1 << 20, 1 << 22
-"""Bytes that the process may map, that it may write to a file (what it prints, too), and of its longest answer."""
+"""Limits in bytes: of mapped memory, of a file that the process writes (its output, too), and of an answer."""
 
 
 class Student:
-    """The function of a file; a call runs it there and gives what :func:`~.run.run` gives, or ``{"fault": ...}``.
+    """The function of a file; a call runs it in the process and returns :func:`~.run.run`'s result, or a "fault".
 
     Attributes:
-        late: whether the time was up before the last answer.
+        late: whether the time limit was reached before the last answer.
     """
 
     def __init__(self, file: Path, function: str, seconds: float) -> None:
@@ -63,14 +63,14 @@ class Student:
         try:
             answer = script.unpacked(json.loads(line))
             if not _is_answer(answer):
-                raise ValueError  # the file has written it, in the place of ours
+                raise ValueError  # the file itself has written an answer
         except (ValueError, TypeError):
             return {"fault": {"kind": "late" if self.late else "ended", "message": ""}}
         return answer
 
     @property
     def printed(self) -> str:
-        """What the file has printed, at most 2,000 characters of it."""
+        """The file's output, at most 2,000 characters."""
         return os.pread(self._said.fileno(), 2_000, 0).decode("utf-8", "replace")
 
     def _stop(self, late: bool = False) -> None:
@@ -80,7 +80,7 @@ class Student:
 
 
 def _is_answer(answer: Any) -> bool:
-    """Whether it is as :mod:`.run` writes it."""
+    """Whether the answer has the form that :mod:`.run` writes."""
     if not isinstance(answer, dict):
         return False
     fault, gradients, moved = (answer.get(key) for key in ("fault", "gradients", "moved"))

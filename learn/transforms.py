@@ -1,4 +1,4 @@
-"""Slips that are seen in a gradient itself, whatever the exercise: a transpose, a sign, a sum too many."""
+"""Slips that can be recognised in any exercise's gradient: a transpose, a wrong sign, a superfluous sum."""
 
 from collections.abc import Iterator
 from itertools import chain, combinations
@@ -10,7 +10,7 @@ from .matching import same
 
 
 class Seen(NamedTuple):
-    """One gradient of one case: what came, what is right, what came from above, what stood there before."""
+    """One gradient of one case: the student's, the right one, the upstream gradient, and the value before backward."""
 
     got: np.ndarray
     right: np.ndarray
@@ -20,16 +20,16 @@ class Seen(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The sentence that names a slip, and the axes that it speaks of, by number."""
+    """The key of a slip's sentence, and the numbers of the axes that it names."""
 
     key: str
     axes: tuple[int, ...] = ()
     factor: float = 0.0
 
 
-@np.errstate(all="ignore")  # a candidate may divide by zero: it then equals nothing
+@np.errstate(all="ignore")  # a candidate may divide by 0: it then matches nothing
 def known(cases: list[Seen], letters: list[str]) -> Known | None:
-    """The slip that explains a gradient in every case that shows it."""
+    """The slip that explains a gradient in every case."""
     for tried in zip(*(_candidates(case, letters) for case in cases), strict=True):
         if all(same(case.got, expected) for case, (_, expected) in zip(cases, tried, strict=True)):
             return tried[0][0]
@@ -38,13 +38,13 @@ def known(cases: list[Seen], letters: list[str]) -> Known | None:
 
 
 def _candidates(case: Seen, letters: list[str]) -> Iterator[tuple[Known, Any]]:
-    """A slip, and what it makes of the right gradient."""
+    """Each slip, and its result for the right gradient."""
     right, axes = case.right, range(case.right.ndim)
     yield Known("unchanged"), case.before
     yield Known("zero"), 0 * right
     yield Known("passed_on"), case.dy
     yield Known("sign"), -right
-    for letter in dict.fromkeys(["N", *letters]):  # N is summed over in a parameter's gradient
+    for letter in dict.fromkeys(["N", *letters]):  # a parameter's gradient is a sum over N
         at = (letters.index(letter),) if letter in letters else (-1,)
         length = case.sizes.get(letter, np.nan)
         yield Known("mean", at), right / length
@@ -80,7 +80,7 @@ def _subsets(axes: range) -> Iterator[tuple[int, ...]]:
 
 
 def _moved(array: np.ndarray, step: int, axis: int) -> np.ndarray:
-    """As np.roll, but with zeros where nothing comes from."""
+    """Like np.roll, but filled up with zeros."""
     moved = np.roll(array, step, axis)
     index: list[Any] = [slice(None)] * array.ndim
     index[axis] = 0 if step > 0 else -1
@@ -89,7 +89,7 @@ def _moved(array: np.ndarray, step: int, axis: int) -> np.ndarray:
 
 
 def _factor(cases: list[Seen]) -> Known | None:
-    """One number times the right gradient, in every case."""
+    """The slip of a constant factor: the same one in every case."""
     if any(case.got.shape != case.right.shape or not case.right.any() for case in cases):
         return None
     factors = [float((case.got * case.right).sum() / np.square(case.right).sum()) for case in cases]
@@ -99,7 +99,7 @@ def _factor(cases: list[Seen]) -> Known | None:
 
 
 def _sums(cases: list[Seen]) -> Known | None:
-    """A sum left out: summed over some axes of its own, the gradient is the right one."""
+    """The slip of a missing sum: summed over some of its axes, the gradient is right."""
     for some in _subsets(range(cases[0].got.ndim)):
         if all(case.got.ndim > max(some) and same(case.got.sum(some), case.right) for case in cases):
             return Known("not_summed", some)
@@ -109,7 +109,7 @@ def _sums(cases: list[Seen]) -> Known | None:
 
 
 def _order(cases: list[Seen]) -> Known | None:
-    """The right values, at other places."""
+    """The slip of a wrong order: the right values at other places."""
     if all(same(np.sort(case.got, None), np.sort(case.right, None)) for case in cases):
         return Known("reordered" if cases[0].got.shape == cases[0].right.shape else "shape")
     return None

@@ -1,4 +1,4 @@
-"""Slips that nobody has written down: the solution with one place of it changed, in each way that is easily made."""
+"""Unlisted slips: the solution with one place changed, in every way in which students might easily change it."""
 
 import ast
 import contextlib
@@ -12,7 +12,7 @@ from .verdict import finding
 
 
 class Place(NamedTuple):
-    """Where a text stands in the solution, and another text."""
+    """The position of a piece of the solution, and its replacement."""
 
     kind: str
     start: int
@@ -21,7 +21,7 @@ class Place(NamedTuple):
 
 
 def variants(exercise: Exercise, arguments: dict[str, Any]) -> Iterator[Slip]:
-    """The solution with one change each, those first that are made most often; the arguments tell which are arrays."""
+    """The solution with one change each, the most frequent ones first; the arguments show which names are arrays."""
     whole, seen = exercise.backward.strip("\n"), {exercise.backward.strip("\n")}
     places = list(_places(whole, _arrays(exercise, arguments)))
     for kind, start, end, text in sorted(places, key=lambda place: list(KINDS).index(place.kind)):
@@ -32,7 +32,7 @@ def variants(exercise: Exercise, arguments: dict[str, Any]) -> Iterator[Slip]:
 
 
 def said(variant: Slip) -> Words:
-    """What a variant changes, in words: putting them together takes longer than running it, and few are needed."""
+    """A variant's change in words; composed on demand, since this takes longer than running the variant."""
     return finding(variant.id, line=_line(*variant.right, *variant.wrong)).says
 
 
@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "some": ("np.r_[{0}[:1], 0 * {0}[1:]]", "np.r_[0 * {0}[:1], {0}[1:]]", "np.r_[{0}[:-1], 0 * {0}[-1:]]"),
     "too_many": ("({} * {other})", "({} + {other})", "({} - {other})", "({} / {other})"),
 }
-"""What is written in place of an expression; {other} is each array in turn."""
+"""Replacements of an expression; {other} is each array in turn."""
 SUMS = "sum", "mean", "max"
 SHAPED = "reshape", "zeros", "zeros_like", "swapaxes", "range"
 AXES = "0", "1", "", "-1", "(0, 1)", "(0, 2)", "(1, 2)", "(2, 3)"
@@ -93,7 +93,7 @@ def _places(text: str, arrays: list[str]) -> Iterator[Place]:
 
 
 def _nodes(node: ast.AST, role: str) -> Iterator[tuple[ast.AST, str]]:
-    """The statements, values and indices in a text, from the outside to the inside."""
+    """The statements, values and indices in a piece of code, from the outside in."""
     for name, field in ast.iter_fields(node):
         for child in field if isinstance(field, list) else [field]:
             if isinstance(child, ast.stmt):
@@ -113,12 +113,12 @@ def _nodes(node: ast.AST, role: str) -> Iterator[tuple[ast.AST, str]]:
 
 
 def _shapes(call: Any) -> bool:
-    """Whether its arguments are lengths or axes, which are seldom wrong without an error."""
+    """Whether a call's arguments are lengths or axes, which are seldom wrong without raising an error."""
     return getattr(call.func, "attr", getattr(call.func, "id", "")) in SHAPED
 
 
 def _statement(node: ast.AST, source: Any) -> Iterator[tuple[str, str]]:
-    """Left out; added, assigned or subtracted."""
+    """Changes of a statement: omitted; an addition as an assignment or a subtraction."""
     if isinstance(node, ast.Assign | ast.AugAssign):
         yield "statement", "pass"
     if isinstance(node, ast.AugAssign):
@@ -126,7 +126,7 @@ def _statement(node: ast.AST, source: Any) -> Iterator[tuple[str, str]]:
 
 
 def _operation(node: ast.AST, source: Any) -> Iterator[tuple[str, str]]:
-    """Another operation, another axis, other steps."""
+    """Changes of an operation, an axis, or a loop's steps."""
     if isinstance(node, ast.BinOp):
         left, right = f"({source(node.left)})", f"({source(node.right)})"
         yield from (("missing", one) for one in (left, right))
@@ -149,13 +149,13 @@ def _operation(node: ast.AST, source: Any) -> Iterator[tuple[str, str]]:
 
 
 def _arrays(exercise: Exercise, arguments: dict[str, Any]) -> list[str]:
-    """The names by which the backward has arrays of numbers: its own argument, the function's and what forward made."""
+    """The names of arrays in the backward: its own argument, the function's arguments, and forward's variables."""
     (function,) = (node for node in ast.parse(exercise.source()).body if getattr(node, "name", "") == exercise.function)
     inner = [node for node in ast.walk(function) if isinstance(node, ast.FunctionDef) and node is not function]
     within = {id(node) for one in inner for node in ast.walk(one)}
     outer = [node for node in ast.walk(function) if id(node) not in within]
     names = [node.arg for node in outer if isinstance(node, ast.arg)]
-    if inner:  # else its names are those of the update
+    if inner:  # else the exercise is an update without a backward
         names += [node.id for node in outer if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
     space: dict[str, Any] = {"np": np}
     exec(exercise.filled(f"return {{{', '.join(f'{name!r}: {name}' for name in dict.fromkeys(names))}}}"), space)
@@ -167,7 +167,7 @@ def _arrays(exercise: Exercise, arguments: dict[str, Any]) -> list[str]:
 
 
 def _line(whole: str, text: str) -> str:
-    """The line of the text that differs, without brackets that it does not need."""
+    """The line of the text that differs, without superfluous brackets."""
     at = next((at for at, (one, other) in enumerate(zip(whole, text, strict=False)) if one != other), len(text))
     line = text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0].strip()
     with contextlib.suppress(SyntaxError):

@@ -1,4 +1,4 @@
-"""What the grader says of a file."""
+"""The grader's verdict on a file."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,9 +12,9 @@ class Finding:
     """A mistake that the grader has found.
 
     Attributes:
-        gradients: what it makes wrong, such as ("dE/dW",); empty for the file as a whole.
-        slip: what it is called, for those who count; "unknown" for a gradient that no slip explains.
-        says: what is wrong, in each language.
+        gradients: the wrong gradients, such as ("dE/dW",); empty for the file as a whole.
+        slip: the mistake's name, for statistics; "unknown" for a gradient that no slip explains.
+        says: the explanation, in each language.
 
     >>> learn.Finding(("dE/db",), "sign", {"en": "dE/db has the wrong sign."}).slip
     'sign'
@@ -27,13 +27,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the grader found.
+    """The result of grading a file.
 
     Attributes:
-        exercise: its name.
-        findings: what is wrong; none if all is right.
-        errors: for each gradient its relative error against central differences, where they were taken.
-        printed: what the file printed.
+        exercise: the exercise's name.
+        findings: the mistakes; empty if all is right.
+        errors: each gradient's relative error against central differences, if these were computed.
+        printed: the file's output.
 
     >>> learn.Verdict("dense", ()).passed
     True
@@ -50,14 +50,14 @@ class Verdict:
         return not self.findings
 
     def as_dict(self, language: str = "en") -> dict[str, Any]:
-        """For JSON, with the sentences in one language; an error that is no number is null."""
+        """The verdict for JSON, with the sentences in one language; a NaN or infinite error becomes null."""
         findings = [asdict(one) | {"says": one.says[language]} for one in self.findings]
         errors = {name: error if error < float("inf") else None for name, error in self.errors.items()}
         return asdict(self) | {"passed": self.passed, "findings": findings, "errors": errors}
 
 
 def finding(key: str, *gradients: str, **values: Any) -> Finding:
-    """One that ``words.toml`` has the sentence of; a value may be words too."""
+    """The finding whose sentence ``words.toml`` has under ``key``; a value may be a text in both languages."""
     said = {}
     for language in LANGUAGES:
         of = {name: value[language] if isinstance(value, dict) else value for name, value in values.items()}

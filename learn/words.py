@@ -1,4 +1,4 @@
-"""What the commands that teach say, in English and in Chinese."""
+"""The texts of the commands that teach, in English and in Chinese."""
 
 import os
 import re
@@ -14,7 +14,7 @@ CHINESE: dict[str, str] = tomllib.loads((HERE / "chinese.toml").read_text("utf-8
 
 
 def say(key: str, language: str = "en", **values: Any) -> str:
-    """A sentence of the grader's, with these values in it."""
+    """One of the grader's sentences, with these values filled in."""
     return SAID[key][language].format(**values)
 
 
@@ -25,7 +25,7 @@ def language() -> str:
 
 
 def translated(text: str, language: str) -> str:
-    """An English text, which may have values in it, in another language; one that ``chinese.toml`` lacks stays.
+    """An English text, which may contain values, in another language; it stays English if ``chinese.toml`` lacks it.
 
     >>> from xpnn.learn.words import translated
     >>> translated("argument --limit: expected one argument", "zh")
@@ -43,7 +43,7 @@ def translated(text: str, language: str) -> str:
 
 @cache
 def _templates() -> list[tuple[re.Pattern[str], str]]:
-    """The texts with {names} in them, in their order."""
+    """The texts that contain {names}, in order."""
     names = re.compile(r"\\\{(\w+)\\\}")
     return [
         (re.compile(names.sub(r"(?P<\1>.+?)", re.escape(english)), re.DOTALL), chinese)

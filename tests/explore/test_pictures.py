@@ -160,7 +160,7 @@ def test_dropout_is_left_out_and_other_layers_are_refused(pictures, recipe):
 
 def test_a_network_that_steps_have_ruined_says_so(pictures):
     pictures.model.flat_params[0] = np.nan
-    with pytest.raises(ValueError, match="begin anew"):
+    with pytest.raises(ValueError, match="start over"):
         pictures.passed(0)
     pictures.reset()
     assert np.isfinite(pictures.passed(0)["loss"])
