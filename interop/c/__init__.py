@@ -2,10 +2,10 @@
 
     from xpnn.interop import c
 
-    print(c.export(model, "model.c"))               # void xpnn_predict(const float *x, float *y), and what it takes
-    print(c.export(model, "small.c", int8=True))    # weights of one byte; c.quantised(model) computes as it does
+    print(c.export(model, "model.c"))               # void xpnn_predict(const float *x, float *y); prints its memory
+    print(c.export(model, "small.c", int8=True))    # weights of one byte; c.quantised(model) computes the same
 
-docs/c.md says how to use the file, and which layers there are.
+docs/c.md describes how to use the file, and lists the layers.
 """
 
 from .export import Exported, export

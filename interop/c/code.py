@@ -78,11 +78,11 @@ class Code:
     """A network as C.
 
     Args:
-        model: the network as it computes.
-        x: for each input one sample, an array (1, ...).
+        model: the network to write.
+        x: one sample of each input, an array (1, ...).
         int8: whether weights have one byte.
-        name: with which the names of functions and macros begin.
-        steps: whether there is a function of one step.
+        name: the prefix of the names of functions and macros.
+        steps: whether to add a function for one step.
 
     Attributes:
         ram: bytes of the workspace.
@@ -112,7 +112,7 @@ class Code:
         return next((name for name, values in self._constants.arrays.items() if not np.isfinite(values).all()), None)
 
     def _trace(self, function: str, x: tuple[Any, ...], more: str) -> int:
-        """Add a function; gives the number of elements of the state that it goes on from."""
+        """Add a function; returns the number of elements of the state from which it continues."""
         step = function == "step"
         trace = Trace(self.model, self._constants, WRITERS, step)
         names = numbered("x", len(x))
@@ -143,7 +143,7 @@ class Code:
         return trace.state
 
     def file(self, classes: Sequence[str], pixels: Pixels | None) -> str:
-        """The whole file, with the names of the outputs, and how an input is made of pixels, if they are told."""
+        """The whole file, with the names of the outputs and a function that turns pixels into an input, if given."""
         macros = {f"{self.P}_WORKSPACE": self._workspace, **self._macros}
         declared, defined = [*self._declared], [*self._defined]
         if classes:
@@ -173,7 +173,7 @@ class Code:
         )
 
     def _standardised(self, pixels: Pixels) -> str:
-        """The call that makes an input of an image's bytes."""
+        """The call that turns an image's bytes into an input."""
         C, H, W = pixels.shape
         rows, cols = pixels.size or (H, W)
         factor, (top, _), (left, _) = pixels.enlargement
@@ -184,7 +184,7 @@ class Code:
         return f"standardise(pixels, x, {sizes}, {', '.join(names)});"
 
     def _test(self) -> str:
-        """A program that computes the sample and compares."""
+        """A program that computes the sample's outputs and compares them with xpnn's."""
         x: Any = self.x if self.model.joins else self.x[0]
         expected = several(self.model(x))
         inputs = dict(zip(numbered("x", len(self.x)), (to_numpy(one) for one in self.x), strict=True))
@@ -206,11 +206,11 @@ def _kind(value: Value) -> str:
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
-    """As C holds them."""
+    """The values in the dtype that they have in C."""
     return values.astype("int32" if values.dtype.kind in "iu" else "float32")
 
 
 def _told(values: Sequence[Value], names: Sequence[str]) -> str:
-    """Each with its name in the network and its shape."""
+    """A list of the values, each with its name in the network and its shape."""
     own = [comment(f" ({name})") for name in names] if len(names) > 1 else [""] * len(values)
     return ", ".join(f"{value.buffer.place}{name} {value.shape}" for value, name in zip(values, own, strict=True))

@@ -19,13 +19,13 @@ from .int8 import quantised
 
 @dataclass(frozen=True)
 class Exported:
-    """What a file that :func:`export` wrote takes on a chip.
+    """The memory that a file written by :func:`export` needs on a chip.
 
     Attributes:
-        path: of the file.
-        ram: bytes of the workspace; the caller's x, y and state are not in it, nor is the stack.
-        flash: bytes of weights and other constants; the code is not in it.
-        state: elements of the state of ``xpnn_step``; None where there is no such function.
+        path: the file.
+        ram: bytes of the workspace, without the caller's x, y and state, and without the stack.
+        flash: bytes of weights and other constants, without the code.
+        state: elements of the state of ``xpnn_step``; None if there is no such function.
 
     >>> from xpnn.interop import c
     >>> c.export(MLP((4, 3), rng=0), "model.c").flash  # 15 weights of 4 bytes
@@ -55,25 +55,25 @@ def export(
 ) -> Exported:
     """Write a network for inference as one C99 file, ``void xpnn_predict(const float *x, float *y)``.
 
-    The file needs no other, allocates nothing and computes in float32. docs/c.md describes it.
+    The file needs no other files, allocates no memory and computes in float32. docs/c.md describes it.
 
     Args:
         model: a layer or network of xpnn's.
-        path: of the file, which is replaced if it exists.
-        input_shape: of one sample; of several inputs, a tuple of shapes. By default the model's own.
-        sample: (N, ...), inputs of which the first is the one that ``-DXPNN_TEST`` computes; of several inputs, a
-            tuple of arrays. By default drawn at random.
-        int8: whether weights become whole numbers of one byte, times a scale for each output channel, as in
-            :func:`quantised`, with which the loss of accuracy can be measured.
-        name: with which the names of the file's functions and macros begin.
+        path: the file, which is replaced if it exists.
+        input_shape: the shape of one sample; for several inputs, a tuple of shapes. By default the model's own.
+        sample: (N, ...), inputs of which ``-DXPNN_TEST`` computes the first; for several inputs, a tuple of arrays. By
+            default drawn at random.
+        int8: whether weights become whole numbers of one byte, times a scale for each output channel. Measure the loss
+            of accuracy with :func:`quantised`.
+        name: the prefix of the names of the file's functions and macros.
         classes: the outputs' names.
-        preprocessing: how an input is made of a picture's bytes, for ``void xpnn_pixels(const uint8_t *, float *)``.
+        preprocessing: turns a picture's bytes into an input, in ``void xpnn_pixels(const uint8_t *, float *)``.
 
     Raises:
         FloatingPointError: a parameter is NaN or infinite in float32.
-        OSError: the file cannot be written; one that was there is whole, as after :func:`xpnn.save`.
+        OSError: the file cannot be written; an existing one is kept, as by :func:`xpnn.save`.
         TypeError: the model is not a layer, or contains layers that are not xpnn's own; all of them are named.
-        ValueError: the shape of the input is unknown or does not fit the model; or name is none in C.
+        ValueError: the shape of the input is unknown or does not fit the model; or ``name`` is not a name in C.
 
     >>> from xpnn.interop import c
     >>> print(c.export(MLP((4, 3), rng=0), "model.c"))
@@ -87,15 +87,13 @@ def export(
     x = _inputs(used, input_shape, sample)
     code = Code(used, x, int8, name, _steps(used, x))
     if spoilt := code.not_finite():
-        raise FloatingPointError(
-            f"export: {spoilt} holds NaN or infinity in float32, so that the file would be of no use"
-        )
+        raise FloatingPointError(f"export: {spoilt} holds NaN or infinity in float32, so the file would be useless")
     write_file(path, code.file(classes, preprocessing).encode())
     return Exported(Path(path), code.ram, code.flash, code.state)
 
 
 def _first(model: Layer, index: int) -> Layer:
-    """The layer that reads the input of this number first."""
+    """The layer that first reads the input with this index."""
     if isinstance(model, Graph):
         model = next(layer for layer, *reads in model.nodes.values() if model.inputs[index] in reads)
     return next(leaf for _, leaf in model.leaves())
@@ -109,7 +107,7 @@ def _inputs(model: Layer, shape: Sequence[Any] | None, sample: Any) -> tuple[Any
         if shape is None and not model.joins:
             shape = (getattr(_first(model, 0), "in_features", None),)
         if shape is None or None in shape:
-            raise ValueError(f"export: {type(model).__name__} does not tell the shape of its input: give input_shape")
+            raise ValueError(f"export: the shape of {type(model).__name__}'s input is unknown: give input_shape")
         firsts = [_first(model, index) for index in range(len(shape) if model.joins else 1)]
         drawn = (
             rng.integers(0, first.num_embeddings, (1, *one))
@@ -123,7 +121,7 @@ def _inputs(model: Layer, shape: Sequence[Any] | None, sample: Any) -> tuple[Any
 
 
 def _steps(model: Layer, x: tuple[Any, ...]) -> bool:
-    """Whether the network reads a sequence step by step: each output depends on the steps up to its own alone."""
+    """Whether the network reads a sequence step by step: each output depends only on the steps up to its own."""
     parts = [model]
     for part in parts:
         parts += [child for _, child in part.children()]
@@ -132,7 +130,7 @@ def _steps(model: Layer, x: tuple[Any, ...]) -> bool:
     if any(isinstance(part, Bidirectional) or (isinstance(part, Recurrent) and part.joins) for part in parts):
         return False
     try:
-        model(x[0], lengths=[x[0].shape[1]])  # which no layer takes that mixes steps
+        model(x[0], lengths=[x[0].shape[1]])  # raises if a layer mixes steps
     except ValueError:
         return False
     return True

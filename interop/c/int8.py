@@ -21,7 +21,7 @@ Model = TypeVar("Model", bound=Layer)
 
 
 def rounded(channels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """q and the scales s[d] for which q[d] s[d] is nearest to channels[d], each q being at most 127."""
+    """q and the scales s[d] such that q[d] s[d] approximates channels[d], with |q| <= 127."""
     largest = np.abs(channels).max(tuple(range(1, channels.ndim)), keepdims=True)
     scale = np.where(largest > 0, largest / 127, 1).astype("float32")
     return np.rint(channels / scale).astype("int8"), scale.ravel()
@@ -39,7 +39,7 @@ def by_channel(layer: Any, key: str) -> np.ndarray:
 
 
 def _of_channels(layer: Any, K: np.ndarray) -> np.ndarray:
-    """The way back from :func:`by_channel` to the parameter."""
+    """The inverse of :func:`by_channel`, to the parameter."""
     if isinstance(layer, MappedConv2D):
         return np.stack([K[pair] for pair in layer.pairs])
     if not isinstance(layer, ConvTranspose2D):
@@ -50,8 +50,8 @@ def _of_channels(layer: Any, K: np.ndarray) -> np.ndarray:
 def quantised(model: Model) -> Model:
     """A copy of the network that computes with the weights that ``export(model, path, int8=True)`` writes.
 
-    The matrices and kernels of Dense, Embedding, convolutions and recurrent layers become q s, q whole numbers from
-    -127 to 127 and s = max |W| / 127 for each output channel. Biases and normalisations stay as they are.
+    The matrices and kernels of Dense, Embedding, convolutions and recurrent layers become q s, with whole numbers q
+    from -127 to 127 and s = max |W| / 127 for each output channel. Biases and normalisations do not change.
 
     >>> from xpnn.interop import c
     >>> model, x = MLP((4, 3), rng=0), asarray(np.ones((2, 4)))

@@ -71,7 +71,7 @@ def _rbf(t: Trace, layer: L.RBF, x: Value, y: Value) -> None:
 
 
 def _window(x: Value, y: Value, k: Any, s: Any, p: Any, d: Any = (1,), G: int = 1) -> str:
-    """The struct of these settings; of signals, images of one row."""
+    """The struct of these settings; signals are images of one row."""
     sizes: list[Any] = [(usual, *values)[-2:] for usual, values in zip((1, 1, 0, 1), (k, s, p, d), strict=True)]
     (H, W), (rows, cols) = ((1, *value.shape[1:])[-2:] for value in (x, y))
     values: dict[str, int] = {"C": x.shape[0], "H": H, "W": W, "D": y.shape[0], "rows": rows, "cols": cols}
@@ -80,7 +80,7 @@ def _window(x: Value, y: Value, k: Any, s: Any, p: Any, d: Any = (1,), G: int = 
 
 
 def _conv(t: Trace, layer: Any, x: Value, y: Value) -> None:
-    """Of Conv2D, Conv1D, and MappedConv2D, which has kernels of zeros where there is no connection."""
+    """For Conv2D, Conv1D, and MappedConv2D, whose kernels are 0 where there is no connection."""
     k, s, G = layer.kernel_size, layer.stride, getattr(layer, "groups", 1)
     p, d = getattr(layer, "pads", (layer.padding,))[0], getattr(layer, "dilation", (1, 1))
 
@@ -118,13 +118,13 @@ def _upsample(t: Trace, layer: L.Upsample2D, x: Value, y: Value) -> None:
 
 
 def _steps(shape: tuple[int, ...], lengths: tuple[int, ...]) -> list[int]:
-    """From one element to the next along each axis, 0 along those that are repeated to these lengths."""
+    """The step to the next element along each axis; 0 along axes that are repeated up to these lengths."""
     behind = list(accumulate(shape[:0:-1], lambda a, b: a * b, initial=1))[::-1]
     return [0 if n != m else step for n, m, step in zip(shape, lengths, behind, strict=True)]
 
 
 def _pairs(y: Value, a: list[int], b: list[int]) -> str:
-    """The struct of two inputs' steps along y's axes; an axis that goes on as the one before it is joined with that."""
+    """The struct of two inputs' steps along y's axes; axes that continue one another are joined."""
     axes: list[tuple[int, ...]] = []
     for n, *steps in zip(y.shape, a, b, strict=True):
         if axes and [one * n for one in steps] == list(axes[-1][1:]):
@@ -156,7 +156,7 @@ def _affine(t: Trace, layer: L.Affine, x: Value, y: Value) -> None:
 
 
 def _join(function: str, t: Trace, layer: Any, x: tuple[Value, ...], y: Value) -> None:
-    """From left to right, as the layer does."""
+    """Join the inputs from left to right, as the layer does."""
     left = x[0]
     for index, right in enumerate(x[1:], 2):
         last = index == len(x)
@@ -185,10 +185,10 @@ def _recurrent(t: Trace, layer: Recurrent, x: Any, y: Any) -> None:
 def _read(
     t: Trace, layer: Recurrent, x: Value, y: Any, y_step: int, start: list[tuple[Value, int]], reverse: bool = False
 ) -> Any:
-    """Read the sequence from its start, or from its end, and write y in rows so far apart; gives where the state is.
+    """Read the sequence from its start or its end, and write y in rows at this distance; returns the state's place.
 
     Args:
-        start: where the given components of the initial state stand.
+        start: the places of the initial state's given components.
     """
     (T, I), H, sign = x.shape, layer.hidden_size, -1 if reverse else 1
     rows, names = len(layer.params["W_x"]), layer.state_names
@@ -215,7 +215,7 @@ def _read(
 
 
 def _keep(t: Trace, layer: Recurrent, state: Any, last: list[tuple[Value, int]]) -> None:
-    """Copy the state's components to where they are given."""
+    """Copy the state's components to the outputs for the last state."""
     H = layer.hidden_size
     for k, place in enumerate(last):
         t.call("Copy", f"{state} + {k * H}" if t.step else (state, k * H), place, 1, H, H)

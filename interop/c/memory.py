@@ -1,14 +1,14 @@
-"""Where each value stands in the workspace, so that it is as small as their lifetimes allow."""
+"""The place of each value in the workspace, which is as small as the values' lifetimes allow."""
 
 from .trace import Buffer, Call
 
 
 def plan(calls: list[Call]) -> tuple[dict[Buffer, str], int]:
-    """For each buffer its place as text of C, and the workspace's number of elements.
+    """For each buffer its place as C code, and the workspace's number of elements.
 
-    A buffer lives from the first call that has it to the last. A function that may work in place does so where its
-    input is not needed any more. The largest buffer is placed first, each at the lowest offset at which none that lives
-    at the same time stands.
+    A buffer lives from the first call that uses it to the last. A function that may work in place does so if its input
+    is no longer needed. Beginning with the largest, each buffer is placed at the lowest offset that no buffer with an
+    overlapping lifetime occupies.
     """
     first, last = _lifetimes(calls)
     merged = _in_place(calls, first, last)
@@ -41,7 +41,7 @@ def _lifetimes(calls: list[Call]) -> tuple[dict[Buffer, int], dict[Buffer, int]]
 
 
 def _in_place(calls: list[Call], first: dict[Buffer, int], last: dict[Buffer, int]) -> dict[Buffer, Buffer]:
-    """For each buffer that takes another's place, that one. What the caller gives, or gets, is not written over."""
+    """For each buffer that takes another's place, the other. The caller's inputs and outputs are not overwritten."""
     merged: dict[Buffer, Buffer] = {}
     for index, call in enumerate(calls):
         into = call.into

@@ -16,7 +16,7 @@ _NAME = re.compile(r"^(?:static (?:inline )?\w+ \*?|} )(\w+)[(;]", re.MULTILINE)
 
 @cache
 def _functions() -> dict[str, str]:
-    """All of them and the types, by name; each stands behind those that it calls."""
+    """All functions and types, by name; each comes after those that it uses."""
     folder = Path(__file__).parent / "functions"
     texts = [(folder / f"{name}.c").read_text("utf-8").strip() for name in _FILES]
     blocks = [block for text in texts for block in re.split(r"\n\n(?=/\*|static|typedef)", text)]
@@ -24,7 +24,7 @@ def _functions() -> dict[str, str]:
 
 
 def functions(used: str) -> str:
-    """Those that the text calls, and those that they call."""
+    """The functions that the text calls, directly or indirectly."""
     wanted, words = _functions(), _words(used)
     for name in reversed(wanted):
         if name in words:
@@ -37,7 +37,7 @@ def _words(code: str) -> set[str]:
 
 
 def number(value: Any) -> str:
-    """An element as text that C reads as the same bits; float32 with an f, so that no double comes in."""
+    """An element as text that C reads as the same bits; float32 gets the suffix f, so that it is not a double."""
     if isinstance(value, np.integer):
         return str(value)
     if np.isinf(value):
@@ -47,7 +47,7 @@ def number(value: Any) -> str:
 
 
 def array(name: str, values: np.ndarray) -> str:
-    """Its definition, as a constant."""
+    """The definition of a constant array."""
     kind = {"int8": "int8_t", "int32": "int32_t"}.get(values.dtype.name, "float")
     axes = "".join(f"[{n}]" for n in values.shape)
     lines, line = [f"static const {kind} {name}[{values.size}] = {{ /* {axes} */"], "   "
@@ -67,7 +67,7 @@ def text(value: str) -> str:
 
 
 def comment(value: str) -> str:
-    """The value where it may stand in a comment."""
+    """The text in a form that is safe in a comment."""
     return value.replace("*/", "* /").replace("/*", "/ *")
 
 

@@ -1,4 +1,4 @@
-"""From a network to a list of calls of C functions."""
+"""Turn a network into a list of calls of C functions."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from .int8 import by_channel, rounded
 
 @dataclass(eq=False)
 class Buffer:
-    """Where a value stands: in the workspace, or (``place``) at a pointer that the caller gives."""
+    """The memory of a value: in the workspace, or at a pointer from the caller (``place``)."""
 
     name: str
     size: int
@@ -26,14 +26,14 @@ class Buffer:
 
 @dataclass(eq=False)
 class Value:
-    """What a layer gives: of a sample, as an array whose shape is (1, ...), and the buffer that it has in C."""
+    """A layer's output: for one sample, as an array of shape (1, ...), and its buffer in C."""
 
     array: Array
     buffer: Buffer
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one sample."""
+        """The shape of one sample."""
         return self.array.shape[1:]
 
     @property
@@ -41,17 +41,17 @@ class Value:
         return self.array.size
 
     def split(self, axis: int) -> tuple[int, int]:
-        """How many elements the axes before this one have together, and this one with those behind it."""
+        """The number of elements of the axes before this one, and of this axis with those after it."""
         behind = int(np.prod(self.shape[axis:]))
         return self.size // behind, behind
 
 
 @dataclass(eq=False)
 class Call:
-    """A call of a C function. Buffers and (buffer, offset) stand among its arguments.
+    """A call of a C function. Its arguments may be buffers or (buffer, offset).
 
     Attributes:
-        over: the buffers in whose place it may write its result, ``into``, if nothing reads them afterwards.
+        over: the buffers that it may overwrite with its result, ``into``, if nothing reads them afterwards.
     """
 
     function: str
@@ -62,21 +62,21 @@ class Call:
 
     @property
     def buffers(self) -> list[Buffer]:
-        """All that it reads or writes."""
+        """All buffers that the call reads or writes."""
         each = (one[0] if isinstance(one, tuple) else one for one in self.arguments)
         return [one for one in each if isinstance(one, Buffer)]
 
 
 @dataclass
 class Constants:
-    """The arrays of a file by name, and all names; of weights, int8 and a scale for each channel if asked for."""
+    """The arrays of a file by name, and all names; with ``int8``, weights are int8 with a scale for each channel."""
 
     int8: bool = False
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     names: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def name(self, path: str, what: str) -> str:
-        """A name in C for what the layer at this path has; the same for the same, and for nothing else."""
+        """A unique C name for ``what`` of the layer at this path; repeated calls return the same name."""
         if (path, what) not in self.names:
             name = re.sub(r"\W", "_", path or "net", flags=re.ASCII) + f"_{what}"
             name = f"layer{name}" if name[0].isdigit() else name
@@ -87,7 +87,7 @@ class Constants:
 
     def add(self, name: str, array: Any) -> str:
         values = to_numpy(array)
-        with np.errstate(over="ignore"):  # infinity is met by what reads them all
+        with np.errstate(over="ignore"):  # infinity is reported by Code.not_finite
             self.arrays[name] = np.ascontiguousarray(values, None if values.dtype == "int8" else "float32")
         return name
 
@@ -96,7 +96,7 @@ class Constants:
 
         Args:
             channels: W as (output channels, ...).
-            packed: brings it into the order in which the C function reads it.
+            packed: a function that puts W into the order in which the C function reads it.
         """
         if not self.int8:
             return self.add(name, packed(channels)), "0"
@@ -105,23 +105,23 @@ class Constants:
 
 
 Writer: TypeAlias = Callable[["Trace", Any, Any, Any], None] | None
-"""Adds the calls of a layer that reads a value, or a tuple of them, and gives the like; None: y is x."""
+"""Adds the calls of a layer from the value x, or a tuple of values, to y; None if y is x."""
 
 
 class Trace:
-    """Follows a sample through a network and notes the calls that compute the same.
+    """Follows a sample through a network and records the calls that compute the same.
 
     Args:
         model: the network.
-        constants: to which the arrays are added.
-        writers: for each layer the function that adds its calls.
-        step: whether recurrent layers go on from the caller's ``state``, instead of from where a sequence starts.
+        constants: the constants, to which the arrays are added.
+        writers: for each layer, the function that adds its calls.
+        step: whether recurrent layers continue from the caller's ``state``, rather than begin a sequence.
 
     Attributes:
-        calls: in order.
-        refused: the paths and layers that no writer knows.
+        calls: the calls in order.
+        refused: the paths and layers for which there is no writer.
         state: the number of elements of the state.
-        starts: where in the state each component stands that is learned, and its array and size.
+        starts: the offset in the state of each learned component, with its array and size.
     """
 
     def __init__(self, model: Layer, constants: Constants, writers: dict[type[Layer], Writer], step: bool) -> None:
@@ -138,7 +138,7 @@ class Trace:
         outputs: list[Value] = []
         for value, place in zip(values, numbered("y", len(values)), strict=True):
             taken = [one.buffer for one in (*inputs, *outputs)]
-            if value.buffer in taken:  # layers that change nothing lead to it
+            if value.buffer in taken:  # an input, or another output, through layers that change nothing
                 source, value = value, Value(value.array, Buffer(place, value.size))
                 self.call("Copy", source, value, 1, value.size, value.size)
             value.buffer.place = place
@@ -146,7 +146,7 @@ class Trace:
         return outputs
 
     def layer(self, layer: Layer, path: str, x: Any) -> Any:
-        """Follow the layer at this path, which reads x, a value or a tuple of them; gives the same."""
+        """Follow the layer at this path, which reads x, a value or a tuple of values; returns its output likewise."""
         below = f"{path}." if path else ""
         forward = type(layer).forward
         if isinstance(layer, Sequential) and forward is Sequential.forward:
@@ -180,11 +180,11 @@ class Trace:
         return y
 
     def call(self, function: str, *arguments: Any, over: tuple[Value, ...] = (), into: Value | None = None) -> None:
-        """Add a call. Of values, their buffers are passed.
+        """Add a call. Values are passed as their buffers.
 
         Args:
-            arguments: numbers, texts of C, values, buffers, (value, offset); None for the null pointer.
-            over, into: as of :class:`Call`.
+            arguments: numbers, C code, values, buffers, (value, offset); None for the null pointer.
+            over, into: as for :class:`Call`.
         """
         plain = tuple(_argument(one) for one in arguments)
         self.calls.append(
@@ -193,17 +193,17 @@ class Trace:
         self._remark = ""
 
     def scratch(self, size: int, what: str = "work") -> Buffer:
-        """A buffer of the layer's own."""
+        """A scratch buffer for the layer."""
         return Buffer(self.constants.name(self._path, what), size)
 
     def array(self, layer: Layer, key: str, value: Any = None) -> str | None:
-        """The name of the layer's parameter or buffer ``key``, None without one; or of another array in its place."""
+        """The name of the layer's parameter or buffer ``key``, or of ``value`` in its place; None if there is none."""
         if value is None:
             value = layer.params.get(key, layer.buffers.get(key))
         return None if value is None else self.constants.add(self._name(layer, key), value)
 
     def weights(self, layer: Layer, key: str, packed: Callable[[np.ndarray], np.ndarray]) -> tuple[str, str]:
-        """The names of the layer's matrix or kernels, in the order of the C function, and of its scales."""
+        """The names of the layer's matrix or kernels, in the C function's order, and of its scales."""
         return self.constants.weights(self._name(layer, key), by_channel(layer, key), packed)
 
     def _name(self, layer: Layer, key: str) -> str:
@@ -217,5 +217,5 @@ def _argument(one: Any) -> Any:
 
 
 def numbered(name: str, count: int) -> list[str]:
-    """The name itself, or several with numbers from 1 on."""
+    """The name itself, or for several, names numbered from 1."""
     return [name] if count == 1 else [f"{name}{index}" for index in range(1, count + 1)]

@@ -1,4 +1,4 @@
-"""From ONNX nodes to the layers that multiply and add parameters or constants, starting at the last node."""
+"""Turn ONNX nodes into layers that multiply and add parameters or constants, starting at the last node."""
 
 from collections.abc import Callable
 from math import prod
@@ -46,7 +46,7 @@ BIASED: dict[str, Callable[[Reader, Node, Array | None], tuple[Layer, str]]] = {
     "Gemm": gemm,
     "MatMul": matmul,
 }
-"""Of the operators whose bias an Add may be, what makes the layer."""
+"""For each operator whose bias may be an Add, the function that makes the layer."""
 
 
 def add(reader: Reader, node: Node) -> tuple[Layer, str]:
@@ -66,7 +66,7 @@ def add(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def biased(reader: Reader, node: Node, b: Array) -> tuple[Layer, str]:
-    """The layer of a node without a bias, with this one, of one element for each channel or for all."""
+    """The layer of a node without a bias, with this bias, which has one element per channel or one for all."""
     W = reader.constant(node, 1)
     if W is not None and node.op in ("Conv", "ConvTranspose"):
         channels = len(W) if node.op == "Conv" else W.shape[1] * node.attributes.get("group", 1)
@@ -75,7 +75,7 @@ def biased(reader: Reader, node: Node, b: Array) -> tuple[Layer, str]:
 
 
 def affine(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """An Add, Sub, Mul or Div of a value and a constant; an Add after a Mul is one layer with it."""
+    """An Add, Sub, Mul or Div of a value and a constant; a Mul and the Add after it form one layer."""
     make.check_elementwise(node)
     if len(reader.sources(node)) > 1:
         node.refuse("operator", "xpnn joins values by sums, by products, or side by side")
@@ -100,7 +100,7 @@ def affine(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def constant(reader: Reader, node: Node, value: str) -> Array:
-    """The constant operand, without the axis of the batch; without any if it is one number."""
+    """The constant operand, without the batch's axis; without any axes if it is a single number."""
     index, rank = reader.operand(node), reader.ranks.get(value)
     c = reader.weight(node, index, *range(8))
     if c.size == 1:
@@ -135,7 +135,7 @@ def selu(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def scaler(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """(x - offset) scale, as scikit-learn prepares data."""
+    """(x - offset) scale, as in scikit-learn's preprocessing."""
     o = node.options("offset", "scale")
     layer = layers.Affine((max(len(o.offset), len(o.scale)),), learned=False)
     scale, offset = np.asarray(o.scale, "float32"), np.asarray(o.offset, "float32")
@@ -145,7 +145,7 @@ def scaler(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _learned(reader: Reader, value: str) -> bool:
-    """Whether a parameter stands before this value; what is scaled before any is the data."""
+    """Whether this value depends on parameters; a scaling before all parameters is one of the data."""
     todo, seen = [value], set[str]()
     while todo:
         node = reader.producers.get(todo.pop())

@@ -1,4 +1,4 @@
-"""ONNX operators that move, choose, compare or reduce values, and compute no layer's equation."""
+"""ONNX operators that move, choose, compare or reduce values, without a layer's equation."""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -14,12 +14,12 @@ from .node import Node
 Result: TypeAlias = Array | tuple[Array, ...]
 
 MOST = 2**31
-"""The largest number of elements that an operator makes out of a shape."""
+"""The largest number of elements that an operator may create from a shape."""
 
 
 def is_number(dtype: np.dtype) -> bool:
-    """Whether it is a type of real numbers that NumPy has itself: not text, bfloat16, float8, ..."""
-    return dtype.kind in "biuf" and dtype.num < 256  # from there on those that packages add
+    """Whether it is one of NumPy's own types of real numbers: not text, bfloat16, float8, ..."""
+    return dtype.kind in "biuf" and dtype.num < 256  # types added by packages have larger numbers
 
 
 def integers(value: Array) -> list[int]:
@@ -30,7 +30,7 @@ def integers(value: Array) -> list[int]:
 
 
 def in_range(indices: Array, length: int) -> Array:
-    """Indices from 0 on; ONNX allows -length to length - 1. A device would take any others without an error."""
+    """Non-negative indices; ONNX allows -length to length - 1. A device would accept others without an error."""
     wrong = indices[(indices < -length) | (indices >= length)]
     if wrong.size:
         raise ValueError(f"expected each index from {-length} to {length - 1}, got {int(wrong[0])}")
@@ -185,7 +185,7 @@ def _gather_elements(node: Node, data: Array, indices: Array) -> Array:
 
 
 def _extreme(node: Node, x: Array) -> Array:
-    """ArgMax or ArgMin; the first one of equals, or the last one."""
+    """ArgMax or ArgMin; among equal values the first, or the last."""
     o = node.options("axis", "keepdims", "select_last_index")
     find = xp.argmax if node.op == "ArgMax" else xp.argmin
     index = find(xp.flip(x, o.axis) if o.select_last_index else x, axis=o.axis)
@@ -194,7 +194,7 @@ def _extreme(node: Node, x: Array) -> Array:
 
 
 def _outermost(x: Array, axes: Any, keep: bool, choose: Callable[..., Array], sign: int) -> Array:
-    """The largest or smallest value; of none, the one that any other replaces."""
+    """The largest or smallest value; for no values, the neutral element."""
     if x.size:
         return choose(x, axis=axes, keepdims=keep)
     shape, kind = x.any(axes, keepdims=keep).shape, x.dtype
@@ -223,7 +223,7 @@ REDUCED: dict[str, Callable[[Array, Any, bool], Array]] = {
     "ReduceSum": lambda x, axes, keep: x.sum(axes, keepdims=keep, dtype=x.dtype),
     "ReduceSumSquare": lambda x, axes, keep: xp.square(x).sum(axes, keepdims=keep, dtype=x.dtype),
 }
-"""Each with the axes (None for all) and whether they are kept with length 1."""
+"""Each takes x, the axes (None for all), and whether they are kept with length 1."""
 
 
 def _reduce(node: Node, x: Array, axes: Array | None = None) -> Array:
@@ -235,9 +235,9 @@ def _reduce(node: Node, x: Array, axes: Array | None = None) -> Array:
 
 
 def blocks(node: Node, shape: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
-    """Of DepthToSpace or SpaceToDepth: the lengths of six axes, their new order, and the lengths of the result."""
+    """For DepthToSpace or SpaceToDepth: the lengths of six axes, their new order, and the lengths of the result."""
     o, (N, C, H, W) = node.options("blocksize", "mode"), shape
-    b, modes = o.blocksize, (None, "DCR", "CRD")  # None: before an opset there is but one
+    b, modes = o.blocksize, (None, "DCR", "CRD")  # None: early opsets have only one mode
     if o.mode not in modes:
         node.refuse("mode", f"the operator allows {modes[1:]}", o.mode)
     if node.op == "SpaceToDepth":

@@ -1,4 +1,4 @@
-"""Where each axis of an ONNX value lies in a value whose batch comes first."""
+"""Track the axes of ONNX values as axes of values whose batch comes first."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -6,14 +6,14 @@ from math import prod
 from typing import NamedTuple, TypeAlias
 
 Factor: TypeAlias = tuple[int, int, int]
-"""(axis, step, length): of an index i along this axis of the base, i // step modulo length."""
+"""(axis, step, length): the index i // step modulo length, for an index i along this axis of the base."""
 
 Group: TypeAlias = tuple[Factor, ...]
-"""What one axis of a value is made of, from outer to inner; nothing, if its length is 1."""
+"""The factors of one axis of a value, from outer to inner; none if its length is 1."""
 
 
 class View(NamedTuple):
-    """A value whose axes are those of its base, split, joined or in another order; axis 0 of the base is the batch."""
+    """A value whose axes are its base's axes, split, joined or reordered; axis 0 of the base is the batch."""
 
     base: str
     groups: tuple[Group, ...]
@@ -23,14 +23,14 @@ class MisfitError(Exception):
     """The axes cannot be brought into this order."""
 
 
-@lru_cache(4096)  # of a few shapes, which thousands of values have
+@lru_cache(4096)  # thousands of values have the same few shapes
 def whole(base: str, shape: tuple[int, ...]) -> View:
     """The base itself."""
     return View(base, tuple(((k, 1, n),) if n != 1 or k == 0 else () for k, n in enumerate(shape)))
 
 
 def joined(group: Group) -> Group:
-    """With factors as one that lie beside each other in one axis of the base."""
+    """The group with adjacent factors of one axis of the base merged."""
     factors: list[Factor] = []
     for axis, step, length in group:
         if factors and factors[-1][0] == axis and factors[-1][1] == step * length:
@@ -45,7 +45,7 @@ def length(group: Group) -> int:
 
 
 def batch(groups: Sequence[Group]) -> int:
-    """The axis in which the batch lies; MisfitError if none has it, as of a scale that is taken of all samples."""
+    """The axis that contains the batch; MisfitError if none does, as for a scale computed over all samples."""
     for k, group in enumerate(groups):
         if any(axis == 0 for axis, _, _ in group):
             return k
@@ -61,7 +61,7 @@ def reshaped(view: View, sizes: Sequence[int], is_free: Callable[[str, int], boo
     """The view with axes of these lengths; an axis whose length is free is not split.
 
     Raises:
-        MisfitError: a length does not divide what there is to divide.
+        MisfitError: an axis cannot be split into these lengths.
     """
     rest = [factor for group in view.groups for factor in group]
     groups = []
@@ -88,7 +88,7 @@ def reshaped(view: View, sizes: Sequence[int], is_free: Callable[[str, int], boo
 
 @lru_cache(4096)
 def front(view: View) -> tuple[tuple[Group, ...], tuple[int | None, ...]]:
-    """The groups with the batch alone in the first one, and for each of the view's axes, which of them it then is.
+    """The groups with only the batch in the first one, and for each of the view's axes, the index of its group.
 
     None stands for the axis that is the batch alone.
     """
@@ -106,7 +106,7 @@ def front(view: View) -> tuple[tuple[Group, ...], tuple[int | None, ...]]:
 
 
 def back(view: View, base: str, shape: Sequence[int]) -> View:
-    """The view of another base, whose axes are those that ``front`` gave, in the view's order of axes.
+    """The view of another base, whose axes are those that ``front`` returned, in the view's order of axes.
 
     Raises:
         MisfitError: the batch lies in the middle of an axis.

@@ -1,6 +1,6 @@
-"""xpnn as a backend in the sense of ``onnx.backend``, which runs a model's operators one by one.
+"""xpnn as an ``onnx.backend``, which runs a model's operators one by one.
 
-An operator that corresponds to a layer runs by that layer, built from the given weights, so a test of the operators
+An operator that corresponds to a layer is run by that layer, built from the given weights, so a test of the operators
 tests the layers. The other operators only move or combine values.
 """
 
@@ -80,8 +80,8 @@ class Backend(OnnxBackend):
         """Make a model ready to run.
 
         Raises:
-            UnsupportedNodeError: it has an operator or a kind of value that xpnn does not have.
-            ValueError: it is not a valid model.
+            UnsupportedNodeError: the model has an operator or a kind of value that xpnn does not have.
+            ValueError: the model is not valid.
         """
         return Prepared(read_graph(lambda: model, "the model"))
 
@@ -110,7 +110,7 @@ class Backend(OnnxBackend):
 
 
 def _on_backend(constants: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Arrays of numbers on the backend; of text, such as the names of classes, on the host."""
+    """Arrays of numbers as backend arrays; arrays of text, such as the names of classes, stay on the host."""
     return {key: value if value.dtype.kind == "O" else _to_backend(key, value) for key, value in constants.items()}
 
 

@@ -1,15 +1,15 @@
-"""At which axis an input has its batch, where recurrent nodes read it."""
+"""Find the batch axis of inputs that recurrent nodes read."""
 
 from .graph import Graph
 from .layers import CELLS
 
 SEQUENCES = {"Cast", "Dropout", "Identity"}
 STATES = {"Cast", "Gather", "Identity", "Slice", "Split", "Squeeze", "Unsqueeze"}
-"""Operators between an input and the node that reads it as sequences, or as states, which leave the batch as it is."""
+"""Operators that keep the batch axis, between an input and the node that reads it as sequences, or as states."""
 
 
 def batch_axes(graph: Graph) -> dict[str, int]:
-    """For each input whose batch is not its first axis, that axis: 1 of (T, N, ...), and that before the last one of a
+    """For each input whose batch is not its first axis, the batch's axis: 1 for (T, N, ...), and the last but one for a
     state (layers, N, H)."""
     ranks = {name: len(shape or ()) for name, (_, shape) in graph.types.items()}
     sequences = {name: name for name in graph.inputs}
@@ -24,6 +24,6 @@ def batch_axes(graph: Graph) -> dict[str, int]:
             states |= dict.fromkeys(node.outputs, states[first])
         if node.op in SEQUENCES and first in sequences:
             sequences |= dict.fromkeys(node.outputs, sequences[first])
-        if node.op == "Gather" and node.inputs[1] in sequences:  # of an embedding's rows
+        if node.op == "Gather" and node.inputs[1] in sequences:  # gathers rows of an embedding
             sequences |= dict.fromkeys(node.outputs, sequences[node.inputs[1]])
     return {name: axis for name, axis in axes.items() if 0 < axis < ranks[name]}

@@ -1,9 +1,9 @@
-"""An ONNX graph as one of values whose batch comes first, as xpnn's layers have it.
+"""Turn an ONNX graph into one whose values have the batch first, as xpnn's layers do.
 
-Transpose, Reshape, Squeeze and their kind move no values: of what they give, it is only kept where its axes lie. Where
-another node reads it in an order or shape that no value has, a Layout node comes before. Recurrent nodes read and give
-sequences batch first, and so exporters' transpositions around them cancel. An input that such a node reads as it is,
-(T, N, features), or as an initial state, (layers, N, H), is one of the network's with its batch in front.
+Transpose, Reshape, Squeeze and the like move no values: for their outputs, only the positions of the axes are recorded.
+If another node reads such an output in an order or shape that no value has, a Layout node is put before it. Recurrent
+nodes read and return sequences batch first, so that exporters' transpositions around them cancel. If such a node reads
+an input directly, (T, N, features) or as an initial state (layers, N, H), the network's input has its batch in front.
 """
 
 import warnings
@@ -27,7 +27,7 @@ FIRST = "the batch comes first in xpnn"
 
 
 def batch_first(graph: Graph, rules: dict[str, Rule], known: Container[str]) -> Graph:
-    """The graph of the nodes that are needed; unchanged if the shapes of its values are not known."""
+    """The graph of the needed nodes, batch first; unchanged if the shapes of its values are unknown."""
     if not graph.sizes:
         return graph
     pass_ = BatchFirst(graph)
@@ -35,7 +35,7 @@ def batch_first(graph: Graph, rules: dict[str, Rule], known: Container[str]) -> 
         try:
             with node.named():
                 pass_.take(node, rules, known)
-        except UnsupportedNodeError as error:  # which is raised, with all others, where layers are read
+        except UnsupportedNodeError as error:  # raised later, together with all others, when layers are read
             pass_.refused(node, error)
     outputs = [pass_.output(name) for name in graph.outputs]
     if pass_.turned:
@@ -51,16 +51,16 @@ def batch_first(graph: Graph, rules: dict[str, Rule], known: Container[str]) -> 
 
 
 class BatchFirst:
-    """The nodes so far, and where the axes of each value lie.
+    """The nodes so far, and the positions of the axes of each value.
 
     Attributes:
-        views: of each value that depends on an input.
+        views: the view of each value that depends on an input.
         maker: the last node that moved a value's axes.
         sizes, second: the shape of each value in both trials; an axis whose lengths differ is free.
-        dtypes: of each value.
+        dtypes: the dtype of each value.
         cells: for all states of a recurrent node, the last ones, and the numbers of directions and of hidden units.
-        concats: for what a Concat gives, along which axis of which values.
-        turned: the inputs and outputs that have their batch at another axis in the file.
+        concats: for a Concat's output, the axis and the values that it joins.
+        turned: the inputs and outputs whose batch is not the first axis in the file.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -79,7 +79,7 @@ class BatchFirst:
             self._turn(name, axis)
 
     def _turn(self, name: str, axis: int) -> None:
-        """Read the input with its batch in front; to the nodes it is a view of that."""
+        """Let the network's input have its batch in front; the nodes read a view of it."""
         self.turned.append(name)
         seen, order = f"{name}/file", [axis, *(k for k in range(len(self.sizes[name])) if k != axis)]
         for shapes in (self.sizes, self.second):
@@ -91,7 +91,7 @@ class BatchFirst:
         self.graph = replace(self.graph, nodes=nodes)
 
     def take(self, node: Node, rules: dict[str, Rule], known: Container[str]) -> None:
-        """Emit what the node becomes."""
+        """Emit the nodes that replace this one."""
         sources = [name for name in node.inputs if name in self.views]
         if sources and node.op not in rules and node.op not in known:
             node.refuse("operator", "xpnn has no layer for it")
@@ -106,16 +106,16 @@ class BatchFirst:
             except MisfitError:
                 node.refuse("input", FIRST)
             others = tuple(name for name in node.outputs if name and name not in self.views)
-            if others:  # which is an error only where one is read
+            if others:  # an error only if one of them is read
                 self.refused(replace(node, outputs=others), UnsupportedNodeError(node.name, node.op, "output 1", ONE))
             for name in (name for name in node.outputs if name in self.views and name not in self.sizes):
-                view = self.views[name]  # of an operator that ONNX infers no shape for
+                view = self.views[name]  # for an operator whose shape ONNX does not infer
                 self.declare(name, tuple(map(length, view.groups)), self.other(view), self.dtypes[view.base])
         else:
             self.nodes.append(node)
 
     def refused(self, node: Node, error: UnsupportedNodeError) -> None:
-        """A node that stands for one that is not supported."""
+        """Emit a placeholder for a node that is not supported."""
         bases = tuple(self.views[name].base for name in node.inputs if name in self.views)
         for name in filter(None, node.outputs):
             self.nodes.append(Node(error.node, "Refused", bases, (name,), node.opset, {"error": error}))
@@ -125,7 +125,7 @@ class BatchFirst:
             self.views[name] = whole(name, self.sizes[name])
 
     def output(self, name: str) -> str:
-        """An output of the model with its axes."""
+        """An output of the model, in its order of axes."""
         node = next((node for node in self.graph.nodes if name in node.outputs), None)
         if node is None:
             return name
@@ -140,7 +140,7 @@ class BatchFirst:
             return f"{name}/output"
 
     def plain(self, node: Node) -> None:
-        """The same node, on values in the order of axes that it reads; the batch is to come first."""
+        """Emit the same node, on values in the order of axes that it reads, which must have the batch first."""
         inputs = [self.read(name, node) if name in self.views else name for name in node.inputs]
         self.nodes.append(replace(node, inputs=tuple(inputs)))
         for name in filter(None, node.outputs):
@@ -149,11 +149,11 @@ class BatchFirst:
             self.views[name] = whole(name, self.sizes[name])
 
     def moved(self, node: Node, view: View) -> None:
-        """The node gives this view."""
+        """Record this view as the node's output."""
         self.views[node.outputs[0]], self.maker[node.outputs[0]] = view, node
 
     def same(self, node: Node) -> None:
-        """The node gives what it reads."""
+        """Record the node's input as its output."""
         x, y = node.inputs[0], node.outputs[0]
         self.views[y] = self.views[x]
         if x in self.maker:
@@ -170,12 +170,12 @@ class BatchFirst:
         return None if value is None else value.reshape(-1).tolist()
 
     def axes(self, node: Node, rank: int) -> list[int] | None:
-        """Of a Squeeze or a reduction: an input, or before an opset an attribute."""
+        """The axes of a Squeeze or a reduction: an input, in early opsets an attribute."""
         given = node.attributes.get("axes") or self.numbers(node, 1)
         return None if given is None else [normalize_axis_index(axis, rank) for axis in given]
 
     def read(self, name: str, node: Node | None, what: str = "input") -> str:
-        """A value with the axes that it has in ONNX, for a node, which is named in errors."""
+        """A value with its axes in ONNX's order, for a node, which errors name."""
         view = self.views.get(name)
         if view is None:
             return name
@@ -184,12 +184,12 @@ class BatchFirst:
         return self.place(view.base, view.groups, self.maker.get(name, node))
 
     def in_front(self, name: str, node: Node, view: View | None = None) -> str:
-        """A value, or this view of it, with the batch alone in its first axis."""
+        """A value, or this view of it, with only the batch in its first axis."""
         view = view or self.views[name]
         return self.place(view.base, front(view)[0], self.maker.get(name, node))
 
     def place(self, base: str, groups: Sequence[Group], node: Node | None) -> str:
-        """A value of these axes: the base itself, or what a Layout node gives."""
+        """A value with these axes: the base itself, or a Layout node's output."""
         view = View(base, tuple(groups))
         if view == whole(base, self.sizes[base]):
             return base
@@ -202,20 +202,20 @@ class BatchFirst:
         return self._placed[view]
 
     def emit(self, node: Node, view: View, shape: Sequence[int], op: str = "", inputs: tuple[str, ...] = ()) -> View:
-        """The node on a value whose batch comes first: where the axes of the view lie in what it gives."""
+        """Emit the node on a value whose batch comes first; returns its output with the view's order of axes."""
         name = f"{node.outputs[0]}/batch first"
         self.nodes.append(replace(node, op=op or node.op, inputs=inputs, outputs=(name,)))
         self.describe(name, inputs[0], shape, self.dtypes.get(node.outputs[0], self.dtypes[inputs[0]]))
         return back(view, name, shape)
 
     def describe(self, name: str, like: str, shape: Sequence[int], dtype: np.dtype) -> None:
-        """Declare a value of this shape; an axis is free if it is in the value that it is made of."""
+        """Declare a value of this shape; an axis is free if it is free in the value ``like``."""
         first, second = self.sizes[like], self.second[like]
         same = [k < len(first) and n == first[k] for k, n in enumerate(shape)]
         self.declare(name, tuple(shape), tuple(second[k] if same[k] else n for k, n in enumerate(shape)), dtype)
 
     def declare(self, name: str, first: Lengths, second: Lengths, dtype: np.dtype) -> None:
-        """A new value of these shapes in both trials."""
+        """Declare a new value with these shapes in the two trials."""
         self.sizes[name], self.second[name], self.dtypes[name] = first, second, dtype
 
     def other(self, view: View) -> Lengths:
@@ -227,13 +227,13 @@ class BatchFirst:
         return self.sizes[base][axis] != self.second[base][axis]
 
     def as_they_are(self, node: Node) -> bool:
-        """Whether the values that the node reads are bases themselves, of as many axes as what it gives."""
+        """Whether the node's inputs are bases themselves, with as many axes as its output."""
         views = [self.views[name] for name in node.inputs if name in self.views]
         rank = len(self.sizes.get(node.outputs[0], ()))
         return all(len(v.groups) == rank and v == whole(v.base, self.sizes[v.base]) for v in views)
 
     def leads(self, view: View) -> bool:
-        """Whether the batch is the view's first axis, alone."""
+        """Whether the view's first axis is the batch alone."""
         return bool(view.groups) and len(view.groups[0]) == 1 and view.groups[0][0][0] == 0
 
     def _path(self, node: Node) -> str:

@@ -1,4 +1,4 @@
-"""From an ONNX graph that branches and joins to a :class:`Graph`."""
+"""Turn an ONNX graph that branches and joins into a :class:`Graph`."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ Read = tuple[Node, Layer, list[str]]
 
 
 def as_graph(reader: Reader, read: dict[str, Read]) -> models.Graph:
-    """Each layer as a node; of a Graph that xpnn wrote, the nodes that it had."""
+    """Each layer as a node; a Graph that xpnn wrote gets its original nodes."""
     graph = reader.graph
     names = {name: re.sub("[./]", "_", name) for name in graph.inputs}
     taken, count = set(names.values()), Counter[str]()
@@ -35,13 +35,13 @@ def as_graph(reader: Reader, read: dict[str, Read]) -> models.Graph:
         nodes[name] = (layer, *(names[value] for value in reads))
     ends: list[str] = []
     for name in (names[reader.origin(value)] for value in graph.outputs):
-        state = f"{name}.h"  # of a recurrent layer that gives its last state alone, and again as a state
+        state = f"{name}.h"  # a recurrent layer's only output, its last state, may be read as a state, too
         ends.append(state if name in ends and state in names.values() else name)
     return models.Graph(nodes, [names[value] for value in graph.inputs], ends, input_shape=_shapes(reader))
 
 
 def _rows(reader: Reader, read: dict[str, Read]) -> list[list[str]]:
-    """The values of each node: those below one name that xpnn wrote if they are in a row, else one by one.
+    """The values of each node: those under one name that xpnn wrote if they form a sequence, else one by one.
 
     A node comes after those that it reads.
     """
@@ -58,10 +58,10 @@ def _rows(reader: Reader, read: dict[str, Read]) -> list[list[str]]:
 
 
 def read_all(reader: Reader) -> dict[str, Read]:
-    """What computes each value, in the order of the file, from the outputs back to the inputs.
+    """The node and layer that compute each value, found from the outputs back to the inputs, in the file's order.
 
     Raises:
-        UnsupportedNodeError: it lists all nodes for which there is no layer.
+        UnsupportedNodeError: there is no layer for some nodes; the message lists all of them.
     """
     read: dict[str, Read] = {}
     errors: dict[str, UnsupportedNodeError] = {}
@@ -87,7 +87,7 @@ def read_all(reader: Reader) -> dict[str, Read]:
 
 
 def _join(reader: Reader, node: Node) -> tuple[Layer, list[str]]:
-    """The layer that joins the node's inputs, and what it reads: of several nodes that xpnn wrote for it, all."""
+    """The layer that joins the node's inputs, and the inputs of all nodes that xpnn wrote for that layer."""
     layer: Layer
     if node.op in CELLS:
         layer, _ = reader.alone(node)
@@ -117,6 +117,6 @@ def _join(reader: Reader, node: Node) -> tuple[Layer, list[str]]:
 
 
 def _shapes(reader: Reader) -> tuple[object, ...] | None:
-    """Of one sample of each input, if the file tells them."""
+    """The shape of one sample of each input, if the file gives it."""
     shapes = [reader.sample_shape(name) for name in reader.graph.inputs]
     return None if None in shapes else tuple(shapes) if len(shapes) > 1 else shapes[0]

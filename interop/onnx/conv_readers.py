@@ -1,4 +1,4 @@
-"""From nodes that slide a window to their layers; the bias of a convolution may be an Add's."""
+"""Turn nodes that slide a window into layers; a convolution's bias may be an Add."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ def pool(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _settled(reader: Reader, node: Node, kernel: Sequence[int]) -> Node:
-    """The node with its padding in figures, where the model tells the image's size, on which it depends."""
+    """The node with explicit padding, if it depends on the image's size and the model gives this size."""
     size, given = reader.lengths(node.inputs[0])[2:], node.attributes
     depends = given.get("auto_pad", "NOTSET").startswith("SAME") or given.get("ceil_mode")
     if not depends or max(given.get("strides", [1])) == 1 or not size or None in size:
@@ -47,7 +47,7 @@ def _padded(reader: Reader, node: Node) -> Node:
     zeros = o.mode in (None, "constant") and not (o.value if value is None else value.any())
     half = len(pads or ()) // 2
     if not pads or not zeros or axes is not None or any(pads[:2] + pads[half : half + 2]) or min(pads) < 0:
-        return node  # below 0 it cuts off
+        return node  # negative padding cuts off
     spatial = pads[2:half] + pads[half + 2 :]
     own = node.attributes.get("pads", [0] * len(spatial))
     together = {"auto_pad": "NOTSET", "pads": [a + b for a, b in zip(own, spatial, strict=True)]}
@@ -59,7 +59,7 @@ def pad(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def transposed(reader: Reader, node: Node, b: Array | None = None) -> tuple[Layer, str]:
-    """The layer, or several: before it a signal becomes an image of one row, and ends may be cut off behind it."""
+    """The layer, or several: a signal first becomes an image of one row, and ends may be cut off afterwards."""
     b = reader.optional_weight(node, 2, 1) if b is None else b
     W, size = reader.weight(node, 1, 3, 4, 5), reader.lengths(node.inputs[0])[2:]
     x, signal = node.inputs[0], W.ndim == 3

@@ -1,4 +1,4 @@
-"""ONNX's ConvTranspose: the layer, and the rows and columns of what it gives."""
+"""ONNX's ConvTranspose: the layer, and the rows and columns of its output."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,19 +11,19 @@ from .layers import WINDOW, window, with_params
 from .node import Node
 
 ONE_ROW = {"kernel_shape": [1], "strides": [1], "dilations": [1], "output_padding": [0], "output_shape": [1]}
-"""What the attributes of a signal's node have for the one row of an image."""
+"""The attributes of a signal's node for the single row of an image."""
 
 
 def conv_transpose(
     node: Node, W: Array, b: Array | None, size: Sequence[int | None] = (None, None)
 ) -> tuple[ConvTranspose2D, list[slice]]:
-    """The layer of a ConvTranspose node; for both axes, the part of what it gives that is the node's.
+    """The layer of a ConvTranspose node; for both axes, the slice of its output that is the node's output.
 
-    The node cuts off ``before`` and ``after`` at the ends of an axis. The layer cuts off as much at both, and adds less
-    than a stride, or a dilation, behind.
+    The node cuts off ``before`` and ``after`` at the ends of an axis. The layer cuts off the same at both ends, and
+    adds less than a stride, or a dilation, at the end.
 
     Args:
-        size: of the image, on which ``output_shape`` depends; None for what is unknown.
+        size: the image's size, on which ``output_shape`` depends; None for unknown lengths.
     """
     o = node.options(*WINDOW, "group", "output_padding", "output_shape")
     same = o.auto_pad.startswith("SAME")
@@ -32,7 +32,7 @@ def conv_transpose(
     for k, (before, after) in enumerate(zip(w.before, w.after, strict=True)):
         reach = w.dilation[k] * (w.kernel[k] - 1) + 1
         if o.output_shape or same:
-            total = max(0, reach + more[k] - w.stride[k])  # which leaves a stride for each pixel
+            total = max(0, reach + more[k] - w.stride[k])  # leaves one stride for each pixel
             if o.output_shape:
                 if (length := size[k]) is None:
                     node.refuse("output_shape", "the padding depends on the image's size", o.output_shape)
@@ -50,7 +50,7 @@ def conv_transpose(
 
 
 def as_image(node: Node) -> Node:
-    """The node of a signal as one of an image of one row."""
+    """A signal's node as the node of an image of one row."""
     lists = {key: one + node.attributes[key] for key, one in ONE_ROW.items() if node.attributes.get(key)}
     if pads := node.attributes.get("pads"):
         lists["pads"] = [0, pads[0], 0, pads[1]]

@@ -1,4 +1,4 @@
-"""ONNX operators that act on each element, and how any of them runs by a layer."""
+"""Elementwise ONNX operators, and how a layer runs an operator."""
 
 import math
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from .node import Node
 
 
 def at_least_one(x: Array) -> Array:
-    """The batch x, or one sample of zeros in place of none, since layers refuse an empty batch."""
+    """The batch x, or a sample of zeros if it is empty, since layers refuse an empty batch."""
     return x if len(x) else xp.zeros((1, *x.shape[1:]), dtype=x.dtype)
 
 
 def apply(layer: Layer, x: Array) -> Array:
-    """The layer's output, of no samples for none."""
+    """The layer's output; an empty batch gives an empty output."""
     return layer(at_least_one(x))[: len(x)]
 
 
@@ -47,7 +47,7 @@ def _divide(a: Array, b: Array) -> Array:
 
 
 def _mod(node: Node, a: Array, b: Array) -> Array:
-    """With the divisor's sign, or with ``fmod`` the dividend's."""
+    """The remainder with the divisor's sign, or with ``fmod`` the dividend's."""
     return xp.fmod(a, b) if node.options("fmod").fmod else xp.mod(a, b)
 
 
@@ -96,7 +96,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "Neg": lambda x: -x,
     "Not": lambda x: ~x,
     "Or": lambda a, b: a | b,
-    "Pow": lambda a, b: xp.power(a, b).astype(a.dtype),  # in the base's type, whatever the exponent's
+    "Pow": lambda a, b: xp.power(a, b).astype(a.dtype),  # the result has the base's type
     "Reciprocal": lambda x: 1 / x,
     "Round": xp.rint,
     "Sign": xp.sign,
@@ -107,7 +107,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "Sum": lambda *values: sum(values[1:], values[0]),
     "Xor": lambda a, b: a ^ b,
 }
-"""By operator, of those without attributes."""
+"""The functions of operators without attributes."""
 
 ELEMENTWISE: dict[str, Callable[..., Array]] = {
     **dict.fromkeys(make.ACTIVATION_LAYERS, _activation),

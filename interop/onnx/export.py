@@ -27,7 +27,7 @@ from .writers import WRITERS
 
 LENGTHS = "lengths"
 ML_OPSET = 3  # of ai.onnx.ml, for a table's categories
-OPSET, IR_VERSION = 17, 8  # of 2022: all programs in use read them, and nothing newer is needed
+OPSET, IR_VERSION = 17, 8  # from 2022: all programs in use can read them, and nothing newer is needed
 
 
 def export(
@@ -47,22 +47,22 @@ def export(
 
     Args:
         model: a layer or network of xpnn's.
-        path: of the file, which is replaced if it exists.
-        input_shape: of one sample, with None for a free axis; of several inputs, a tuple of shapes. By default the
-            model's own, with a free time axis for sequences if the network takes any number of steps.
-        dtype: of the input if the model has no parameters; else it is the parameters' dtype.
-        lengths: True for another input, "lengths" (N,) of int64, with which the file computes ``model(x, lengths)``; of
-            several inputs, the names of those whose sequences have these lengths, if not all that may have steps do.
+        path: the file, which is replaced if it exists.
+        input_shape: the shape of one sample, with None for a free axis; for several inputs, a tuple of shapes. By
+            default the model's own, with a free time axis for sequences if the network takes any number of steps.
+        dtype: the input's dtype if the model has no parameters; otherwise it is the parameters' dtype.
+        lengths: True for a further input, "lengths" (N,) of int64, with which the file computes ``model(x, lengths)``;
+            or the names of the inputs whose sequences have these lengths, if these are not all that may have steps.
         classes: the names of the labels, for the file's metadata, as a list in JSON under "classes".
-        preprocessing: how the input is made; also for the metadata, as JSON under "preprocessing".
-        prepared: False if the preprocessing is to stand in the file: the inputs are then uint8 pictures (N, C, H, W),
-            or a table's columns, each (N, 1) of float64 or text under its name, and a quantity has its own unit.
+        preprocessing: the preprocessing of the input, also for the metadata, as JSON under "preprocessing".
+        prepared: False to include the preprocessing in the model: the inputs are then uint8 pictures (N, C, H, W), or a
+            table's columns, each (N, 1) of float64 or text under its name, and a quantity has its original unit.
 
-    The file's inputs and outputs have the names of a :class:`Graph`'s, else they are "input" and "output", and the last
-    state that a recurrent layer gives is "h" and "c".
+    The file's inputs and outputs have the names of a :class:`Graph`'s. For other networks they are "input" and
+    "output", and a recurrent layer's last state is "h" and "c".
 
     Raises:
-        OSError: the file cannot be written; one that was there is whole, as after :func:`xpnn.save`.
+        OSError: the file cannot be written; an existing one is kept, as by :func:`xpnn.save`.
         TypeError: the model is not a layer, or contains a layer that is not one of xpnn's own.
         ValueError: the model's input shape is unknown and ``input_shape`` is missing, or it does not fit the model; or
             padding would be mixed into sequences of different lengths.
@@ -89,7 +89,7 @@ def _model(
     lengths: bool | Collection[str],
     raw: Preprocessing | None,
 ) -> onnx.ModelProto:
-    """The checked model; ``raw`` is the preprocessing that is to stand in it."""
+    """The checked model; ``raw`` is the preprocessing to include in it."""
     outputs: Sequence[str]
     inputs, outputs = (
         (model.inputs, model.outputs) if isinstance(model, Graph) else (("input",), ("output", *model.gives))
@@ -128,7 +128,7 @@ def _model(
 def _from_raw(
     writer: Writer, model: Layer, inputs: Sequence[str], raw: Preprocessing
 ) -> tuple[tuple[str, ...], list[onnx.ValueInfoProto]]:
-    """The outputs of a network behind its preprocessing, and the declarations of what this reads."""
+    """The outputs of a network after its preprocessing, and the declarations of the preprocessing's inputs."""
     if len(inputs) > 1:
         raise ValueError(f"export: preprocessing is for a network of one input, got {', '.join(inputs)}")
     x, declared = prepare(writer, raw)
@@ -144,7 +144,7 @@ def _with_lengths(lengths: Collection[str], inputs: Sequence[str]) -> Collection
 
 
 def _checked(graph: onnx.GraphProto) -> onnx.ModelProto:
-    """The model of a graph, with the shapes of its outputs, if it is valid."""
+    """The model of a graph, checked, with the shapes of its outputs."""
     domains = {node.domain for node in graph.node} - {""}
     proto = helper.make_model(
         graph,
@@ -160,14 +160,14 @@ def _checked(graph: onnx.GraphProto) -> onnx.ModelProto:
 
 
 def _value(name: str, dtype: np.dtype, shape: Shape, alone: bool) -> onnx.ValueInfoProto:
-    """An input; free axes have names of their own in each of several."""
+    """The declaration of an input; if there are several, each has its own names for free axes."""
     prefix = "" if alone else f"{name}_"
     axes = ["N", *(f"{prefix}axis_{i}" if size is None else size for i, size in enumerate(shape, 1))]
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), axes)
 
 
 def _first(model: Layer, name: str) -> Layer:
-    """The first layer that is not elementwise and so determines this input's shape; else the first layer."""
+    """The first layer that is not elementwise, which determines this input's shape; else the first layer."""
     readers = (
         [layer for layer, *reads in model.nodes.values() if name in reads] if isinstance(model, Graph) else [model]
     )
@@ -176,7 +176,7 @@ def _first(model: Layer, name: str) -> Layer:
 
 
 def _infer(model: Layer, shapes: Sequence[Any], dtypes: Sequence[np.dtype]) -> None:
-    """Infer a sample of zeros; errors as the model raises them."""
+    """Infer a sample of zeros; raises the model's own errors."""
     x: Any = tuple(xp.zeros((1, *shape), dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True))
     model(x if model.joins else x[0])
 
@@ -184,7 +184,7 @@ def _infer(model: Layer, shapes: Sequence[Any], dtypes: Sequence[np.dtype]) -> N
 def _sample_shapes(
     model: Layer, firsts: list[Layer], dtypes: Sequence[np.dtype], given: Sequence[Any] | None
 ) -> list[Shape]:
-    """For each input the shape of one sample, with None for a free axis; an error if it is unknown."""
+    """The shape of one sample of each input, with None for a free axis; an error if it is unknown."""
     if given is not None:
         return [tuple(shape) for shape in given] if model.joins else [tuple(given)]
     own = getattr(model, "input_shape", None)
@@ -195,7 +195,7 @@ def _sample_shapes(
             _, sample = WRITERS.get(type(first), (None, None))
             shape = () if sample is None else sample(first)
         if not shape:
-            raise ValueError(f"export: {type(model).__name__} does not tell the shape of its input: give input_shape")
+            raise ValueError(f"export: the shape of {type(model).__name__}'s input is unknown: give input_shape")
         shapes.append(shape)
     known = not any(shape is None or None in shape for shape in owns)
     if known and any(None in shape for shape in shapes):
@@ -203,7 +203,7 @@ def _sample_shapes(
             [size + (free is None) for size, free in zip(own, shape, strict=True)]
             for own, shape in zip(owns, shapes, strict=True)
         ]
-        try:  # as where the steps are flattened, the network may take its own number of them alone
+        try:  # a network that flattens the steps, for example, takes only one number of them
             _infer(model, longer, dtypes)
         except ValueError:
             return [*owns]

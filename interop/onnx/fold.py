@@ -1,8 +1,8 @@
-"""What a graph computes from constants and from shapes, before layers are read: what exporters write for a free batch.
+"""Fold the nodes that compute constants and shapes, which exporters write for a free batch, before layers are read.
 
-The operators that Backend has compute it, twice: a free axis, such as the batch, has one length in the first trial and
-another one in the second. What comes out alike is a constant; what does not is a shape with a free length, which the
-shapes that are inferred contain.
+Backend's operators compute them twice: a free axis, such as the batch, has one length in the first trial and another
+one in the second. A value that is the same in both is a constant; a value that differs is a shape with a free length,
+which the inferred shapes contain.
 """
 
 import math
@@ -26,13 +26,13 @@ from .node import Node
 from .operators import run
 
 CHEAP = (ELEMENTWISE.keys() | ARRAYS.keys() | {"Gather", "MatMul"}) - ACTIVATION_LAYERS.keys()
-"""Operators whose time is in proportion to their inputs and outputs."""
+"""Operators whose time is proportional to the size of their inputs and outputs."""
 
 GROWING = {"ConstantOfShape", "Expand", "Pad", "Range", "Tile"}
-"""Those whose outputs may be large where the inputs are small."""
+"""Operators whose outputs may be large although their inputs are small."""
 
 ROUNDS = 4
-"""How often shapes are inferred: each time with the shapes that the time before was found out."""
+"""The number of times that shapes are inferred: each time with the shapes found the time before."""
 
 SMALL = 2**10
 
@@ -47,7 +47,7 @@ class Trial:
     types: dict[str, Type] = field(default_factory=dict)
 
     def shape(self, key: str) -> Lengths | None:
-        """Of a value, if it is known in full."""
+        """The shape of a value; None unless it is known in full."""
         found = self.types.get(key, (None, None))[1]
         return None if found is None or None in found else tuple(n for n in found if n is not None)
 
@@ -59,7 +59,7 @@ def fold(graph: Graph) -> Graph:
     for trial in trials:
         _try(graph, trial)
     first, second = trials
-    if not (first.types and second.types):  # there is a length that the model does not take
+    if not (first.types and second.types):  # the model does not take one of the lengths
         return graph
     both = first.values.keys() & second.values.keys()
     alike = {key: _common_value(first.values[key], second.values[key]) for key in both}
@@ -79,9 +79,9 @@ def fold(graph: Graph) -> Graph:
 
 
 def _without_weights(graph: Graph) -> onnx.ModelProto:
-    """The model's inputs, to which each inference adds its nodes."""
+    """The model with its inputs only, to which each inference adds nodes."""
     model = onnx.ModelProto(ir_version=graph.model.ir_version, opset_import=graph.model.opset_import)
-    model.ir_version = max(model.ir_version, 4)  # since which a constant need not be among the inputs
+    model.ir_version = max(model.ir_version, 4)  # before 4, each constant must be among the inputs
     model.graph.input.extend(value for value in graph.model.graph.input if value.name in graph.inputs)
     return model
 
@@ -112,7 +112,7 @@ def _is_known(node: Node, values: Container[str]) -> bool:
 
 
 def _given(node: Node, key: str, trial: Trial) -> Any:
-    """An input: its value on the backend; of a Shape, what has that shape; None if it is omitted or unknown."""
+    """An input's value on the backend; for a Shape, any array of that shape; None if it is omitted or unknown."""
     value = trial.values.get(key)
     if value is not None:
         return asarray(value, value.dtype) if is_number(value.dtype) else None
@@ -126,7 +126,7 @@ def _foldable(node: Node, given: list[Any], trial: Trial, budget: int) -> bool:
     if node.op not in CHEAP or any(value is None for key, value in zip(node.inputs, given, strict=True) if key):
         return False
     if not given or given[0] is None or (node.op == "Transpose" and given[0].ndim == 2 and given[0].dtype.kind == "f"):
-        return False  # so that nodes which share W, one of them by way of W^T, still share it
+        return False  # so that nodes that share W, one of them through W^T, still share it
     shapes = [trial.shape(key) for key in node.outputs if key]
     if node.op == "MatMul" and given[0].size * given[1].shape[-1] > 2**24:
         return False
@@ -136,7 +136,7 @@ def _foldable(node: Node, given: list[Any], trial: Trial, budget: int) -> bool:
 
 
 def _inferred(graph: Graph, trial: Trial) -> dict[str, Type]:
-    """The type of each value; none at all if the model does not take these lengths."""
+    """The type of each value; empty if the model does not take these lengths."""
     model, lengths = deepcopy(graph.model), dict[str, int]()
     proto = model.graph
     for value in proto.input:
@@ -154,14 +154,14 @@ def _inferred(graph: Graph, trial: Trial) -> dict[str, Type]:
     proto.node.extend(node.proto for node in left)
     try:
         inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True).graph
-    except Exception:  # of classes that are private to it
+    except Exception:  # onnx raises classes that are private to it
         return {}
     values = [*inferred.input, *inferred.value_info]
     return {value.name: type_of(value) for value in values if value.type.WhichOneof("value") == "tensor_type"}
 
 
 def _common_value(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
-    """What both are; of numbers that are the same all along a free axis, those along 1 of it. None if they differ."""
+    """The common value of both; if values do not change along a free axis, with length 1 there. None if they differ."""
     if a.shape != b.shape and a.dtype.kind == "f" and a.ndim == b.ndim:
         first = a[tuple(slice(None) if n == m else slice(1) for n, m in zip(a.shape, b.shape, strict=True))]
         same = all(np.array_equal(np.broadcast_to(first, each.shape), each) for each in (a, b))
@@ -170,7 +170,7 @@ def _common_value(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
 
 
 def _common_type(a: Type, b: Type | None) -> Type:
-    """With None for each length that differs, which is a free one."""
+    """The common type, with None for each length that differs and so is free."""
     dtype, shape = a
     other = None if b is None else b[1]
     if shape is None or other is None or len(shape) != len(other):

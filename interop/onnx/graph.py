@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from .node import Node, UnsupportedNodeError, read_node
 
 OPSET = min(28, onnx.defs.onnx_opset_version())
-"""The newest opset whose operators the tests compare, and the onnx package knows."""
+"""The newest opset whose operators the tests compare and the onnx package knows."""
 
 Lengths: TypeAlias = tuple[int, ...]
 
@@ -29,12 +29,12 @@ class Graph:
     """A model's nodes in topological order, and the constants that they read.
 
     Attributes:
-        inputs, outputs: their names.
-        types: of each value for which the model or shape inference gives one.
-        constants: initialisers and the values of Constant nodes; after :mod:`fold`, of all that is constant.
+        inputs, outputs: the names of the inputs and outputs.
+        types: the type of each value for which the model or shape inference gives one.
+        constants: initialisers and the values of Constant nodes; after :mod:`fold`, all constant values.
         from_xpnn: whether xpnn wrote the file, so that node names contain the layers' paths.
         model: the file's content, checked, without functions.
-        sizes: the shape of each value for two lengths of each free axis, as :mod:`fold` found out.
+        sizes: the shape of each value for two lengths of each free axis, as found by :mod:`fold`.
     """
 
     inputs: list[str]
@@ -48,7 +48,7 @@ class Graph:
 
 
 class Branch(NamedTuple):
-    """What an If does in one case: nodes, which may read the values around it, and constants of its own."""
+    """A branch of an If: nodes, which may read values of the surrounding graph, and the branch's own constants."""
 
     nodes: list[Node]
     constants: dict[str, np.ndarray]
@@ -56,7 +56,7 @@ class Branch(NamedTuple):
 
 
 def all_nodes(nodes: Sequence[Node]) -> Iterator[Node]:
-    """The nodes and those of their branches."""
+    """The nodes, and the nodes of their branches."""
     for node in nodes:
         yield node
         for value in node.attributes.values():
@@ -67,12 +67,12 @@ def all_nodes(nodes: Sequence[Node]) -> Iterator[Node]:
 def chosen(
     nodes: Sequence[Node], values: dict[str, Any], placed: Callable[[dict[str, np.ndarray]], dict[str, Any]] = dict
 ) -> Iterator[Node]:
-    """The nodes; in the place of an If whose condition is known its branch, whose constants are added to the values.
+    """The nodes, with each If whose condition is known replaced by its branch, whose constants are added to the values.
 
     Args:
-        nodes: in order.
-        values: what is known when a node's turn comes.
-        placed: brings constants to where values are.
+        nodes: the nodes in order.
+        values: the values that are known when a node is reached.
+        placed: a function that brings constants to the values' side (host or device).
     """
     for node in nodes:
         condition = values.get(node.inputs[0]) if node.op == "If" else None
@@ -98,7 +98,7 @@ def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
 
 
 def common(a: Sequence[int | None], b: Sequence[int | None]) -> tuple[int | None, ...]:
-    """The lengths that two shapes share, with None for each that differs, which is a free one."""
+    """The lengths that two shapes share, with None for each that differs and so is free."""
     return tuple(n if n == m else None for n, m in zip(a, b, strict=True))
 
 
@@ -106,14 +106,14 @@ def read_graph(parse: Callable[[], onnx.ModelProto], source: str) -> Graph:
     """The graph of the model that ``parse`` returns; ``source`` names it in errors.
 
     Raises:
-        UnsupportedNodeError: a value is not a dense tensor; or the opset or a function is not one that xpnn knows.
-        ValueError: it is not a valid ONNX model.
+        UnsupportedNodeError: a value is not a dense tensor, or xpnn does not support the opset or a function.
+        ValueError: the model is not valid.
     """
     try:
         return _graph(parse())
     except UnsupportedNodeError:
         raise
-    except Exception as error:  # parser, checker and inference raise different classes, some of them private
+    except Exception as error:  # parser, checker and inference raise various classes, some of them private
         raise ValueError(f"{source} is not a valid ONNX model ({' '.join(str(error).split())})") from error
 
 
@@ -139,9 +139,9 @@ def _graph(model: onnx.ModelProto) -> Graph:
 
 
 def _with_unique_names(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model, in which no two values have one name: those of branches may, but their nodes come to stand in one row.
+    """The model with a unique name for each value: branches may repeat names, but their nodes will form one sequence.
 
-    The values of the graph itself keep theirs.
+    The values of the graph itself keep their names.
     """
     if not any(node.op_type == "If" for node in model.graph.node):
         return model
@@ -151,7 +151,7 @@ def _with_unique_names(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _rename(graph: onnx.GraphProto, names: dict[str, str], taken: set[str]) -> None:
-    """Give values new names, and those of branches such as are not taken."""
+    """Give values their new names, and those of branches names that are not taken."""
     for tensor in (*graph.initializer, *graph.output, *graph.value_info):
         tensor.name = names.get(tensor.name, tensor.name)
     for node in graph.node:
@@ -172,20 +172,20 @@ def _values(graph: onnx.GraphProto) -> list[str]:
 
 
 def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with the shapes of its values; where outputs declare others, as onnxruntime, those that nodes give."""
+    """The model with inferred shapes; where an output declares another shape, that of its node, as in onnxruntime."""
     infer = partial(onnx.shape_inference.infer_shapes, check_type=True, strict_mode=True)
     try:
         return infer(model)
     except onnx.shape_inference.InferenceError:
         undeclared = deepcopy(model)
-        for value in undeclared.graph.output:  # skl2onnx declares several labels a sample as one
+        for value in undeclared.graph.output:  # skl2onnx declares several labels per sample as one
             if value.type.HasField("tensor_type"):
                 value.type.tensor_type.ClearField("shape")
         return infer(undeclared)
 
 
 def _read(graph: onnx.GraphProto, opsets: dict[str, int], constants: dict[str, np.ndarray]) -> list[Node]:
-    """The nodes; what is constant from the start is added to the constants. A branch of an If becomes a Branch."""
+    """The nodes; Constant nodes are added to the constants, and an If's branches become Branch objects."""
     constants.update({tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer})
     nodes = []
     for node in (read_node(proto, opsets) for proto in graph.node):
@@ -201,9 +201,9 @@ def _read(graph: onnx.GraphProto, opsets: dict[str, int], constants: dict[str, n
 
 
 def _without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model without its functions: a node that calls one has an operator that xpnn does not know.
+    """The model without its functions; a node that calls one then has an operator that xpnn does not know.
 
-    Their expansion, with which the checker begins, may be exponentially larger than the file.
+    The checker would expand them first, and the expansion may be exponentially larger than the file.
     """
     for function in model.functions:
         if function.domain in ("", "ai.onnx"):

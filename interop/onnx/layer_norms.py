@@ -1,8 +1,8 @@
-"""Layer normalisation that exporters write in many operators becomes the one operator LayerNormalization.
+"""Replace layer normalisation that exporters write as many operators by the single operator LayerNormalization.
 
-With m the mean of x over some axes, q that of its squares, and s = 1 / sqrt(q - m^2 + eps), the output is
-(x - m) s gamma + beta. Each value that is a polynomial in x, m, q and s, with constant coefficients, is known by these;
-so the nodes may be arranged in any way, and mean((x - m)^2) is q - m^2.
+With m the mean of x over some axes, q the mean of its squares, and s = 1 / sqrt(q - m^2 + eps), the output is
+(x - m) s gamma + beta. Values are represented as polynomials in x, m, q and s with constant coefficients, so that the
+nodes may be arranged in any way; mean((x - m)^2), for example, is q - m^2.
 """
 
 from collections.abc import Callable
@@ -33,11 +33,11 @@ LARGEST = 8
 
 
 class OtherError(Exception):
-    """A value is no such polynomial, or none that is followed."""
+    """A value is not such a polynomial, or one with too many terms or too large exponents."""
 
 
 class Form(NamedTuple):
-    """A polynomial in the value named x, with the axes of its means and the eps in s; empty where it has none."""
+    """A polynomial in the value named x, with the axes of its means and the eps in s; empty if it has none."""
 
     x: str
     axes: tuple[int, ...]
@@ -68,14 +68,14 @@ class Form(NamedTuple):
         return found
 
     def inverse(self) -> "Form":
-        """Of a number, or of 1 / s."""
+        """The inverse of a number, or of 1 / s."""
         (powers, (factor, array)), *more = self.terms.items()
         if more or any(powers[:3]) or array or not factor:
             raise OtherError
         return self._replace(terms={(0, 0, 0, -powers[3]): (1 / factor, "")})
 
     def root(self) -> "Form":
-        """1 / s, of the variance and eps."""
+        """The square root of the variance plus eps, 1 / s."""
         terms = dict(self.terms)
         eps, array = terms.pop(ONE, (0.0, ""))
         if self.eps or array or not eps > 0 or not alike(terms, VARIANCE):
@@ -91,7 +91,7 @@ class Form(NamedTuple):
         return found
 
     def _with(self, other: "Form", terms: dict[Powers, Coefficient]) -> "Form":
-        """These terms, of the x, the axes and the eps of both."""
+        """A polynomial of these terms, with the common x, axes and eps of both."""
         if any(a and b and a != b for a, b in zip(self[:3], other[:3], strict=True)):
             raise OtherError
         return Form(self.x or other.x, self.axes or other.axes, self.eps or other.eps, terms)
@@ -117,7 +117,7 @@ def _power(a: Form, b: Form) -> Form:
 
 
 def _larger(*forms: Form) -> Form:
-    """The variance, which is never below 0, or 0."""
+    """The variance as the larger of itself and 0, since it is never below 0."""
     for form in forms:
         if len(forms) == 2 and alike(form.terms, VARIANCE) and number(0.0) in forms:
             return form
@@ -138,11 +138,11 @@ RESULTS: dict[str, Callable[..., Form]] = {
     "Sub": lambda a, b: a.plus(b.times(number(-1))),
     "Sum": Form.plus,
 }
-"""By operator, what it makes of its inputs' polynomials."""
+"""For each operator, its output's polynomial as a function of its inputs'."""
 
 
 def with_layer_norms(graph: Graph) -> Graph:
-    """The graph with one node for each layer normalisation; unchanged if its shapes are not known, or xpnn wrote it."""
+    """The graph with one node for each layer normalisation; unchanged if shapes are unknown or xpnn wrote it."""
     if graph.from_xpnn or not graph.sizes:
         return graph
     search = _Search(graph)
@@ -151,7 +151,7 @@ def with_layer_norms(graph: Graph) -> Graph:
 
 
 class _Search:
-    """The polynomials so far. Every value of which a mean is taken is an x, unless it has squares of another x."""
+    """The polynomials so far. Every value whose mean is taken becomes an x, unless it has squares of another x."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.constants, self.found = graph, dict(graph.constants), False
@@ -160,7 +160,7 @@ class _Search:
         self.forms = {name: Form(name, (), 0.0, {X: (1.0, "")}) for name in read if name in graph.sizes}
 
     def take(self, node: Node) -> list[Node]:
-        """The node, or those that take its place."""
+        """The node, or those that replace it."""
         out = node.outputs[0]
         try:
             form = self._form(node)
@@ -173,12 +173,12 @@ class _Search:
         return found or [node]
 
     def _form(self, node: Node) -> Form:
-        """Of what the node gives, which has as many axes as what it reads."""
+        """The polynomial of the node's output, which has as many axes as its inputs."""
         if node.op in ("ReduceMean", "ReduceSum"):
             return self._mean(node)
         if node.op in ("Expand", "Reshape", "Squeeze", "Unsqueeze"):
             return self._shaped(node)
-        if node.op not in RESULTS or "axis" in node.attributes:  # as before opset 7, along an axis from the left
+        if node.op not in RESULTS or "axis" in node.attributes:  # before opset 7, broadcasts from this axis on
             raise OtherError
         values = [name for name in (*node.inputs, *node.outputs) if name not in self.graph.constants]
         types = [self.graph.types.get(name, (np.dtype(bool), None))[0] for name in values]
@@ -189,7 +189,7 @@ class _Search:
         return RESULTS[node.op](*(forms.get(name) or self._constant(name, among, values[-1]) for name in node.inputs))
 
     def _shaped(self, node: Node) -> Form:
-        """Of one number for each mean, with or without axes of length 1 where the means are taken."""
+        """The polynomial of one number for each mean, with or without axes of length 1 in place of the means' axes."""
         form, sizes = self._known(node.inputs[0]), self.graph.sizes
         if not form.axes or any(powers[0] or array for powers, (_, array) in form.terms.items()):
             raise OtherError
@@ -208,7 +208,7 @@ class _Search:
         return self.forms[name]
 
     def _constant(self, name: str, among: Form | None, out: str) -> Form:
-        """A number or an array, of which nothing is kept that repeats it along axes that are not those of the means."""
+        """A number or an array, which must not vary along axes other than those of the means."""
         value = self.graph.constants[name]
         self.budget -= value.nbytes
         if value.dtype.kind not in "fi" or self.budget < 0:
@@ -241,7 +241,7 @@ class _Search:
         return len(self.graph.sizes[name][0])
 
     def _norm(self, node: Node, form: Form) -> list[Node]:
-        """The operator, if this is its output; x with other than the last axes is turned there and back."""
+        """The operator, if this is its output; if its axes are not the last ones, x is transposed there and back."""
         gamma, beta = (form.terms.get(powers, (0.0, ""))[1] for powers in (XS, ONE))
         whole: dict[Powers, Coefficient] = {XS: (1.0, gamma), MS: (-1.0, gamma)}
         if not alike(form.terms, whole | ({ONE: (1.0, beta)} if beta else {})):
@@ -266,7 +266,7 @@ class _Search:
         return [replace(there, inputs=(form.x,), outputs=(x,)), norm, replace(back, inputs=(y,), outputs=(out,))]
 
     def _weight(self, form: Form, name: str) -> str:
-        """The name of this array with the axes over which x is normalised, and no others."""
+        """The name of this array with only the axes over which x is normalised."""
         if not name:
             return name
         value, lengths = self.constants[name], self.graph.sizes[form.x][0]

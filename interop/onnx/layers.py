@@ -1,4 +1,4 @@
-"""From an ONNX node and its weights to the xpnn layer that computes it, for both ``load`` and ``Backend``."""
+"""Turn an ONNX node and its weights into the xpnn layer that computes it, for both ``load`` and ``Backend``."""
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
@@ -22,14 +22,14 @@ CELLS: dict[str, tuple[type[Recurrent], list[int]]] = {
     "LSTM": (layers.LSTM, [0, 2, 3, 1]),
     "GRU": (layers.GRU, [1, 0, 2]),
 }
-"""For each recurrent operator, the layer and where its gates stand among ONNX's.
+"""For each recurrent operator, the layer and the positions of its gates among ONNX's.
 
 ONNX's order is i, o, f, c for an LSTM and z, r, h for a GRU; xpnn's is i, f, g, o and r, z, n.
 """
 
 
 def with_params(layer: L, **values: Array | None) -> L:
-    """The layer, after these parameters are assigned; None for one that it does not have."""
+    """The layer with these parameters assigned; None for a parameter that it does not have."""
     layer.params.update({key: value for key, value in values.items() if value is not None})
     return layer
 
@@ -45,7 +45,7 @@ ACTIVATION_LAYERS: dict[str, tuple[Callable[[SimpleNamespace], layers.Layer], *t
     "Softplus": (lambda o: layers.Softplus(),),
     "Tanh": (lambda o: layers.Tanh(),),
 }
-"""For each operator that is an activation, what makes the layer of its attributes, and their names."""
+"""For each activation operator, the function that makes the layer from its attributes, and their names."""
 
 
 def activation(node: Node) -> layers.Layer:
@@ -83,10 +83,10 @@ def window(node: Node, o: SimpleNamespace, kernel: Sequence[int], size: Sequence
     Args:
         node, o: the node and its attributes.
         kernel: lengths of the kernel's axes.
-        size: of the image or signal; None if it is unknown, as when a file is loaded.
+        size: the size of the image or signal; None if it is unknown, as when a file is loaded.
 
     Raises:
-        UnsupportedNodeError: more than two axes; or the padding depends on the unknown size.
+        UnsupportedNodeError: there are more than two axes, or the padding depends on the unknown size.
     """
     axes = len(kernel)
     if axes not in (1, 2):
@@ -126,7 +126,7 @@ def _along_one_axis(
 def conv(
     node: Node, W: Array, b: Array | None, size: Sequence[int] | None = None
 ) -> tuple[layers.Conv1D | layers.Conv2D, Window]:
-    """The layer of a Conv node, and its window; where the image's size is given, the padding is left to the caller."""
+    """The layer of a Conv node, and its window; if the image's size is given, the caller does the padding."""
     o = node.options(*WINDOW, "group")
     w = window(node, o, W.shape[2:], size)
     same = [(n // 2, n - n // 2, 1) for n in (d * (k - 1) for d, k in zip(w.dilation, w.kernel, strict=True))]
@@ -161,7 +161,7 @@ def pool(node: Node, size: Sequence[int] | None = None) -> tuple[Pool, Window]:
 
 
 def _padding(node: Node, w: Window) -> Lengths:
-    """The padding of a layer that has this window."""
+    """The padding of a layer with this window."""
     if w.before != w.after or any(w.beyond):
         node.refuse("pads", "xpnn's layers pad both sides alike, but for padding='same'", [*w.before, *w.after])
     return w.before
@@ -183,7 +183,7 @@ def gemm(node: Node, B: Array, b: Array | None = None) -> layers.Dense:
 def batch_norm(node: Node, rank: int, weights: Sequence[Array]) -> layers.BatchNorm1D | layers.BatchNorm2D:
     """The layer of a BatchNormalization node, for an input of this rank; weights are scale, B, mean, var."""
     o = node.options("epsilon", "momentum", "training_mode", "is_test", "spatial")
-    if o.training_mode or o.is_test == 0:  # before opset 7, is_test says so
+    if o.training_mode or o.is_test == 0:  # before opset 7 the attribute is is_test
         node.refuse("training_mode", "ONNX tracks the batch's own variance, xpnn its unbiased estimate", 1)
     if o.spatial == 0 and rank != 2:
         node.refuse("spatial", "xpnn normalises each channel over all positions", 0)
@@ -197,7 +197,7 @@ def batch_norm(node: Node, rank: int, weights: Sequence[Array]) -> layers.BatchN
 
 
 def layer_norm(node: Node, gamma: Array, beta: Array | None, affine: bool = True) -> layers.LayerNorm:
-    """The layer of a LayerNormalization node; without ``affine``, gamma is 1 throughout."""
+    """The layer of a LayerNormalization node; without ``affine``, gamma must be 1."""
     eps = shortest(node.options(*LAYER_NORM).epsilon)
     layer = layers.LayerNorm(gamma.shape, eps, affine, bias=beta is not None or not affine, dtype=gamma.dtype.name)
     return with_params(layer, gamma=gamma, beta=beta) if affine else layer
@@ -225,7 +225,7 @@ def recurrent_options(node: Node) -> SimpleNamespace:
 
 
 def recurrent(node: Node, W: Array, R: Array, B: Array | None, **settings: Any) -> list[Recurrent]:
-    """For each direction the layer of an RNN, LSTM or GRU node, of these further settings.
+    """The layer for each direction of an RNN, LSTM or GRU node, with these further settings.
 
     W is (D, G, I), R (D, G, H), B (D, 2G) or None.
     """

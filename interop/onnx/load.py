@@ -22,13 +22,13 @@ from .walk import BranchesError, Reader
 def load(path: str | Path) -> Layer:
     """The network in an ONNX model, for inference or further training.
 
-    The model must consist of operations for which xpnn has layers. In a row, possibly with residual additions, they
-    become one :class:`Sequential`, else, and with several inputs or outputs, a :class:`Graph`. For files that xpnn
-    wrote, the nesting is restored. The parameters are bit for bit those of the file. Weights that two nodes share
-    become one layer that occurs twice.
+    The model must consist of operations for which xpnn has layers. A sequence of them, possibly with residual
+    additions, becomes a :class:`Sequential`; other models, such as those with several inputs or outputs, become a
+    :class:`Graph`. For files that xpnn wrote, the nesting is restored. The parameters are bit for bit those of the
+    file. If two nodes share weights, they become one layer that occurs twice.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -56,7 +56,7 @@ def load(path: str | Path) -> Layer:
 
 
 def _with_inputs_that_count(graph: Graph, source: str) -> Graph:
-    """The graph without the inputs that nothing reads, as an argument that PyTorch's forward ignores."""
+    """The graph without inputs that nothing reads, such as an argument that PyTorch's forward ignores."""
     read = {name for node in graph.nodes for name in node.inputs} | {*graph.outputs}
     unused = [name for name in graph.inputs if name not in read]
     if len(unused) == len(graph.inputs):
@@ -69,9 +69,9 @@ def _with_inputs_that_count(graph: Graph, source: str) -> Graph:
 
 
 def _of_numbers(graph: Graph) -> Graph:
-    """The graph without the outputs that are no floating-point values, such as labels, if it has others.
+    """The graph without outputs that are not floating-point values, such as labels, if it has others.
 
-    Probabilities that a ZipMap makes dictionaries of are taken before it.
+    If a ZipMap turns probabilities into dictionaries, the output is its input.
     """
     maps = {node.outputs[0]: node.inputs[0] for node in graph.nodes if node.op == "ai.onnx.ml.ZipMap"}
     outputs = [maps.get(name, name) for name in graph.outputs]

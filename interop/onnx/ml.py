@@ -1,4 +1,4 @@
-"""Operators of ``ai.onnx.ml``, into which scikit-learn's models are converted. Labels may be text, on the host."""
+"""Operators of ``ai.onnx.ml``, which converted scikit-learn models consist of. Labels may be text, on the host."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from .node import Node
 
 
 def _array_feature_extractor(node: Node, x: Any, indices: Array) -> Any:
-    """Columns of the last axis; of one row at least."""
+    """Columns of the last axis; the result has at least one row."""
     node.options()
     chosen = to_numpy(indices).reshape(-1)
     if chosen.size and not 0 <= int(chosen.min()) <= int(chosen.max()) < x.shape[-1]:
@@ -49,7 +49,7 @@ def _after(node: Node, kind: str, scores: Array) -> Array:
 
 
 def _scores(x: Array, coefficients: list[float], intercepts: list[float] | None) -> Array:
-    """W x + b, of float32 as the operators have it, with one row of W for each intercept or target."""
+    """W x + b in float32, as the operators define it, with one row of W for each intercept or target."""
     x = x.astype("float32")
     W = asarray(coefficients, "float32").reshape(-1, x.shape[-1])
     return x @ W.T + (0 if intercepts is None else asarray(intercepts, "float32"))

@@ -1,4 +1,4 @@
-"""From ONNX nodes to the layers of ``layers/modern``, starting at the last node, as in ``readers.py``."""
+"""Turn ONNX nodes into layers of ``layers/modern``, starting at the last node, as in ``readers.py``."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from . import layers as make
 from .node import Node, shortest
 from .walk import LayerReader, Reader
 
-# Patterns: an operator and its inputs, where "x" is the value that the layer reads, and a number this very constant.
+# Patterns: an operator and its inputs, where "x" is the layer's input, and a number is a constant of that value.
 _CLIPPED = ("Clip", ("Add", "x", 3.0), 0.0, 6.0)
 _CUBIC = ("Add", "x", ("Mul", ("Mul", "x", ("Mul", "x", "x")), 0.044715))
 _GELUS = {
@@ -31,7 +31,7 @@ PRODUCTS += [
 
 
 def product(reader: Reader, node: Node) -> tuple[Layer, str] | None:
-    """The layer of PRODUCTS whose last node this Mul is, if there is one."""
+    """The layer in PRODUCTS that ends with this Mul, if there is one."""
     for layer, pattern in PRODUCTS:
         x = _match(reader, node.outputs[0], pattern, reader.path(node))
         if x is not None:
@@ -40,9 +40,9 @@ def product(reader: Reader, node: Node) -> tuple[Layer, str] | None:
 
 
 def _match(reader: Reader, value: str, pattern: Any, path: tuple[str, ...], x: str | None = None) -> str | None:
-    """The value x of the pattern, which must be the one given if there is one; None if the pattern does not fit.
+    """The value of the pattern's x, which must be ``x`` if this is given; None if the pattern does not match.
 
-    In a file that xpnn wrote, all its nodes have the same path: a product of a Graph's nodes is none of one layer.
+    In a file that xpnn wrote, all its nodes must have the same path: a product of a Graph's nodes is not one layer.
     """
     if pattern == "x":
         return value if x in (None, value) else None
@@ -105,7 +105,7 @@ def _clip(reader: Reader, node: Node) -> tuple[Layer, str]:
 def _prelu(reader: Reader, node: Node) -> tuple[Layer, str]:
     node.options()
     alpha, rank = reader.weight(node, 1, 0, 1, 2, 3, 4), reader.ranks.get(node.inputs[0], 2)
-    whole = alpha.shape if node.opset < 7 else ((1,) * rank + alpha.shape)[-rank:]  # as it is repeated
+    whole = alpha.shape if node.opset < 7 else ((1,) * rank + alpha.shape)[-rank:]  # its shape when broadcast
     if alpha.size > 1 and whole not in ((alpha.size,), (1, alpha.size, *[1] * (rank - 2))):
         node.refuse("input 1", "xpnn's PReLU has one slope, or one for each channel", alpha.shape)
     layer = layers.PReLU(alpha.size, dtype=alpha.dtype.name)
@@ -113,7 +113,7 @@ def _prelu(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def plain_norm(reader: Reader, node: Node, axis: int) -> layers.LayerNorm:
-    """Without parameters, over the axes from this one."""
+    """A LayerNorm without parameters, over the axes from this one on."""
     x = node.inputs[0]
     lengths = [n for n in reader.lengths(x)[axis:] if n is not None]
     if not lengths or len(lengths) < len(reader.lengths(x)[axis:]):
@@ -123,7 +123,7 @@ def plain_norm(reader: Reader, node: Node, axis: int) -> layers.LayerNorm:
 
 
 def _layer_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
-    if len(node.inputs) == 1:  # of several operators, without gamma; see layer_norms.py
+    if len(node.inputs) == 1:  # made from several operators, without gamma; see layer_norms.py
         return plain_norm(reader, node, node.attributes["axis"]), node.inputs[0]
     gamma, beta = reader.weight(node, 1, 1, 2, 3), reader.optional_weight(node, 2, 1, 2, 3)
     axis, rank = node.options(*make.LAYER_NORM).axis, reader.ranks.get(node.inputs[0], 0)

@@ -1,4 +1,4 @@
-"""The ONNX nodes of ``layers/modern``: operators of opset 17 where there is one, else the nodes that PyTorch writes."""
+"""The ONNX nodes of ``layers/modern``: operators of opset 17 if there is one, else the nodes that PyTorch writes."""
 
 import math
 
@@ -9,7 +9,7 @@ from ...backend import to_numpy
 from .writer import Writer, Writers
 
 FIXED = "fixed_"
-"""In the names of weights that are not trained."""
+"""A prefix in the names of weights that are not trained."""
 
 
 def _gelu(w: Writer, layer: layers.GELU, x: str) -> str:

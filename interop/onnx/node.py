@@ -1,4 +1,4 @@
-"""One node of an ONNX model, and what its attributes may be."""
+"""One node of an ONNX model, and the allowed values of its attributes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +16,9 @@ class UnsupportedNodeError(ValueError):
 
     Attributes:
         node: the node's name.
-        op: its operator.
+        op: the node's operator.
         what: the attribute, input or output in question.
-        reason: why it is not supported; docs/onnx.md lists all of them.
+        reason: the reason why it is not supported; docs/onnx.md lists all reasons.
     """
 
     def __init__(self, node: str, op: str, what: str, reason: str, value: Any = None) -> None:
@@ -28,7 +28,7 @@ class UnsupportedNodeError(ValueError):
 
     @classmethod
     def of_all(cls, errors: "Sequence[UnsupportedNodeError]") -> "UnsupportedNodeError":
-        """One error that lists all, with the attributes of the first: by operator and reason, how many there are."""
+        """One error that counts all errors by operator and reason, with the attributes of the first one."""
         if len(errors) == 1:
             return errors[0]
         alike: dict[tuple[str, str, str], list[UnsupportedNodeError]] = {}
@@ -68,7 +68,7 @@ LEAST = {
     "pads": 0,
     "strides": 1,
 }
-"""The least value of an attribute, and of each element of one that is a list."""
+"""The least value of an attribute, or of each element if it is a list."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Node:
     proto: onnx.NodeProto | None = None
 
     def options(self, *known: str) -> SimpleNamespace:
-        """The attributes of these names: as the node gives them, else the operator's default, else None.
+        """The attributes of these names: the node's value, else the operator's default, else None.
 
         Raises:
             UnsupportedNodeError: the node has another attribute, or a value that its operator does not allow.
@@ -108,19 +108,19 @@ class Node:
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Whatever goes wrong inside becomes a ValueError that names this node."""
+        """Within this block any error becomes a ValueError that names this node."""
         try:
             yield
         except UnsupportedNodeError:
             raise
-        except Exception as error:  # of layers and of NumPy, for weights, values and attributes that do not fit
+        except Exception as error:  # layers and NumPy raise for weights, values and attributes that do not fit
             raise ValueError(f"node {self.name!r} ({self.op}): {error}") from error
 
 
 def read_node(proto: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:
-    """A node of a model of these opsets by domain; one without a name gets that of its first output."""
+    """A node of a model with these opsets by domain; a node without a name gets that of its first output."""
     if not all(isinstance(text, str) for text in (proto.name, proto.op_type, *proto.input, *proto.output)):
-        raise ValueError("a name is no UTF-8 text")  # protobuf returns such names as bytes
+        raise ValueError("a name is not UTF-8 text")  # protobuf returns such names as bytes
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     op = f"{domain}.{proto.op_type}" if domain else proto.op_type
     attributes = {a.name: _plain_value(a) for a in proto.attribute}
@@ -144,7 +144,7 @@ def _defaults(op: str, opset: int) -> dict[str, Any]:
 
 
 def shortest(value: float, usual: float = 0.0) -> float:
-    """``usual`` if float32 rounds it to the same value, else the shortest decimal number that it does.
+    """``usual`` if float32 rounds it to this value, else the shortest decimal number that rounds to it.
 
     Attributes are float32. A slope of 0.01 is thus restored as 0.01, not as 0.009999999776482582.
     """

@@ -1,4 +1,4 @@
-"""ONNX operators on arrays: by the layers where there is one, else in a few lines."""
+"""ONNX operators on arrays: run by a layer if there is one, else written in a few lines."""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -19,7 +19,7 @@ from .resize import resize
 
 
 def _padded(x: Array, w: make.Window, border: float, beyond: float) -> Array:
-    """Images or signals with the window's padding of one value, and of another value what completes the last window."""
+    """Images or signals, padded by ``border``, and by ``beyond`` where ceil_mode completes the last window."""
     x = xp.pad(x, ((0, 0), (0, 0), *zip(w.before, w.after, strict=True)), constant_values=border)
     return xp.pad(x, ((0, 0), (0, 0), *((0, n) for n in w.beyond)), constant_values=beyond) if any(w.beyond) else x
 
@@ -45,7 +45,7 @@ def _max_pool(node: Node, x: Array) -> Array:
 
 
 def _average_pool(node: Node, x: Array) -> Array:
-    """The mean over the window, divided by the share of its elements that count."""
+    """The mean over the window, divided by the fraction of its elements that count."""
     layer, window = make.pool(node, x.shape[2:])
 
     def mean(images: Array, border: int) -> Array:
@@ -115,7 +115,7 @@ def _dropout(node: Node, x: Array, ratio: Array | None = None, training: Array |
 
 
 def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) -> tuple[Array, ...]:
-    """Each direction is a layer of its own; the reverse one reads the reversed sequence."""
+    """Each direction is a separate layer; the reverse one reads the reversed sequence."""
     B, lengths, h, c, P = (*others, None, None, None, None, None)[:5]
     o = make.recurrent_options(node)
     if P is not None:
@@ -145,7 +145,7 @@ def _recurrent(node: Node, x: Array, W: Array, R: Array, *others: Array | None) 
 
 
 def _layer_normalization(node: Node, x: Array, gamma: Array, beta: Array | None = None) -> tuple[Array, ...]:
-    """Also the mean and 1 / sqrt(var + epsilon) of each normalisation."""
+    """The output, and the mean and 1 / sqrt(var + epsilon) of each normalisation."""
     o = node.options(*make.LAYER_NORM)
     axis = normalize_axis_index(o.axis, x.ndim)
     shape, axes = x.shape[axis:], tuple(range(axis, x.ndim))
@@ -155,13 +155,13 @@ def _layer_normalization(node: Node, x: Array, gamma: Array, beta: Array | None 
 
 
 def _instance_normalization(node: Node, x: Array, gamma: Array, beta: Array) -> Array:
-    """Of each sample's channel by itself: a LayerNorm of its positions, then one gamma and beta a channel."""
+    """Normalise each channel of each sample: a LayerNorm over its positions, then a gamma and beta per channel."""
     return _in_groups(x, len(gamma), gamma, beta, node.options("epsilon").epsilon)
 
 
 def _group_normalization(node: Node, x: Array, gamma: Array, beta: Array) -> Array:
     o = node.options("epsilon", "num_groups", "stash_type")
-    each = x.shape[1] // o.num_groups if node.opset < 21 else 1  # before, one gamma a group
+    each = x.shape[1] // o.num_groups if node.opset < 21 else 1  # before opset 21, there is one gamma per group
     return _in_groups(x, o.num_groups, gamma.repeat(each), beta.repeat(each), o.epsilon)
 
 
@@ -206,7 +206,7 @@ BY_LAYERS = make.ACTIVATION_LAYERS.keys() | {
     *("GlobalMaxPool", "GroupNormalization", "InstanceNormalization", "LSTM", "LayerNormalization", "LogSoftmax"),
     *("RNN", "Softmax", "Celu", "Mish", "Selu", "Dropout"),
 }
-"""Operators that need a layer, which computes in float32 or float64; of float16, in float32."""
+"""Operators that need a layer, which computes in float32 or float64; float16 is computed in float32."""
 
 
 def run(node: Node, inputs: Sequence[Array | None]) -> dict[str, Array]:

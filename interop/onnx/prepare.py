@@ -12,7 +12,7 @@ from .writer import NEAREST, Writer
 
 
 def prepare(w: Writer, preprocessing: Preprocessing) -> tuple[str, list[onnx.ValueInfoProto]]:
-    """Write the nodes that give the network's input; returns its name, and the declarations of what they read."""
+    """Write the nodes that compute the network's input; returns its name, and the declarations of their inputs."""
     if isinstance(preprocessing, Pixels):
         shape: list[Any] = ["N", *preprocessing.shape]
         return _pixels(w, preprocessing, "pixels"), [_declared("pixels", onnx.TensorProto.UINT8, shape)]
@@ -25,7 +25,7 @@ _declared = helper.make_tensor_value_info
 
 
 def quantity(w: Writer, encoder: TableEncoder, y: str) -> str:
-    """A table's target in its own unit; of classes, the outputs as they are."""
+    """A table's target in its original unit; for classes, the unchanged outputs."""
     if encoder.classes:
         return y
     scale, mean = (w.constant(f"/target_{key}", getattr(encoder.target, key)) for key in ("scale", "mean"))

@@ -1,4 +1,4 @@
-"""From the ONNX nodes that make up a layer to the layer, starting at the last node."""
+"""Turn the ONNX nodes that make up a layer into the layer, starting at the last node."""
 
 from dataclasses import replace
 from math import prod
@@ -50,7 +50,7 @@ def _upsample(reader: Reader, node: Node) -> tuple[Layer, str]:
     scales = reader.constant(node, 2 if node.op == "Resize" and node.opset > 10 else 1)
     o = resize_options(node)
     factors = o.scales if scales is None else scales.tolist()
-    if not factors and o.axes is None:  # but sizes, which a free batch makes no constant
+    if not factors and o.axes is None:  # sizes are given, which are not constant for a free batch
         before, after = (reader.lengths(name)[2:] for name in (node.inputs[0], node.outputs[0]))
         factors = [1, 1, *(m / n for n, m in zip(before, after, strict=False) if n and m)]
     return upsample(node, o, factors), node.inputs[0]
@@ -64,7 +64,7 @@ def _batch_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _global_pool(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """Of a value whose last axis, or last two axes, are reduced."""
+    """Global pooling, which reduces a value's last axis or last two axes."""
     signals = layers.GlobalAvgPool1D, layers.GlobalMaxPool1D
     images = layers.GlobalAvgPool2D, layers.GlobalMaxPool2D
     kinds = signals if reader.ranks.get(node.inputs[0]) == 3 else images
@@ -72,7 +72,7 @@ def _global_pool(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _sum(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """As many times the mean."""
+    """A sum, as the mean times the number of elements."""
     length = reader.lengths(node.inputs[0])[-1]
     if length is None:
         node.refuse("axes", "xpnn adds along axes of a known length")
@@ -82,14 +82,14 @@ def _sum(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _flatten(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """Where the lengths of the value's axes are not known."""
+    """A Flatten of a value whose lengths are unknown."""
     if (axis := node.options("axis").axis) != 1:
         node.refuse("axis", "xpnn's Flatten keeps the batch and nothing else", axis)
     return layers.Flatten(), node.inputs[0]
 
 
 def _layout(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """Axes that are split, then put in another order, then joined, as far as each is needed."""
+    """The layers that split axes, reorder them and join them, as far as each is needed."""
     groups, sizes, free = (node.attributes[key] for key in ("groups", "sizes", "free"))
     node = replace(node, op=node.attributes["op"])
     flat = [factor for group in groups for factor in group]
@@ -119,7 +119,7 @@ def _layout(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _recurrent(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """The layer of one direction or of both; ``recurrent_rules.py`` has noted it in place of the node's attributes."""
+    """The layer of one direction or of both, from the settings that ``recurrent_rules.py`` put into the attributes."""
     noted = node.attributes
     if "settings" not in noted:
         node.refuse("shape", "the lengths of its axes do not follow from the model's")
@@ -147,7 +147,7 @@ def _refused(reader: Reader, node: Node) -> tuple[Layer, str]:
 
 
 def _instance_norm(reader: Reader, node: Node) -> tuple[Layer, str]:
-    """A LayerNorm of each channel's positions, and each channel's own scale and offset."""
+    """A LayerNorm over each channel's positions, then a scale and offset for each channel."""
     gamma, beta = reader.weight(node, 1, 1), reader.weight(node, 2, 1)
     node.options("epsilon")
     norm = plain_norm(reader, node, 2)
@@ -250,7 +250,7 @@ READERS: dict[str, LayerReader] = {
     "Upsample": _upsample,
     "ai.onnx.ml.Scaler": scaler,
 }
-"""For the last operator of a layer's nodes, the function that makes the layer and names the value it reads."""
+"""For the last operator of a layer's nodes, the function that makes the layer and names the layer's input."""
 
 INSIDE = {"Erf", "Greater"}
-"""Operators that stand only before the last node of a layer's nodes."""
+"""Operators that occur only before the last node of a layer's nodes."""

@@ -1,4 +1,4 @@
-"""Recurrent nodes, where the batch comes first; see ``batch_first.py``."""
+"""Recurrent nodes with the batch first; see ``batch_first.py``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from .node import Node
 
 
 def cell(p: BatchFirst, node: Node) -> None:
-    """(N, T, features) to all states (N, T, D H) and the last ones (N, D H), for D directions."""
+    """Map (N, T, features) to all states (N, T, D H) and the last ones (N, D H), for D directions."""
     view = p.views[node.inputs[0]]
     o = make.recurrent_options(node)
     order = (0, 1, 2) if o.layout else (1, 0, 2)
@@ -51,7 +51,7 @@ def cell(p: BatchFirst, node: Node) -> None:
 
 
 def _start(p: BatchFirst, node: Node, what: str, name: str, order: tuple[int, ...]) -> tuple[str, str]:
-    """How a component of the state begins, and the name of its value: (D, 1, H) if it is constant, else (N, D H)."""
+    """The kind of start of a state component, and its value's name: (D, 1, H) if it is constant, else (N, D H)."""
     if not name:
         return "zeros", ""
     if name in p.views:
@@ -63,7 +63,7 @@ def _start(p: BatchFirst, node: Node, what: str, name: str, order: tuple[int, ..
     value = p.constants.get(name)
     if value is None or value.ndim != 3:
         node.refuse(what, "no layer of xpnn's has a weight of this shape", p.sizes.get(name))
-    if not value.any() and not p.graph.from_xpnn:  # which writes none for zeros
+    if not value.any() and not p.graph.from_xpnn:  # xpnn writes no value for zeros, so its zeros are learned
         return "zeros", ""
     value = value.transpose(1, 0, 2) if order[0] == 0 else value
     if (value != value[:, :1]).any():
@@ -75,7 +75,7 @@ def _start(p: BatchFirst, node: Node, what: str, name: str, order: tuple[int, ..
 
 
 def summed_directions(p: BatchFirst, node: Node, view: View, axes: list[int], keep: bool) -> bool:
-    """Whether it adds the two directions of a recurrent node; then that node gives their sum."""
+    """Whether the node adds the two directions of a recurrent node; if so, that node outputs their sum."""
     _, D, H = p.cells[view.base]
     if D != 2 or len(axes) != 1 or view.groups[axes[0]] != ((len(p.sizes[view.base]) - 1, H, 2),):
         return False
@@ -91,7 +91,7 @@ def summed_directions(p: BatchFirst, node: Node, view: View, axes: list[int], ke
 
 
 def as_layers(nodes: Sequence[Node], outputs: Sequence[str]) -> Iterator[Node]:
-    """The nodes, recurrent ones with what is read of them: first what a layer gives, then its last state."""
+    """The nodes; recurrent ones get the outputs that are read: first the layer's output, then its last state."""
     read = {name for node in nodes for name in node.inputs} | {*outputs}
     for node in nodes:
         roles = dict(node.attributes.get("roles", {}))

@@ -1,4 +1,4 @@
-"""For recurrent layers, the ONNX nodes that they become.
+"""Write recurrent layers as ONNX nodes.
 
 ONNX's RNN, LSTM and GRU read (T, N, I) and give (T, D, N, H), and (D, N, H) for each component of the last state, for D
 directions; their initial states are (D, N, H), too.
@@ -26,7 +26,7 @@ def recurrent(w: Writer, layer: Recurrent, x: Any) -> Any:
 
 
 def bidirectional(w: Writer, layer: Bidirectional, x: Any) -> Any:
-    """Both, D = 2: their features are joined or added."""
+    """Both directions, D = 2: their features are joined or added."""
     (y, *last), sequences = _cell(w, [layer.layer, layer.reverse], *several(x)), layer.layer.return_sequences
     if layer.merge == "sum":
         y = w.node("ReduceSum", y, w.axis(1 if sequences else 0), keepdims=0)
@@ -40,13 +40,13 @@ def bidirectional(w: Writer, layer: Bidirectional, x: Any) -> Any:
 
 
 def _joined(w: Writer, last: str) -> str:
-    """(N, 2H) of (2, N, H)."""
+    """(N, 2H) from (2, N, H)."""
     y = w.node("Transpose", last, perm=[1, 0, 2])
     return w.node("Reshape", y, w.constant("/joined", [0, -1], "int64"))
 
 
 def _cell(w: Writer, directions: list[Recurrent], x: str, *given: str) -> list[str]:
-    """The node for one layer, or for two in both directions; all states or the last one, and what it gives besides."""
+    """The node for one layer, or two in both directions; returns all states or the last one, and further outputs."""
     first, span = directions[0], w.span
     op, H = type(first).__name__, first.hidden_size
     if any(type(layer) is not CELLS.get(op, (None,))[0] for layer in directions):
@@ -66,7 +66,7 @@ def _cell(w: Writer, directions: list[Recurrent], x: str, *given: str) -> list[s
 
 
 def _starts(w: Writer, directions: list[Recurrent], x: str, given: list[str], others: str) -> list[str]:
-    """initial_h and initial_c, as far as they are no zeros."""
+    """initial_h and initial_c, unless they are zeros."""
     first, D, names = directions[0], len(directions), []
     for name, how in first.starts.items():
         if how == "zeros":

@@ -1,4 +1,4 @@
-"""ONNX's Resize and Upsample: along one axis after the other, each output is a weighted sum of a few inputs."""
+"""ONNX's Resize and Upsample: axis by axis, each output is a weighted sum of a few inputs."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ REPEATING = {
     "half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
     "pytorch_half_pixel": ("round_prefer_floor", "round_prefer_ceil"),
 }
-"""By how the operator places pixels, the roundings that repeat each as often as a whole scale says."""
+"""For each placement of pixels, the roundings with which a whole scale repeats each pixel that many times."""
 
 
 def resize_options(node: Node) -> SimpleNamespace:
@@ -30,7 +30,7 @@ def resize_options(node: Node) -> SimpleNamespace:
 
 
 def upsample(node: Node, o: SimpleNamespace, scales: Sequence[float] | None) -> Upsample2D:
-    """The layer of a Resize or Upsample node; scales of all four axes, None if they are no constants."""
+    """The layer of a Resize or Upsample node with these scales of all four axes; None if they are not constants."""
     if o.mode != "nearest":
         node.refuse("mode", "xpnn repeats pixels", o.mode)
     if o.nearest_mode not in REPEATING.get(o.coordinate_transformation_mode, ()):
@@ -42,7 +42,7 @@ def upsample(node: Node, o: SimpleNamespace, scales: Sequence[float] | None) -> 
 
 
 def resize(node: Node, x: Array, *others: Array | None) -> Array:
-    """By the layer Upsample2D where it does the same, else by the definition."""
+    """Use the layer Upsample2D if it computes the same, else the operator's definition."""
     o = resize_options(node)
     roi_first = node.op == "Resize" and node.opset > 10
     _, scales, sizes = ((*others, None, None, None) if roi_first else (None, *others, None, None))[:3]
@@ -51,7 +51,7 @@ def resize(node: Node, x: Array, *others: Array | None) -> Array:
     if axes == [0, 1, 2, 3] and x.dtype.name in ("float32", "float64"):
         try:
             return apply(upsample(node, o, factors), x)
-        except UnsupportedNodeError:  # not by a layer
+        except UnsupportedNodeError:  # the layer does not compute this
             pass
     for what, allowed in (("antialias", (0, None)), ("mode", MODES), ("coordinate_transformation_mode", [*PLACES])):
         if getattr(o, what) not in allowed:
@@ -82,7 +82,7 @@ def _wanted(
     return factors, wanted
 
 
-MODES = ("nearest", "linear", "cubic", "bilinear")  # the last one is the linear one's name in opset 7
+MODES = ("nearest", "linear", "cubic", "bilinear")  # "bilinear" is the name of "linear" in opset 7
 
 PLACES: dict[str | None, Callable[[np.ndarray, float, int, int], np.ndarray]] = {
     None: lambda i, scale, length, size: i / scale,
@@ -94,7 +94,7 @@ PLACES: dict[str | None, Callable[[np.ndarray, float, int, int], np.ndarray]] = 
     ),
     "pytorch_half_pixel": lambda i, scale, length, size: (i + 0.5) / scale - 0.5 if size > 1 else i * 0.0,
 }
-"""Where output position i lies among the input's; scale * length is the definition's output length, not rounded."""
+"""The input position of output position i; scale * length is the definition's output length, not rounded."""
 
 ROUND: dict[str | None, Callable[[np.ndarray], np.ndarray]] = {
     None: np.floor,
@@ -106,7 +106,7 @@ ROUND: dict[str | None, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def _along(x: Array, axis: int, size: int, scale: float, o: SimpleNamespace) -> Array:
-    """The axis with its new length: a sum of x at whole positions near each output's, with weights that add up to 1."""
+    """x with the axis resized: each output is a sum of nearby inputs with weights that add up to 1."""
     length = x.shape[axis]
     at = PLACES[o.coordinate_transformation_mode](np.arange(size, dtype="float64"), scale, length, size)
     if o.mode == "nearest":
@@ -132,7 +132,7 @@ def _like(weights: np.ndarray, x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _cubic(r: np.ndarray, a: float) -> list[np.ndarray]:
-    """Weights of the four nearest positions, for the fraction r behind the second one (Keys, 1981)."""
+    """Weights of the four nearest positions, for the fraction r after the second one (Keys, 1981)."""
     s = 1 - r
     near = [((a + 2) * t - (a + 3)) * t * t + 1 for t in (r, s)]
     far = [((a * t - 5 * a) * t + 8 * a) * t - 4 * a for t in (1 + r, 1 + s)]

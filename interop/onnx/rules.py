@@ -1,4 +1,4 @@
-"""What ONNX's operators become where the batch comes first; see ``batch_first.py``."""
+"""Rules that turn ONNX's operators into ones with the batch first; see ``batch_first.py``."""
 
 from dataclasses import replace
 from math import prod
@@ -17,7 +17,7 @@ from .sections import SECTIONS
 
 
 def _cast(p: BatchFirst, node: Node) -> None:
-    """From float16 or to it, which is computed in float32; between integers."""
+    """A Cast from or to float16, which is computed in float32, or between integers."""
     kinds = [p.dtypes[name] for name in (node.inputs[0], node.outputs[0])]
     names = [kind.name.replace("float16", "float32") if kind.kind == "f" else kind.kind for kind in kinds]
     if names[0] != names[1]:
@@ -30,7 +30,7 @@ def _transpose(p: BatchFirst, node: Node) -> None:
 
 
 def _reshape(p: BatchFirst, node: Node) -> None:
-    """Reshape or Flatten: in both trials of the free lengths the same axes."""
+    """Reshape or Flatten: it must form the same axes in both trials of the free lengths."""
     view, out = p.views[node.inputs[0]], node.outputs[0]
     node.options(*(("axis",) if node.op == "Flatten" else ("allowzero", "shape")))
     sizes = p.graph.sizes.get(out) or _sizes(p, node)
@@ -57,7 +57,7 @@ def _blocks(p: BatchFirst, node: Node) -> None:
 
 
 def _sizes(p: BatchFirst, node: Node) -> list[Lengths]:
-    """The lengths that a Flatten, or a Reshape to a constant shape, gives in both trials, where ONNX infers none."""
+    """The output's shape in both trials for a Flatten, or a Reshape to a constant shape, if ONNX infers none."""
     found = []
     for given in (p.sizes[node.inputs[0]], p.second[node.inputs[0]]):
         if node.op == "Flatten":
@@ -90,14 +90,14 @@ def _unsqueeze(p: BatchFirst, node: Node) -> None:
 
 
 def _expand(p: BatchFirst, node: Node) -> None:
-    """To the shape that the value has."""
+    """An Expand to the value's own shape."""
     if p.sizes.get(node.inputs[0]) != p.sizes.get(node.outputs[0]):
         node.refuse("shape", "xpnn has no layer that repeats values")
     p.same(node)
 
 
 def _row_by_row(p: BatchFirst, node: Node, last: int | None = None) -> None:
-    """A node that does the same to each row of the last axis, whose length it may change, or to each value."""
+    """A node that treats each row of the last axis alike and may change its length, or that treats each value alike."""
     view = p.views[node.inputs[0]]
     if last is not None and front(view)[1][-1] is None:
         node.refuse("input 0", FIRST)
@@ -135,7 +135,7 @@ def _along_last(p: BatchFirst, node: Node) -> None:
         node.refuse("axis", FIRST, axis)
     if node.op != "LayerNormalization" and axis != -1 and node.opset < 13:
         node.refuse("axis", "xpnn's softmax works along one axis", axis)
-    if node.op != "LayerNormalization" and axis != -1:  # bring the axis to the end, and back
+    if node.op != "LayerNormalization" and axis != -1:  # move the axis to the end, and back
         perm = [k for k in range(rank) if k != rank + axis] + [rank + axis]
         inner = transposed(view, perm)
         node = replace(node, attributes={**node.attributes, "axis": -1})
@@ -147,7 +147,7 @@ def _along_last(p: BatchFirst, node: Node) -> None:
 
 
 def _reduce(p: BatchFirst, node: Node) -> None:
-    """A mean, a maximum or a sum over axes, as global pooling of signals, or of images where it is over two axes."""
+    """A mean, a maximum or a sum over axes, as global pooling of signals, or over two axes, of images."""
     view = p.views[node.inputs[0]]
     rank = len(view.groups)
     node.options("axes", "keepdims", "noop_with_empty_axes")
@@ -185,7 +185,7 @@ def _reduce(p: BatchFirst, node: Node) -> None:
 
 
 def _elementwise(p: BatchFirst, node: Node) -> None:
-    """Of several values, or of values and a constant, which are repeated along axes of length 1."""
+    """An operation on several values, or values and a constant, which are repeated along axes of length 1."""
     make.check_elementwise(node)
     if p.as_they_are(node):
         return BatchFirst.plain(p, node)
@@ -204,12 +204,12 @@ def _elementwise(p: BatchFirst, node: Node) -> None:
 
 
 def _of_rank(view: View, rank: int) -> View:
-    """With axes of length 1 before the others, as values are broadcast."""
+    """The view with axes of length 1 before the others, as in broadcasting."""
     return View(view.base, ((),) * (rank - len(view.groups)) + view.groups)
 
 
 def _turned(p: BatchFirst, node: Node, name: str, view: View) -> str:
-    """A constant with its axes in the order that the value has with the batch in front."""
+    """A constant with its axes in the value's order with the batch in front."""
     value = p.constants[name]
     if value.size == 1 or p.leads(view):
         return name
@@ -255,4 +255,4 @@ RULES: dict[str, Rule] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-"""By operator; of the others, each stays as it is and reads its inputs in ONNX's order of axes."""
+"""The rule of each operator; other operators are unchanged and read their inputs in ONNX's order of axes."""

@@ -1,4 +1,4 @@
-"""Sections of values and values side by side, where the batch comes first: Gather, Slice, Split, Concat."""
+"""Rules for sections of values, and values side by side, with the batch first: Gather, Slice, Split, Concat."""
 
 from dataclasses import replace
 from typing import TypeAlias
@@ -30,7 +30,7 @@ def _section(p: BatchFirst, node: Node, name: str, axis: int, ends: Ends) -> Vie
     if D == 1 and last != view.base and group == ((1, 1, n),) and (start, stop) == (n - 1, n):
         return View(last, tuple(() if k == axis else _without_steps(g) for k, g in enumerate(view.groups)))
     base, (k, step, size) = view.base, group[0]
-    if len(group) != 1 or step * size != p.sizes[base][k]:  # not the outermost of an axis of the base
+    if len(group) != 1 or step * size != p.sizes[base][k]:  # not the outermost factor of an axis of the base
         base = p.read(name, node)
         view, k, step, size = whole(base, p.sizes[base]), axis, 1, n
     if step > 1:
@@ -53,7 +53,7 @@ def _section(p: BatchFirst, node: Node, name: str, axis: int, ends: Ends) -> Vie
 
 
 def _part(p: BatchFirst, node: Node, name: str, axis: int, start: int, stop: int) -> View | None:
-    """A section of what a Concat gives, if it lies in one of the values that it joins."""
+    """A section of a Concat's output, if it lies within one of the joined values."""
     at = 0
     for each in p.concats[name][1]:
         size = p.sizes[each][axis]
@@ -64,12 +64,12 @@ def _part(p: BatchFirst, node: Node, name: str, axis: int, start: int, stop: int
 
 
 def _without_steps(group: Group) -> Group:
-    """A group of all states as one of the last ones, which have no axis of steps."""
+    """A group of all states as a group of the last states, which have no axis of steps."""
     return tuple((axis - (axis > 1), step, n) for axis, step, n in group)
 
 
 def _gather(p: BatchFirst, node: Node) -> None:
-    """Rows of a matrix, or from a value what stands at one constant index."""
+    """Rows of a matrix, or the elements of a value at one constant index."""
     if node.inputs[0] not in p.views:
         E = p.sizes[node.inputs[0]]
         view = p.views[node.inputs[1]]
@@ -129,7 +129,7 @@ def _split(p: BatchFirst, node: Node) -> None:
 
 
 def _concat(p: BatchFirst, node: Node) -> None:
-    """Along an axis of values in the same order of axes; a section of it may be one of them."""
+    """A Concat along an axis of values with the same order of axes; a section of it may be one of the values."""
     views = [p.views.get(name) for name in node.inputs]
     rank = len(p.sizes[node.inputs[0]])
     axis = normalize_axis_index(1 if node.options("axis").axis is None else node.attributes["axis"], rank)
@@ -150,4 +150,4 @@ def _concat(p: BatchFirst, node: Node) -> None:
 
 
 SECTIONS: dict[str, Rule] = {"Concat": _concat, "Gather": _gather, "Slice": _slice, "Split": _split}
-"""By operator."""
+"""The rule of each operator."""

@@ -1,4 +1,4 @@
-"""From a graph's output back to its input, layer by layer."""
+"""Walk from a graph's output back to its input, layer by layer."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -18,13 +18,13 @@ Entry: TypeAlias = tuple[tuple[str, ...], Layer]
 """A layer and its path in the network."""
 
 DEPTH = 50
-"""How deep residual blocks, and the paths that xpnn wrote, may nest."""
+"""The deepest nesting of residual blocks, and of the paths that xpnn wrote."""
 
 JOINS = {"Add", "Concat", "Mul", "Sum", *CELLS}
-"""The operators of layers that join several values; recurrent ones, x and an initial state."""
+"""The operators of layers that join several values; recurrent ones join x and an initial state."""
 
 COPIES = 16
-"""How often nodes may read the model's constants, on average by size: every layer has its own copy."""
+"""How often nodes may read each element of the model's constants on average, since each layer has its own copy."""
 
 # fmt: off
 SAME_RANK = {
@@ -43,9 +43,9 @@ class Reader:
     """Walks from the output back to the input and turns nodes into layers.
 
     Args:
-        graph: of the model.
-        readers: for each operator, the function that makes the layer. It queries this object for neighbouring nodes.
-        product: finds the layer whose last node is this Mul of two values, if there is one.
+        graph: the model's graph.
+        readers: for each operator, the function that makes the layer. It asks this object for neighbouring nodes.
+        product: a function that finds the layer that ends with a Mul of two values, if there is one.
     """
 
     def __init__(self, graph: Graph, readers: Mapping[str, "LayerReader"], product: "LayerFinder") -> None:
@@ -64,7 +64,7 @@ class Reader:
         self.uses = Counter(name for node in graph.nodes for name in node.inputs)
 
     def _follow(self, nodes: list[Node]) -> None:
-        """Find from where the paths to each value come, and the rank of each that shape inference does not know."""
+        """Find the value where the paths to each value meet, and the ranks that shape inference does not give."""
         for node in needed(nodes, self.graph.outputs):
             if sources := self.sources(node):
                 before: str | None = sources[0]
@@ -76,7 +76,7 @@ class Reader:
                     self.ranks.setdefault(node.outputs[0], rank)
 
     def _meeting(self, a: str | None, b: str | None) -> str | None:
-        """Where two branches begin; None if one of them passes through a branch that has met another already."""
+        """The value where two branches begin; None if one passes through a branch that has already met another."""
         while a != b and a is not None and b is not None:
             a, b = sorted((a, b), key=lambda name: self._position.get(name, 0))
             if b in self._inside:
@@ -86,7 +86,7 @@ class Reader:
         return a if a == b else None
 
     def network(self) -> Layer:
-        """The layers in a row, with residual blocks; :class:`BranchesError` if that is not all."""
+        """The layers in sequence, with residual blocks; :class:`BranchesError` if there are other branches."""
         if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
             raise BranchesError
         ((name,), (output,)) = self.graph.inputs, self.graph.outputs
@@ -101,7 +101,7 @@ class Reader:
         return network
 
     def chain(self, end: str, start: str, depth: int = 0) -> list[Entry]:
-        """The layers that lead from the value ``start`` to the value ``end``, inside of so many residual blocks."""
+        """The layers from the value ``start`` to the value ``end``, inside ``depth`` residual blocks."""
         entries: list[Entry] = []
         while (end := self.origin(end)) != start:
             node = self.producer(end)
@@ -115,7 +115,7 @@ class Reader:
         return entries[::-1]
 
     def layer(self, node: Node, value: str, depth: int = 0) -> tuple[Layer, str]:
-        """The layer that ends with this node and gives the value, and the value that it reads."""
+        """The layer that ends with this node and outputs the value, and the layer's input."""
         if value != node.outputs[0]:
             node.refuse("output 1", "a layer has one output")
         if self.joins(node):
@@ -123,7 +123,7 @@ class Reader:
         return self.alone(node)
 
     def alone(self, node: Node) -> tuple[Layer, str]:
-        """The same by its operator's reader; of a layer that joins several values, the first that it reads."""
+        """:meth:`layer` by the operator's reader; for a layer that joins several values, with its first input."""
         value = node.outputs[0]
         if value not in self._read:
             reader = self._readers.get(node.op)
@@ -137,43 +137,43 @@ class Reader:
         return self._read[value]
 
     def origin(self, value: str) -> str:
-        """The value itself, before any Identity."""
+        """The value before any Identity nodes."""
         while value in self.producers and self.producers[value].op == "Identity":
             value = self.producers[value].inputs[0]
         return value
 
     def output(self, value: str) -> str:
-        """Under which value a node is read: of a recurrent one with its last state, the first."""
+        """The name under which a node is read: the first output of a recurrent node with its last state."""
         node = self.producers.get(value)
         return value if node is None or node.op not in CELLS else node.outputs[0]
 
     def producer(self, value: str) -> Node:
-        """The node that computes the value; an error if the model's input has no part in it."""
+        """The node that computes the value; an error if it does not depend on the model's input."""
         if value not in self._before:
             raise ValueError(f"the value {value!r} does not depend on the model's input")
         return self.producers[value]
 
     def position(self, value: str) -> int:
-        """The place in the file of the node that computes the value; 0 for an input."""
+        """The position in the file of the node that computes the value; 0 for an input."""
         return self._position.get(value, 0)
 
     def sample_shape(self, name: str) -> tuple[int, ...] | None:
-        """Of an input, without the batch; None if an axis is free."""
+        """The shape of an input without the batch; None if an axis is free."""
         shape = self.lengths(name)
         sample = tuple(size for size in shape[1:] if size)
         return sample if shape and len(sample) == len(shape) - 1 else None
 
     def dtype(self, name: str) -> str:
-        """In which a layer that reads the value computes."""
+        """The dtype in which a layer that reads the value computes."""
         dtype, _ = self.graph.types.get(name, (None, None))
         return "float64" if dtype == np.float64 else "float32"
 
     def lengths(self, name: str) -> tuple[int | None, ...]:
-        """Of a value's axes, None for a free one; none at all if they are unknown."""
+        """The lengths of a value's axes, None for a free one; () if they are unknown."""
         return self.graph.types.get(name, (None, None))[1] or ()
 
     def joins(self, node: Node) -> bool:
-        """Whether it makes one value of several that depend on the input, and is not the end of a layer that does."""
+        """Whether the node joins several values that depend on the input, and does not end one layer's nodes."""
         if node.op not in JOINS or len(self.sources(node)) < 2:
             return False
         return node.op != "Mul" or self._product(self, node) is None
@@ -202,7 +202,7 @@ class Reader:
             node.refuse("input 0", "xpnn's layers compute in float32 or float64", dtype.name)
 
     def _shared(self, layer: Layer) -> Layer:
-        """The existing layer if the same constants have made the same layer before, else this one."""
+        """The existing layer if the same constants have already made the same layer, else this one."""
         names, self._weights = sorted(self._weights), []
         before = self._layers.setdefault((repr(layer), *names), layer) if names else layer
         # the same constants may have been read differently: transposed or scaled
@@ -218,7 +218,7 @@ class Reader:
         return path
 
     def compose(self, entries: list[Entry], depth: int = 0) -> Layer:
-        """The layers as one network; neighbours whose paths agree at this depth form a Sequential of their own."""
+        """The layers as one network; neighbours whose paths agree at this depth form a nested Sequential."""
         if not self.graph.from_xpnn:
             return entries[0][1] if depth and len(entries) == 1 else Sequential(*(layer for _, layer in entries))
         if len(entries) == 1 and len(entries[0][0]) <= depth:
@@ -230,7 +230,7 @@ class Reader:
         return Sequential(*parts)
 
     def behind(self, value: str, *ops: str) -> list[Node]:
-        """The nodes that compute this value, the last one first, if they are of these operations, else none."""
+        """The nodes that compute this value, the last one first, if they have these operators; else an empty list."""
         found: list[Node] = []
         for op in ops:
             node = self.producers.get(value)
@@ -241,7 +241,7 @@ class Reader:
         return found
 
     def operand(self, node: Node) -> int:
-        """The index of the input that is a constant, of a node with two inputs; the other one is a value."""
+        """For a node that reads a value and a constant, the index of the constant."""
         return 1 - node.inputs.index(self.sources(node)[0])
 
     def sources(self, node: Node) -> list[str]:
@@ -249,7 +249,7 @@ class Reader:
         return [name for name in node.inputs if self.depends(name)]
 
     def depends(self, value: str) -> bool:
-        """Whether it depends on the model's input."""
+        """Whether the value depends on the model's input."""
         return value in self._before
 
     def constant(self, node: Node, index: int) -> np.ndarray | None:
@@ -257,7 +257,7 @@ class Reader:
         return self.graph.constants.get(node.inputs[index]) if index < len(node.inputs) else None
 
     def weight(self, node: Node, index: int, *axes: int) -> Array:
-        """The value of an input that becomes a parameter, of so many axes; the file may hold it transposed."""
+        """The value of an input that becomes a parameter, with this number of axes; the file may hold it transposed."""
         if len(node.inputs) <= index:
             node.refuse(f"input {index}", "xpnn's layer needs it")
         name = node.inputs[index]
@@ -267,7 +267,7 @@ class Reader:
         value = self.graph.constants.get(name)
         if value is None:
             node.refuse(f"input {index}", "xpnn's parameters are constants of the model")
-        if value.dtype == np.float16:  # which xpnn's layers do not have
+        if value.dtype == np.float16:  # not supported by xpnn's layers
             value = value.astype(np.float32)
         if value.dtype not in (np.float32, np.float64):
             node.refuse(f"input {index}", "xpnn's parameters are float32 or float64", value.dtype.name)
@@ -294,7 +294,7 @@ class Reader:
 
 
 LayerReader: TypeAlias = Callable[[Reader, Node], tuple[Layer, str]]
-"""Maps the last node of a layer's nodes to the layer and the name of the value that it reads."""
+"""Maps the last node of a layer's nodes to the layer and the name of its input."""
 
 LayerFinder: TypeAlias = Callable[[Reader, Node], tuple[Layer, str] | None]
 """The same, or None if no layer ends there."""

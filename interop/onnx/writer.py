@@ -21,19 +21,19 @@ class Writer:
     """Builds a graph's nodes and constants layer by layer.
 
     A node's name consists of its layer's dotted path, its operator and a count: ``"0.2/Conv_1"``. Initialisers have the
-    parameters' own names, so a layer that occurs twice has its parameters in the file once.
+    parameters' own names, so the file holds the parameters of a layer that occurs twice only once.
 
     Args:
         model: the network.
-        dtype: of all values but the indices of an Embedding.
+        dtype: the dtype of all values but the indices of an Embedding.
         ranks: the number of axes of each input, by its name.
-        writers: for each layer, the function that appends its nodes, and another.
-        spans: for inputs whose sequences have lengths, the name of these.
+        writers: for each layer, the function that appends its nodes, and one that gives its input's shape.
+        spans: for inputs whose sequences have lengths, the name of the lengths.
 
     Attributes:
-        dtype: of all values but the indices of an Embedding.
-        rank: the number of axes of what the current layer reads; a layer that changes it sets that of its output.
-        span: the name of the lengths of the sequences that the current layer reads, "" if it takes none.
+        dtype: the dtype of all values but the indices of an Embedding.
+        rank: the number of axes of the current layer's input; a layer that changes it sets its output's.
+        span: the name of the lengths of the current layer's input sequences, "" if there are none.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Writer:
         self._path, self.rank = path, self._ranks[several(x)[0]]
         self.span, kept = self._lengths(layer, x)
         y = write(self, layer, x)
-        for value in several(y):  # those of a child's have their own
+        for value in several(y):  # a child's outputs have theirs already
             self._ranks.setdefault(value, self.rank)
             self._spans.setdefault(value, kept)
         if not isinstance(layer, Sequential | Graph | Residual):
@@ -64,22 +64,22 @@ class Writer:
         return outputs if isinstance(y, tuple) else outputs[0]
 
     def stands_for(self, value: str, name: str) -> str:
-        """A value that takes an input's place, with its rank and lengths."""
+        """Let a value replace an input, with its rank and lengths."""
         self._ranks[value], self._spans[value] = self._ranks[name], self._spans.get(name, "")
         return value
 
     def _lengths(self, layer: Layer, x: Any) -> tuple[str, str]:
-        """The names of the lengths that a layer takes, and of those of its output, as :meth:`Layer.with_lengths`."""
+        """The names of the lengths that a layer takes, and of its output's, as for :meth:`Layer.with_lengths`."""
         span = next(filter(None, (self._spans.get(value) for value in several(x))), "")
         if not span or isinstance(layer, Sequential | Graph):
-            return span, ""  # whose children say what becomes of the lengths
+            return span, ""  # its children decide what becomes of the lengths
         first = isinstance(next(leaf for _, leaf in layer.leaves()), Embedding)
         example = xp.zeros((1,) * self.rank, dtype="int64" if first else self.dtype)
         options, kept = layer.with_lengths((example, example) if layer.joins else example, span)  # type: ignore[arg-type]
         return options.get("lengths", ""), kept or ""  # type: ignore[return-value]
 
     def _masked(self, y: str) -> str:
-        """y with 0 after each sequence's end, as :func:`without_padding`."""
+        """y with 0 after each sequence's end, as by :func:`without_padding`."""
         span, rank = self._spans.get(y), self._ranks[y]
         if not span:
             return y
@@ -104,7 +104,7 @@ class Writer:
         return self.several(op, inputs, (0,), **attributes)[0]
 
     def several(self, op: str, inputs: Sequence[str], outputs: Sequence[int], **attributes: Any) -> list[str]:
-        """The same; returns the names of its outputs with these indices."""
+        """Add a node; returns the names of its outputs with these indices."""
         name = f"{self._path}/{op}"
         self._count[name] += 1
         name += f"_{self._count[name]}"
@@ -114,12 +114,12 @@ class Writer:
         return [values[index] for index in outputs]
 
     def vector(self, value: str) -> str:
-        """The value, (N, features), whatever the rank of what the layer gives otherwise."""
+        """Declare that the value is (N, features), whatever the rank of the layer's other outputs."""
         self._ranks[value], self._spans[value] = 2, ""
         return value
 
     def rename(self, names: dict[str, str]) -> None:
-        """Give values other names, wherever they are written or read."""
+        """Rename values, wherever they are written or read."""
         for node in self.nodes:
             for values in (node.input, node.output):
                 values[:] = [names.get(value, value) for value in values]
@@ -128,7 +128,7 @@ class Writer:
         """Add an initialiser from host data; returns its name."""
         array = np.array(value, dtype or self.dtype, order="C")
         if self.constants.setdefault(name, array).shape != array.shape:
-            raise ValueError(f"export: {name} would stand in the file in two shapes, for inputs of different ranks")
+            raise ValueError(f"export: {name} would need two shapes in the file, for inputs of different ranks")
         return name
 
     def own(self, name: str, value: Any, dtype: Any = None) -> str:
@@ -147,7 +147,7 @@ class Writer:
         return self.constant(f"{owner}.{key}" if owner else key, value)
 
     def owner(self, layer: Layer) -> str:
-        """The path under which the layer has its parameters."""
+        """The path that names the layer's parameters."""
         return self._owners[id(layer)]
 
     def bias(self, layer: Layer) -> list[str]:
@@ -159,23 +159,24 @@ class Writer:
 
 
 def _kind(layer: Layer) -> type[Layer]:
-    """Its class; of a model that adds nothing to a Sequential's or a Graph's layers, that one."""
+    """The layer's class; for a model that adds nothing to a Sequential or a Graph, that class."""
     kinds = (kind for kind in (Sequential, Graph) if isinstance(layer, kind) and type(layer).forward is kind.forward)
     return next(kinds, type(layer))
 
 
 NEAREST: dict[str, Any] = {
     "mode": "nearest",
-    "coordinate_transformation_mode": "asymmetric",  # of pixel i at scale * i
+    "coordinate_transformation_mode": "asymmetric",  # pixel i lies at scale * i
     "nearest_mode": "floor",
 }
-"""The attributes of a Resize that repeats each pixel."""
+"""The attributes of a Resize that repeats pixels."""
 
 LayerWriter: TypeAlias = Callable[[Writer, Any, Any], Any]
-"""Appends the nodes of a layer that reads the value of this name; returns the name of the output. Of a layer that reads
-or gives several values, these are tuples of names."""
+"""Appends the nodes of a layer whose input has this name; returns the name of the output. Several inputs or outputs are
+tuples of names."""
 
 Writers: TypeAlias = Mapping[type[Layer], tuple[LayerWriter, Callable[[Any], Shape] | None]]
-"""For each layer, two functions: the first appends its nodes, reading x, and returns the name of the output; the second
-gives the shape of one sample, () if that may have any rank. None: the input's shape is the output's, or the children's.
+"""For each layer, two functions: the first appends its nodes, which read x, and returns the name of the output; the
+second returns the shape of one sample, () if it may have any rank. It is None if the input has the shape of the output,
+or of the children's inputs.
 """

@@ -1,4 +1,4 @@
-"""For each layer, the ONNX nodes that it becomes, and the shape of its input."""
+"""For each layer, its ONNX nodes and the shape of its input."""
 
 from functools import reduce
 from typing import Any
@@ -32,7 +32,7 @@ def _graph(w: Writer, layer: Graph, x: Any) -> Any:
 
 
 def _join(op: str) -> LayerWriter:
-    """By nodes of an operator of two inputs, from left to right, as the layer does."""
+    """A join by nodes of a binary operator, from left to right, as the layer computes it."""
     return lambda w, layer, x: reduce(lambda a, b: w.node(op, a, b), x)
 
 
@@ -55,7 +55,7 @@ def _window(size: tuple[int, ...], layer: Any) -> dict[str, Any]:
 
 def _conv(w: Writer, layer: Convolution, x: str) -> str:
     options: dict[str, Any] = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "dilations": layer.dilation}
-    dilated = max(layer.dilation) > 1  # onnxruntime has no auto_pad for it
+    dilated = max(layer.dilation) > 1  # onnxruntime does not support auto_pad with dilation
     options |= {"auto_pad": "SAME_UPPER"} if layer.padding == "same" and not dilated else {"pads": sum(layer.pads, ())}
     op = "Conv"
     if isinstance(layer, layers.ConvTranspose2D):

@@ -5,8 +5,8 @@
     model = make_pipeline(StandardScaler(), NetworkClassifier((64, 32), epochs=20))
     search = GridSearchCV(model, {"networkclassifier__alpha": [1e-4, 1e-2]})
 
-They take the arguments of MLPClassifier and MLPRegressor, and xpnn's own networks, optimisers, losses and callbacks.
-Both pass scikit-learn's own checks of an estimator.
+They take the arguments of MLPClassifier and MLPRegressor, and also xpnn's own networks, optimisers, losses and
+callbacks. Both pass scikit-learn's own checks of an estimator.
 """
 
 try:

@@ -20,10 +20,11 @@ from .monitors import with_callbacks
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     """A classifier, trained with softmax cross-entropy. Arguments and attributes: see :class:`NetworkEstimator`.
 
-    With a y of several columns of 0 and 1 each column is a label of its own, trained with binary cross-entropy.
+    If y has several columns of 0 and 1, each column is a separate label, trained with binary cross-entropy.
 
     Args:
-        loss: "log_loss" or a loss; ``BinaryCrossEntropy(pos_weight=5)`` for two classes gives the network one output.
+        loss: "log_loss" or a loss. With ``BinaryCrossEntropy(pos_weight=5)`` for two classes, the network has one
+            output.
         class_weight: "balanced", or a dict from label to the weight of its samples, as in scikit-learn.
 
     Attributes:
@@ -51,7 +52,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         """Train for one epoch, with the network and optimiser of the last call; arguments as for fit.
 
         Args:
-            classes: all labels that there will be, in the first call.
+            classes: all labels that will occur; required in the first call.
         """
         if self.class_weight == "balanced":
             raise ValueError(
@@ -62,7 +63,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return self._partial_fit(X, y, sample_weight, lengths)
 
     def predict(self, X: Any, lengths: Any = None) -> np.ndarray:
-        """The most likely label of each sample, (samples,); or which labels hold, (samples, labels)."""
+        """The most likely label of each sample, (samples,); for several labels, 0 or 1 for each, (samples, labels)."""
         return self._decoded(self._outputs(X, lengths))
 
     def predict_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
@@ -70,7 +71,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return self._probabilities(self._outputs(X, lengths), softmax, expit)
 
     def predict_log_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
-        """The logarithms of :meth:`predict_proba`, finite also where a probability is too small for its dtype."""
+        """The logarithms of :meth:`predict_proba`, finite even if a probability is too small for its dtype."""
         return self._probabilities(self._outputs(X, lengths), log_softmax, log_expit)
 
     def _probabilities(self, z: np.ndarray, of_classes: Any, of_labels: Any) -> np.ndarray:
@@ -91,9 +92,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self._loss = self._loss_given() or (BinaryCrossEntropy() if self._multilabel else SoftmaxCrossEntropy())
         binary = isinstance(self._loss, BinaryCrossEntropy)
         if binary != self._multilabel and not (binary and len(self.classes_) == 2):
-            what = "several labels a sample" if self._multilabel else f"{len(self.classes_)} classes"
+            what = "several labels per sample" if self._multilabel else f"{len(self.classes_)} classes"
             raise ValueError(
-                f"NetworkClassifier: {self._loss} is not for {what}: the default loss is, or one of "
+                f"NetworkClassifier: {self._loss} is not for {what}: use the default loss, or "
                 f"{'BinaryCrossEntropy' if self._multilabel else 'SoftmaxCrossEntropy'}"
             )
         self.out_activation_ = "logistic" if binary else "softmax"

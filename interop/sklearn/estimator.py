@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: training, and the attributes that tell of it."""
+"""The base of the classifier and the regressor: training, and the attributes that describe it."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -27,49 +27,49 @@ from .settings import Settings
 from .solvers import lbfgs, optimizer_of, stopping
 
 Data = tuple[Any, Any, Any, Any]
-"""X, y, sample_weight and lengths, of which the last two may be None."""
+"""X, y, sample_weight and lengths; the last two may be None."""
 
-_NONE = "no_validation"  # scikit-learn's word for a y that is not given
+_NONE = "no_validation"  # scikit-learn's marker for a y that is not given
 
 
 class NetworkEstimator(Settings, CallbackSupportMixin):
-    """What :class:`NetworkClassifier` and :class:`NetworkRegressor` share.
+    """The base class of :class:`NetworkClassifier` and :class:`NetworkRegressor`.
 
-    The arguments are MLPClassifier's, and xpnn's own; where a setting has two names, the one of MLPClassifier counts if
-    it is given.
+    The arguments are MLPClassifier's and xpnn's own. If a setting has two names and both are given, MLPClassifier's
+    counts.
 
     Args:
         network (or ``hidden_layer_sizes``): the sizes of an MLP's hidden layers, or one size; or a function
             ``network(shape, outputs, rng=, dtype=)`` that builds a network for samples of this shape:
             ``lambda shape, k, **options: LeNet5(28, k, **options)``.
-        activation: of an MLP's hidden layers: "relu", "tanh", "logistic", "identity" or a layer.
-        optimizer (or ``solver``): "adam" (the default), "sgd", "lbfgs", or an optimiser, of which each fit uses a copy.
+        activation: activation of an MLP's hidden layers: "relu", "tanh", "logistic", "identity" or a layer.
+        optimizer (or ``solver``): "adam" (the default), "sgd", "lbfgs", or an optimiser, which each fit copies.
         loss: by default the classifier's or the regressor's own.
-        epochs (or ``max_iter``): passes over the data at most; iterations of "lbfgs".
+        epochs (or ``max_iter``): the most passes over the data, or iterations of "lbfgs".
         batch_size: samples per step; "auto" is 200, or all if there are fewer.
-        shuffle: whether each pass has an order of its own.
+        shuffle: whether to draw a new order for each pass.
         tol, n_iter_no_change: training ends when the loss, or with early_stopping the score, has not improved by tol
-            for so many epochs.
-        early_stopping: whether a share of the data, ``validation_fraction``, is held out, and the model of the epoch
-            with the best score on it kept.
-        warm_start: whether fit goes on with the network of the last one.
-        callbacks: xpnn's, told of epochs and steps; scikit-learn's own (1.9) are given to ``set_callbacks``.
+            for this many epochs.
+        early_stopping: whether to hold out a share of the data, ``validation_fraction``, and keep the model of the
+            epoch with the best score on it.
+        warm_start: whether fit continues with the network of the last fit.
+        callbacks: xpnn's callbacks; give scikit-learn's own (1.9) to ``set_callbacks``.
         random_state: seed or RandomState of the weights and shuffles.
         verbose: whether to show a progress bar and a line per epoch.
-        ranks: of :func:`xpnn.mpi`, which train together, with the same random_state; not with "lbfgs".
+        ranks: the ranks of :func:`xpnn.mpi` that train together, with the same random_state; not with "lbfgs".
         alpha: weight of the penalty alpha/2 |W|^2 / batch_size, in place of the optimiser's ``weight_decay``; by
-            default 1e-4 for an optimiser that is given by its name. Except with "lbfgs", biases decay too.
+            default 1e-4 for an optimiser given by name. Except with "lbfgs", biases decay, too.
         learning_rate, learning_rate_init, power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, max_fun:
-            as for MLPClassifier, of an optimiser that is given by its name.
+            as for MLPClassifier, for an optimiser given by name.
 
     Attributes:
         model_: the trained network.
         history_: one row per epoch: loss, val_score, val_loss and others. ``loss_curve_``, ``loss_``, ``best_loss_``,
             ``validation_scores_`` and ``best_validation_score_`` are taken from it, without the penalty.
         n_iter_: the number of epochs of the last fit.
-        t_: the number of samples that training has seen, each as often as there were epochs.
+        t_: the number of samples that training has seen, counted once per epoch.
         out_activation_: the function of the outputs, "softmax", "logistic" or "identity".
-        coefs_, intercepts_: of the dense layers, (in, out) and (out,).
+        coefs_, intercepts_: weights and biases of the dense layers, (in, out) and (out,).
         n_features_in_: length of X's second axis.
 
     Shapes: X (samples, features), also sparse, or (samples, ...) if the network takes such samples. The network
@@ -79,7 +79,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         ValueError, TypeError: as in scikit-learn for X and y, and as in :func:`xpnn.fit`.
     """
 
-    _target_options: ClassVar[dict[str, Any]]  # of scikit-learn's validate_data
+    _target_options: ClassVar[dict[str, Any]]  # options of scikit-learn's validate_data
     _metric: ClassVar[Callable[..., float]]
     model_: Layer
     history_: training.History
@@ -90,14 +90,14 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, lengths: Any = None, eval_set: Any = None) -> Any:
-        """Train a new network, or with ``warm_start`` go on with the last one.
+        """Train a new network, or with ``warm_start`` continue with the last one.
 
         Args:
             X: the samples; for recurrent networks also a list of sequences (steps, features).
             y: their labels or targets, (samples,) or (samples, outputs).
             sample_weight: a weight for each sample.
             lengths: the number of steps of each sequence in a padded X (samples, steps, features).
-            eval_set: data (X, y) held out, instead of a share of the data; each row of ``history_`` then has the loss
+            eval_set: held-out data (X, y), instead of a share of the data; each row of ``history_`` then has the loss
                 and the score on them.
         """
         return self._fit(X, y, sample_weight, lengths, eval_set, begun=self.warm_start and hasattr(self, "model_"))
@@ -105,7 +105,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
     def _fit(
         self, X: Any, y: Any, weights: Any, lengths: Any, eval_set: Any = None, *, begun: bool, partial: bool = False
     ) -> Any:
-        """Train a network, or go on with the one that was begun, for all epochs or for one."""
+        """Train a new network, or continue with the last one, for all epochs or for one."""
         self._check_ranges()
         X, y, lengths = self._validated(X, y, lengths, reset=not begun)
         if weights is not None:
@@ -137,7 +137,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         return self._fit(X, y, weights, lengths, begun=hasattr(self, "model_"), partial=True)
 
     def _train(self, data: Data, held_out: Data | None, epochs: int) -> training.History:
-        """The rows of so many epochs."""
+        """Train for this many epochs; returns their rows."""
         X, y, weights, lengths = data
         by_score = held_out is not None and self.early_stopping
         callbacks = [stopping(self, "val_score" if by_score else "loss"), *self.callbacks]
@@ -167,7 +167,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         )  # fmt: skip
 
     def _validated(self, X: Any, y: Any = _NONE, lengths: Any = None, *, reset: bool) -> tuple[Any, Any, Any]:
-        """X, sparse or an array, of a list of sequences padded; y; the lengths of sequences that are not all equal."""
+        """X, sparse or an array (lists of sequences are padded); y; the sequences' lengths if they differ."""
         if isinstance(X, list) and X and np.ndim(X[0]) > 1:
             X, lengths = pad(X)
         options = {"dtype": [np.float64, np.float32], "accept_sparse": "csr", "allow_nd": True}
@@ -177,7 +177,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
             X, y = validated if targets else (validated, y)
         else:
             X = check_array(X, **options)
-            validate_data(self, X.reshape(-1, X.shape[-1]), reset=reset)  # a step's features are the sample's
+            validate_data(self, X.reshape(-1, X.shape[-1]), reset=reset)  # checks each step like a sample
             y = validate_data(self, reset=False, **targets) if targets else y
             check_consistent_length(X, None if y is _NONE else y, lengths)
             lengths = None if (np.equal(lengths, X.shape[1])).all() else np.asarray(lengths)
@@ -194,7 +194,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         return X, y, weights if weights is None else _check_sample_weight(weights, X, dtype=X.dtype), lengths
 
     def _split(self, data: Data) -> tuple[Data, Data]:
-        """What is trained on, and the share that is held out."""
+        """The training data, and the share that is held out."""
         trained, held_out = train_test_split(
             np.arange(data[0].shape[0]),
             test_size=self.validation_fraction,
@@ -209,7 +209,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         return _rows(data, trained), _rows(data, held_out)
 
     def _draws(self) -> np.random.RandomState:
-        """By random_state; where it is None, ranks need a common one."""
+        """The generator from random_state; if it is None, ranks agree on a common seed."""
         state: np.random.RandomState = check_random_state(self.random_state)
         return state if self.random_state is not None else (self.ranks or ALONE).gather(state)[0]
 
@@ -224,7 +224,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
         return training.predict(self.model_, X, lengths=lengths)
 
     def _learn_targets(self, y: np.ndarray, known: bool) -> None:
-        """What the targets are: sets ``n_outputs_`` and the loss."""
+        """Set ``n_outputs_`` and the loss according to the targets."""
         raise NotImplementedError
 
     def _encoded(self, y: np.ndarray) -> np.ndarray:
@@ -275,7 +275,7 @@ class NetworkEstimator(Settings, CallbackSupportMixin):
 
     @property
     def n_layers_(self) -> int:
-        """The number of an MLP's layers, with the one of the inputs."""
+        """The number of an MLP's layers, including the input layer."""
         return len(self._dense()) + 1
 
     def _dense(self) -> list[Layer]:

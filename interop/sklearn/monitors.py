@@ -1,4 +1,4 @@
-"""Callbacks of an estimator's training: its score on data held out, and scikit-learn's own callbacks."""
+"""Callbacks of an estimator's training: its score on held-out data, and scikit-learn's own callbacks."""
 
 import copy
 from collections.abc import Callable
@@ -13,13 +13,13 @@ except ImportError:
     _theirs = None
 
 CallbackSupportMixin: Any = object if _theirs is None else _theirs.CallbackSupportMixin
-"""What makes ``set_callbacks`` a method of an estimator."""
+"""The mixin that gives an estimator ``set_callbacks``."""
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def with_callbacks(method: Method) -> Method:
-    """The method, after which the callbacks of ``set_callbacks`` are told that it has ended."""
+    """The method, followed by the notice of its end to the callbacks of ``set_callbacks``."""
     return method if _theirs is None else _theirs.with_callbacks(method)
 
 
@@ -34,11 +34,11 @@ class HeldOutScore(Callback):
 
 
 class Tasks(Callback):
-    """Tells the callbacks of ``set_callbacks`` of the run and of each epoch, by scikit-learn's own protocol.
+    """Notifies the callbacks of ``set_callbacks`` of the run and each epoch, by scikit-learn's own protocol.
 
     Args:
-        estimator: which is trained.
-        epochs: at most.
+        estimator: the estimator that is trained.
+        epochs: the most epochs.
         data: X, y and metadata, such as sample weights.
     """
 
@@ -47,7 +47,7 @@ class Tasks(Callback):
         self._fit = estimator._init_callback_context(max_subtasks=epochs)
 
     def _now(self) -> dict[str, Any]:
-        """What makes a copy of the estimator one that was trained so far."""
+        """The attributes that turn a copy of the estimator into one trained up to now."""
         return {"model_": copy.deepcopy(self.model), "history_": copy.copy(self.run.history)}
 
     def on_train_begin(self) -> None:

@@ -1,4 +1,4 @@
-"""The network that an estimator's settings ask for."""
+"""Build the network that an estimator's settings describe."""
 
 import math
 from collections.abc import Iterable
@@ -14,23 +14,23 @@ from .settings import Settings
 
 
 def network_of(settings: Settings, X: Any, lengths: Any, outputs: int, rng: np.random.Generator) -> Layer:
-    """A new network of so many outputs.
+    """A new network with this number of outputs.
 
     Args:
-        settings: of the estimator.
-        X, lengths: a sample, and the steps of all sequences or None.
-        outputs: their number.
-        rng: of the initial weights.
+        settings: the estimator's settings.
+        X, lengths: a sample, and the lengths of all sequences or None.
+        outputs: the number of outputs.
+        rng: generator of the initial weights.
 
     Raises:
-        TypeError, ValueError: the settings give no network, or one of another number of outputs.
+        TypeError, ValueError: the settings give no network, or one with another number of outputs.
     """
     network, shape, name = settings._setting("network"), X.shape[1:], type(settings).__name__
     options: dict[str, Any] = {"rng": rng, "dtype": X.dtype.name}
     if isinstance(network, Layer):
         raise TypeError(
             f"{name}: expected the sizes of hidden layers or a function that builds a network, got a network: "
-            "lambda shape, outputs, **options: copy.deepcopy(it) gives each fit one"
+            "lambda shape, outputs, **options: copy.deepcopy(network) gives each fit a copy"
         )
     if not callable(network):
         hidden = tuple(network) if isinstance(network, Iterable) else (network,)

@@ -18,8 +18,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     """A regressor, trained with half the squared error. Arguments and attributes: see :class:`NetworkEstimator`.
 
     Args:
-        loss: "squared_error", "absolute_error", "huber", "poisson" or a loss. By PoissonNLL the network's outputs are
-            logarithms, and the predictions rates above 0.
+        loss: "squared_error", "absolute_error", "huber", "poisson" or a loss. With PoissonNLL the network's outputs are
+            logarithms, and the predictions are rates above 0.
 
     >>> from xpnn.interop.sklearn import NetworkRegressor
     >>> X = np.random.default_rng(0).normal(size=(200, 3))

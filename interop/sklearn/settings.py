@@ -17,13 +17,13 @@ from ...training import Callback, Optimizer
 Network: TypeAlias = int | tuple[int, ...] | list[int] | Callable[..., Layer]
 
 MLP_NAMES = {"network": "hidden_layer_sizes", "optimizer": "solver", "epochs": "max_iter"}
-"""What MLPClassifier calls three of the settings."""
+"""MLPClassifier's names of three settings."""
 
 OF_SOLVERS = (
     "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum", "beta_1", "beta_2",
     "epsilon", "max_fun",
 )  # fmt: skip
-"""The settings of an optimiser that is given by its name; another one has settings of its own."""
+"""The settings of an optimiser given by name; an optimiser object has its own settings."""
 
 ACTIVATIONS: dict[str, Callable[[], Layer]] = {
     "relu": ReLU,
@@ -57,12 +57,12 @@ RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "power_t": ("a number of at least 0", lambda value: 0 <= real(value) < math.inf),
     "max_fun": ("a whole number of at least 1", _whole),
 }
-"""What ``fit`` expects of the settings that nothing else looks at."""
+"""The values that ``fit`` accepts for settings that nothing else checks."""
 
 
 @dataclass(eq=False, repr=False)
 class Settings(BaseEstimator):
-    """The settings as scikit-learn sees them: stored as they are given, and looked at by ``fit`` alone."""
+    """The settings as scikit-learn requires them: stored unchanged, and checked only by ``fit``."""
 
     _losses: ClassVar[dict[str, Callable[[], Loss | None]]]  # by scikit-learn's names
 
@@ -98,7 +98,7 @@ class Settings(BaseEstimator):
     ranks: Ranks | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The settings by name; with ``deep`` also those within an optimiser or loss, as ``optimizer__lr``."""
+        """The settings by name; with ``deep`` also those of an optimiser or loss, such as ``optimizer__lr``."""
         params = super().get_params(deep)
         if deep:
             for name in ("optimizer", "loss"):
@@ -106,7 +106,7 @@ class Settings(BaseEstimator):
         return params
 
     def set_params(self, **params: Any) -> "Settings":
-        """Change settings; an optimiser or loss of which one is changed is replaced by a new one."""
+        """Change settings; to change one of an optimiser or loss, the object is replaced by a new one."""
         nested = {key: params.pop(key) for key in [*params] if key.startswith(("optimizer__", "loss__"))}
         replaced = {mlp: None for own, mlp in MLP_NAMES.items() if own in params}
         super().set_params(**{**replaced, **params})
@@ -127,12 +127,12 @@ class Settings(BaseEstimator):
                 raise ValueError(f"{type(self).__name__}: expected {name} to be {expected}, got {value!r}")
 
     def _setting(self, own: str) -> Any:
-        """One that MLPClassifier has another name for, which counts where it is given."""
+        """The value of a setting; if MLPClassifier has another name for it and that is given, this one counts."""
         mlp = getattr(self, MLP_NAMES[own])
         return getattr(self, own) if mlp is None else mlp
 
     def _changed(self) -> list[str]:
-        """The settings of optimisers by name that have another value than at first."""
+        """The names of settings for optimisers given by name that differ from their defaults."""
         first = {field.name: field.default for field in fields(self)}
         return [name for name in OF_SOLVERS if getattr(self, name) != first[name]]
 
@@ -140,7 +140,7 @@ class Settings(BaseEstimator):
         return min(200, samples) if self.batch_size == "auto" else int(self.batch_size)
 
     def _loss_given(self) -> Loss | None:
-        """The loss, of a name too; None for the default one."""
+        """The loss, given as an object or by name; None for the default one."""
         if not isinstance(self.loss, str):
             return self.loss
         return one_of(self._losses, "loss", self.loss)()
@@ -151,14 +151,14 @@ class Settings(BaseEstimator):
 
 
 def one_of(choices: dict[str, Any], what: str, name: str) -> Any:
-    """The entry of this name; ValueError if there is none."""
+    """The entry with this name; ValueError if there is none."""
     if name not in choices:
         raise ValueError(f"expected {what} to be {', '.join(map(repr, choices))} or an object of xpnn, got {name!r}")
     return choices[name]
 
 
 def _within(held: Any) -> dict[str, Any]:
-    """The arguments that an optimiser or loss was made with, by name."""
+    """The arguments with which an optimiser or loss was made, by name."""
     if not isinstance(held, Optimizer | Loss):
         return {}
     return {name: getattr(held, name) for name in inspect.signature(type(held)).parameters if hasattr(held, name)}

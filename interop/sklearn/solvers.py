@@ -1,4 +1,4 @@
-"""What minimises the loss: the optimisers that MLPClassifier names, and L-BFGS."""
+"""Minimisers of the loss: the optimisers that MLPClassifier names, and L-BFGS."""
 
 import copy
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from .settings import Settings, one_of
 
 
 def optimizer_of(settings: Settings, samples: int, weights: "np.ndarray | None" = None) -> Optimizer | None:
-    """A new optimiser by its name, or a copy of the one given; None for L-BFGS, which is none of xpnn's.
+    """A new optimiser by its name, or a copy of the one given; None for L-BFGS, which is not an optimiser of xpnn's.
 
-    The penalty alpha/2 |W|^2 is added to a batch's sum of losses, as in scikit-learn, and so is a weight_decay of
-    alpha / batch size in xpnn; with sample weights, of alpha / (the sum of a batch's weights on average).
+    As in scikit-learn, the penalty alpha/2 |W|^2 is added to a batch's sum of losses. In xpnn this is a weight_decay of
+    alpha / batch size; with sample weights, of alpha / (the average sum of a batch's weights).
     """
     given, alpha = settings._setting("optimizer"), settings.alpha
     size = settings._size_of_batch(samples) * (1 if weights is None else float(weights.mean()) or 1)
     if isinstance(given, Optimizer):
         if changed := settings._changed():
             raise ValueError(
-                f"{type(settings).__name__}: {', '.join(changed)} are for an optimiser that is given by its name, such "
-                f"as 'adam': set them in {given!r}"
+                f"{type(settings).__name__}: {', '.join(changed)} are for an optimiser given by name, such as 'adam': "
+                f"set them in {given!r}"
             )
         optimizer = copy.deepcopy(given)
         if alpha is not None:
@@ -57,7 +57,7 @@ def _alpha(settings: Settings) -> float:
 
 
 def _rate(settings: Settings, samples: int) -> Any:
-    """A rate or a schedule."""
+    """The learning rate, a number or a schedule."""
     if settings.learning_rate != "invscaling":
         return settings.learning_rate_init
     steps = -(-samples // settings._size_of_batch(samples))
@@ -71,7 +71,7 @@ def inverse_scaling(step: int, lr: float, power: float, samples: int, steps: int
 
 
 def stopping(settings: Settings, monitor: str) -> Callback:
-    """What happens when there is no progress any more: the end, or for an adaptive rate a fifth of it."""
+    """A callback for when progress stops: it ends training, or divides an adaptive rate by 5."""
     patience: Any = settings.n_iter_no_change
     if settings.learning_rate == "adaptive" and settings._setting("optimizer") == "sgd":
         return ReduceLROnPlateau(monitor, factor=0.2, patience=patience, min_delta=settings.tol, min_lr=1e-6)
@@ -84,8 +84,8 @@ class Objective:
         E(p) + 1/2 sum_i d_i p_i^2,    its gradient dE/dp + d p,    d_i = alpha / (sum of weights), 0 for a bias
 
     Args:
-        model: whose parameters change.
-        loss: of the model.
+        model: the model, whose parameters change.
+        loss: the model's loss.
         data: x, y, weights, lengths; the last two may be None.
         alpha: weight of the penalty.
     """
@@ -110,22 +110,22 @@ class Objective:
         return float(value) + self.penalty(p), gradient
 
     def move(self, p: np.ndarray) -> None:
-        """Give the model these parameters."""
+        """Set the model's parameters."""
         self._model.flat_params[...] = asarray(p, self._model.dtype)
 
     def penalty(self, p: np.ndarray) -> float:
-        """What the value has of it."""
+        """The penalty's contribution to the value."""
         return 0.5 * float(self._d @ (p * p))
 
 
 def lbfgs(
     settings: Settings, model: Layer, loss: Loss, data: tuple[Any, ...], callbacks: Sequence[Callback]
 ) -> History:
-    """Minimise an :class:`Objective` by SciPy's L-BFGS-B; a row for each iteration, of which callbacks are told."""
+    """Minimise an :class:`Objective` by SciPy's L-BFGS-B; each iteration adds a row and notifies the callbacks."""
     objective, history = Objective(model, loss, data, _alpha(settings)), History()
     told = Callbacks(listed(callbacks), Sums())
 
-    def iteration(intermediate_result: Any) -> None:  # SciPy goes by the argument's name
+    def iteration(intermediate_result: Any) -> None:  # SciPy requires this name of the argument
         p = intermediate_result.x
         objective.move(p)
         history.append(row := {"epoch": len(history) + 1, "loss": intermediate_result.fun - objective.penalty(p)})

@@ -1,4 +1,4 @@
-"""A layer's arrays and those of a PyTorch module: what is the same, and what the two keep in different ways."""
+"""Convert the arrays of layers and PyTorch modules: some are the same in both, others are stored differently."""
 
 import math
 
@@ -23,17 +23,17 @@ _SAME: dict[type[Layer], dict[str, str]] = {
     layers.PReLU: {"weight": "alpha"},
     Convolution: _AFFINE,
 }
-"""By PyTorch's name, xpnn's, of the layers whose arrays mean the same in both."""
+"""For layers whose arrays are the same in both libraries, PyTorch's names and xpnn's."""
 
 ABSENT = {"bias": np.zeros, "bias_hh": np.zeros, "bias_ih": np.zeros, "weight": np.ones}
-"""What an array is worth that a module lacks: after bias=False a bias of 0, after affine=False a factor of 1."""
+"""The values of arrays that a module lacks: with bias=False a bias of 0, with affine=False a factor of 1."""
 
-_COUNT = "num_batches_tracked"  # which PyTorch's batch normalisation stores, and xpnn's does not need
+_COUNT = "num_batches_tracked"  # stored by PyTorch's batch normalisation, not needed by xpnn's
 _RECURRENT = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}
 
 
 def torch_layers(model: Layer) -> dict[str, Layer]:
-    """The layers with parameters or buffers by their paths; TypeError if PyTorch lacks one of them."""
+    """The layers with parameters or buffers by their paths; TypeError if a layer has no counterpart in PyTorch."""
     own = {path: leaf for path, leaf in model.leaves() if leaf.params or leaf.buffers}
     for path, leaf in own.items():
         if not isinstance(leaf, (Recurrent, *_SAME)):
@@ -42,7 +42,7 @@ def torch_layers(model: Layer) -> dict[str, Layer]:
 
 
 def not_in_torch(layer: Layer) -> list[str]:
-    """Of a layer that has a counterpart, the parameters that this does not have: PyTorch is given initial states."""
+    """The layer's parameters that its PyTorch counterpart lacks: initial states, which PyTorch takes as inputs."""
     return [f"{name}_0" for name in layer.starting("learned")] if isinstance(layer, Recurrent) else []
 
 
@@ -51,10 +51,10 @@ def own_arrays(layer: Layer) -> Arrays:
 
 
 def from_module(layer: Layer, module: Module, path: str = "") -> Arrays:
-    """The module's arrays as those of the layer, which has this path.
+    """The module's arrays, converted for the layer at this path.
 
     Raises:
-        ValueError: they are of another kind, or of other shapes.
+        ValueError: the module is of another kind, or its arrays have other shapes.
     """
     try:
         return (_recurrent_from if isinstance(layer, Recurrent) else _same_from)(layer, module.arrays)
@@ -63,14 +63,14 @@ def from_module(layer: Layer, module: Module, path: str = "") -> Arrays:
 
 
 def to_module(layer: Layer) -> Arrays:
-    """The layer's arrays as a module's."""
+    """The layer's arrays, converted for a module."""
     own = own_arrays(layer)
     if not isinstance(layer, Recurrent):
         count = {_COUNT: np.array(0)} if "running_mean" in own else {}
         return {key: own[name] for key, name in _names(layer, own).items()} | count
     out, H = {"weight_ih": own["W_x"], "weight_hh": own["W_h"]}, layer.hidden_size
     if layer.bias:
-        for_h = np.full_like(own["b"], -0.0)  # x + -0.0 is x for every x, also for -0.0
+        for_h = np.full_like(own["b"], -0.0)  # x + -0.0 is x for every x, even for -0.0
         if "b_h" in own:
             for_h[2 * H :] = own["b_h"]
         out |= {"bias_ih": own["b"], "bias_hh": for_h}
@@ -78,7 +78,7 @@ def to_module(layer: Layer) -> Arrays:
 
 
 def _names(layer: Layer, own: Arrays) -> dict[str, str]:
-    """By PyTorch's name, xpnn's, of the arrays that the layer has."""
+    """PyTorch's names and xpnn's for the arrays that the layer has."""
     names = next(names for kind, names in _SAME.items() if isinstance(layer, kind))
     return {key: name for key, name in names.items() if name in own}
 
@@ -97,7 +97,7 @@ def _same_from(layer: Layer, given: Arrays) -> Arrays:
 
 
 def _shaped(layer: Layer, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The array in the layer's shape, which is its own, or one of (out, in k1 k2) and (out, in, k1, k2)."""
+    """The array in the layer's shape; (out, in k1 k2) and (out, in, k1, k2) may be exchanged."""
     if array.shape == shape:
         return array
     if {array.ndim, len(shape)} == {2, 4} and len(array) == shape[0] and array.size == math.prod(shape):
@@ -108,7 +108,7 @@ def _shaped(layer: Layer, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarr
 
 
 def _recurrent_from(layer: Layer, given: Arrays) -> Arrays:
-    """W_x, W_h and their one bias; of a GRU, whose reset gate multiplies the candidate's W_h h + b_h, also b_h."""
+    """W_x, W_h and their common bias; for a GRU, whose reset gate multiplies the candidate's W_h h + b_h, also b_h."""
     own = own_arrays(layer)
     if given.keys() - _RECURRENT or not {"weight_ih", "weight_hh"} <= given.keys():
         raise ValueError(f"the layer has {', '.join(sorted(_RECURRENT))}")

@@ -1,4 +1,4 @@
-"""A model's arrays from a PyTorch state dict, and as one."""
+"""Read a model's arrays from a PyTorch state dict, or write them as one."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -14,11 +14,11 @@ from .state_dict import Module, Modules, modules_of, opened, torch_itself
 
 
 class Loaded(NamedTuple):
-    """What :func:`from_state_dict` left alone.
+    """The names that :func:`from_state_dict` left out.
 
     Attributes:
         missing: names of the model's arrays for which the state dict has no module.
-        unexpected: names in the state dict that no layer of the model has taken.
+        unexpected: names in the state dict that belong to no layer of the model.
 
     >>> from xpnn.interop.torch import Loaded
     >>> Loaded(["3.W"], []).missing
@@ -36,29 +36,29 @@ def from_state_dict(
     *,
     names: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """Take a PyTorch network's weights. If they do not fit, the model is left unchanged.
+    """Load a PyTorch network's weights. If they do not fit, the model does not change.
 
-    Modules and layers are paired by their names if these are the same, as in two Sequentials of the same layers; else
-    one after the other, in the order in which PyTorch's modules were defined; or as ``names`` says. A file in the
-    safetensors format, and what was read from one, has lost that order: then kinds and shapes must leave no choice.
+    Modules and layers are paired by ``names``; by default by their own names if these are the same, as in two
+    Sequentials of the same layers, else in the order in which PyTorch's modules were defined. A file in the safetensors
+    format has lost that order, and so has a dict read from one: kinds and shapes must then leave only one pairing.
 
-    A pair must be of one kind and of fitting shapes; rows are outputs, and gates are in PyTorch's order. The two biases
-    of a recurrent module are added, a module without a bias has one of 0, and a Linear becomes a convolution that
-    covers its whole input, or the reverse, as the C5 of LeNet-5.
+    The two of a pair must be of the same kind, with fitting shapes; rows are outputs, and gates are in PyTorch's order.
+    The two biases of a recurrent module are added, a missing bias counts as 0, and a Linear can become a convolution
+    that covers its whole input, or the reverse, such as C5 of LeNet-5.
 
     Args:
         model: its parameters and buffers are assigned, in its own dtype.
         state_dict: tensors or arrays by name; or the path of a .safetensors file, or of a .pt file, which torch reads
             without running any code (``weights_only``).
-        strict: False to leave alone what has no counterpart: if modules are paired in order, all after the last pair
-            that fits.
-        names: for each layer the module, by their names, as ``{"0": "features.conv1"}``; of a recurrent module each
-            layer and direction is one, as "lstm.l0" and "lstm.l0_reverse".
+        strict: False to leave out modules and layers without a counterpart: if modules are paired in order, all after
+            the last pair that fits.
+        names: the module for each layer, by name, as ``{"0": "features.conv1"}``; each layer and direction of a
+            recurrent module counts as one, as "lstm.l0" and "lstm.l0_reverse".
 
     Raises:
         FileNotFoundError, ImportError: there is no such file; a .pt file needs torch.
-        TypeError: a layer has no counterpart in PyTorch, or a value is no array of numbers.
-        ValueError: names or shapes do not fit, or are another library's; or ``strict``, and something is left over.
+        TypeError: a layer has no counterpart in PyTorch, or a value is not an array of numbers.
+        ValueError: names or shapes do not fit, or are another library's; or, with ``strict``, something is left over.
 
     >>> from xpnn.interop.torch import from_state_dict
     >>> model = Sequential(Dense(3, 2), ReLU())
@@ -88,10 +88,10 @@ def to_state_dict(model: Layer, like: Mapping[str, Any] | None = None) -> dict[s
     """A model's weights as PyTorch's tensors, for ``net.load_state_dict``; torch must be installed.
 
     Args:
-        model: of layers that PyTorch has, too.
-        like: the state dict of the PyTorch network, whose names and shapes the result then has, paired as by
-            :func:`from_state_dict`. Without it the names are the model's own, as "0.weight", and each recurrent layer
-            is a module, or a Bidirectional.
+        model: a model of layers that PyTorch has, too.
+        like: the PyTorch network's state dict: the result has its names and shapes, paired as by
+            :func:`from_state_dict`. By default the names are the model's own, as "0.weight", and each recurrent or
+            Bidirectional layer is one module.
 
     Raises:
         ImportError: torch is not installed.
@@ -124,7 +124,7 @@ def to_state_dict(model: Layer, like: Mapping[str, Any] | None = None) -> dict[s
 
 
 def _hint(key: str) -> str:
-    """What to do about an array of which PyTorch computes a weight."""
+    """Advice for an array from which PyTorch computes a weight."""
     if re.search(r"\bparametrizations\.", key):
         return ": torch.nn.utils.parametrize.remove_parametrizations makes it a weight"
     if key.endswith(("_g", "_v", "_u", "_orig", "_mask")):
@@ -133,7 +133,7 @@ def _hint(key: str) -> str:
 
 
 def _named(path: str, key: str) -> str:
-    """The name in a state dict of a layer's array; the two layers of a Bidirectional are one module."""
+    """The name of a layer's array in a state dict; the two layers of a Bidirectional are one module."""
     if key.endswith(("_ih", "_hh")):
         path, place = _place(path)
         key = f"{key}_{place}"
@@ -141,17 +141,17 @@ def _named(path: str, key: str) -> str:
 
 
 def _place(path: str) -> tuple[str, str]:
-    """Of a recurrent layer of this path the module, and what PyTorch calls the layer and direction in it."""
+    """The module for the recurrent layer at this path, and PyTorch's name of the layer and direction in it."""
     prefix, _, last = path.rpartition(".")
     places = {"forward": "l0", "reverse": "l0_reverse"}
     return (prefix, places[last]) if last in places else (path, "l0")
 
 
 def _pairs(own: Mapping[str, Layer], given: Modules, strict: bool, names: Mapping[str, str] | None) -> dict[str, str]:
-    """For each layer the module, by their names.
+    """The module for each layer, by name.
 
     Raises:
-        ValueError: one of them does not fit, or it is not clear which belong together.
+        ValueError: a pair does not fit, or there are several possible pairings.
     """
     if names is None:
         same = {path: _as_module(path, given) for path in own}
@@ -160,8 +160,8 @@ def _pairs(own: Mapping[str, Layer], given: Modules, strict: bool, names: Mappin
             if strict and len(own) != len(given):
                 raise ValueError(
                     f"the model has {len(own)} layers with parameters ({', '.join(own)}), the state dict {len(given)} "
-                    f"modules ({', '.join(given)}): say by names={{...}} which belong together, or by strict=False "
-                    "that some may be left out"
+                    f"modules ({', '.join(given)}): pair them by names={{...}}, or allow some to be left "
+                    "out by strict=False"
                 )
             same = _in_order(own, given, strict) if given.ordered else _by_shapes(own, given)
         names = same
@@ -174,25 +174,25 @@ def _pairs(own: Mapping[str, Layer], given: Modules, strict: bool, names: Mappin
 
 
 def _as_module(path: str, given: Modules) -> str:
-    """What the module of a layer of this path would be called."""
+    """The name that the module for a layer at this path would have."""
     return path if path in given else ".".join(filter(None, _place(path)))
 
 
 def _in_order(own: Mapping[str, Layer], given: Modules, strict: bool) -> dict[str, str]:
-    """All; or those before the first pair that does not fit."""
+    """The layers and modules paired in order; without ``strict``, those before the first pair that does not fit."""
     pairs = zip(own, given, strict=False)
     return dict(pairs if strict else takewhile(lambda pair: _fits(own[pair[0]], given[pair[1]]), pairs))
 
 
 def _by_shapes(own: Mapping[str, Layer], given: Modules) -> dict[str, str]:
-    """Each layer with the one module that fits it."""
+    """Each layer paired with the only module that fits it."""
     pairs: dict[str, str] = {}
     for path, layer in own.items():
         fitting = [name for name, module in given.items() if _fits(layer, module)]
         if len(fitting) != 1 or fitting[0] in pairs.values():
             raise ValueError(
                 f"the layer {path!r}, {layer}, fits {', '.join(fitting) or 'none'} of the modules {', '.join(given)}, "
-                "whose order the file does not keep: say by names={...} which belong together"
+                "whose order the file does not keep: pair them by names={...}"
             )
         pairs[path] = fitting[0]
     return pairs

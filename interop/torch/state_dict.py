@@ -1,4 +1,4 @@
-"""PyTorch's state dicts: where they come from, and the modules whose arrays they hold."""
+"""Read PyTorch's state dicts, and group their arrays by module."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ Arrays = dict[str, np.ndarray]
 
 _KEY = re.compile(r"(?:(.*)\.)?(?:((?:weight|bias)_[ih]h)(?:_(l\d+(?:_reverse)?))?|(\w+))")
 _KNOWN = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
-_KERAS = "Keras's or Flax's: kernels are (in, out) and gates have another order, so that they would fit and mean"
+_KERAS = "Keras's or Flax's: kernels are (in, out) and gates have another order, so they might fit but would mean"
 _OTHERS = {
     "xpnn's own, which xpnn.load reads": {"W", "W_x", "gamma", "alpha", "centers"},
     f"{_KERAS} something else; read such a network as ONNX, by xpnn.interop.onnx": {"kernel", "recurrent_kernel"},
@@ -23,7 +23,7 @@ _OTHERS = {
 
 
 class Module(NamedTuple):
-    """One PyTorch layer's arrays, and their names in the state dict, by what PyTorch calls them, as "weight"."""
+    """One PyTorch layer's arrays, and their names in the state dict, both by PyTorch's short names, as "weight"."""
 
     name: str
     keys: dict[str, str]
@@ -34,11 +34,11 @@ class Module(NamedTuple):
 
 
 class Modules(dict[str, Module]):
-    """The modules by name; of a recurrent one each layer and direction is one, as "lstm.l0_reverse".
+    """The modules by name; each layer and direction of a recurrent module counts as one, as "lstm.l0_reverse".
 
     Attributes:
-        ordered: whether they stand in the order in which they were defined.
-        others: names in the state dict that belong to none of these, such as a module's own parameters.
+        ordered: whether the modules are in the order of their definition.
+        others: names in the state dict that belong to no known module, such as a module's own parameters.
     """
 
     def __init__(self, *modules: Any) -> None:
@@ -50,13 +50,13 @@ def modules_of(state_dict: Mapping[str, Any]) -> Modules:
     """The modules of a state dict.
 
     Raises:
-        TypeError: a value is no array of floating-point numbers.
-        ValueError: it is a checkpoint with a state dict in it, or the names are another library's.
+        TypeError: a value is not an array of floating-point numbers.
+        ValueError: it is a checkpoint that contains a state dict, or the names are another library's.
     """
     if not isinstance(state_dict, Mapping):
-        raise TypeError(f"expected a state dict, as net.state_dict() gives it, got {type(state_dict).__name__}")
+        raise TypeError(f"expected a state dict, as net.state_dict() returns it, got {type(state_dict).__name__}")
     if nested := [key for key, value in state_dict.items() if isinstance(value, Mapping)]:
-        raise ValueError(f"expected a state dict, of arrays by name, got what holds one: take its [{nested[0]!r}]")
+        raise ValueError(f"expected a state dict, of arrays by name, got a dict that holds one: take [{nested[0]!r}]")
     last = {re.split("[./]", key)[-1].partition(":")[0] for key in state_dict}
     for whose, names in _OTHERS.items():
         if last & names:
@@ -72,7 +72,7 @@ def modules_of(state_dict: Mapping[str, Any]) -> Modules:
         module = modules.setdefault(name, Module(name, {}, {}))
         module.keys[what], module.arrays[what] = key, _array(key, value)
     keys = [key for key in state_dict if not key.endswith("num_batches_tracked")]
-    # as a file in the safetensors format has them, where PyTorch's weights stand before biases, and it notes versions
+    # a file in the safetensors format is sorted; in PyTorch's own order weights precede biases, and it has versions
     if keys == sorted(keys) and not hasattr(state_dict, "_metadata"):
         modules.ordered = all(re.fullmatch(r"[\d.l]*", name) for name in modules)
         modules = _sorted(modules) if modules.ordered else modules
@@ -80,7 +80,7 @@ def modules_of(state_dict: Mapping[str, Any]) -> Modules:
 
 
 def _sorted(modules: Modules) -> Modules:
-    """Those of a Sequential, by their numbers."""
+    """The modules of a Sequential, ordered by their numbers."""
     found = Modules(sorted(modules.items(), key=lambda item: [int(digits) for digits in re.findall(r"\d+", item[0])]))
     found.others = modules.others
     return found
@@ -91,7 +91,7 @@ def _array(key: str, value: Any) -> np.ndarray:
     if hasattr(value, "detach"):
         try:
             value = host_array(value.detach().cpu())
-        except (NotImplementedError, RuntimeError, TypeError) as error:  # without data, sparse or quantised
+        except (NotImplementedError, RuntimeError, TypeError) as error:  # meta, sparse and quantised tensors
             raise TypeError(f"{key}: expected a tensor that NumPy can read, got {value.dtype} ({error})") from error
     array = np.asarray(value)
     if array.dtype.kind != "f" and not key.endswith("num_batches_tracked"):
@@ -100,11 +100,12 @@ def _array(key: str, value: Any) -> np.ndarray:
 
 
 def opened(path: str | Path) -> Mapping[str, Any]:
-    """The state dict in a file, which runs no code.
+    """The state dict in a file, read without running code.
 
     Raises:
-        FileNotFoundError, ImportError: there is no such file; it is no .safetensors file, and torch is not installed.
-        ValueError: it holds no state dict.
+        FileNotFoundError, ImportError: there is no such file; or the file is not a .safetensors file, and torch is not
+            installed.
+        ValueError: the file holds no state dict.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
@@ -115,15 +116,15 @@ def opened(path: str | Path) -> Mapping[str, Any]:
         return dict(_tensors(path))
     torch = torch_itself()
     try:
-        with open(path, "rb") as file:  # since torch goes by the suffix of a name
+        with open(path, "rb") as file:  # a stream, since torch would go by a name's suffix
             read = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # of many classes, some of which advise to run the file's code
+    except Exception as error:  # of many classes; some messages advise to run the file's code
         raise ValueError(
-            f"{path} holds no state dict that torch reads without running code: torch.save(net.state_dict(), path) "
-            "writes one, where a whole network or a TorchScript archive is code"
+            f"{path} holds no state dict that torch reads without running code: write one by "
+            "torch.save(net.state_dict(), path); a whole network or a TorchScript archive is code"
         ) from error
     if not isinstance(read, Mapping):
-        raise ValueError(f"{path} holds a {type(read).__name__}: expected a state dict, as net.state_dict() gives it")
+        raise ValueError(f"{path} holds a {type(read).__name__}: expected a state dict, as net.state_dict() returns it")
     return read
 
 
@@ -134,7 +135,7 @@ def _tensors(path: str | Path) -> Iterator[tuple[str, Any]]:
         with safe_open(path, "numpy") as file:
             keys = list(file.keys())
             foreign = any(file.get_slice(key).get_dtype().startswith(("BF", "F8")) for key in keys)
-        with safe_open(path, "pt" if foreign else "numpy") as file:  # NumPy has neither bfloat16 nor 8 bits
+        with safe_open(path, "pt" if foreign else "numpy") as file:  # NumPy has neither bfloat16 nor 8-bit floats
             for key in keys:
                 yield key, file.get_tensor(key)
     except (SafetensorError, OSError) as error:
@@ -142,5 +143,5 @@ def _tensors(path: str | Path) -> Iterator[tuple[str, Any]]:
 
 
 def torch_itself() -> Any:
-    """The library; ImportError names the extra."""
+    """The torch module; if it is missing, an ImportError that names the extra."""
     return needed("torch", "this needs PyTorch", "torch")

@@ -189,7 +189,7 @@ def test_refusals(tmp_path):
     path = tmp_path / "m.c"
     with pytest.raises(TypeError, match="expected a layer or a network, got int"):
         c.export(3, path)
-    with pytest.raises(ValueError, match="does not tell the shape of its input: give input_shape"):
+    with pytest.raises(ValueError, match="'s input is unknown: give input_shape"):
         c.export(nn.Sequential(nn.Conv2D(1, 2, 3)), path)
     with pytest.raises(ValueError, match="expected input of shape"):
         c.export(nn.Dense(3, 2), path, input_shape=(4,))

@@ -606,7 +606,7 @@ def test_settings_that_onnx_writes_in_another_way(tmp_path):
 def test_a_slope_for_each_channel_has_one_shape_in_the_file(tmp_path):
     prelu = nn.PReLU(3)
     model = nn.Sequential(prelu, layers.GlobalAvgPool2D(), prelu)
-    with pytest.raises(ValueError, match="0.alpha would stand in the file in two shapes"):
+    with pytest.raises(ValueError, match="0.alpha would need two shapes in the file"):
         export(model, tmp_path / "model.onnx", input_shape=(3, 2, 2))
 
 

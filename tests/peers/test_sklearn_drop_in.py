@@ -146,7 +146,7 @@ def test_several_labels_and_one_output_for_two_classes(data):
     np.testing.assert_allclose(np.log(two.predict_proba(x)), two.predict_log_proba(x), rtol=1e-12)
     assert (two.predict(x) == two.predict_proba(x).argmax(1)).all()
     for loss, targets in ((nn.SoftmaxCrossEntropy(), y), (nn.BinaryCrossEntropy(), data[1])):
-        with pytest.raises(ValueError, match="the default loss is"):
+        with pytest.raises(ValueError, match="use the default loss"):
             NetworkClassifier(loss=loss).fit(x, targets)
     with pytest.raises(ValueError, match="Multioutput"):
         NetworkClassifier().fit(x, y * [1, 2, 3])
@@ -173,7 +173,7 @@ def test_settings_within_an_optimiser_or_a_loss(data):
     assert model.get_params()["loss__label_smoothing"] == 0.1
     with pytest.raises(ValueError, match=r"optimizer__lr is not a setting of optimizer=None: give an object"):
         NetworkClassifier().set_params(optimizer__lr=1)
-    with pytest.raises(ValueError, match=r"NetworkClassifier: momentum are for an optimiser that is given by its name"):
+    with pytest.raises(ValueError, match=r"NetworkClassifier: momentum are for an optimiser given by name"):
         NetworkClassifier(optimizer=adam, momentum=0.5).fit(x, y)
 
 
