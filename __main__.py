@@ -26,13 +26,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 for success, 1 after an error (printed in one line) or a failed check, 2 for wrong usage."""
     args, debug = None, False
     with standard_streams() as output, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they would stand between the lines of the command
+        warnings.simplefilter("ignore")  # warnings would appear between the command's own lines
         for own in _FOR_USERS:
             warnings.simplefilter("always", own)
         warnings.showwarning = partial(_show, warnings.showwarning)
         try:
             start.started()
-            os.environ["MPLBACKEND"] = "agg"  # that of a notebook's kernel, which is handed on, may be missing here
+            os.environ["MPLBACKEND"] = "agg"  # the inherited backend of a notebook's kernel may be missing here
             args = parsed(argv)
             debug = args.debug
             if debug:
@@ -46,11 +46,11 @@ def main(argv: list[str] | None = None) -> int:
             return 141  # a shell's status for SIGPIPE
         except KeyboardInterrupt as error:
             number = signal_of(error)
-            with suppress(OSError):  # SIGHUP comes when the terminal has gone
+            with suppress(OSError):  # SIGHUP is sent when the terminal is gone
                 if _ranks(args).rank == 0:
                     print(f"xpnn: interrupted by {signal.Signals(number).name}", file=sys.stderr)
             return 128 + number  # a shell's status for it
-        except Exception as error:  # one line also for those that nobody has foreseen
+        except Exception as error:  # one line for unforeseen errors, too
             if debug:
                 traceback.print_exc()
             foreseen, ranks = isinstance(error, _FORESEEN) and str(error), _ranks(args)
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _show(show: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:
-    """What is for the user in one line of its own; other warnings, with --debug, as Python shows them."""
+    """Show a warning for the user in one line; other warnings, with --debug, as Python shows them."""
     if issubclass(category, _FOR_USERS):
         tell(str(message), "warning")
     else:
@@ -78,7 +78,7 @@ def _show(show: Callable[..., None], message: Warning | str, category: type[Warn
 
 
 def _ranks(args: argparse.Namespace | None) -> Ranks:
-    """Those that run the command together."""
+    """The ranks that run the command together."""
     return getattr(args, "ranks", ALONE)
 
 

@@ -3,8 +3,8 @@
 
 A network that branches, as a Graph, trained on scikit-learn's handwritten digits: python examples/branches.py
 
-Each block looks at the picture through windows of several sizes and puts what they see side by side, after Szegedy et
-al., "Going deeper with convolutions", 2015; from one block to the next the picture itself comes along.
+Convolutions with windows of several sizes read the picture, and their outputs are concatenated with the picture itself,
+after Szegedy et al., "Going deeper with convolutions", 2015.
 """
 
 import sys
@@ -15,12 +15,12 @@ import xpnn as nn
 
 
 def look(in_channels: int, size: int, rng: np.random.Generator) -> nn.Sequential:
-    """Eight maps through windows of this size."""
+    """A convolution with a window of this size and eight output maps."""
     return nn.Sequential(nn.Conv2D(in_channels, 8, size, padding=size // 2, rng=rng), nn.ReLU())
 
 
 def build(seed: int = 0) -> nn.Graph:
-    """A node reads the one above it, unless it says what it reads."""
+    """The network. A node reads the one above it unless it names its inputs."""
     rng = np.random.default_rng(seed)
     return nn.Graph(
         {
@@ -40,7 +40,7 @@ def build(seed: int = 0) -> nn.Graph:
 
 
 def train(model: nn.Graph, epochs: int = 8) -> nn.Score:
-    """Train on the digits' training part; loss and accuracy on their test part."""
+    """Train on the digits' training part; return loss and accuracy on their test part."""
     data = nn.load_images("digits")
     x_train, x_test = (x.astype(np.float32) / 255 for x in (data.x_train, data.x_test))
     nn.fit(model, x_train, data.y_train, optimizer=nn.Adam(3e-3), epochs=epochs, validation=(x_test, data.y_test))

@@ -1,8 +1,9 @@
 """Fashion-MNIST
 =============
 
-LeNet-5 on 28x28 pictures of clothes: python examples/fashion_mnist.py. The data are Debian's dataset-fashion-mnist, if
-that is installed, else they are downloaded; --short takes a few of them, and digits where there are none.
+LeNet-5 on 28x28 pictures of clothes: python examples/fashion_mnist.py. The data come from Debian's package
+dataset-fashion-mnist if it is installed, else they are downloaded. --short uses a few of them, or digits if there are
+none.
 """
 
 import sys
@@ -13,7 +14,7 @@ import xpnn as nn
 
 
 def load(short: bool) -> nn.ImageData:
-    """The data set; for a short run the digits will do."""
+    """The data set; a short run may use the digits instead."""
     try:
         return nn.load_images("fashion-mnist")
     except (OSError, ImportError):

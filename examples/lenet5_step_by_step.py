@@ -12,7 +12,7 @@ import xpnn as nn
 
 
 def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """scikit-learn's digits, 8x8, enlarged to LeNet-5's 28x28: each pixel three times and a border of two zeros."""
+    """scikit-learn's digits, 8x8, enlarged to LeNet-5's 28x28: pixels are repeated three times, with a border of 2."""
     data = nn.load_images("digits")
     x, x_test = (
         np.pad(images.repeat(3, 2).repeat(3, 3), ((0, 0), (0, 0), (2, 2), (2, 2))).astype(np.float32) / 255
@@ -26,7 +26,7 @@ def norm(array: np.ndarray) -> float:
 
 
 def one_step(model: nn.Sequential, x: np.ndarray, y: np.ndarray) -> float:
-    """A forward and a backward pass, as model.forward and its backward make them, in the open; the loss."""
+    """Run a forward and a backward pass layer by layer, as model.forward and its backward do; return the loss."""
     out = nn.asarray(x)
     print(f"forward: o, the input, has the shape {out.shape}")
     backwards = []
@@ -37,7 +37,7 @@ def one_step(model: nn.Sequential, x: np.ndarray, y: np.ndarray) -> float:
 
     value, loss_backward = nn.SoftmaxCrossEntropy().forward(out, nn.asarray(y))
     delta = loss_backward()
-    print(f"loss: E = {float(value):.4f}, where guessing has ln 10 = {np.log(10):.4f}; dE/dlogits {delta.shape}")
+    print(f"loss: E = {float(value):.4f}; guessing would give ln 10 = {np.log(10):.4f}; dE/dlogits {delta.shape}")
 
     print("backward: each layer takes dE/d(output), adds to its gradients, returns dE/d(input)")
     for index, layer, backward in reversed(backwards):
@@ -48,12 +48,12 @@ def one_step(model: nn.Sequential, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def main(epochs: int = 10) -> float:
-    """One step in the open, then ten epochs as fit makes them; the accuracy on the digits' test part."""
+    """Make one step layer by layer, then train with fit; return the accuracy on the digits' test part."""
     model = nn.LeNet5(rng=0)
     x, y, x_test, y_test = digits()
     one_step(model, x[:64], y[:64])
     nn.SGD(lr=0.1).step(model)  # p = p - 0.1 dE/dp, and the gradients are 0 again
-    print(model.plan(batch_size=64))  # which code each layer runs by
+    print(model.plan(batch_size=64))  # the form that computes each layer
     nn.fit(model, x, y, optimizer=nn.Adam(0.002), epochs=epochs, verbose=False)
     accuracy = nn.evaluate(model, x_test, y_test).accuracy or 0.0
     print(f"test accuracy {accuracy:.4f}")

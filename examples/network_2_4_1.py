@@ -3,7 +3,8 @@
 
 The source document's network of 2, 4 and 1 neurons learns z = x + 2y: python examples/network_2_4_1.py
 
-Twice from the same weights: by the document's formulas written out in NumPy, and by xpnn. The numbers are the same.
+It learns twice from the same weights: by the document's formulas, written out in NumPy, and by xpnn. The results are
+the same.
 """
 
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ Errors = Iterator[float]
 
 
 def draws(steps: int, seed: int = 0) -> np.ndarray:
-    """The sample n of each step. The document's listing takes the target of another sample, so that nothing is learnt;
-    here input and target are both sample n's."""
+    """The sample n of each step. The document's listing uses another sample's target, so the network learns nothing;
+    here input and target are those of sample n."""
     return np.random.default_rng(seed).integers(0, len(X), steps)
 
 
@@ -33,7 +34,7 @@ def df(z: np.ndarray) -> np.ndarray:
 
 
 def by_the_formulas(w: dict[str, np.ndarray], steps: int) -> Errors:
-    """The document's forward_prop and back_prop; changes w in place and gives (y - o)^2 before each step."""
+    """The document's forward_prop and back_prop; changes w in place and yields (y - o)^2 before each step."""
     for n in draws(steps):
         a1, y = X[n][:, None], Y[n][:, None]  # columns
         z2 = w["w2"] @ a1 + w["b2"]
@@ -50,7 +51,7 @@ def by_the_formulas(w: dict[str, np.ndarray], steps: int) -> Errors:
 
 
 def by_xpnn(model: nn.Sequential, steps: int) -> Errors:
-    """The same as layers, a loss E = 1/2 (y - o)^2 and an optimiser."""
+    """The same with layers, the loss E = 1/2 (y - o)^2 and an optimiser."""
     loss, optimizer = nn.HalfSquaredError(), nn.SGD(lr=RATE)
     for n in draws(steps):
         o, backward = model.forward(nn.asarray(X[n : n + 1], "float64"), needs_dx=False)
@@ -74,7 +75,7 @@ def main(steps: int = 1000) -> None:
         if t % (steps // 10) == 0:
             print("step {:3}: squared error {:.6e} by the formulas, {:.6e} by xpnn".format(t, *errors))
     formulas = f(w["w3"] @ f(w["w2"] @ [[1], [1]] + w["b2"]) + w["b3"]).item()
-    print(f"(1, 1) -> {formulas:.12f} by the formulas, {nn.predict(model, X[:1]).item():.12f} by xpnn, 3 in truth")
+    print(f"(1, 1) -> {formulas:.12f} by the formulas, {nn.predict(model, X[:1]).item():.12f} by xpnn; the target is 3")
 
 
 if __name__ == "__main__":

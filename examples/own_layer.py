@@ -1,5 +1,5 @@
-"""A layer of one's own, in ten lines
-==================================
+"""A layer of your own, in ten lines
+=================================
 
 Ten lines of code, checked against central differences and used: python examples/own_layer.py.
 """
@@ -13,7 +13,7 @@ from xpnn import xp
 
 
 class Swish(nn.Layer):
-    """a = z s(beta z), s the logistic function, with a slope beta that each feature learns.
+    """a = z s(beta z), where s is the logistic function and each feature learns its slope beta.
 
     ::
 
@@ -27,7 +27,7 @@ class Swish(nn.Layer):
         super().__init__(beta=np.ones(features, dtype))  # and grads["beta"], of the same shape
 
     def forward(self, x, needs_dx=True):
-        beta = self.params["beta"]  # looked up in each pass: a network moves its layers' parameters into one vector
+        beta = self.params["beta"]  # read in each pass, since a network moves its layers' parameters into one vector
         s = 0.5 * xp.tanh(0.5 * beta * x) + 0.5
 
         def backward(delta):
@@ -48,7 +48,7 @@ def check(layer: nn.Layer, features: int) -> nn.GradientReport:
 
 
 def train(model: nn.Sequential, epochs: int = 20) -> float:
-    """Accuracy on the digits' test part."""
+    """Train, and return the accuracy on the digits' test part."""
     data = nn.load_images("digits")
     x, x_test = (images.reshape(len(images), -1).astype(np.float32) / 255 for images in (data.x_train, data.x_test))
     nn.fit(model, x, data.y_train, optimizer=nn.Adam(0.003), epochs=epochs, verbose=False)
@@ -60,4 +60,4 @@ if __name__ == "__main__":
     model = build()
     print(check(model, 64), end="\n\n")
     print(f"test accuracy {train(model, 4 if '--short' in sys.argv else 20):.4f}")
-    print(f"beta, 1 at first: {np.array2string(nn.to_numpy(model[1].params['beta']), precision=2)}")
+    print(f"beta, initially 1: {np.array2string(nn.to_numpy(model[1].params['beta']), precision=2)}")

@@ -1,8 +1,8 @@
 """Own pictures
 ============
 
-A folder with one folder a class is a data set: python examples/own_pictures.py draws three classes of pictures, trains
-on them, and classifies a new one. With pictures of your own only load_images and what follows is left.
+A folder with one subfolder per class is a data set: python examples/own_pictures.py draws three classes of pictures,
+trains on them, and classifies new ones. With pictures of your own, begin at load_images.
 """
 
 import sys
@@ -18,7 +18,7 @@ SHAPES = {"circle": "ellipse", "square": "rectangle", "line": "line"}
 
 
 def draw(shape: str, rng: np.random.Generator) -> Image.Image:
-    """A white shape somewhere on black."""
+    """A white shape at a random place on black."""
     image = Image.new("L", (24, 24))
     left, top = (int(value) for value in rng.integers(1, 10, 2))
     size = int(rng.integers(8, 13))
@@ -27,7 +27,7 @@ def draw(shape: str, rng: np.random.Generator) -> Image.Image:
 
 
 def main(short: bool = False) -> float:
-    """The share of new pictures that are classified rightly."""
+    """Train, and return the share of new pictures that are classified correctly."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         for shape in SHAPES:
@@ -43,7 +43,7 @@ def main(short: bool = False) -> float:
     pictures = np.stack([np.asarray(draw(shape, rng), np.float32)[None] / 255 for shape in new])
     guessed = [data.classes[i] for i in nn.predict(model, pictures).argmax(1)]
     right = float(np.mean([a == b for a, b in zip(guessed, new, strict=True)]))
-    print(f"{right:.0%} of {len(new)} new pictures are classified rightly")
+    print(f"{right:.0%} of {len(new)} new pictures are classified correctly")
     return right
 
 

@@ -47,7 +47,7 @@ def build(seed: int = 0) -> nn.Sequential:
 
 
 def train(model: nn.Sequential, epochs: int = 10, batch_size: int = 64) -> nn.Score:
-    """Train on the digits' training part; loss and accuracy on their test part."""
+    """Train on the digits' training part; return loss and accuracy on their test part."""
     data = nn.load_images("digits")
     x_train, x_test = (x.astype(np.float32) / 255 for x in (data.x_train, data.x_test))
     steps = epochs * -(-len(x_train) // batch_size)

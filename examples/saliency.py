@@ -1,8 +1,8 @@
 """Reading a saliency map
 ======================
 
-Which pixels does a decision hang on? The gradient of the largest logit by the input says how much each pixel moves it:
-python examples/saliency.py. It is the backward pass of training, with another beginning and read at another end.
+Which pixels decide? The gradient of the largest logit with respect to the input says how much each pixel changes it:
+python examples/saliency.py. It is training's backward pass, begun at the logit and followed to the input.
 """
 
 import sys
@@ -13,7 +13,7 @@ import xpnn as nn
 
 
 def main(short: bool = False) -> np.ndarray:
-    """The gradient of one digit's logit by its pixels."""
+    """Train, and return the gradient of one digit's largest logit with respect to its pixels."""
     data = nn.load_images("digits")
     x, x_test = (images.astype(np.float32) / 255 for images in (data.x_train, data.x_test))
     model = nn.Sequential(nn.Conv2D(1, 8, 3, padding=1, rng=0), nn.Tanh(), nn.Flatten(), nn.Dense(512, 10, rng=0))
@@ -21,11 +21,11 @@ def main(short: bool = False) -> np.ndarray:
     logits, backward = model.forward(nn.asarray(x_test[:1]))
     winner = int(nn.to_numpy(logits).argmax())
     upstream = np.zeros((1, 10), np.float32)
-    upstream[0, winner] = 1  # dE/dz is 1 for this logit alone: E is the logit itself
+    upstream[0, winner] = 1  # E is this logit itself, so dE/dz is 1 for it and 0 for the others
     gradient = nn.to_numpy(backward(nn.asarray(upstream)))[0, 0]
-    print(f"a {data.classes[data.y_test[0]]}, taken for a {data.classes[winner]}; the pixel that counts most:")
+    print(f"a {data.classes[data.y_test[0]]}, taken for a {data.classes[winner]}; the pixel with the largest gradient:")
     row, column = np.unravel_index(abs(gradient).argmax(), gradient.shape)
-    print(f"row {row}, column {column}: the logit changes by {gradient[row, column]:+.2f} for 1 of grey")
+    print(f"row {row}, column {column}: d(logit)/d(pixel) = {gradient[row, column]:+.2f}, from black (0) to white (1)")
     try:
         nn.plots.saliency(model, x_test[:4])
     except ImportError as error:

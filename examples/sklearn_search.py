@@ -1,7 +1,7 @@
 """A search with scikit-learn
 ==========================
 
-A network as an estimator, in a pipeline, with its settings found by a grid search: python examples/sklearn_search.py
+A network as an estimator in a pipeline, whose settings a grid search finds: python examples/sklearn_search.py
 """
 
 import sys
@@ -22,7 +22,7 @@ def main(short: bool = False) -> float:
     grid = {"networkclassifier__alpha": [1e-4, 1e-1], "networkclassifier__hidden_layer_sizes": [(8,), (32, 16)]}
     search = GridSearchCV(model, grid, cv=3)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of runs that have not converged
+        warnings.simplefilter("ignore")  # warnings of runs that have not converged
         search.fit(x, y)
     print(f"accuracy {search.best_score_:.3f} with {search.best_params_}")
     return float(search.best_score_)

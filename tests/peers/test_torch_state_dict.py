@@ -215,7 +215,9 @@ def test_what_is_left_over():
     renamed = {f"net.{key}": value for key, value in net.state_dict().items()}
     assert from_state_dict(model, renamed, strict=False) == (["2.W", "2.b"], ["net.2.weight", "net.2.bias"])
     np.testing.assert_array_equal(host(model.params["0.W"]), net[0].weight.detach().numpy())
-    with pytest.raises(ValueError, match=r"2 layers with parameters \(0, 2\), the state dict 1 modules \(0\): say by"):
+    with pytest.raises(
+        ValueError, match=r"2 layers with parameters \(0, 2\), the state dict 1 modules \(0\): pair them by"
+    ):
         from_state_dict(model, net[:1].state_dict())
     assert from_state_dict(model, net[:1].state_dict(), strict=False) == (["2.W", "2.b"], [])
     with pytest.raises(ValueError, match="missing .*2.W.*, unexpected .*2.weight"):
@@ -255,7 +257,11 @@ def test_an_initial_state_that_is_learned_has_no_counterpart():
         (nn.Dense(3, 2), {"parametrizations.weight.original0": np.ones((2, 1))}, "remove_parametrizations makes it"),
         (nn.Dense(3, 2), {"weight_g": np.ones((2, 1)), "weight_v": np.ones((2, 3))}, "remove_weight_norm"),
         (nn.Dense(3, 2), {"in_proj_weight": np.ones((2, 3))}, "xpnn has no layer for 'in_proj_weight'"),
-        (nn.Dense(3, 2), {"model": {"weight": np.ones((2, 3))}, "epoch": 3}, r"what holds one: take its \['model'\]"),
+        (
+            nn.Dense(3, 2),
+            {"model": {"weight": np.ones((2, 3))}, "epoch": 3},
+            r"a dict that holds one: take \['model'\]",
+        ),
     ],
 )
 def test_what_does_not_fit_or_means_something_else(layer, state_dict, message):
@@ -266,7 +272,7 @@ def test_what_does_not_fit_or_means_something_else(layer, state_dict, message):
 def test_wrong_types(tmp_path):
     with pytest.raises(TypeError, match="weight: expected an array of floating-point numbers, got int64"):
         from_state_dict(nn.Dense(1, 1), {"weight": np.ones((1, 1), "int64")})
-    with pytest.raises(TypeError, match="expected a state dict, as net.state_dict.. gives it, got Linear"):
+    with pytest.raises(TypeError, match="expected a state dict, as net.state_dict.. returns it, got Linear"):
         from_state_dict(nn.Dense(1, 1), T.Linear(1, 1))
     for tensor in (torch.ones((1, 1), device="meta"), torch.eye(1).to_sparse()):
         with pytest.raises(TypeError, match="weight: expected a tensor that NumPy can read, got torch.float32"):
@@ -291,7 +297,7 @@ def test_files_that_are_none(tmp_path):
     torch.save([1], tmp_path / "list.pt")
     for name, message in (
         ("evil.pt", "evil.pt holds no state dict that torch reads without running code"),
-        ("m.pt", r"m.pt holds no state dict .*: torch.save\(net.state_dict\(\), path\) writes one"),
+        ("m.pt", r"m.pt holds no state dict .*: write one by torch.save\(net.state_dict\(\), path\)"),
         ("m.safetensors", "not a readable safetensors file"),
         ("list.pt", "holds a list: expected a state dict"),
     ):
@@ -300,10 +306,10 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file"):
         from_state_dict(nn.Dense(1, 1), tmp_path / "none.pt")
     torch.save(T.Linear(1, 1).state_dict(), tmp_path / "net.pt")
-    with pytest.raises(ValueError, match=r"net.pt is not .*what PyTorch has saved is read by xpnn.interop.torch"):
+    with pytest.raises(ValueError, match=r"net.pt is not .*from_state_dict.*reads files saved by PyTorch"):
         nn.load(nn.Dense(1, 1), tmp_path / "net.pt")
     save_file(T.Sequential(T.Linear(1, 1)).state_dict(), tmp_path / "net.safetensors")
-    with pytest.raises(ValueError, match=r"0.weight is not in the model.*is read by xpnn.interop.torch.from_state"):
+    with pytest.raises(ValueError, match=r"0.weight is not in the model.*xpnn.interop.torch.from_state_dict"):
         nn.load(nn.Sequential(nn.Dense(1, 1)), tmp_path / "net.safetensors")
 
 

@@ -35,8 +35,8 @@ CONVOLUTION = [
     ),
     Mutation(
         "backend.shared.convolution.Correlation",
-        "padding)  # made",
-        "padding, 1)  # made",
+        "padding)  # computing",
+        "padding, 1)  # computing",
         "a border of ones",
         "W",
         "Conv2D",
