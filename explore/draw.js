@@ -1,4 +1,4 @@
-// A digit of one's own: by mouse, finger or keys; then brought to the size of the network's pictures.
+// A digit drawn by mouse, finger or keys, then scaled to the size of the network's pictures.
 const PAD = 160, strokes = []
 let label = null, cursor = [PAD / 2, PAD / 2], penDown = false
 
@@ -64,7 +64,7 @@ function trace(pen, lines, width) {
   }
 }
 
-/** The drawing as pixels: as high as the pictures' ink is, in the middle, each pixel the mean of what it covers. */
+/** The drawing as pixels, centred and scaled to the height of the pictures' ink; each pixel is the mean of its area. */
 function pixels(lines) {
   const [, H, W] = DATA.about.shape, fine = 8, canvas = el("canvas", { width: W * fine, height: H * fine })
   const width = H * fine * DATA.about.ink / 8, room = H * fine * DATA.about.ink - width
@@ -83,7 +83,7 @@ function pixels(lines) {
   }))
 }
 
-/** The drawing becomes the sample; without a word of what it should be, it is what the network takes it for. */
+/** The drawing becomes the sample; its label, unless the user gives one, is the network's own prediction. */
 async function classify() {
   if (!strokes.length) return
   lenet.at = null

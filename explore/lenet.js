@@ -7,7 +7,7 @@ async function pass() {
   await look(lenet.layer, lenet.at)
 }
 
-/** Choose an element of a layer's output; of a kept page the one that it has. */
+/** Choose an element of a layer's output; in a page kept in a file, the only one that it has. */
 async function look(layer, at) {
   const row = lenet.passed.layers[layer + 1]
   if (row.kind === "flatten") return
@@ -76,7 +76,7 @@ function layers() {
   })
 }
 
-/** The chances of each class, and what the network says. */
+/** The probability of each class, and the network's prediction. */
 function chances() {
   const { p, predicted, loss } = lenet.passed, names = DATA.about.classes
   return el("div", { role: "status" }, el("p", { class: "result", id: "verdict" }, say("verdict",

@@ -1,7 +1,7 @@
-// Arrays as pictures and as tables. Blue is below 0, orange above: also the colour-blind tell them apart.
+// Arrays as pictures and as tables. Blue is below 0, orange above: colour-blind people can tell them apart, too.
 const BLUE = [33, 102, 172], ORANGE = [204, 85, 0]
 
-/** The colour of a value where the largest has the size `most`: white is 0. */
+/** The colour of a value, where `most` is the largest absolute value; 0 is white. */
 function colour(value, most) {
   const share = most ? Math.min(1, Math.abs(value) / most) : 0, end = value < 0 ? BLUE : ORANGE
   return end.map(channel => Math.round(255 + (channel - 255) * share))
@@ -62,7 +62,7 @@ function table(rows, caption, { most = largest(rows), chosen, click } = {}) {
       rows.map((row, i) => el("tr", {}, row.map((value, j) => cell(value, i, j)))))))
 }
 
-/** A vector in rows of so many. */
+/** A vector in rows of a given length. */
 function folded(values, columns) {
   const rows = []
   for (let i = 0; i < values.length; i += columns) rows.push(values.slice(i, i + columns))

@@ -1,4 +1,4 @@
-// The document's network of 2, 4 and 1 neurons: every number on its edge.
+// The document's network of 2, 4 and 1 neurons: each weight's value on its edge.
 const small = { sample: 0, steps: 0, edits: {}, backward: false, chosen: ["W2", 0, 0] }
 
 async function computed() {

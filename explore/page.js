@@ -1,11 +1,11 @@
 "use strict"
-// What every tab uses: the data that came with the page, questions to the library, words, elements.
+// Helpers of every tab: the page's data, questions to the library, texts, elements.
 const DATA = JSON.parse(document.getElementById("data").textContent)
 const FROZEN = DATA.frozen
 let language = DATA.language, tab = "lenet"
 const TABS = {}
 
-/** The library's answer to a question, or in a kept page the answer that was given; null if there is none. */
+/** The library's answer to a question, or in a page kept in a file the stored answer; null if there is none. */
 async function ask(...question) {
   const text = JSON.stringify(question)
   if (FROZEN) return FROZEN.answers[text] ?? null
@@ -39,11 +39,11 @@ function el(tag, attributes = {}, ...children) {
 
 /** Six significant digits, as the library rounded them. */
 const text = value => Number(value.toPrecision(6)).toString().replace("-", "−")
-/** Four, where many stand side by side. */
+/** Four significant digits, for many values side by side. */
 const brief = value => Math.abs(value) > 0 && Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5
   ? value.toExponential(1).replace(/-/g, "−") : Number(value.toPrecision(3)).toString().replace("-", "−")
 
-/** The equation of what is shown, its number in docs/equations.md, and its line of code. */
+/** The equation of the shown value, its number in docs/equations.md, and its line of code. */
 function equation(key) {
   const { number, html, place, line } = DATA.equations[key]
   const formula = el("div", { class: "formula" })
@@ -52,24 +52,24 @@ function equation(key) {
     el("div", { class: "soft" }, [number, place].filter(Boolean).join(" · ")), el("code", {}, line))
 }
 
-/** A button that says whether it is the chosen one of several. */
+/** A button that shows whether it is the chosen one of several. */
 function choice(label, chosen, click, more = {}) {
   return el("button", { type: "button", "aria-pressed": String(chosen), click, ...more }, label)
 }
 
-/** What makes a drawn element such a button. */
+/** The attributes that make a drawn element such a button. */
 function drawnChoice(chosen, choose) {
   return { role: "button", tabindex: 0, "aria-pressed": String(chosen), click: () => { choose(); reveal() },
     keydown: event => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()) }
 }
 
-/** A labelled field for a number; told is called with what is entered. */
+/** A labelled field for a number; told is called with the entered value. */
 function field(label, value, told, more = {}) {
   return el("label", {}, label + " ", el("input", { type: "number", step: "any", value, class: "number", ...more,
     change: event => Number.isFinite(event.target.valueAsNumber) && told(event.target.valueAsNumber) }))
 }
 
-/** Draw the tab anew; what had the focus has it again, and if it is gone, the details that took its place. */
+/** Redraw the tab; the focus returns to its element, or if that is gone, to the details that replaced it. */
 function render() {
   const key = document.activeElement?.dataset?.key
   document.documentElement.lang = language === "zh" ? "zh-CN" : language
@@ -90,7 +90,7 @@ function render() {
   if (key) (document.querySelector(`[data-key="${key}"]`) ?? document.querySelector(".detail"))?.focus({ preventScroll: true })
 }
 
-/** Where the details stand below, on a narrow screen, bring them into view; keys leave it where it is. */
+/** On a narrow screen, where the details are below, scroll them into view after a click, but not after a key. */
 function reveal() {
   const detail = document.querySelector(".detail")
   if (detail && detail.getBoundingClientRect().top > 0.8 * innerHeight) detail.scrollIntoView()

@@ -124,7 +124,7 @@ extern "C" __global__ void softmax_cross_entropy(
     REAL largest = row[0], total = 0;
     for (Index k = 1; k < K; ++k) {
         REAL value = row[k * z_k];
-        if (value > largest || value != value) largest = value;  // so that NaN propagates to the loss
+        if (value > largest || value != value) largest = value;  // NaN propagates to the loss
     }
     for (Index k = 0; k < K; ++k) {
         REAL e = exp(row[k * z_k] - largest);  // the largest exponent is 0: no overflow

@@ -18,10 +18,10 @@ from .trace import Buffer, Constants, Trace, Value, numbered
 FILE = """\
 /* {model}: a network of xpnn {version} in C99, without dependencies, allocation or double precision.
 
-   RAM    {ram:,} bytes: the workspace, which is static, so that one call at a time may run
+   RAM    {ram:,} bytes: the workspace, which is static, so only one call may run at a time
    flash  {flash:,} bytes of constants, beside the code{int8}
 
-   Compile this file, or include it in one other; where {P}_HEADER is defined before, it gives declarations alone.
+   Compile this file, or include it in one other file; if {P}_HEADER is defined first, it contains only declarations.
    With {P}_TEST defined it is a program that computes a sample: cc -std=c99 -O3 -D{P}_TEST FILE -lm && ./a.out */
 
 #ifndef {P}_PREDICT
@@ -49,10 +49,10 @@ typedef {weight} weight;
 """
 INT8 = ", most of them weights of one byte with a scale for each output channel"
 STEP = """
-   A step of the sequence that {p}_predict reads as a whole. Each call leaves in the state, {P}_STATE elements, what the
-   next one goes on from."""
+   One step of the sequence that {p}_predict reads as a whole. Each call updates the state, {P}_STATE elements, from
+   which the next call continues."""
 START = "/* Sets the state to that before the first step */\nvoid {p}_start(float *state)"
-PIXELS = "/* The input of {p}_predict from the bytes of an image [C][H][W] = {shape}, from 0 for black to 255 */"
+PIXELS = "/* Computes {p}_predict's input from the bytes of an image [C][H][W] = {shape}, 0 for black to 255 */"
 TEST = """\
 {arrays}
 

@@ -51,7 +51,9 @@ class TestConfusionMatrix:
         ],
     )  # fmt: skip
     def test_wrong_labels(self, y, predicted, classes):
-        with pytest.raises(ValueError, match="expected true and predicted labels|a label is neither one of the 3 classes"):
+        with pytest.raises(
+            ValueError, match="expected true and predicted labels|a label is neither one of the 3 classes"
+        ):
             plots.confusion_matrix(y, predicted, classes)
 
 

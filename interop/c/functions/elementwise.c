@@ -109,7 +109,7 @@ static void Softplus(const float *x, float *y, int n, float beta, float threshol
     }
 }
 
-/* Of each of the rows x[n]; the largest exponent is 0, so that none overflows */
+/* For each of the rows x[n]; the largest exponent is 0, so none overflows */
 static void Softmax(const float *x, float *y, int rows, int n)
 {
     for (int r = 0; r < rows; r++, x += n, y += n) {
@@ -136,7 +136,7 @@ static void LogSoftmax(const float *x, float *y, int rows, int n)
     }
 }
 
-/* (x - mean) factor + beta for each channel of x[C][area]; the mean may be 0, for none */
+/* (x - mean) factor + beta for each channel of x[C][area]; a null mean counts as 0 */
 static void PerChannel(const float *x, float *y, int C, int area, const float *mean, const float *factor, const float *beta)
 {
     for (int c = 0; c < C; c++, x += area, y += area)
@@ -144,7 +144,7 @@ static void PerChannel(const float *x, float *y, int C, int area, const float *m
             y[i] = (x[i] - (mean ? mean[c] : 0.0f)) * factor[c] + beta[c];
 }
 
-/* Each of the rows x[n] to mean 0 and variance 1, times gamma[n] (0: 1), plus beta[n] (0: none) */
+/* Normalise each of the rows x[n] to mean 0 and variance 1, times gamma[n] (null: 1), plus beta[n] (null: 0) */
 static void LayerNorm(const float *x, float *y, int rows, int n, float eps, const float *gamma, const float *beta)
 {
     for (int r = 0; r < rows; r++, x += n, y += n) {

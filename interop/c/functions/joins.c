@@ -33,7 +33,7 @@ static void Permute(const pairs *p, const float *x, float *y)
                     *y++ = x[i * p->a[0] + j * p->a[1] + k * p->a[2] + l * p->a[3]];
 }
 
-/* x[rows][n] into the rows of y, which are step apart */
+/* Copy x[rows][n] into the rows of y, which are step apart */
 static void Copy(const float *x, float *y, int rows, int n, int step)
 {
     for (int r = 0; r < rows; r++)

@@ -1,5 +1,5 @@
-/* Pixels[C][H][W] of 0 to 255 to (pixel / 255 - mean) / std; each becomes factor x factor of them, from (top, left) on in
-   maps rows x cols whose border is black. x[c][i][j] is at c channel + i row + j. */
+/* Convert pixels[C][H][W] from 0 to 255 to (pixel / 255 - mean) / std. Each fills factor x factor elements, beginning
+   at (top, left), of maps rows x cols whose border is black. x[c][i][j] is at c channel + i row + j. */
 static void standardise(const uint8_t *pixels, float *x, int C, int H, int W, int rows, int cols, int factor, int top,
                         int left, int channel, int row, const float *mean, const float *std)
 {

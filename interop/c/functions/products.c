@@ -1,4 +1,4 @@
-/* y += W x: W[i][t] is what input i adds to output t. Four inputs at a time, which compilers turn into vectors. */
+/* y += W x, with W[i][t] for input i and output t. Compilers vectorise the loop over four inputs at a time. */
 static void accumulate(float *restrict y, const float *restrict x, int inputs, const weight *restrict W, int outputs)
 {
     int i = 0;
@@ -11,7 +11,7 @@ static void accumulate(float *restrict y, const float *restrict x, int inputs, c
             y[t] += x[i] * (float)W[t];
 }
 
-/* A sum of products with output t's weights: times their scale (0: floating-point weights), plus the bias (0: none). */
+/* A sum of products with output t's weights, times their scale (0: floating-point weights), plus the bias (0: none). */
 static inline float completed(float sum, int t, const float *scale, const float *b)
 {
     return (scale ? sum * scale[t] : sum) + (b ? b[t] : 0.0f);

@@ -1,5 +1,5 @@
-/* Reads x[steps][I], whose rows are x_step apart, and goes on from the state h[H], which it leaves as it is at the end.
-   y_step is from one h to the next in y; 0 for the last one alone. work has room for 2 H. */
+/* Reads x[steps][I], whose rows are x_step apart. The state h[H] is read at the start and written at the end. y_step is
+   the distance between states in y; 0 for the last state only. work has room for 2 H. */
 static void RNN(const float *x, int x_step, float *y, int y_step, float *h, float *work, int steps, int I, int H,
                 const weight *W_x, const float *scale_x, const weight *W_h, const float *scale_h, const float *b)
 {
@@ -12,7 +12,7 @@ static void RNN(const float *x, int x_step, float *y, int y_step, float *h, floa
     }
 }
 
-/* As RNN, with the state h[H], c[H], the gates i, f, g, o, and room for 8 H */
+/* Like RNN, with the state h[H], c[H], the gates i, f, g, o, and room for 8 H */
 static void LSTM(const float *x, int x_step, float *y, int y_step, float *h, float *work, int steps, int I, int H,
                  const weight *W_x, const float *scale_x, const weight *W_h, const float *scale_h, const float *b)
 {
@@ -29,7 +29,7 @@ static void LSTM(const float *x, int x_step, float *y, int y_step, float *h, flo
     }
 }
 
-/* As RNN, with the gates r, z, n, the bias b_h[3 H] of the state's products, and room for 6 H */
+/* Like RNN, with the gates r, z, n, the bias b_h[3 H] of the state's products, and room for 6 H */
 static void GRU(const float *x, int x_step, float *y, int y_step, float *h, float *work, int steps, int I, int H,
                 const weight *W_x, const float *scale_x, const weight *W_h, const float *scale_h, const float *b,
                 const float *b_h)

@@ -23,12 +23,12 @@ static void columns_of_row(const window *w, const float *x, int i, float *column
         }
 }
 
-/* Convolution: W[g][n][c][m][d], b[D]. Windows beside each other share columns, so that each is copied once a row. */
+/* Convolution: W[g][n][c][m][d], b[D]. Adjacent windows share columns, so each column is copied once per row. */
 static void Conv2D(const window *w, const float *x, float *y, float *columns, const weight *W, const float *scale,
                    const float *b)
 {
     int G = w->G, D = w->D / G, height = w->C / G * w->k1, area = w->rows * w->cols;
-    int run = w->d2 == 1 ? w->k2 : 1; /* columns of a window that stand side by side */
+    int run = w->d2 == 1 ? w->k2 : 1; /* columns of a window that are contiguous */
     float *sums = columns + ((w->cols - 1) * w->s2 + (w->k2 - 1) * w->d2 + 1) * height;
     for (int g = 0; g < G; g++, x += w->C / G * w->H * w->W, y += D * area, W += w->k2 * height * D)
         for (int i = 0; i < w->rows; i++) {
@@ -69,7 +69,7 @@ static inline float larger(float a, float b)
     return b > a || b != b ? b : a;
 }
 
-/* The largest value under each window; the padding is none */
+/* The largest value under each window; the padding does not count */
 static void MaxPool2D(const window *w, const float *x, float *y)
 {
     for (int c = 0; c < w->C; c++, x += w->H * w->W)
