@@ -44,7 +44,7 @@ def captured(
             step must be an argument.
         dtype: the dtype of the 0-d arrays that replace numbers on a device.
         undo: called after a failed recording, to undo the step's side effects on the host.
-        place: called before each step; if it returns another object, arrays have moved and the step is recorded anew.
+        place: called before each step; if it returns another object, arrays have moved and the step is recorded again.
 
     Returns:
         A function of the same arguments. Its next call overwrites the arrays that it returns.

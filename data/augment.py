@@ -22,7 +22,7 @@ class Augmented:
     uint8.
 
     Args:
-        batches: an iterable of (x, y, ...) with x (N, C, H, W), iterated over anew in each pass; or a function that
+        batches: an iterable of (x, y, ...) with x (N, C, H, W), iterated over again in each pass; or a function that
             returns one.
         shift: largest shift, in pixels.
         flip: whether to mirror.

@@ -33,7 +33,7 @@ def batches(x: Any, y: Any, batch_size: int, rng: "np.random.Generator | int | N
     Args:
         x, y: data of equal length: arrays, or objects that take indices as arrays do; lists; pandas tables, by row.
         batch_size: at least 1.
-        rng: seed or generator that shuffles the samples anew for each iteration; without it they keep their order.
+        rng: seed or generator that shuffles the samples again for each iteration; without it they keep their order.
 
     Raises:
         ValueError: batch_size is not a whole number of at least 1, or x and y differ in length.

@@ -140,7 +140,7 @@ class _Reader:
         kind = KINDS.get(name) or self.own.get(name.rpartition(".")[2])
         if kind is None:
             raise ArchitectureError(
-                f"it has a {name}, which is none of xpnn's layers: give such classes of your own by layers=[...]"
+                f"it has a {name}, which is not a layer of xpnn: pass such classes of your own in layers=[...]"
             )
         if "lacks settings" in written:
             raise ArchitectureError(

@@ -270,8 +270,8 @@ def _check_names(graph: Graph) -> None:
     for name, (layer, *reads) in graph.nodes.items():
         for read in reads:
             if read not in above:
-                known = "the nodes run in their order, so a node reads inputs and nodes above it, and never in a cycle"
-                why = f"does not stand above it: {known}" if read in graph.nodes else f"is none of {sorted(above)}"
+                known = "nodes run in order, so each can read only inputs and nodes above it, and no cycle is possible"
+                why = f"is not above it: {known}" if read in graph.nodes else f"is not one of {sorted(above)}"
                 raise ValueError(f"Graph: {name!r} reads {read!r}, which {why}")
         above.update((name, *(f"{name}.{key}" for key in layer.gives)))
     for name in graph.outputs:
@@ -281,7 +281,7 @@ def _check_names(graph: Graph) -> None:
     read_somewhere = {read.partition(".")[0] for read in read_somewhere}
     if unread := [name for name in names if name not in read_somewhere]:
         raise ValueError(
-            f"Graph: nothing reads {unread[0]!r}, and it is no output: leave it out, or name it in outputs"
+            f"Graph: nothing reads {unread[0]!r}, and it is not an output: remove it, or name it in outputs"
         )
 
 

@@ -44,7 +44,7 @@ class Monitor(Callback):
         self.best, self.wait = math.nan, 0
 
     def on_train_begin(self) -> None:
-        """Begin anew; a resumed run is followed from its first row."""
+        """Reset the monitor; a resumed run is followed from its first row."""
         self.best, self.wait = math.nan, 0
         for row in self.run.history:
             self.follow(row)

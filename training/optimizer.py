@@ -120,7 +120,7 @@ class Optimizer:
     def placed(self, model: Layer) -> Placed:
         """The model's vectors, divided by settings. Errors as for :meth:`step`.
 
-        A new object is returned if they have moved or a layer was frozen: a captured step must then be recorded anew.
+        A new object is returned if they have moved or a layer was frozen: a captured step must then be recorded again.
         """
         flat, trainable = model.gather(), [leaf.trainable for leaf in model._gathered]
         if self._placed is None or self._placed.flat is not flat or self._placed.trainable != trainable:

@@ -6,7 +6,7 @@ A CUDA graph repeats the recorded operations on the recorded addresses with the 
 - A graph is recorded with its own memory pool, which nothing else uses while the graph exists: a graph does not keep
   arrays alive, so a replay would overwrite memory that has been given to others. Within the step the pool reuses freed
   memory, so it holds no more than one step's peak.
-- If the network's parameters have moved, the step is recorded anew.
+- If the network's parameters have moved, the step is recorded again.
 - Actions of the host in the step (a draw, a count, a copy) happen during recording but in no replay. So a step that
   copies to or from the device runs eagerly, as does one whose recording fails; everything else on the host that changes
   must be an argument.

@@ -139,7 +139,7 @@ def _from_raw(
 def _with_lengths(lengths: Collection[str], inputs: Sequence[str]) -> Collection[str]:
     """The names of the inputs whose sequences have lengths."""
     if unknown := [name for name in lengths if name not in inputs]:
-        raise ValueError(f"export: lengths of {unknown[0]!r}, which is none of the inputs {', '.join(inputs)}")
+        raise ValueError(f"export: lengths of {unknown[0]!r}, which is not one of the inputs {', '.join(inputs)}")
     return lengths
 
 

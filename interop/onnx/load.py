@@ -60,7 +60,7 @@ def _with_inputs_that_count(graph: Graph, source: str) -> Graph:
     read = {name for node in graph.nodes for name in node.inputs} | {*graph.outputs}
     unused = [name for name in graph.inputs if name not in read]
     if len(unused) == len(graph.inputs):
-        raise ValueError(f"{source} is no network: its outputs are constants, since it reads no input")
+        raise ValueError(f"{source} is not a network: its outputs are constants, since it reads no input")
     if unused:
         warnings.warn(
             f"load: nothing in {source} reads {', '.join(unused)}: the network does not take it", stacklevel=3

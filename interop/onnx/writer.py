@@ -51,7 +51,7 @@ class Writer:
         """Write the layer at this path, which reads x; returns the name of its output, or the tuple of several."""
         write, _ = self._writers.get(_kind(layer), (None, None))
         if write is None:
-            raise TypeError(f"export: {type(layer).__name__} is none of xpnn's layers, so it has no operator in ONNX")
+            raise TypeError(f"export: {type(layer).__name__} is not a layer of xpnn, so it has no operator in ONNX")
         self._path, self.rank = path, self._ranks[several(x)[0]]
         self.span, kept = self._lengths(layer, x)
         y = write(self, layer, x)

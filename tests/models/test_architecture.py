@@ -117,7 +117,7 @@ def test_layers_of_ones_own():
     other = again(nn.Sequential(Scale(3, 2.0)), own=[Scale])
     assert repr(other) == "Sequential(Scale(3, start=2.0))"
     assert (parameters(other) == 2).all()
-    with pytest.raises(ValueError, match=r"Scale, which is none of xpnn's layers: give such classes .* layers=\["):
+    with pytest.raises(ValueError, match=r"Scale, which is not a layer of xpnn: pass such classes .* layers=\["):
         again(Scale(3))
     with pytest.raises(ValueError, match=r"settings of a .*Secretive are not in the file: keep .*no attribute 'feat"):
         again(Secretive(3), own=[Secretive])
@@ -126,7 +126,7 @@ def test_layers_of_ones_own():
 def test_networks_of_ones_own():
     """One that only chooses its layers is their Sequential; of another, the class is needed."""
     assert repr(again(Net(4), own=[Scale])) == "Sequential(Dense(3, 4), Scale(4, start=2.0))"
-    with pytest.raises(ValueError, match="Twice, which is none of xpnn's layers"):
+    with pytest.raises(ValueError, match="Twice, which is not a layer of xpnn"):
         again(Twice(nn.ReLU()))
     x = nn.asarray([[1.0, -1.0]])
     other = again(Twice(nn.ReLU()), own=[Twice])

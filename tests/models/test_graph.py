@@ -100,7 +100,7 @@ def test_a_last_state_is_read_under_its_name(rng):
 
 def test_names_of_last_states_are_checked():
     gru = nn.GRU(2, 3, return_state=True, **F64)
-    with pytest.raises(ValueError, match=r"'b' reads 'a\.c', which is none of"):
+    with pytest.raises(ValueError, match=r"'b' reads 'a\.c', which is not one of"):
         nn.Graph({"a": gru, "b": (dense(3, 3), "a.c")})
     with pytest.raises(ValueError, match="nothing reads 'a'"):
         nn.Graph({"a": gru, "b": (dense(2, 3), "x")})
@@ -318,10 +318,10 @@ D = dense(3, 3)
     [
         ({}, {}, "at least one node"),
         ({"a": "x"}, {}, "expected a layer in the node 'a', got str"),
-        ({"a": (D, "z")}, {}, r"'a' reads 'z', which is none of \['x'\]"),
-        ({"a": (D, "b"), "b": (D, "a")}, {}, "'a' reads 'b', which does not stand above it: .* never in a cycle"),
-        ({"a": (D, "a")}, {}, "'a' reads 'a', which does not stand above it"),
-        ({"a": D, "b": (D, "x")}, {}, "nothing reads 'a', and it is no output"),
+        ({"a": (D, "z")}, {}, r"'a' reads 'z', which is not one of \['x'\]"),
+        ({"a": (D, "b"), "b": (D, "a")}, {}, "'a' reads 'b', which is not above it: .* no cycle is possible"),
+        ({"a": (D, "a")}, {}, "'a' reads 'a', which is not above it"),
+        ({"a": D, "b": (D, "x")}, {}, "nothing reads 'a', and it is not an output"),
         ({"a": D, "b": D}, {"outputs": "a"}, "nothing reads 'b'"),
         ({"a": (nn.Add(), "x", "x")}, {"inputs": ("x", "z")}, "nothing reads 'z'"),
         ({"a": (D, "x", "x")}, {}, r"'a' reads 2 \(x, x\), but Dense\(3, 3\) takes one"),

@@ -70,7 +70,7 @@ def test_lengths_of_one_of_two_inputs(rng, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     (got,) = session.run(None, {"steps": x[0], "x": x[1], "lengths": LENGTHS})
     np.testing.assert_allclose(got, host(model(tuple(map(nn.asarray, x)), lengths=(LENGTHS, None))), atol=1e-5)
-    with pytest.raises(ValueError, match="lengths of 'z', which is none of the inputs steps, x"):
+    with pytest.raises(ValueError, match="lengths of 'z', which is not one of the inputs steps, x"):
         export(model, tmp_path / "m.onnx", lengths=["z"])
 
 

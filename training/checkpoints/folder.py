@@ -48,7 +48,7 @@ class Checkpoint:
         keep: the number of newest checkpoints to keep.
         best: a column of the history: the run after the epoch with the column's best value is also kept, in
             ``best.safetensors``.
-        resume: False to begin anew; the first checkpoint of the new run replaces those of the old one.
+        resume: False to start from the beginning; the first checkpoint of the new run replaces those of the old one.
         metadata: texts to save as well, as by :func:`save`. A run is resumed only if they are the same.
         mode: "min", "max" or "auto", as for :class:`EarlyStopping`: whether the least or the greatest value is best.
 

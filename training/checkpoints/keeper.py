@@ -96,7 +96,7 @@ class Keeper(Callback):
             rows, begun = [numbers(row) for row in state["history"]], state["sums"] and numbers(state["sums"])
             steps = int(state["step"])
         if any(metadata.get(key) != text for key, text in self._settings.metadata.items()):
-            raise ValueError(f"{path} is of another run: its metadata differ: give this run a folder of its own")
+            raise ValueError(f"{path} belongs to another run, whose metadata differ: give this run a separate folder")
         load(self._model, path, optimizer=self._optimizer)
         self._history[:], self._history.begun, self._state = rows, begun, state
         say(f"going on from {path.name}: epoch {len(rows)}, step {steps:,}{self._other_rate()}")

@@ -1,4 +1,4 @@
-"""The callbacks' states in a checkpoint: each is found again by its class, whatever its place among the others."""
+"""The callbacks' states in a checkpoint: each is identified by its class, not by its position."""
 
 import warnings
 from collections import Counter

@@ -373,7 +373,7 @@ class TestFolder:
         small(tmp_path, metadata={"data": "a"})
         with pytest.raises(ValueError, match="does not fit the model"):
             small(tmp_path, model=nn.MLP((2, 3, 2)), metadata={"data": "a"})
-        with pytest.raises(ValueError, match="is of another run: its metadata differ"):
+        with pytest.raises(ValueError, match="belongs to another run, whose metadata differ"):
             small(tmp_path, metadata={"data": "b"})
         path = nn.Checkpoint(tmp_path / "run").files()[0]
         assert nn.read_metadata(path)["data"] == "a"

@@ -141,7 +141,7 @@ HOSTILE = {
     "more than 10,000 layers": [
         of("Sequential", layers=[RELU, *(of("Sequential", layers=[{"same": i}, {"same": i}]) for i in range(50))])
     ],
-    "which is none of xpnn's layers": [of("os.system"), of("Layer"), of("Composite"), of(None), of(["Dense"])],
+    "which is not a layer of xpnn": [of("os.system"), of("Layer"), of("Composite"), of(None), of(["Dense"])],
     "expected the dtype": [of("Dense", in_features=1, out_features=1, dtype="S1000000000")],
     "unknown settings": [of("ReLU", W={"array": [2, 2]}), of("Residual", body=RELU, forward=1)],
     "unexpected keyword argument": [of("Sequential", layers=[RELU], _plan=1)],
