@@ -1,7 +1,6 @@
 """The recipe of a network: how to build it for a data set, and how to prepare its input."""
 
 import hashlib
-import itertools
 import json
 import math
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +22,7 @@ from ..training import History
 MODELS = ("mlp", "lenet5", "rnn", "charrnn")
 OWN = "own"  # a user's network, which only --network can build
 HIDDEN = {"mlp": (256, 128), "rnn": (128,), "charrnn": (256,)}  # default sizes of the hidden layers
-CELLS: dict[str, tuple[type[Recurrent], int]] = {"rnn": (RNN, 1), "lstm": (LSTM, 4), "gru": (GRU, 3)}  # and its gates
+CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 VARIANTS = ("modern", "1998")
 _NO_ROWS = History()
 
@@ -175,26 +174,9 @@ class Recipe:
         if self.model == "lenet5":
             return LeNet5(32 if max(H, W) > 28 else 28, self.outputs, C, variant=self.variant, rng=rng)
         if self.model == "rnn":
-            cell, layers = CELLS[self.cell][0], len(self.sizes)
+            cell, layers = CELLS[self.cell], len(self.sizes)
             return RNNClassifier(C * W, self.sizes[0], self.outputs, cell=cell, num_layers=layers, rng=rng)
-        return CharRNN(self.vocabulary, self.sizes[0], cell=CELLS[self.cell][0], rng=rng)
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of arrays whose size the recipe decides; all other shapes are fixed or follow from these."""
-        C, W, characters, more = self.channels, self.image_shape[1], len(self.vocabulary), 1 if self.dropout else 0
-        if self.model == "mlp":
-            pairs = itertools.pairwise((self.features, *self.sizes, self.outputs))
-            return {f"{(2 + more) * i}.W": pair[::-1] for i, pair in enumerate(pairs)}
-        if self.model == "lenet5":
-            output = f"{13 + more}.centers" if self.variant == "1998" else f"{11 + 2 * more}.W"
-            return {"0.W": (6, C, 5, 5), output: (self.outputs, 84)}
-        H, gates, depth = self.sizes[0], CELLS[self.cell][1], len(self.sizes)
-        if self.model == "rnn":
-            shapes: dict[str, tuple[int, ...]] = {f"{i}.W_x": (gates * H, H if i else C * W) for i in range(depth)}
-            shapes |= {f"{i}.W_h": (gates * H, H) for i in range(depth)}
-            return shapes | {f"{depth + more}.W": (self.outputs, H)}
-        of_rnn = {"1.W_x": (gates * H, 64), "1.W_h": (gates * H, H)}
-        return {"0.W": (characters, 64), **of_rnn, f"{2 + more}.W": (characters, H)}
+        return CharRNN(self.vocabulary, self.sizes[0], cell=CELLS[self.cell], rng=rng)
 
     @property
     def preprocessing(self) -> Preprocessing | None:

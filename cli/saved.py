@@ -65,12 +65,11 @@ def load_model(path: Path, network: str | None = None) -> tuple[Recipe, Sequenti
         return read_run(path).recipe, load_own(network, path)
     metadata, _ = read_header(path)
     if RUN_KEY in metadata or KEY not in metadata:
-        recipe = read_run(path).recipe
-        return recipe, load_network(path) if KEY in metadata else _of_an_older_xpnn(path)
-    model = load_network(path)
-    recipe = _recipe(path, model)
-    if recipe.pixels or recipe.table:
-        _try(path, recipe, model)
+        recipe, model = read_run(path).recipe, load_network(path)
+    else:
+        model = load_network(path)
+        recipe = _recipe(path, model)
+    _try(path, recipe, model)
     return recipe, model
 
 
@@ -97,6 +96,10 @@ def _recipe(path: Path, model: Sequential) -> Recipe:
 
 def _try(path: Path, recipe: Recipe, model: Sequential) -> None:
     """Check the file's description against the network's outputs for a sample; set the network's input shape."""
+    if recipe.vocabulary:
+        if not isinstance(model, CharRNN) or model.vocabulary != recipe.vocabulary:
+            raise ValueError(f"{path}: its network is for other characters than its recipe names")
+        return
     pixels = np.zeros((1, recipe.channels, *recipe.image_shape), np.uint8)
     x = np.zeros((1, recipe.features), np.float32) if recipe.table else recipe.inputs(pixels)
     try:
@@ -108,23 +111,6 @@ def _try(path: Path, recipe: Recipe, model: Sequential) -> None:
         raise ValueError(f"{path}: it names {recipe.outputs} {what}, but its network outputs {outputs} for a sample")
     if model.input_shape is None:
         model.input_shape = x.shape[1:]
-
-
-def _of_an_older_xpnn(path: Path) -> Sequential:
-    """The network of a run's file that holds no architecture, only the options with which `xpnn train` built it.
-
-    It is built only if the file has arrays of its size, so that a small file cannot make it take gigabytes.
-    """
-    recipe, _, arrays, _ = read_run(path)
-    if recipe.model == OWN:
-        raise ValueError(f"{path} holds your own network: name its function by --network FILE.py:FUNCTION")
-    for key, shape in recipe.shapes().items():
-        if key not in arrays or arrays[key][1] != shape:
-            found = f"of shape {arrays[key][1]}" if key in arrays else "missing"
-            raise ValueError(f"{path}: {key} is {found}, but by the file's own recipe its shape is {shape}")
-    model = recipe.build()
-    load_finite(model, path)
-    return model
 
 
 def load_own(network: str, path: Path) -> Sequential:

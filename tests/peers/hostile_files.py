@@ -23,6 +23,7 @@ from xpnn.data.pictures import read_picture
 from xpnn.learn.exercise import HOME, exercises
 from xpnn.training.checkpoints import keeper
 from xpnn.training.files.about import KEY
+from xpnn.training.files.saving import read_header
 from xpnn.training.files.sealed import sealed
 
 from .structure import of_json, of_onnx, of_safetensors, of_table
@@ -91,7 +92,7 @@ def _text(key: str, file: Callable[[], bytes]) -> bytes:
 
 def _with_text(key: str, file: Callable[[], bytes], read: Callable[[Path], object]) -> Callable[[bytes], object]:
     """A reader of files as one of the text that stands there under a key."""
-    whole = functools.cache(lambda: (safetensors.numpy.load(file()), nn.read_metadata(SCRATCH / "s")))
+    whole = functools.cache(lambda: (safetensors.numpy.load(file()), read_header(SCRATCH / "s")[0]))
 
     def target(data: bytes) -> object:
         arrays, texts = whole()

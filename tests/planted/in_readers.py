@@ -92,13 +92,6 @@ READERS = [
     Mutation("cli.recipe.Recipe", " or self.std < 1e-9", "", "no deviation", f"{RECIPE}::wrong_types"),
     Mutation("cli.sources._test_table", "if file_digest", "if not file_digest", "learnt", f"{SOURCES}::held_out_r"),
     Mutation("cli.sources._renumbered", "place[images.y_test]", "images.y_test", "labels", f"{SOURCES}::by_their_n"),
-    Mutation(
-        "cli.saved._of_an_older_xpnn",
-        "if key not in arrays or arrays[key][1] != shape",
-        "if False",
-        "any size",
-        f"{RECIPE}::larger",
-    ),
     Mutation("cli.saved.read_run", ", RecursionError", "", "any depth", f"{RECIPE}::no_recipe"),
     Mutation(
         "cli.streams.Output", "escaped(text, self._keep)", "text", "commands for a terminal", f"{STREAMS}::escaped"
