@@ -20,7 +20,7 @@ from ..models import Sequential
 from ..training import evaluate, predict
 from .recipe import Recipe
 from .saved import load_model
-from .sources import Data, for_testing, held_out
+from .sources import Data, check_encoding, for_testing, held_out
 from .streams import answer, escaped, silent_libraries, tell
 
 
@@ -79,6 +79,7 @@ def predict_files(args: argparse.Namespace) -> int:
     recipe, model = load_model(args.path, args.network)
     if recipe.table and args.invert:
         raise ValueError(f"{args.path} is a table's network: --invert is for pictures")
+    check_encoding(recipe, args.encoding)
     if recipe.table and not args.json:
         print_row([recipe.table.target.name, *(["probability"] if recipe.table.classes else [])])
     elif not recipe.table and not recipe.classes:

@@ -77,9 +77,16 @@ def for_testing(recipe: Recipe, name: str, encoding: str) -> Data:
 
     If the network was trained on the same data, it is the part that was held out.
     """
+    check_encoding(recipe, encoding)
     if recipe.model == "charrnn":
         return load_text(name, recipe.vocabulary, encoding=encoding)
     return _test_table(recipe.table, recipe, name, encoding) if recipe.table else _test_images(recipe, name)
+
+
+def check_encoding(recipe: Recipe, encoding: str) -> None:
+    """Refuse an encoding for a network of pictures, which have none."""
+    if encoding != "utf-8" and not recipe.table and recipe.model != "charrnn":
+        raise ValueError("--encoding is for a text file or a table, not for pictures")
 
 
 def _test_table(encoder: Any, recipe: Recipe, name: str, encoding: str) -> TableData:

@@ -247,6 +247,15 @@ def test_evaluate_text_in_another_encoding(charrnn, tmp_path, capsys, encoding):
     assert "bits per character" in out
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict", "plot"])
+def test_pictures_have_no_encoding(trained, tmp_path, capsys, command):
+    others = {"evaluate": (), "predict": (tmp_path / "x.png",), "plot": ("--out", tmp_path / "plots")}
+    (tmp_path / "x.png").touch()
+    status, out, err = run(capsys, command, trained / "mlp", *others[command], "--encoding", "latin-1")
+    assert (status, out) == (1, "")
+    assert "--encoding is for a text file or a table, not for pictures" in err
+
+
 def test_evaluate_opens_nothing_that_only_the_file_names(charrnn, capsys, monkeypatch):
     opened = []
     monkeypatch.setattr(sources, "load_text", lambda *arguments, **options: opened.append(arguments))

@@ -99,18 +99,18 @@ def test_held_out_rows_of_the_same_file_and_all_of_another(folder, tmp_path):
 def test_held_out_pictures_of_the_same_folder_and_all_of_another_whose_classes_go_by_their_names(folder, tmp_path):
     data = nn.load_images(folder / "pictures")
     recipe = Recipe.for_images("mlp", data)
-    again = sources.for_testing(recipe, str(folder / "pictures"), "")
+    again = sources.for_testing(recipe, str(folder / "pictures"), "utf-8")
     np.testing.assert_array_equal(again.x_test, data.x_test)
     picture = folder / "pictures" / "red" / "0.png"
     for label in ("red", "none"):
         (tmp_path / label).mkdir()
         (tmp_path / label / "x.png").write_bytes(picture.read_bytes())
         if label == "red":
-            assert sources.for_testing(recipe, str(tmp_path), "").y_test.tolist() == [1]
+            assert sources.for_testing(recipe, str(tmp_path), "utf-8").y_test.tolist() == [1]
     with pytest.raises(ValueError, match="knows no class 'none', only blue, red"):
-        sources.for_testing(recipe, str(tmp_path), "")
+        sources.for_testing(recipe, str(tmp_path), "utf-8")
     np.savez(tmp_path / "a.npz", x=data.x_train[:4], y=[0, 1, 0, 1])
-    assert sources.for_testing(recipe, str(tmp_path / "a.npz"), "").y_test.tolist() == [
+    assert sources.for_testing(recipe, str(tmp_path / "a.npz"), "utf-8").y_test.tolist() == [
         0,
         1,
         1,
@@ -118,7 +118,7 @@ def test_held_out_pictures_of_the_same_folder_and_all_of_another_whose_classes_g
     ]  # the two held out last
     np.savez(tmp_path / "a.npz", x=data.x_train[:, :1], y=np.arange(32) % 3)
     with pytest.raises(ValueError, match=r"3 classes of \(1, 12, 10\) images, but .* 2 classes of \(3, 12, 10\)"):
-        sources.for_testing(recipe, str(tmp_path / "a.npz"), "")
+        sources.for_testing(recipe, str(tmp_path / "a.npz"), "utf-8")
 
 
 def test_pictures_in_colour(trained, capsys):
