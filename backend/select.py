@@ -73,6 +73,13 @@ def _choose(choice: str) -> Any:
         _refuse(str(error))
 
 
+def _switched_on(variable: str) -> bool:
+    value = os.environ.get(variable, "").strip().lower()
+    if value not in ("", "0", "1", "false", "true"):
+        _refuse(f"{variable}={value!r} is neither 1 nor 0")
+    return value in ("1", "true")
+
+
 if TYPE_CHECKING:
     xp = np
 else:
@@ -81,7 +88,7 @@ else:
 _xp: Any = xp  # untyped, for names that only CuPy has
 name: str = xp.__name__
 on_device = xp is not np
-plain = os.environ.get("NN_PLAIN", "").strip() not in ("", "0")
+plain = _switched_on("NN_PLAIN")
 
 
 def describe() -> str:

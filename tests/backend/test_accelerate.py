@@ -51,6 +51,20 @@ def test_without_nn_plain_the_forms_are_imported_and_not_called_plain():
     assert "xpnn.backend.cpu.pooling" in forms.split()
 
 
+@pytest.mark.parametrize(("value", "plain"), [("true", True), ("FALSE", False)])
+def test_nn_plain_in_words(value, plain):
+    (description,) = run_python("-c", "import xpnn; print(xpnn.describe())", backend="numpy", plain=value)
+    assert ("plain" in description) == plain
+
+
+def test_nn_plain_with_another_value_is_refused():
+    environment = os.environ | {"NN_BACKEND": "numpy", "NN_PLAIN": "yes please"}
+    command = [sys.executable, "-c", "import xpnn"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "BackendError: NN_PLAIN='yes please' is neither 1 nor 0" in done.stderr
+
+
 @pytest.mark.parametrize("backend", ["numpy", "cupy"])
 def test_info_says_that_the_equations_run_plain(backend):
     lines = {plain: run_python("-m", "xpnn", "info", backend=backend, plain=plain) for plain in ("", "1")}
