@@ -26,6 +26,13 @@ _STEPS = f"{_OPTIMIZER}steps"
 RUN = "run."  # the arrays of a checkpoint that are neither the model's nor the optimiser's
 Arrays: TypeAlias = dict[str, tuple[str, tuple[int, ...]]]  # dtype and shape of each, by name
 _SHOWN = 20  # the most faults in one error message
+_OF_KERAS = "Keras writes it as ONNX by model.export(path, format='onnx'), which xpnn.interop.onnx.load reads"
+_BY_SUFFIX = {
+    ".onnx": "xpnn.interop.onnx.load reads ONNX",
+    ".npz": "numpy.load reads its arrays, which model.params[name] = array sets",
+    ".keras": _OF_KERAS,
+    ".h5": _OF_KERAS,
+}
 _OF_TORCH = "xpnn.interop.torch.from_state_dict(model, path) reads files saved by PyTorch"
 
 
@@ -184,8 +191,8 @@ def opened(path: str | Path) -> Iterator[Any]:
 
 def _hint(path: str | Path) -> str:
     """A hint at the format that the file may have instead."""
-    if Path(path).suffix == ".onnx":
-        return "; xpnn.interop.onnx.load reads ONNX"
+    if hint := _BY_SUFFIX.get(Path(path).suffix):
+        return f"; {hint}"
     with open(path, "rb") as file:
         start = file.read(20)
     hints = {

@@ -151,6 +151,8 @@ class TestCheckpoint:
             ("m.onnx", b"\x08\x08", "xpnn.interop.onnx.load reads ONNX"),
             ("m", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
             ("m.pt", b"PK\x03\x04", "from_state_dict"),
+            ("m.npz", b"PK\x03\x04", "numpy.load reads its arrays"),
+            ("m.keras", b"PK\x03\x04", "Keras writes it as ONNX"),
         ],
     )
     def test_what_else_it_may_be(self, tmp_path, name, content, hint):
