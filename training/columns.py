@@ -93,6 +93,11 @@ def column(data: Any) -> "Array | Lazy | Sequences":
     """The data as an array, on the host or the device as given, or as rows that are read when they are needed."""
     if isinstance(data, np.memmap):
         return Lazy(data, np.asarray)
+    if hasattr(data, "batch_sizes"):
+        raise TypeError(
+            "expected an array, got a PackedSequence: x, lengths = torch.nn.utils.rnn.pad_packed_sequence(packed, "
+            "batch_first=True) gives the array, and the lengths for lengths="
+        )
     if hasattr(data, "tocsr"):  # SciPy's sparse matrices
         return Lazy(data.tocsr(), lambda rows: rows.toarray())
     if getattr(getattr(data, "dtype", None), "kind", "") == "O" and data.ndim == 1:  # perhaps its elements are arrays

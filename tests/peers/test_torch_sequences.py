@@ -64,6 +64,12 @@ def test_packed_sequences(kind, layers, both, sequences, measured):
         assert error <= 1e-10
 
 
+def test_a_packed_sequence_is_no_array():
+    packed = pack_padded_sequence(torch.zeros(3, 4, 2), torch.tensor([4, 2, 1]), batch_first=True)
+    with pytest.raises(TypeError, match="fit: x: expected an array, got a PackedSequence: x, lengths = .* lengths="):
+        nn.fit(nn.RNNClassifier(2, 3, 2), packed, np.zeros(3, int), epochs=1)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("both", [False, True], ids=["forwards", "both"])
 def test_given_initial_states_and_last_states(kind, both, measured):
