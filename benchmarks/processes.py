@@ -35,6 +35,7 @@ def memory(nets: list[str], contenders: list[str], threads: int) -> list[dict]:
 def import_times(libraries: list[str], runs: int) -> dict[str, list[float]]:
     """Seconds that ``python -c "import X"`` takes beyond ``python -c pass``, in fresh processes by turns."""
     environment = {**os.environ, **thread_variables(len(os.sched_getaffinity(0)))}
+    environment["PYTHONDONTWRITEBYTECODE"] = ""  # else an editable installation is compiled at each import
     codes = {"": "pass", **{library: f"import {library}" for library in libraries}}
     seconds: dict[str, list[float]] = {library: [] for library in codes}
     rng = random.Random(0)
