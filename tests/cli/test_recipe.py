@@ -179,7 +179,7 @@ def test_a_recipe_of_more_classes_than_the_network_has(tmp_path):
 def test_a_recipe_of_other_images_than_the_network_takes(tmp_path):
     recipe = replace(recipe_for("mlp"), image_shape=(9, 9))
     nn.save(recipe_for("mlp").build(0), tmp_path / "m", recipe.metadata())
-    with pytest.raises(ValueError, match="m: its preprocessing gives what its network does not take"):
+    with pytest.raises(ValueError, match="m: its network does not accept its preprocessing's output"):
         saved.load_model(tmp_path / "m")
 
 
