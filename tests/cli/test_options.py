@@ -68,7 +68,7 @@ class TestNetworks:
         ("options", "status", "message"),
         [
             (("mlp", "--cell", "lstm"), 1, "are for rnn and charrnn, got 'lstm'"),
-            (("lenet5", "--hidden", "8"), 1, "expected no sizes of hidden layers, got 1"),
+            (("lenet5", "--hidden", "8"), 1, "its layers have fixed sizes: leave out --hidden"),
             (("mlp", "--variant", "1998"), 1, "are for lenet5"),
             (("mlp", "--hidden", "8,0"), 2, "expected sizes of layers, such as 128 or 128,64, got '8,0'"),
             (("mlp", "--hidden", ""), 2, "expected sizes of layers"),

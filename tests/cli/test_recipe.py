@@ -120,7 +120,7 @@ def test_a_recipe_of_wrong_types_or_sizes(tmp_path, monkeypatch, key, value):
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("lenet5", {"hidden": (8,)}, "no sizes of hidden layers, got 1"),
+        ("lenet5", {"hidden": (8,)}, "its layers have fixed sizes: leave out --hidden"),
         ("rnn", {"hidden": (8, 9)}, "rnn: expected hidden layers of one size, got 8, 9"),
         ("charrnn", {"hidden": (8, 8)}, "at most 1 sizes"),
         ("mlp", {"cell": "gru"}, "are for rnn and charrnn, got 'gru'"),
