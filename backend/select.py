@@ -73,10 +73,9 @@ def _choose(choice: str) -> Any:
         _refuse(str(error))
 
 
-def _switched_on(variable: str) -> bool:
-    value = os.environ.get(variable, "").strip().lower()
+def _is_plain(value: str) -> bool:
     if value not in ("", "0", "1", "false", "true"):
-        _refuse(f"{variable}={value!r} is neither 1 nor 0")
+        _refuse(f"NN_PLAIN={value!r} is neither 1 nor 0")
     return value in ("1", "true")
 
 
@@ -88,7 +87,7 @@ else:
 _xp: Any = xp  # untyped, for names that only CuPy has
 name: str = xp.__name__
 on_device = xp is not np
-plain = _switched_on("NN_PLAIN")
+plain = _is_plain(os.environ.get("NN_PLAIN", "").strip().lower())
 
 
 def describe() -> str:

@@ -101,9 +101,8 @@ class Recipe:
             raise ValueError(f"{self.model}: expected sizes of hidden layers, each from 1 to {2**24:,}, got {sizes!r}")
         most = {"mlp": 1_000, "rnn": 100, "charrnn": 1}.get(self.model, 0)
         if len(sizes) > most:
-            fixed = f"{self.model}: its layers have fixed sizes: leave out --hidden"
-            few = f"{self.model}: expected at most {most:,} sizes of hidden layers, got {len(sizes)}"
-            raise ValueError(few if most else fixed)
+            few = f"expected at most {most:,} sizes of hidden layers, got {len(sizes)}"
+            raise ValueError(f"{self.model}: {few if most else 'its layers have fixed sizes: leave out --hidden'}")
         if self.model == "rnn" and len(set(sizes)) > 1:
             raise ValueError(f"rnn: expected hidden layers of one size, got {', '.join(map(str, sizes))}")
         if self.cell not in CELLS or (self.cell != "rnn" and self.model not in ("rnn", "charrnn")):

@@ -13,7 +13,7 @@ from ..models import CharRNN, Sequential
 from ..training import History, Optimizer, load, predict, read_about
 from ..training import load_model as load_whole
 from ..training.files.about import KEY
-from ..training.files.saving import Arrays, read_header
+from ..training.files.saving import read_header
 from ..training.history import numbers
 from ..training.score import names_not_finite
 from .recipe import OWN, Recipe
@@ -27,17 +27,16 @@ class NoRecipeError(ValueError):
 
 
 class Saved(NamedTuple):
-    """The content of a run's file: the metadata of :meth:`Recipe.metadata`, and the arrays' dtypes and shapes."""
+    """The content of the metadata of :meth:`Recipe.metadata`."""
 
     recipe: Recipe
     history: History
-    arrays: Arrays
     masks: Any
 
 
 def read_run(path: Path) -> Saved:
     """Read a file's description of its network and its run. Errors as for :func:`load_model`."""
-    metadata, arrays = read_header(path)
+    metadata, _ = read_header(path)
     try:
         saved = json.loads(metadata[RUN_KEY])
         history, begun = History(map(numbers, saved.pop("history", []))), saved.pop("begun", None)
@@ -45,7 +44,7 @@ def read_run(path: Path) -> Saved:
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in saved.items()}
         if fields.get("table") is not None:
             fields["table"] = TableEncoder.from_dict(fields["table"])
-        return Saved(Recipe(**fields), history, arrays, masks)
+        return Saved(Recipe(**fields), history, masks)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise NoRecipeError(
             f"{path} was not saved by `xpnn train`, and does not say what the network's input and outputs are: save it "

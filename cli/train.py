@@ -177,7 +177,7 @@ def _begin(args: argparse.Namespace, todo: Job, checkpoint: Checkpoint) -> Histo
     if file is None:
         print(f"nothing is saved in {out} yet: the run begins")
         return History()
-    started, history, _, masks = read_run(file)
+    started, history, masks = read_run(file)
     if started != todo.recipe:
         command = shlex.join(["xpnn", "train", started.model, "--data", started.data, *_words(started.options)])
         raise ValueError(

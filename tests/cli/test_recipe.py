@@ -48,12 +48,11 @@ OPTIONS = {
     ],
     "charrnn": [{}, {"cell": "gru", "hidden": (7,), "dropout": 0.2}, {"cell": "lstm"}],
 }
-EACH = pytest.mark.parametrize(
+
+
+@pytest.mark.parametrize(
     ("model", "options"), [(model, options) for model, several in OPTIONS.items() for options in several]
 )
-
-
-@EACH
 def test_a_saved_network_is_the_same_with_its_options(model, options, tmp_path):
     recipe = replace(recipe_for(model), **options)
     network = recipe.build(0)
