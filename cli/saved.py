@@ -20,6 +20,7 @@ from .recipe import OWN, Recipe
 
 RUN_KEY = "xpnn"  # the key in a run's metadata
 MODEL_FILE, BEST_FILE = "model.safetensors", "best.safetensors"  # of a run: its last state, and its best epoch
+_TRIED = 1 << 21  # elements of the largest sample that a file may have a network tried with: some 20 MB
 
 
 class NoRecipeError(ValueError):
@@ -99,6 +100,8 @@ def _try(path: Path, recipe: Recipe, model: Sequential) -> None:
         if not isinstance(model, CharRNN) or model.vocabulary != recipe.vocabulary:
             raise ValueError(f"{path}: its network is for other characters than its recipe names")
         return
+    if recipe.features > _TRIED:
+        return  # a small file may claim it; whoever uses the network on such samples meets what does not fit
     pixels = np.zeros((1, recipe.channels, *recipe.image_shape), np.uint8)
     x = np.zeros((1, recipe.features), np.float32) if recipe.table else recipe.inputs(pixels)
     try:

@@ -159,6 +159,18 @@ def test_a_few_bytes_claim_no_large_network(tmp_path):
     assert memory.peak < 1_000_000
 
 
+@pytest.mark.parametrize("origin", ["train", "Python"])
+def test_a_few_bytes_claim_no_large_sample(tmp_path, origin):
+    model, names = nn.Sequential(nn.GlobalAvgPool2D(), nn.Flatten(), nn.Dense(3, 3)), ("a", "b", "c")
+    if origin == "train":
+        nn.save(model, tmp_path / "m", recipes.Recipe("mlp", "x", (4096, 4096), classes=names, channels=3).metadata())
+    else:
+        nn.save(model, tmp_path / "m", classes=names, preprocessing=nn.Pixels((3, 4096, 4096)))
+    with traced() as memory:
+        saved.load_model(tmp_path / "m")
+    assert memory.peak < 2_000_000
+
+
 @pytest.mark.parametrize("vocabulary", ["", "aa"])
 def test_a_vocabulary_that_is_none(tmp_path, vocabulary):
     good = recipe_for("charrnn")
